@@ -1,0 +1,35 @@
+"""d2animator: distil a pretrained StyleGAN into a face animator. See README.md."""
+
+from snakemake.utils import min_version, validate
+
+min_version("9.14.8")
+
+
+configfile: "config.yaml"
+
+
+validate(config, "schemas/config.schema.yaml", set_default=False)
+
+
+include: "rules/common.smk"
+include: "rules/assets.smk"
+include: "rules/generator.smk"
+include: "rules/latents.smk"
+include: "rules/landmarks.smk"
+include: "rules/clusters.smk"
+include: "rules/directions.smk"
+include: "rules/pairs.smk"
+include: "rules/fan.smk"
+include: "rules/sources.smk"
+include: "rules/driving.smk"
+include: "rules/animations.smk"
+include: "rules/evaluation.smk"
+
+
+rule all:
+    """Every source driven by every clip, the gallery of directions, the evaluation table."""
+    default_target: True
+    input:
+        VIDEOS,
+        "results/directions/gallery.png",
+        "results/evaluation/table.md",

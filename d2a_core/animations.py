@@ -1,0 +1,182 @@
+"""Stage `animations`: driving landmarks → path in W+ → frames (paper, "Inference", equations 6 and 7)."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from d2a_core import io, pairs, pictures
+from d2a_core.generator import Generator
+from d2a_core.geometry import normalized_mean_error
+from d2a_core.landmarks import LandmarkDetector
+from d2a_core.networks.fan import Fan
+from d2a_core.pictures import grid, resize, to_uint8
+from d2a_core.runtime import Progress
+from d2a_core.smoothing import one_euro
+from d2a_core.video import Frame
+
+SHEET_TILE = 256  # px
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `animations`."""
+
+    passes: int
+    pass_size: int
+    radius_quantile: float
+    min_cutoff_hz: float
+    beta: float
+    crf: int
+    side_by_side_height: int
+    sheet_columns: int
+
+
+@dataclass(frozen=True)
+class Path:
+    """A source's way through W+: `wplus` [1, 16, 512], `delta` [T, L, 512] on its first layers.
+
+    `error` [passes + 1, T] is the landmark error (NME, inter-ocular) on drafts after the open loop and after
+    each closed-loop pass, before smoothing; it has no rows when there was no pass. Infinite: no face.
+    """
+
+    wplus: Tensor
+    delta: Tensor
+    error: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The trained parts that turn landmarks into motion; `size` is the draft the passes look at."""
+
+    generator: Generator
+    detector: LandmarkDetector
+    fan: Fan
+    radius: float
+    size: int
+    batch: int = 8
+
+
+def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:
+    """Δw [T, L, 512] after FAN saw `current` and `target` points [T, P, 2]: equation 6, kept on the manifold.
+
+    `wplus` [1, 16, 512] is the source and `delta` what was added to it before. The sum is re-normed layer
+    by layer as the training pairs were, so no pass leaves the ball in which FAN was trained.
+    """
+    with torch.no_grad():
+        change = stage.fan(torch.from_numpy(current).float(), torch.from_numpy(target).float()).cpu()
+    total = delta + change
+    base = wplus[:, : total.shape[1]].expand(len(total), -1, -1)
+    return total * pairs.renorm(total, base, stage.generator.mean_w.cpu(), radius=stage.radius)[..., None]
+
+
+def look(stage: Stage, wplus: Tensor, delta: Tensor, progress=None) -> tuple[NDArray, NDArray]:
+    """Render drafts of w + Δw and detect them: points [T, P, 2] (NaN where no face) and found [T]."""
+    points, found = [], []
+    for chunk in delta.split(stage.batch):
+        images = render(stage.generator, wplus, chunk, stage.size)
+        detections = stage.detector.detect(images)
+        points.append(detections.points)
+        found.append(detections.found)
+        if progress is not None:
+            progress.advance(len(chunk))
+    return np.concatenate(points), np.concatenate(found)
+
+
+def render(generator: Generator, wplus: Tensor, delta: Tensor, size: int | None = None) -> NDArray[np.uint8]:
+    """Images u1 [T, R, R, 3] of w + Δw (equation 7)."""
+    moved = pairs.apply(wplus.expand(len(delta), -1, -1), delta)
+    with torch.no_grad():
+        return to_uint8(generator.synthesize(moved, size).cpu())
+
+
+def drive(stage: Stage, wplus: Tensor, source: NDArray, target: NDArray, *, passes: int, progress=None) -> Path:
+    """Follow the target points [T, P, 2] from the source's [P, 2], frame by frame.
+
+    Open loop first. Each closed-loop pass renders where FAN arrived, detects, and applies FAN to what
+    remains. A pass is kept, frame by frame, only where it brought the landmarks closer to the target.
+    """
+    current = np.broadcast_to(source, target.shape).astype(np.float32)
+    layers = stage.fan.architecture.layers
+    delta = torch.zeros(len(target), layers, wplus.shape[-1])
+    delta = step(stage, wplus, delta, current, target)
+    if not passes:
+        return Path(wplus, delta, np.zeros((0, len(target)), np.float32))
+    points, found = look(stage, wplus, delta, progress)
+    errors = [np.where(found, normalized_mean_error(points, target), np.inf)]
+    for _ in range(passes):
+        usable = np.where(found[:, None, None], points, current).astype(np.float32)
+        trial = step(stage, wplus, delta, usable, target)
+        trial_points, trial_found = look(stage, wplus, trial, progress)
+        trial_error = np.where(trial_found, normalized_mean_error(trial_points, target), np.inf)
+        better = trial_error < errors[-1]
+        delta = torch.where(torch.from_numpy(better)[:, None, None], trial, delta)
+        points = np.where(better[:, None, None], trial_points, points)
+        found = found | better
+        errors.append(np.where(better, trial_error, errors[-1]))
+    return Path(wplus, delta, np.stack(errors).astype(np.float32))
+
+
+def follow(stage: Stage, code: NDArray, source: pyarrow.Table, driver: pyarrow.Table, options: Options, *,
+           rate_hz: float, log: logging.Logger) -> Path:
+    """Path of the source `code` [1, 16, 512] behind a driving clip, from their landmark tables.
+
+    The One-Euro filter runs along time over Δw: it takes out the detector's tremor and keeps quick moves.
+    """
+    wplus = torch.from_numpy(code)
+    start, target = io.points_array(source)[0], io.points_array(driver)
+    looks = len(target) * (options.passes + 1) if options.passes else 0
+    progress = Progress(log, "animations", looks, unit="drafts")
+    path = drive(stage, wplus, start, target, passes=options.passes, progress=progress)
+    smoothed = one_euro(path.delta.numpy(), rate_hz, min_cutoff_hz=options.min_cutoff_hz, beta=options.beta)
+    for number, error in enumerate(path.error):
+        log.info("animations pass=%d nme=%.4f lost=%d", number, error[np.isfinite(error)].mean(),
+                 np.isinf(error).sum())
+    return replace(path, delta=torch.from_numpy(smoothed.astype(np.float32)))
+
+
+def arrays(path: Path) -> dict[str, NDArray]:
+    """What is stored: `wplus` [1, 16, 512], `delta` [T, L, 512] and, after passes, `error` [passes + 1, T]."""
+    stored = {"wplus": path.wplus.numpy(), "delta": path.delta.numpy()}
+    return stored | ({"error": path.error} if len(path.error) else {})
+
+
+def frames(generator: Generator, path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Full-size frames u1 [R, R, 3], one at a time so that memory does not grow with the clip."""
+    for row in path.delta.split(1):
+        yield render(generator, path.wplus, row)[0]
+
+
+class Sheet:
+    """Contact sheet filled while the frames stream by: the source, then driver over result at even times."""
+
+    def __init__(self, source: NDArray, *, frames: int, columns: int) -> None:
+        self.source = source
+        self.wanted = sorted({round(x) for x in np.linspace(0, frames - 1, min(columns, frames))})
+        self.columns: list[tuple[float, NDArray, NDArray]] = []
+
+    def offer(self, index: int, time_s: float, driver: NDArray, result: NDArray) -> None:
+        """Keep this moment when it is one of the wanted ones."""
+        if index in self.wanted:
+            self.columns.append((time_s, *(resize(image[None], SHEET_TILE)[0] for image in (driver, result))))
+
+    def draw(self) -> NDArray[np.uint8]:
+        """The sheet, u1 [H, W, 3]."""
+        times, drivers, results = zip(*self.columns, strict=True)
+        source = resize(self.source[None], SHEET_TILE)[0]
+        rows = [[source, *drivers], [source, *results]]
+        captions = ["source", *(f"{time:.2f} s" for time in times)]
+        return grid(rows, captions_left=["driver", "result"], captions_top=captions, tile=SHEET_TILE)
+
+
+def side_by_side(source: NDArray, driver: Iterable[Frame], result: Iterable[Frame], *, height: int, sheet: Sheet
+                 ) -> Iterator[NDArray[np.uint8]]:
+    """Frames of source | driver | result, u1 [height, W, 3]; fills `sheet` on the way."""
+    for left, right in zip(driver, result, strict=False):  # a container may announce one frame too many
+        sheet.offer(right.index, right.time_s, left.image, right.image)
+        yield pictures.side_by_side([source, left.image, right.image], height=height)

@@ -1,0 +1,61 @@
+"""Stage `clusters`: k-means over the landmarks of sampled faces (paper, section 3.1, "Clustering")."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d2a_core.schemes import Scheme
+
+POSE_PART = "all"  # clustered on the raw points, as in the paper: these clusters find the head pose
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `clusters`; `counts` maps a facial part to the cluster counts k to try."""
+
+    counts: dict[str, list[int]]
+    restarts: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """`cluster` [N] the cluster of each sample, `distance` [N] to its centre, `centroid` [k, D] in w, `size` [k]."""
+
+    cluster: NDArray[np.int64]
+    distance: NDArray[np.float32]
+    centroid: NDArray[np.float32]
+    size: NDArray[np.int64]
+
+
+def features(points: NDArray, canonical: NDArray, *, part: str, scheme: Scheme) -> NDArray[np.float32]:
+    """What k-means sees of one facial part: [N, 2·P'].
+
+    `all` keeps the 196 raw coordinates of the paper. On raw points the mouth or the eyes would find yaw
+    again, so a part is taken after pose normalisation (`canonical`, frontal, unit inter-ocular scale)
+    and about its own centre.
+    """
+    if part not in scheme.parts:
+        raise ValueError(f"clusters.counts names the part {part!r}; choose from {', '.join(scheme.parts)}")
+    if part == POSE_PART:
+        return points.reshape(len(points), -1)
+    chosen = canonical[:, list(scheme.parts[part])]
+    return (chosen - chosen.mean(axis=1, keepdims=True)).reshape(len(chosen), -1)
+
+
+def cluster(features: NDArray, w: NDArray, *, k: int, restarts: int, seed: int) -> Clustering:
+    """k-means on `features` [N, F]; the centroid of a cluster is the mean of its w [N, 512].
+
+    Raises ValueError when there are fewer samples than clusters.
+    """
+    from sklearn.cluster import KMeans
+
+    if len(features) < k:
+        raise ValueError(f"{len(features)} faces cannot form {k} clusters; raise latents.samples or lower clusters.counts")
+    model = KMeans(n_clusters=k, n_init=restarts, random_state=seed).fit(features)
+    labels = model.labels_.astype(np.int64)
+    distance = np.linalg.norm(features - model.cluster_centers_[labels], axis=1)
+    size = np.bincount(labels, minlength=k)
+    centroid = np.stack([w[labels == index].mean(axis=0) for index in range(k)])
+    return Clustering(labels, distance.astype(np.float32), centroid.astype(np.float32), size.astype(np.int64))

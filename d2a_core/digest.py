@@ -1,0 +1,59 @@
+"""Hash what the core code means, so that a stage reruns when its maths changes and not when a comment does."""
+
+import ast
+import hashlib
+from pathlib import Path
+
+PACKAGE = "d2a_core"
+NO_RESULT = {"runtime", "digest", "assets"}  # the log, this module and downloads cannot change a result
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def code_digest(script: Path) -> str:
+    """Digest of `script` and of every d2a_core module it imports, directly or through others.
+
+    Layout, comments and docstrings do not count. `script` lies in a folder beside the package.
+    """
+    root = script.parent.parent
+    digest = hashlib.sha256()
+    for path in [script, *(_file(root, module) for module in modules_of(script))]:
+        digest.update(meaning(path.read_text(encoding="utf-8")).encode())
+    return digest.hexdigest()[:12]
+
+
+def modules_of(script: Path) -> list[str]:
+    """Names of the d2a_core modules that `script` reaches, sorted, such as `networks.fan`."""
+    root = script.parent.parent
+    found: set[str] = set()
+    queue = [script]
+    while queue:
+        for module in _imports(queue.pop()):
+            if module not in found | NO_RESULT and _file(root, module).is_file():
+                found.add(module)
+                queue.append(_file(root, module))
+    return sorted(found)
+
+
+def meaning(source: str) -> str:
+    """The syntax tree of `source` without docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.dump(tree)
+
+
+def _file(root: Path, module: str) -> Path:
+    return root.joinpath(PACKAGE, *module.split(".")).with_suffix(".py")
+
+
+def _imports(path: Path) -> set[str]:
+    """Candidates for modules: `from d2a_core.a import b` gives both `a` and `a.b`."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    prefix = f"{PACKAGE}."
+    return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}

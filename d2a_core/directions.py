@@ -1,0 +1,244 @@
+"""Stage `directions`: interpolation directions from cluster centroids (paper, section 3.1, "Collecting").
+
+A sample's w is the same in every layer, so a difference of centroids is one [512] vector for the first
+`layers` layers of W+, and zero for the rest.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d2a_core.samples import Samples
+
+ATTRIBUTES = (
+    "yaw", "pitch", "roll", "mouth_opening", "smile", "eye_opening", "brow_height", "gaze_x", "gaze_y",
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `directions`."""
+
+    layers: int
+    ica_above: int
+    duplicate_cosine: float
+    min_displacement: float
+    unit_norm: float
+    radius_quantile: float
+    gallery_rows: int
+    gallery_seed: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Directions of one clustering: `vector` [m, 512], `name` and `share` (of the spread of centroids) [m]."""
+
+    vector: NDArray[np.float32]
+    name: list[str]
+    share: NDArray[np.float32]
+
+
+def collect(centroid: NDArray, *, ica_above: int, seed: int) -> Candidates:
+    """Directions from the centroids [k, 512] of one clustering.
+
+    Up to `ica_above` clusters, the difference of every pair; above, the independent components of those
+    differences, which have rank k - 1.
+    """
+    pairs = list(combinations(range(len(centroid)), 2))
+    differences = np.stack([centroid[b] - centroid[a] for a, b in pairs])
+    if len(centroid) > ica_above:
+        return _independent_components(differences, count=len(centroid) - 1, seed=seed)
+    energy = np.square(differences).sum(axis=1)
+    return Candidates(differences, [f"pair {a}-{b}" for a, b in pairs], energy / energy.sum())
+
+
+def _independent_components(differences: NDArray, *, count: int, seed: int) -> Candidates:
+    """FastICA (Hyvärinen and Oja, 2000): columns of the mixing matrix, one standard deviation long.
+
+    Differences are taken with both signs, so their mean is zero and no direction is favoured.
+    """
+    from sklearn.decomposition import FastICA
+    from sklearn.exceptions import ConvergenceWarning
+
+    both = np.concatenate((differences, -differences)).astype(np.float64)
+    model = FastICA(n_components=count, whiten="unit-variance", random_state=seed, max_iter=1000, tol=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # few samples: the last rotation may oscillate
+        model.fit(both)
+    vector = model.mixing_.T
+    energy = np.square(vector).sum(axis=1)
+    order = np.argsort(-energy)
+    share = energy[order] / np.square(both).sum(axis=1).mean()
+    names = [f"component {rank}" for rank in range(count)]
+    return Candidates(vector[order].astype(np.float32), names, share.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Ridge regression from w to landmarks and attributes, in units of `scale` [F]: `weight` [512, F]."""
+
+    weight: NDArray[np.float64]
+    score: NDArray[np.float64]
+
+    def effect(self, vector: NDArray) -> NDArray[np.float32]:
+        """Change of every target along `vector` [m, 512]: [m, F]."""
+        return (vector @ self.weight).astype(np.float32)
+
+
+def regress(w: NDArray, targets: NDArray) -> Regression:
+    """Linear model of `targets` [N, F] in w [N, 512]; the penalty is chosen by leave-one-out error.
+
+    It measures a direction without rendering it. `score` [F] is the share of variance explained in
+    leave-one-out prediction. Columns that hold a NaN are left at zero.
+    """
+    from sklearn.linear_model import RidgeCV
+
+    known = ~np.isnan(targets).any(axis=0)
+    scale = targets[:, known].std(axis=0) + 1e-9
+    normal = (targets[:, known] - targets[:, known].mean(axis=0)) / scale
+    model = RidgeCV(alphas=np.logspace(0, 5, 11), store_cv_results=True, alpha_per_target=False)
+    model.fit(w.astype(np.float64), normal)
+    best = int(np.argmin(model.cv_results_.mean(axis=(0, 1))))
+    weight = np.zeros((w.shape[1], targets.shape[1]))
+    weight[:, known] = model.coef_.T * scale
+    score = np.zeros(targets.shape[1])
+    score[known] = 1 - model.cv_results_[:, :, best].mean(axis=0)
+    return Regression(weight, score)
+
+
+def displacement(effect_points: NDArray, inter_ocular: float) -> NDArray[np.float32]:
+    """Mean landmark displacement of points [m, P, 2] as a fraction of the inter-ocular distance: [m]."""
+    return (np.linalg.norm(effect_points, axis=-1).mean(axis=-1) / inter_ocular).astype(np.float32)
+
+
+def orient(effect: NDArray, deviation: NDArray) -> NDArray[np.float32]:
+    """Sign [m] that makes the strongest attribute of every direction grow.
+
+    `effect` [m, A] and `deviation` [A], the spread of each attribute over the samples.
+    """
+    standard = np.divide(effect, deviation, out=np.zeros_like(effect), where=deviation > 0)
+    strongest = np.abs(standard).argmax(axis=1)
+    return np.where(standard[np.arange(len(effect)), strongest] < 0, -1.0, 1.0).astype(np.float32)
+
+
+def select(vector: NDArray, strength: NDArray, *, duplicate_cosine: float, min_displacement: float
+           ) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Indices of the directions worth keeping, strongest first, and how many were dropped and why.
+
+    A direction is insignificant when it moves the landmarks by less than `min_displacement` of the
+    inter-ocular distance, a duplicate when |cos| with a stronger one exceeds `duplicate_cosine`.
+    """
+    unit = vector / (np.linalg.norm(vector, axis=1, keepdims=True) + 1e-12)
+    kept: list[int] = []
+    dropped = {"insignificant": 0, "duplicate": 0}
+    for index in np.argsort(-strength, kind="stable"):
+        if strength[index] < min_displacement:
+            dropped["insignificant"] += 1
+        elif kept and np.abs(unit[kept] @ unit[index]).max() > duplicate_cosine:
+            dropped["duplicate"] += 1
+        else:
+            kept.append(int(index))
+    return np.array(kept, dtype=np.int64), dropped
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """Result of the stage: stored arrays, the columns of the catalogue, and how many were dropped and why."""
+
+    arrays: dict[str, NDArray]
+    columns: dict[str, object]
+    dropped: dict[str, int]
+
+    @property
+    def summary(self) -> str:
+        """The dropped counts as `name=value`."""
+        return " ".join(f"{name}={count}" for name, count in self.dropped.items())
+
+
+def latent_radius(w: NDArray, mean_w: NDArray, *, quantile: float) -> float:
+    """Threshold of the re-norm: the distance from the mean within which this share of the samples lies.
+
+    ‖w - w̄‖ over the samples [N, 512]. Inside that ball the generator was trained; beyond it faces break.
+    """
+    return float(np.quantile(np.linalg.norm(w - mean_w, axis=1), quantile))
+
+
+def distil(clusterings: Mapping[str, Mapping[str, NDArray]], faces: Samples, mean_w: NDArray, options: Options) -> Distilled:
+    """Collect the directions of all clusterings, measure, orient and select them.
+
+    `clusterings` maps `{part}-k{k}` to its store with `centroid` [k, 512]. Stored: `vector` [M, layers, 512], `mean_w` [512], `radius`
+    [1], `effect` [M, A] on the `ATTRIBUTES` and their `deviation` [A] over the samples.
+    """
+    candidates = {
+        key: collect(store["centroid"], ica_above=options.ica_above, seed=options.seed)
+        for key, store in clusterings.items()
+    }
+    vector = np.concatenate([found.vector for found in candidates.values()])
+    effect, strength, deviation = measure(vector, faces)
+    sign = orient(effect, deviation)
+    kept, dropped = select(vector, strength, duplicate_cosine=options.duplicate_cosine,
+                           min_displacement=options.min_displacement)
+    if not len(kept):
+        raise ValueError("no direction moves the landmarks; lower directions.min_displacement or raise latents.samples")
+    norm = np.linalg.norm(vector[kept], axis=1)
+    scale = sign[kept] * (options.unit_norm / norm if options.unit_norm else 1.0)
+    origin = [(key, name) for key, found in candidates.items() for name in found.name]
+    share = np.concatenate([found.share for found in candidates.values()])
+    scaled = vector[kept] * scale[:, None]
+    effect, strength = effect[kept] * scale[:, None], strength[kept] * np.abs(scale)
+    arrays = {
+        "vector": np.repeat(scaled[:, None], options.layers, axis=1).astype(np.float32),
+        "mean_w": mean_w.astype(np.float32),
+        "radius": np.array([latent_radius(faces.w, mean_w, quantile=options.radius_quantile)], np.float32),
+        "effect": effect.astype(np.float32),
+        "deviation": deviation.astype(np.float32),
+    }
+    columns = _columns([origin[i] for i in kept], share[kept], norm, strength, effect)
+    return Distilled(arrays, columns, dropped)
+
+
+def measure(vector: NDArray, faces: Samples) -> tuple[NDArray, NDArray, NDArray]:
+    """Effect of each direction [m, 512] without rendering it, from a regression over the samples.
+
+    Returns the change of every attribute [m, A], the mean landmark displacement in inter-ocular
+    distances [m], and the spread of each attribute over the samples [A].
+    """
+    values = np.stack([faces.attributes[name] for name in ATTRIBUTES], axis=1)
+    flat = faces.points.reshape(len(faces.points), -1)
+    effect = regress(faces.w, np.concatenate((flat, values), axis=1)).effect(vector)
+    moved = effect[:, : flat.shape[1]].reshape(len(vector), -1, 2)
+    deviation = np.nan_to_num(values.std(axis=0))
+    return effect[:, flat.shape[1] :], displacement(moved, faces.inter_ocular), deviation
+
+
+def _columns(origin: list[tuple[str, str]], share: NDArray, norm: NDArray, strength: NDArray,
+             effect: NDArray) -> dict[str, object]:
+    parts, counts = zip(*(key.rsplit("-k", 1) for key, _ in origin), strict=True)
+    columns = {
+        "direction": np.arange(len(origin), dtype=np.int64),
+        "part": list(parts),
+        "k": np.array([int(count) for count in counts], dtype=np.int64),
+        "kind": [name for _, name in origin],
+        "norm": norm.astype(np.float32),
+        "explained_share": share.astype(np.float32),
+        "displacement": strength.astype(np.float32),
+    }
+    return columns | {name: effect[:, index].astype(np.float32) for index, name in enumerate(ATTRIBUTES)}
+
+
+def steer(effect: NDArray, deviation: NDArray, goal: NDArray, *, ridge: float = 1e-2) -> NDArray[np.float32]:
+    """Coefficients [T, M] on the directions whose summed effect comes nearest to `goal` [T, A].
+
+    Effects [M, A], deviations [A] and goals are compared in standard deviations of each attribute; the
+    ridge keeps the step short.
+    """
+    known = deviation > 0
+    scaled = effect[:, known] / deviation[known]
+    gram = scaled @ scaled.T
+    penalty = ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
+    return np.linalg.solve(gram + penalty, scaled @ goal[:, known].T).T.astype(np.float32)

@@ -1,0 +1,158 @@
+"""Stage `evaluation`: held-out faces drive one another (paper, section 4.1)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from d2a_core import animations, identity
+from d2a_core.generator import Generator, broadcast
+from d2a_core.geometry import normalized_mean_error
+from d2a_core.landmarks import Detections
+from d2a_core.pictures import grid
+
+SHEET_PAIRS = 12
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `evaluation`."""
+
+    pairs: int
+    passes: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Sources and targets in full size: W+ [N, 16, 512], images u1 [N, R, R, 3] and their landmarks."""
+
+    source: Tensor
+    source_images: NDArray[np.uint8]
+    target_images: NDArray[np.uint8]
+    source_landmarks: Detections
+    target_landmarks: Detections
+
+
+def hold_out(stage: animations.Stage, options: Options, progress=None) -> HeldOut:
+    """Draw twice `pairs` faces from `options.seed`; the first half are sources, the second targets.
+
+    No stage before draws from that seed, so FAN and the directions have seen none of them. Pairs in
+    which no face is found are kept and count as not found.
+    """
+    generator = stage.generator
+    rng = torch.Generator().manual_seed(options.seed)
+    with torch.no_grad():
+        w = generator.map(torch.randn(2 * options.pairs, generator.w_dim, generator=rng)).cpu()
+    wplus = broadcast(w, generator.num_layers)
+    images = render_all(generator, wplus, progress)
+    landmarks = [stage.detector.detect(images[half]) for half in (slice(options.pairs), slice(options.pairs, None))]
+    return HeldOut(wplus[: options.pairs], images[: options.pairs], images[options.pairs :], *landmarks)
+
+
+def render_all(generator: Generator, wplus: Tensor, progress=None) -> NDArray[np.uint8]:
+    """Full-size images u1 [N, R, R, 3] of W+ [N, 16, 512]."""
+    images = []
+    for row in wplus.split(1):
+        images.append(animations.render(generator, row, torch.zeros(1, 1, row.shape[-1]))[0])
+        if progress is not None:
+            progress.advance(1)
+    return np.stack(images)
+
+
+def cross_identity(stage: animations.Stage, held: HeldOut, embedder: identity.Embedder, options: Options,
+                   progress=None) -> tuple[dict[str, NDArray], NDArray[np.uint8]]:
+    """Rows of pairs × passes and a sheet of faces. Pass 0 is no motion, 1 the open loop, 2 … the closed loops.
+
+    Landmarks and identity are measured on full-size renders; `nme_*` against the target face, `csim`
+    between source and result, `csim_strangers` between source and target.
+    """
+    rows = [measure(held, held.source_images, held.source_landmarks, embedder, step=0)]
+    shown = [held.source_images, held.target_images]
+    deltas = path_of_passes(stage, held, options)
+    for number, delta in enumerate(deltas, start=1):
+        moved = held.source.clone()
+        moved[:, : delta.shape[1]] += delta
+        images = render_all(stage.generator, moved, progress)
+        rows.append(measure(held, images, stage.detector.detect(images), embedder, step=number))
+        shown.append(images)
+    columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    return columns, sheet(shown)
+
+
+def path_of_passes(stage: animations.Stage, held: HeldOut, options: Options) -> list[Tensor]:
+    """Δw [N, L, 512] after the open loop and after each closed-loop pass."""
+    paths = [
+        animations.drive(stage, held.source, held.source_landmarks.points, held.target_landmarks.points, passes=passes)
+        for passes in range(options.passes + 1)
+    ]
+    return [path.delta for path in paths]
+
+
+def measure(held: HeldOut, images: NDArray, landmarks: Detections, embedder: identity.Embedder, *, step: int
+            ) -> dict[str, NDArray]:
+    """One row a pair: errors against the target, identity against the source and between strangers."""
+    target, count = held.target_landmarks.points, len(images)
+    source = embedder.embed(held.source_images, held.source_landmarks.points)
+    stranger = embedder.embed(held.target_images, held.target_landmarks.points)
+    result = embedder.embed(images, landmarks.points)
+    return {
+        "pair": np.arange(count, dtype=np.int64),
+        "pass": np.full(count, step, dtype=np.int64),
+        "found": landmarks.found & held.target_landmarks.found & held.source_landmarks.found,
+        "nme_inter_ocular": normalized_mean_error(landmarks.points, target),
+        "nme_box": normalized_mean_error(landmarks.points, target, normaliser="box"),
+        "csim": identity.cosine_similarity(source, result),
+        "csim_strangers": identity.cosine_similarity(source, stranger),
+        "yaw_error": np.abs(landmarks.angles[:, 0] - held.target_landmarks.angles[:, 0]),
+        "pitch_error": np.abs(landmarks.angles[:, 1] - held.target_landmarks.angles[:, 1]),
+    }
+
+
+def sheet(columns: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """The first pairs, one a row: source, target, and the result of every pass."""
+    captions = ["source", "target", "open loop", *(f"closed loop {n}" for n in range(1, len(columns) - 2))]
+    rows = [[images[index] for images in columns] for index in range(min(SHEET_PAIRS, len(columns[0])))]
+    return grid(rows, captions_top=captions, title="Held-out pairs")
+
+
+def summarise(table: pyarrow.Table) -> dict[str, NDArray]:
+    """Mean over the pairs of every pass, beside how many were found; from the rows of `cross_identity`."""
+    columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+    passes = np.unique(columns["pass"])
+    means = [name for name in columns if name not in ("pair", "pass", "found")]
+    summary = {"pass": passes, "pairs": np.array([np.sum(columns["pass"] == p) for p in passes])}
+    summary["found"] = np.array([columns["found"][columns["pass"] == p].sum() for p in passes])
+    for name in means:
+        chosen = [columns[name][(columns["pass"] == p) & columns["found"]] for p in passes]
+        summary[name] = np.array([values.mean() for values in chosen], dtype=np.float64)
+    return summary
+
+
+def markdown(summary: dict[str, NDArray]) -> str:
+    """The summary as a table a person reads; NME in percent."""
+    titles = {
+        "pairs": "pairs", "found": "found", "nme_inter_ocular": "NME inter-ocular %", "nme_box": "NME box %",
+        "csim": "CSIM to source", "csim_strangers": "CSIM of strangers", "yaw_error": "yaw error °",
+        "pitch_error": "pitch error °",
+    }
+    lines = [f"| pass | {' | '.join(titles.values())} |", "| --- " * (len(titles) + 1) + "|"]
+    for index, number in enumerate(summary["pass"]):
+        name = {0: "no motion", 1: "open loop"}.get(int(number), f"closed loop {number - 1}")
+        cells = [_cell(column, summary[column][index]) for column in titles]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(
+        ["# Cross-identity, held-out faces", "", *lines, "",
+         "98 FaceMesh points mapped to WFLW, full-size renders; CSIM: cosine of dlib ResNet embeddings.", ""]
+    )
+
+
+def _cell(column: str, value: float) -> str:
+    if column in ("pairs", "found"):
+        return str(int(value))
+    if column.startswith("nme"):
+        return f"{100 * value:.2f}"
+    return f"{value:.3f}" if column.startswith("csim") else f"{value:.1f}"

@@ -1,0 +1,67 @@
+"""Pictures of what directions do."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from d2a_core import pairs
+from d2a_core.directions import ATTRIBUTES
+from d2a_core.generator import Generator, broadcast
+from d2a_core.pictures import grid, to_uint8
+
+STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+FACE_TRUNCATION = 0.6  # a plain face, so that the eye sees the motion
+REACH = 2.0  # times a direction's length at the outermost steps
+
+
+def caption(row: Mapping[str, object], deviation: NDArray) -> str:
+    """What one direction does, in three lines: where it comes from and its two strongest effects."""
+    standard = {
+        name: float(row[name]) / spread
+        for name, spread in zip(ATTRIBUTES, deviation, strict=True)
+        if spread > 0
+    }
+    strongest = sorted(standard, key=lambda name: -abs(standard[name]))[:2]
+    effects = [f"{name.replace('_', ' ')} {standard[name]:+.1f} s.d." for name in strongest]
+    return "\n".join([f"#{row['direction']} {row['part']} k={row['k']} {row['kind']}", *effects])
+
+
+def choose(effect: NDArray, deviation: NDArray, displacement: NDArray, *, rows: int) -> list[int]:
+    """Directions to show: for each attribute its purest strong one, then the strongest of the rest.
+
+    Purest means the largest share of the squared effect (in standard deviations) that goes into that
+    attribute, times its size.
+    """
+    known = deviation > 0
+    standard = np.abs(effect[:, known] / deviation[known])
+    purity = standard**2 / np.linalg.norm(standard, axis=1, keepdims=True)
+    first = [int(index) for index in purity.argmax(axis=0)]
+    rest = [int(index) for index in np.argsort(-displacement)]
+    return list(dict.fromkeys(first + rest))[:rows]
+
+
+def draw(generator: Generator, store: Mapping[str, NDArray], catalogue: Sequence[Mapping[str, object]], *,
+         rows: int, seed: int, size: int, progress=None) -> NDArray[np.uint8]:
+    """One row a direction, five steps from -2 to +2 lengths, captioned: u1 [H, W, 3]."""
+    rng = torch.Generator().manual_seed(seed)
+    w = generator.map(torch.randn(1, generator.w_dim, generator=rng))
+    mean_w = torch.from_numpy(store["mean_w"])
+    wplus = broadcast(mean_w + FACE_TRUNCATION * (w.cpu() - mean_w), generator.num_layers)
+    displacement = np.array([row["displacement"] for row in catalogue])
+    chosen = choose(store["effect"], store["deviation"], displacement, rows=rows)
+    pictures = []
+    for index in chosen:
+        steps = torch.tensor(STEPS)[:, None, None] * REACH * torch.from_numpy(store["vector"][index])
+        moved = pairs.apply(wplus.expand(len(steps), -1, -1), steps)
+        with torch.no_grad():
+            pictures.append(list(to_uint8(generator.synthesize(moved, size).cpu())))
+        if progress is not None:
+            progress.advance(1)
+    return grid(
+        pictures,
+        captions_left=[caption(catalogue[index], store["deviation"]) for index in chosen],
+        captions_top=[f"{REACH * step:+.0f} lengths" if step else "face" for step in STEPS],
+        title="Directions of CluDistiller",
+    )

@@ -1,0 +1,216 @@
+"""Stage `generator`: W+ → image, in full size or as a cheap draft.
+
+Nothing above this module knows which network it drives. A generator offers `resolution`, `num_layers`,
+`w_dim`, `mean_w`, `map(z)` and `synthesize(wplus, size=None)`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from d2a_core.networks import mobile_stylegan
+
+MEAN_SAMPLES = 10_000  # z drawn for the mean of W, as StyleGAN2's projector does
+MEAN_SEED = 0
+DRAFT_SEED = 20_220_001  # of the faces a draft is fitted on
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `generator`."""
+
+    name: str
+    draft_size: int
+    draft_renders: int
+    draft_ridge: float
+
+
+class Generator(Protocol):
+    """What every stage may ask of a pretrained generator."""
+
+    resolution: int
+    num_layers: int
+    w_dim: int
+    mean_w: Tensor
+
+    def map(self, z: Tensor) -> Tensor:
+        """[N, w_dim] standard normal → w [N, w_dim]."""
+        ...
+
+    def synthesize(self, wplus: Tensor, size: int | None = None) -> Tensor:
+        """W+ [N, num_layers, w_dim] → images float32 [N, 3, R, R], about [-1, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Linear readout of a hidden feature map, fitted by `fit_draft`: weight [12, C], bias [12]."""
+
+    weight: Tensor
+    bias: Tensor
+    size: int
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """[N, C, size/2, size/2] → [N, 3, size, size]."""
+        bands = functional.conv2d(features, self.weight[:, :, None, None].to(features), self.bias.to(features))
+        return functional.pixel_shuffle(bands, 2)
+
+
+class MobileStyleGan:
+    """MobileStyleGAN distilled from StyleGAN2-FFHQ, 1024×1024.
+
+    On the CPU, and when no gradient is asked for, it runs compiled by OpenVINO from the PyTorch modules
+    below; otherwise PyTorch runs them. The W+ layers mean what they mean in StyleGAN2 up to layer 15.
+    """
+
+    resolution = 1024
+    num_layers = mobile_stylegan.NUM_LAYERS
+    w_dim = mobile_stylegan.W_DIM
+
+    def __init__(self, folder: Path, *, draft: Draft | None = None, device: str = "cpu", threads: int = 0):
+        """`folder` holds the OpenVINO IR; `threads` 0 means all cores."""
+        self.mapping = mobile_stylegan.load_mapping(folder / "MappingNetwork.xml").to(device)
+        self.synthesis = mobile_stylegan.load_synthesis(folder / "SynthesisNetwork.xml").to(device)
+        self.draft, self.device, self.threads = draft, device, threads
+        self.mapping.requires_grad_(False)
+        self.synthesis.requires_grad_(False)  # whoever tunes the weights turns it on
+        self._compiled: dict[int, tuple[int, object]] = {}
+
+    @cached_property
+    def mean_w(self) -> Tensor:
+        """Mean of W over 10,000 samples, [512]."""
+        rng = torch.Generator().manual_seed(MEAN_SEED)
+        with torch.no_grad():
+            return self.map(torch.randn(MEAN_SAMPLES, self.w_dim, generator=rng)).mean(dim=0)
+
+    def map(self, z: Tensor) -> Tensor:
+        """[N, 512] standard normal → w [N, 512]."""
+        return self.mapping(z.to(self.device))
+
+    def synthesize(self, wplus: Tensor, size: int | None = None) -> Tensor:
+        """W+ [N, 16, 512] → float32 [N, 3, size, size]; any `size` but the full one is a draft.
+
+        Raises ValueError for a size that neither the network nor the fitted draft can give.
+        """
+        size = size or self.resolution
+        if size != self.resolution and (self.draft is None or size != self.draft.size):
+            known = [self.resolution] + ([self.draft.size] if self.draft else [])
+            raise ValueError(f"no {size} px images from this generator; it gives {known}: fit a draft of that size")
+        if wplus.shape[1:] != (self.num_layers, self.w_dim):
+            raise ValueError(f"W+ must be [N, {self.num_layers}, {self.w_dim}], not {list(wplus.shape)}")
+        if self.device == "cpu" and not self._needs_gradient(wplus):
+            return self._run_compiled(wplus, size)
+        return self._network(size)(wplus.to(self.device))
+
+    def hidden(self, wplus: Tensor, size: int) -> Tensor:
+        """The feature map a draft of `size` is read from, [N, C, size/2, size/2]."""
+        return self.synthesis.hidden(wplus.to(self.device), draft_blocks(size))
+
+    def _needs_gradient(self, wplus: Tensor) -> bool:
+        tuned = any(parameter.requires_grad for parameter in self.synthesis.parameters())
+        return torch.is_grad_enabled() and (wplus.requires_grad or tuned)
+
+    def _network(self, size: int) -> nn.Module:
+        return self.synthesis if size == self.resolution else _DraftNetwork(self.synthesis, self.draft)
+
+    def _run_compiled(self, wplus: Tensor, size: int) -> Tensor:
+        version = sum(parameter._version for parameter in self.synthesis.parameters())  # grows when tuned
+        if self._compiled.get(size, (None,))[0] != version:
+            network = compile_openvino(self._network(size), wplus[:1], threads=self.threads)
+            self._compiled[size] = (version, network)
+        network = self._compiled[size][1]
+        return torch.from_numpy(network(wplus.detach().numpy().copy())[0].copy())
+
+
+class _DraftNetwork(nn.Module):
+    def __init__(self, synthesis: mobile_stylegan.SynthesisNetwork, draft: Draft):
+        super().__init__()
+        self.synthesis, self.draft = synthesis, draft
+
+    def forward(self, wplus: Tensor) -> Tensor:
+        return self.draft(self.synthesis.hidden(wplus, draft_blocks(self.draft.size)))
+
+
+def draft_blocks(size: int) -> int:
+    """Blocks to run for a draft of `size` px, whose features lie at half that side (4 px before block 0)."""
+    blocks = int(size // 8).bit_length() - 1
+    if size != 8 << blocks or not 1 <= blocks < mobile_stylegan.BLOCKS:
+        raise ValueError(f"a draft cannot be {size} px wide; choose 64, 128, 256 or 512")
+    return blocks
+
+
+def compile_openvino(module: nn.Module, example: Tensor, *, threads: int):
+    """Compile `module` for the CPU with a free batch size; float32 even where bfloat16 would be native.
+
+    `example` is one input [1, …]. OpenVINO 2026 picks bfloat16 by itself on processors that have it,
+    which moves pixels by up to 2 grey levels in 10: hence the precision hint.
+    """
+    import openvino
+
+    with torch.no_grad():
+        traced = torch.jit.trace(module, torch.zeros_like(example), check_trace=False)
+        model = openvino.convert_model(traced, example_input=torch.zeros_like(example))
+    model.reshape([-1, *example.shape[1:]])
+    hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    return openvino.Core().compile_model(model, "CPU", hints)
+
+
+def fit_draft(generator: MobileStyleGan, *, size: int, renders: int, ridge: float, progress=None) -> Draft:
+    """Fit the readout of a draft by ridge regression on full renders reduced to `size`.
+
+    Every pixel of the hidden map (side size/2, C channels) predicts the 2×2 RGB pixels above it:
+    min ‖W f - y‖² + ridge·mean(diag F)·‖W‖² over `renders` random faces.
+    """
+    rng = torch.Generator().manual_seed(DRAFT_SEED)
+    w = generator.map(torch.randn(renders, generator.w_dim, generator=rng))
+    gram, moment = 0, 0
+    for row in w:
+        wplus = row.expand(1, generator.num_layers, -1)
+        features, image = _hidden_and_image(generator, wplus, size)
+        features = torch.cat((features, torch.ones_like(features[:1])))
+        target = functional.pixel_unshuffle(functional.adaptive_avg_pool2d(image, size), 2).flatten(2)[0]
+        gram = gram + (features @ features.T).double()
+        moment = moment + (features @ target.T).double()
+        if progress is not None:
+            progress.advance(1)
+    penalty = ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
+    solution = torch.linalg.solve(gram + penalty, moment).T.float()
+    return Draft(weight=solution[:, :-1].contiguous(), bias=solution[:, -1].contiguous(), size=size)
+
+
+def _hidden_and_image(generator: MobileStyleGan, wplus: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        features = generator.hidden(wplus, size)[0].flatten(1).cpu()
+        return features, generator.synthesize(wplus).cpu()
+
+
+def draft_arrays(draft: Draft) -> dict[str, np.ndarray]:
+    """The readout as plain arrays, to be stored."""
+    return {"weight": draft.weight.numpy(), "bias": draft.bias.numpy(), "size": np.array([draft.size])}
+
+
+def draft_from_arrays(arrays: Mapping[str, np.ndarray]) -> Draft:
+    """Inverse of `draft_arrays`."""
+    weight, bias = (torch.from_numpy(arrays[name]) for name in ("weight", "bias"))
+    return Draft(weight=weight, bias=bias, size=int(arrays["size"][0]))
+
+
+def load(options: Options, folder: Path, *, draft: Mapping[str, np.ndarray] | None = None, device: str,
+         threads: int) -> MobileStyleGan:
+    """The generator that `options.name` asks for; `folder` holds its fetched files."""
+    if options.name != "mobilestylegan-ffhq":
+        raise ValueError(f"unknown generator {options.name!r}; set generator.name to 'mobilestylegan-ffhq'")
+    readout = draft_from_arrays(draft) if draft is not None else None
+    return MobileStyleGan(folder, draft=readout, device=device, threads=threads)
+
+
+def broadcast(w: Tensor, num_layers: int) -> Tensor:
+    """w [N, 512] → W+ [N, num_layers, 512], the same code in every layer."""
+    return w[:, None].expand(-1, num_layers, -1)

@@ -1,0 +1,110 @@
+"""Geometry of landmarks: rigid fits, head pose, errors, and the attributes a person would name."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d2a_core.schemes import Scheme, scheme_of
+
+
+def normalized_mean_error(pred: NDArray, true: NDArray, *, normaliser: str = "inter_ocular") -> NDArray[np.float32]:
+    """Mean landmark error [N] of `pred` against `true` [N, P, 2] as a fraction of the face's size.
+
+    `inter_ocular`: distance of the outer eye corners of `true` (WFLW). `box`: √(w·h) of the box around
+    `true` (Bulat and Tzimiropoulos, ICCV 2017, the paper's reference 8). NaN where a point is NaN.
+    """
+    if normaliser == "inter_ocular":
+        left, right = scheme_of(true.shape[1]).outer_eyes
+        size = np.linalg.norm(true[:, left] - true[:, right], axis=-1)
+    elif normaliser == "box":
+        size = np.sqrt(np.prod(true.max(axis=1) - true.min(axis=1), axis=-1))
+    else:
+        raise ValueError(f"unknown normaliser {normaliser!r}; choose 'inter_ocular' or 'box'")
+    return (np.linalg.norm(pred - true, axis=-1).mean(axis=-1) / size).astype(np.float32)
+
+
+def similarity_fit(points: NDArray, template: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Rotation [N, 3, 3], scale [N] and shift [N, 3] with points ≈ scale · template @ rotation.T + shift.
+
+    Least squares over similarity transforms (Umeyama, PAMI 1991); `points` [N, P, 3], `template` [P, 3].
+    """
+    centre, middle = points.mean(axis=1), template.mean(axis=0)
+    centred, flat = points - centre[:, None], template - middle
+    u, s, vt = np.linalg.svd(np.einsum("npi,pj->nij", centred, flat))
+    flip = np.ones_like(s)
+    flip[:, 2] = np.sign(np.linalg.det(u @ vt))
+    rotation = (u * flip[:, None]) @ vt
+    scale = (s * flip).sum(axis=1) / np.square(flat).sum()
+    shift = centre - scale[:, None] * (rotation @ middle)
+    return rotation, scale, shift
+
+
+def rotation_matrix(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
+    """Rotation [3, 3] for angles in degrees, applied as roll ∘ pitch ∘ yaw to column vectors (x right, y down, z away).
+
+    yaw > 0 turns the nose to the right of the image, pitch > 0 lifts it, roll > 0 tilts clockwise.
+    """
+    a, b, c = np.radians((-yaw, -pitch, roll))
+    around_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    around_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    around_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    return around_z @ around_x @ around_y
+
+
+def angles_of(rotation: NDArray) -> NDArray[np.float32]:
+    """Yaw, pitch, roll in degrees [N, 3] of rotations [N, 3, 3]; inverse of `rotation_matrix`."""
+    pitch = -np.arcsin(np.clip(rotation[:, 2, 1], -1, 1))
+    yaw = np.arctan2(rotation[:, 2, 0], rotation[:, 2, 2])
+    roll = np.arctan2(-rotation[:, 0, 1], rotation[:, 1, 1])
+    return np.degrees(np.stack((yaw, pitch, roll), axis=1)).astype(np.float32)
+
+
+def head_pose(points: NDArray, template: NDArray, rigid: tuple[int, ...]) -> tuple[NDArray, NDArray]:
+    """Angles [N, 3] in degrees and canonical points [N, P, 2] of 3-D points [N, P, 3].
+
+    The rigid points, which no expression moves, are fitted to the template; undoing that fit turns the
+    face to the front at unit inter-ocular distance, so that faces in different poses compare.
+    """
+    chosen = list(rigid)
+    rotation, scale, shift = similarity_fit(points[:, chosen].astype(np.float64), template[chosen])
+    canonical = (points - shift[:, None]) @ rotation / scale[:, None, None]
+    return angles_of(rotation), canonical[..., :2].astype(np.float32)
+
+
+def attributes(points: NDArray, canonical: NDArray, angles: NDArray, scheme: Scheme) -> dict[str, NDArray]:
+    """Named measures of each face, [N] float32.
+
+    `yaw`, `pitch`, `roll` in degrees; the others from the canonical points [N, P, 2] in inter-ocular
+    distances: `mouth_opening` gap of the inner lips, `smile` width of the mouth plus how far its corners lie
+    above its middle, `eye_opening` gap of the lids over the eye's width, `brow_height` brows above the eyes,
+    `gaze_x` and `gaze_y` pupils off the middle of the eye corners (right, down; NaN without pupils).
+    """
+    def point(index: int) -> NDArray:
+        return canonical[:, index]
+
+    left, right = scheme.left_corners, scheme.right_corners
+    corners = (point(left[0]) + point(left[1]) + point(right[0]) + point(right[1])) / 4
+    widths = np.linalg.norm(point(left[1]) - point(left[0]), axis=1) + np.linalg.norm(
+        point(right[1]) - point(right[0]), axis=1
+    )
+    lids = np.mean([np.linalg.norm(point(low) - point(up), axis=1) for up, low in scheme.lids], axis=0)
+    gap = np.mean([point(low)[:, 1] - point(up)[:, 1] for up, low in scheme.lips], axis=0)
+    mouth_left, mouth_right = (point(index) for index in scheme.mouth_corners)
+    middle = np.mean([point(index)[:, 1] for pair in scheme.lips for index in pair], axis=0)
+    lift = middle - (mouth_left[:, 1] + mouth_right[:, 1]) / 2
+    brows = canonical[:, [*scheme.left_brow, *scheme.right_brow], 1].mean(axis=1)
+    if scheme.pupils:
+        gaze = (point(scheme.pupils[0]) + point(scheme.pupils[1])) / 2 - corners
+    else:
+        gaze = np.full((len(points), 2), np.nan)
+    measured = {
+        "yaw": angles[:, 0],
+        "pitch": angles[:, 1],
+        "roll": angles[:, 2],
+        "mouth_opening": gap,
+        "smile": np.linalg.norm(mouth_right - mouth_left, axis=1) + lift,
+        "eye_opening": lids / (widths / 2),
+        "brow_height": corners[:, 1] - brows,
+        "gaze_x": gaze[:, 0],
+        "gaze_y": gaze[:, 1],
+    }
+    return {name: np.asarray(values, dtype=np.float32) for name, values in measured.items()}

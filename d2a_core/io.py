@@ -1,0 +1,378 @@
+"""Tables, stores, pictures and checkpoints: the only place that opens them.
+
+Every writer is atomic: under the final name there is either the whole artefact or none, also after
+a crash. Nothing written holds a date, so the same input gives the same bytes.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pickle
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import d2a_core
+
+if TYPE_CHECKING:
+    import pyarrow
+    import zarr
+
+METADATA_KEY = b"d2animator"
+ZSTD_LEVEL = 3
+DAMAGE = (  # what zarr, Arrow and PyTorch raise on damaged bytes; not MemoryError
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError),
+    pickle.PickleError,
+)
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a hidden sibling of `path` with the same suffix; it gets the name `path` on success.
+
+    What the block writes there, a file or a folder, replaces what `path` was; after an exception it
+    is removed and `path` is as before.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mark = secrets.token_hex(4)
+    part = path.with_name(f".{path.stem}-{mark}{path.suffix}")
+    try:
+        yield part
+        if path.is_dir():  # a folder cannot be replaced in one step: move the old one aside first
+            old = path.with_name(f".{path.stem}-{mark}.old")
+            path.rename(old)
+            part.rename(path)
+            shutil.rmtree(old)
+        else:
+            os.replace(part, path)
+    except BaseException:
+        _remove(part)
+        raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what a library raises on a missing or damaged artefact into one sentence."""
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; run snakemake to compute it")
+    try:
+        yield
+    except PermissionError:
+        raise
+    except DAMAGE as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read ({reason}); delete it and snakemake recomputes it"
+        ) from error
+
+
+def provenance(**facts: object) -> dict[str, Any]:
+    """Return `facts` as plain JSON values, without the None ones, plus `created_by` and `version`.
+
+    Arrays become lists, paths text, dataclasses objects. Raises ValueError on anything else that
+    JSON cannot hold, NaN included.
+    """
+    plain: dict[str, Any] = {}
+    for name, fact in facts.items():
+        if fact is None:
+            continue
+        try:
+            plain[name] = json.loads(json.dumps(fact, default=_plain, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the fact {name}={fact!r} is no JSON value ({error})") from error
+    return plain | {"created_by": "d2animator", "version": d2a_core.__version__}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, Path):
+        return value.as_posix()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    raise TypeError(f"{type(value).__name__} is not supported")
+
+
+def write_zarr(
+    path: str | Path,
+    arrays: Mapping[str, NDArray],
+    *,
+    attributes: Mapping[str, Any],
+    chunk_rows: int = 64,
+) -> None:
+    """Write a zarr v3 group; each chunk holds `chunk_rows` rows of axis 0 and all of the others."""
+    import zarr
+    from zarr.codecs import ZstdCodec
+
+    with atomic_path(path) as part:
+        group = zarr.open_group(part, mode="w", zarr_format=3, attributes=dict(attributes))
+        for name, array in arrays.items():
+            rows = min(chunk_rows, *array.shape[:1]) if array.ndim else 1
+            group.create_array(
+                name,
+                data=np.asarray(array),
+                chunks=tuple(max(1, side) for side in (rows, *array.shape[1:]))[: array.ndim],
+                compressors=ZstdCodec(level=ZSTD_LEVEL, checksum=True),
+                # zarr reads a lost chunk as zeros; writing all of them tells lost from zero
+                config={"write_empty_chunks": True},
+            )
+
+
+def open_zarr(path: str | Path) -> dict[str, "zarr.Array"]:
+    """Return the arrays of a store by name, unread; raises ValueError when one is damaged."""
+    import zarr
+
+    path = Path(path)
+    with _reading(path):
+        group = zarr.open_group(path, mode="r")
+        # names from the folder, not from zarr, which warns about every hidden file it meets
+        names = sorted(child.name for child in path.iterdir() if _is_array(child))
+        arrays = {name: group[name] for name in names}
+        for name, array in arrays.items():
+            lost = array.nchunks - array.nchunks_initialized if array.size else 0
+            if lost:
+                raise ValueError(f"{lost} of {array.nchunks} chunks of {name} are missing")
+    return arrays
+
+
+def _is_array(child: Path) -> bool:
+    return child.is_dir() and not child.name.startswith(".")
+
+
+def read_zarr(path: str | Path, names: Iterable[str] | None = None) -> dict[str, NDArray]:
+    """Read the arrays `names`, or all; raises ValueError when one is missing or damaged."""
+    arrays = open_zarr(path)
+    chosen = list(arrays) if names is None else list(names)
+    for name in chosen:
+        if name not in arrays:
+            raise ValueError(
+                f"{path} has no array {name!r} but {', '.join(arrays)}; "
+                "delete it and snakemake recomputes it"
+            )
+    with _reading(Path(path)):
+        return {name: np.asarray(arrays[name][...]) for name in chosen}
+
+
+def zarr_blocks(path: str | Path, array: "zarr.Array") -> Iterator[NDArray]:
+    """Read an array of `open_zarr(path)` one chunk of rows at a time."""
+    rows = array.chunks[0] if array.ndim else 1
+    for start in range(0, array.shape[0] if array.ndim else 1, rows):
+        with _reading(Path(path)):
+            block = np.asarray(array[start : start + rows] if array.ndim else array[...])
+        yield block
+
+
+def zarr_attributes(path: str | Path) -> dict[str, Any]:
+    """Read the attributes of a store; raises ValueError when it is missing or damaged."""
+    import zarr
+
+    with _reading(Path(path)):
+        return dict(zarr.open_group(Path(path), mode="r").attrs)
+
+
+def write_parquet(
+    table: "pyarrow.Table | Mapping[str, Any]", path: str | Path, *, metadata: Mapping[str, Any]
+) -> None:
+    """Write a table or a mapping of columns; `metadata` goes in as JSON, key `d2animator`."""
+    import pyarrow
+    from pyarrow import parquet
+
+    if not isinstance(table, pyarrow.Table):
+        table = pyarrow.table(dict(table))
+    known = table.schema.metadata or {}
+    table = table.replace_schema_metadata({**known, METADATA_KEY: json.dumps(dict(metadata))})
+    with atomic_path(path) as part:
+        parquet.write_table(table, part, compression="zstd")
+
+
+def read_parquet(path: str | Path) -> "pyarrow.Table":
+    """Read a table; raises ValueError when it is missing or damaged."""
+    from pyarrow import parquet
+
+    with _reading(Path(path)):
+        # as one file: otherwise a folder named like `source=me` would become a column
+        with parquet.ParquetFile(Path(path)) as file:
+            return file.read()
+
+
+def parquet_metadata(path: str | Path) -> dict[str, Any]:
+    """Read what `write_parquet` got as `metadata`; {} for a table of another program."""
+    from pyarrow import parquet
+
+    with _reading(Path(path)):
+        schema = parquet.read_schema(Path(path))
+        return json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
+
+
+def points_column(points: NDArray) -> "pyarrow.FixedSizeListArray":
+    """Pack landmarks [N, P, 2] into a column of lists (x0, y0, x1, …) of 2P float32."""
+    import pyarrow
+
+    if points.ndim != 3 or points.shape[2] != 2:
+        raise ValueError(f"landmarks have the shape [N, P, 2], not {list(points.shape)}")
+    flat = np.ascontiguousarray(points, dtype=np.float32).reshape(-1)
+    return pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(flat), 2 * points.shape[1])
+
+
+def points_array(table: "pyarrow.Table", column: str = "points") -> NDArray[np.float32]:
+    """Unpack a column of `points_column` into [N, P, 2]."""
+    import pyarrow
+
+    if column not in table.column_names:
+        raise ValueError(f"the table has no column {column!r} but {', '.join(table.column_names)}")
+    kind = table.schema.field(column).type
+    if not pyarrow.types.is_fixed_size_list(kind) or table[column].null_count:
+        raise ValueError(f"the column {column!r} ({kind}) does not hold one list of points a row")
+    flat = np.array(table[column].combine_chunks().flatten(), dtype=np.float32)
+    return flat.reshape(len(table), kind.list_size // 2, 2)
+
+
+def write_image(
+    array: NDArray[np.uint8], path: str | Path, *, text: Mapping[str, object] | None = None
+) -> None:
+    """Write an RGB picture [H, W, 3] as PNG; `text` goes into its text chunks."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    assert array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3, array.shape
+    info = PngInfo()
+    for name, value in (text or {}).items():
+        info.add_itxt(name, value if isinstance(value, str) else json.dumps(value, default=_plain))
+    with atomic_path(path) as part:
+        Image.fromarray(array).save(part, format="PNG", pnginfo=info)
+
+
+def read_image(path: str | Path) -> NDArray[np.uint8]:
+    """Read any picture as RGB [H, W, 3], turned upright where a camera noted its orientation."""
+    from PIL import Image, ImageOps
+
+    with _picture(path), Image.open(path) as image:
+        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def image_text(path: str | Path) -> dict[str, str]:
+    """Read the text chunks of a picture; {} where it has none."""
+    from PIL import Image
+
+    with _picture(path), Image.open(path) as image:
+        image.load()
+        return {name: str(text) for name, text in getattr(image, "text", {}).items()}
+
+
+@contextmanager
+def _picture(path: str | Path) -> Iterator[None]:
+    """Unlike our own artefacts, a picture may be the user's: name what to give instead."""
+    from PIL import Image
+
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"{path} cannot be read as a picture ({' '.join(str(error).split())}); "
+            "give an intact PNG, JPEG or WebP file"
+        ) from error
+
+
+def write_checkpoint(state: dict[str, Any], path: str | Path) -> None:
+    """Save state dicts and plain values, nothing that needs unpickling of code."""
+    import torch
+
+    # through a handle: given a name, torch writes that (random) name into the archive
+    with atomic_path(path) as part, part.open("wb") as handle:
+        torch.save(state, handle)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Load a checkpoint to the CPU; raises ValueError when it is missing, damaged or holds code."""
+    import torch
+
+    with _reading(Path(path)):
+        return torch.load(path, weights_only=True, map_location="cpu")
+
+
+def write_text(text: str, path: str | Path) -> None:
+    """Write `text` as UTF-8 with Unix line ends."""
+    with atomic_path(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file; raises ValueError when it is missing or damaged."""
+    with _reading(Path(path)):
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def sha256(path: str | Path) -> str:
+    """Return the hex digest of a file; of a folder, that of its files' names and digests.
+
+    Hidden files and folders do not count.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for name in sorted(child.relative_to(path).as_posix() for child in path.rglob("*")):
+        if (path / name).is_file() and not any(part.startswith(".") for part in name.split("/")):
+            digest.update(f"{name}\0{sha256(path / name)}\n".encode())
+    return digest.hexdigest()
+
+
+def read_zarrs(paths: Iterable[str | Path], names: Iterable[str]) -> dict[str, NDArray]:
+    """Read the arrays `names` of several stores, joined along their first axis."""
+    names = list(names)
+    stores = read_each(paths, names)
+    return {name: np.concatenate([store[name] for store in stores]) for name in names}
+
+
+def read_parquets(paths: Iterable[str | Path]) -> "pyarrow.Table":
+    """Read several tables of the same columns, one below the other."""
+    import pyarrow
+
+    return pyarrow.concat_tables([read_parquet(path) for path in paths])
+
+
+def read_each(paths: Iterable[str | Path], names: Iterable[str]) -> list[dict[str, NDArray]]:
+    """Read the arrays `names` of several stores, one mapping a store."""
+    names = list(names)
+    return [read_zarr(path, names) for path in paths]
+
+
+class ResumeFile:
+    """State of a long job, kept outside the rule's outputs, which Snakemake deletes before a rerun.
+
+    Its name carries a digest of `facts`: a job with other options or other inputs starts anew.
+    """
+
+    def __init__(self, folder: str | Path, facts: Mapping[str, Any]) -> None:
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        self.path = Path(folder) / f"{digest}.pt"
+
+    def read(self) -> dict[str, Any] | None:
+        """What the last `write` left, or None."""
+        return read_checkpoint(self.path) if self.path.exists() else None
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Replace the state, never leaving half of it."""
+        write_checkpoint(state, self.path)
+
+    def clear(self) -> None:
+        """Remove the state once the job's outputs are written."""
+        self.path.unlink(missing_ok=True)

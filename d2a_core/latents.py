@@ -1,0 +1,43 @@
+"""Stage `latents`: random faces, the synthetic data set of CluDistiller (paper, section 3.1, "Sampling")."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from d2a_core.generator import Generator, broadcast
+from d2a_core.pictures import to_uint8
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `latents`."""
+
+    samples: int
+    shard_size: int
+    seed: int
+
+
+def sample(generator: Generator, *, shard: int, count: int, seed: int, size: int, batch: int = 8,
+           progress=None) -> dict[str, NDArray]:
+    """Draw shard number `shard`: `sample_id` [N], `z` and `w` [N, 512], `image` [N, size, size, 3] u1.
+
+    A shard depends on (seed, shard) alone, so adding shards leaves the others as they are.
+    """
+    rng = torch.Generator().manual_seed(seed * 1_000_003 + shard)
+    z = torch.randn(count, generator.w_dim, generator=rng)
+    with torch.no_grad():
+        w = generator.map(z)
+        images = []
+        for chunk in w.split(batch):
+            wplus = broadcast(chunk, generator.num_layers)
+            images.append(to_uint8(generator.synthesize(wplus, size).cpu()))
+            if progress is not None:
+                progress.advance(len(chunk))
+    return {
+        "sample_id": np.arange(shard * count, (shard + 1) * count, dtype=np.int64),
+        "z": z.numpy(),
+        "w": w.cpu().numpy(),
+        "image": np.concatenate(images),
+    }

@@ -1,0 +1,204 @@
+"""MobileStyleGAN (Belousov, arXiv 2104.04767) in plain PyTorch, its weights read from the OpenVINO IR.
+
+The synthesis network works on wavelet coefficients: every block doubles the side with an inverse Haar
+transform instead of an upsampling convolution. Demodulation is folded into the published weights, so
+a modulated convolution is a scaled input followed by an ordinary (depthwise-separable) convolution.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+NUM_LAYERS = 16  # live inputs of W+; see design.md for how they match StyleGAN2's
+W_DIM = 512
+BLOCKS = 7
+SLOPE = 0.2  # of every leaky ReLU
+HAAR = 0.5 * torch.tensor(  # 2×2 synthesis kernels: low, row, column, diagonal
+    [[[1, 1], [1, 1]], [[1, 1], [-1, -1]], [[1, -1], [1, -1]], [[1, -1], [-1, 1]]],
+    dtype=torch.float32,
+).unsqueeze(1)
+
+
+class MappingNetwork(nn.Module):
+    """z → w: pixel norm and eight fully connected layers (StyleGAN2, section 2)."""
+
+    def __init__(self, weights: list[Tensor], biases: list[Tensor]):
+        super().__init__()
+        self.weights = nn.ParameterList(weights)
+        self.biases = nn.ParameterList(biases)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """[N, 512] standard normal → [N, 512]."""
+        x = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            x = functional.leaky_relu(functional.linear(x, weight, bias), SLOPE) * math.sqrt(2)
+        return x
+
+
+class Affine(nn.Module):
+    """One layer's style: a learned affine map of w, shaped to scale the channels of a feature map."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, scale: float):
+        super().__init__()
+        self.weight, self.bias, self.scale = nn.Parameter(weight), nn.Parameter(bias), scale
+
+    def forward(self, w: Tensor) -> Tensor:
+        """[N, 512] → [N, C, 1, 1]."""
+        return (functional.linear(w, self.weight, self.bias) * self.scale)[:, :, None, None]
+
+
+class StyledConv(nn.Module):
+    """Modulated convolution, baked noise, bias and leaky ReLU; depthwise-separable where `depth` is given."""
+
+    def __init__(self, style: Affine, depth: Tensor | None, point: Tensor, noise: Tensor, bias: Tensor):
+        super().__init__()
+        self.style = style
+        self.depth = nn.Parameter(depth) if depth is not None else None
+        self.point, self.bias = nn.Parameter(point), nn.Parameter(bias)
+        self.register_buffer("noise", noise)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """[N, C, S, S], [N, 512] → [N, C', S, S]."""
+        x = x * self.style(w)
+        if self.depth is not None:
+            x = functional.conv2d(x, self.depth, padding=1, groups=x.shape[1])
+        x = functional.conv2d(x, self.point, padding=self.point.shape[-1] // 2)
+        return functional.leaky_relu(x + self.noise + self.bias, SLOPE)
+
+
+def inverse_haar(x: Tensor) -> Tensor:
+    """Inverse Haar transform: [N, 4C, S, S] → [N, C, 2S, 2S].
+
+    The first C channels are the low band; the other 3C hold, channel by channel, the row, column and
+    diagonal details. One grouped transposed convolution: on a CPU it is a third faster than sums of
+    bands and a pixel shuffle.
+    """
+    batch, channels, height, width = x.shape
+    channels //= 4
+    details = x[:, channels:].reshape(batch, channels, 3, height, width)
+    bands = torch.cat((x[:, :channels, None], details), dim=2).flatten(1, 2)
+    kernel = HAAR.to(x).repeat(channels, 1, 1, 1)
+    return functional.conv_transpose2d(bands, kernel, stride=2, groups=channels)
+
+
+class Block(nn.Module):
+    """Double the side, then two depthwise-separable styled convolutions."""
+
+    def __init__(self, up: Affine, conv1: StyledConv, conv2: StyledConv):
+        super().__init__()
+        self.up, self.conv1, self.conv2 = up, conv1, conv2
+
+    def forward(self, x: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        """[N, C, S, S] and two layers of W+, [N, 512] each → [N, C', 2S, 2S]."""
+        x = inverse_haar(x * self.up(first))
+        return self.conv2(self.conv1(x, first), second)
+
+
+class SynthesisNetwork(nn.Module):
+    """W+ → image. Layer 0 styles the first convolution, block b takes 2b+1 and 2b+2, the output 15."""
+
+    def __init__(self, constant: Tensor, first: StyledConv, blocks: list[Block], style: Affine,
+                 to_bands: Tensor, bias: Tensor):
+        super().__init__()
+        self.constant, self.first, self.blocks = nn.Parameter(constant), first, nn.ModuleList(blocks)
+        self.style, self.to_bands, self.bias = style, nn.Parameter(to_bands), nn.Parameter(bias)
+
+    def hidden(self, wplus: Tensor, blocks: int = BLOCKS) -> Tensor:
+        """Feature map after the first `blocks` blocks: [N, 16, 512] → [N, C, 4·2^blocks, same]."""
+        x = self.first(self.constant.expand(wplus.shape[0], -1, -1, -1), wplus[:, 0])
+        for index in range(blocks):
+            x = self.blocks[index](x, wplus[:, 2 * index + 1], wplus[:, 2 * index + 2])
+        return x
+
+    def forward(self, wplus: Tensor) -> Tensor:
+        """[N, 16, 512] → [N, 3, 1024, 1024], about [-1, 1]."""
+        x = self.hidden(wplus) * self.style(wplus[:, NUM_LAYERS - 1])
+        return inverse_haar(functional.conv2d(x, self.to_bands, self.bias))
+
+
+class _Graph:
+    """Constants of an OpenVINO IR, found by name or by following the edges from a named one."""
+
+    def __init__(self, path: Path):
+        import openvino
+
+        self.model = openvino.Core().read_model(path)  # the model owns what the nodes point to
+        self.nodes = {node.get_friendly_name(): node for node in self.model.get_ordered_ops()}
+
+    def tensor(self, name: str) -> Tensor:
+        return self._value(self.nodes[name])
+
+    @staticmethod
+    def _value(node) -> Tensor:
+        return torch.from_numpy(node.data.copy())
+
+    @staticmethod
+    def _consumer(node):
+        return next(iter(node.output(0).get_target_inputs())).get_node()
+
+    def _constant_input(self, node) -> Tensor:
+        sources = (value.get_node() for value in node.input_values())
+        return self._value(next(s for s in sources if s.get_type_name() == "Constant"))
+
+    def affine(self, name: str, scale: float) -> Affine:
+        bias = self.tensor(f"{name}.modulation.bias").flatten()
+        return Affine(self.tensor(f"{name}.modulation.weight"), bias, scale)
+
+    def styled_conv(self, name: str) -> StyledConv:
+        modulation = self.tensor(f"{name}.conv.modulation.weight")
+        channels = modulation.shape[0]
+        depth_name = f"{name}.conv.weight_dw"
+        if depth_name in self.nodes:
+            depth = self.tensor(depth_name).reshape(channels, 1, 3, 3)
+            conv = self._consumer(self._consumer(self.nodes[depth_name]))
+        else:
+            depth, conv = None, self._first_convolution()
+        add_noise = self._consumer(conv)
+        return StyledConv(
+            self.affine(f"{name}.conv", 1 / math.sqrt(channels * 9)),
+            depth,
+            self._constant_input(conv),
+            self._constant_input(add_noise),
+            self.tensor(f"{name}.bias"),
+        )
+
+    def _first_convolution(self):
+        return next(n for n in self.model.get_ordered_ops() if n.get_type_name() == "Convolution")
+
+    def dense_layers(self) -> tuple[list[Tensor], list[Tensor]]:
+        products = [n for n in self.model.get_ordered_ops() if n.get_type_name() == "MatMul"]
+        weights = [self._constant_input(node) for node in products]
+        biases = [self._constant_input(self._consumer(node)).flatten() for node in products]
+        return weights, biases
+
+
+def load_mapping(path: Path) -> MappingNetwork:
+    """The mapping network of `path`, a `MappingNetwork.xml` with its `.bin` beside it."""
+    return MappingNetwork(*_Graph(path).dense_layers()).eval()
+
+
+def load_synthesis(path: Path) -> SynthesisNetwork:
+    """The synthesis network of `path`, a `SynthesisNetwork.xml` with its `.bin` beside it."""
+    graph = _Graph(path)
+    blocks = [
+        Block(
+            graph.affine(f"m.layers.{index}.up", 1.0),
+            graph.styled_conv(f"m.layers.{index}.conv1"),
+            graph.styled_conv(f"m.layers.{index}.conv2"),
+        )
+        for index in range(BLOCKS)
+    ]
+    last = f"m.layers.{BLOCKS - 1}.to_img"
+    to_bands = graph.tensor(f"{last}.conv.weight")
+    style = graph.affine(f"{last}.conv", 1 / math.sqrt(to_bands.shape[1]))
+    return SynthesisNetwork(
+        graph.tensor("m.input.input"),
+        graph.styled_conv("m.conv1"),
+        blocks,
+        style,
+        to_bands,
+        graph.tensor(f"{last}.bias").flatten(),
+    ).eval()

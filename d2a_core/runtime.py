@@ -1,0 +1,168 @@
+"""What every script needs around the maths: the log, progress, the device and the thread count."""
+
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+CLEAR_LINE = "\r\x1b[K"  # back to column 0 and erase what a status line left there
+STATUS_EVERY_S = 0.5
+
+_threads: int | None = None
+
+
+class _StderrHandler(logging.Handler):
+    """Writes to whatever `sys.stderr` is at the time, after wiping a status line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        prefix = CLEAR_LINE if sys.stderr.isatty() else ""
+        sys.stderr.write(f"{prefix}{self.format(record)}\n")
+        sys.stderr.flush()
+
+
+def start_log(path: str | Path | None) -> logging.Logger:
+    """Return the logger `d2a`, writing to a fresh file at `path` (None: no file) and to stderr.
+
+    From here on an uncaught ValueError or OSError ends the process as one ERROR line, exit code 1;
+    any other exception is logged with its traceback, because it is a defect and not a user's slip.
+    """
+    log = logging.getLogger("d2a")
+    log.setLevel(logging.INFO)
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+        handler.close()
+    handlers: list[logging.Handler] = [_StderrHandler()]
+    if path is not None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S")
+        )
+        log.addHandler(handler)
+    sys.excepthook = _log_uncaught
+    return log
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    log = logging.getLogger("d2a")
+    if issubclass(kind, KeyboardInterrupt):
+        log.error("interrupted")
+    elif issubclass(kind, (ValueError, OSError)):
+        log.error("%s", one_line(error))
+    else:
+        log.error("uncaught %s", kind.__name__, exc_info=(kind, error, trace))
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of `error` without line breaks, or its type where it has no message."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def start(snakemake: object) -> logging.Logger:
+    """Open the log of a Snakemake script and keep to the threads its rule was given."""
+    limit_threads(snakemake.threads)
+    return start_log(snakemake.log[0])
+
+
+def hardware(snakemake: object) -> dict[str, object]:
+    """Device and thread count of a job, as keyword arguments of whatever loads a network."""
+    return {"device": device(snakemake.resources), "threads": snakemake.threads}
+
+
+def device(resources: object) -> str:
+    """Return 'cuda' when `resources.gpu` is at least 1, else 'cpu'.
+
+    Raises ValueError when a GPU is asked for and PyTorch sees none: a silent fall-back would take
+    days instead of hours.
+    """
+    gpus = getattr(resources, "gpu", None) or 0
+    if int(gpus) < 1:
+        return "cpu"
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ValueError(
+            f"the resources ask for gpu={gpus} but PyTorch sees no CUDA device; "
+            "install a CUDA build of PyTorch or take gpu out of the profile"
+        )
+    return "cuda"
+
+
+def limit_threads(count: int) -> None:
+    """Let PyTorch use `count` threads and remember the count for OpenVINO (see `threads`)."""
+    if count < 1:
+        raise ValueError(f"{count} threads cannot compute anything; give at least 1")
+    import torch
+
+    global _threads
+    torch.set_num_threads(count)
+    _threads = count
+
+
+def threads() -> int:
+    """Return the count given to `limit_threads`; before that, the number of processors."""
+    return _threads or os.cpu_count() or 1
+
+
+class Progress:
+    """Logs how far a stage has come: at most one line each `every_s` seconds, and the last one.
+
+    `total` counts `unit`s; 0 means unknown, and then there is neither an estimate nor a last line.
+    A resumed run gives what it already has as `done`, which does not count for the speed. On a
+    terminal a status line moves in between; it never reaches the log.
+    """
+
+    def __init__(
+        self,
+        log: logging.Logger,
+        stage: str,
+        total: int,
+        unit: str = "images",
+        every_s: float = 10.0,
+        *,
+        done: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.log, self.stage, self.total, self.unit = log, stage, total, unit
+        self.every_s, self.done, self._clock = every_s, done, clock
+        self._first = done
+        self._started = self._logged = self._shown = clock()
+
+    def advance(self, n: int, **figures: object) -> None:
+        """Count `n` more units; `figures` are shown behind the speed, as `name=value`."""
+        before, self.done = self.done, self.done + n
+        now = self._clock()
+        if before < self.total <= self.done or now - self._logged >= self.every_s:
+            self.log.info("%s", self._line(now, figures))
+            self._logged = self._shown = now
+        elif now - self._shown >= STATUS_EVERY_S and sys.stderr.isatty():
+            width = shutil.get_terminal_size().columns - 1  # a wrapped line could not be erased
+            sys.stderr.write(CLEAR_LINE + self._line(now, figures)[:width])
+            sys.stderr.flush()
+            self._shown = now
+
+    def _line(self, now: float, figures: dict[str, object]) -> str:
+        of_total = f"/{self.total}" if self.total else ""
+        parts = [self.stage, f"{self.unit}={self.done}{of_total}"]
+        elapsed = now - self._started
+        rate = (self.done - self._first) / elapsed if elapsed > 0 else 0.0
+        if rate > 0:
+            parts.append(f"{self.unit}_per_s={_figure(rate)}")
+            if self.total:
+                parts.append(f"eta_s={max(0, self.total - self.done) / rate:.0f}")
+        return " ".join(parts + [f"{name}={_figure(value)}" for name, value in figures.items()])
+
+
+def _figure(value: object) -> str:
+    """Three significant digits, but no exponent for what a reader wants to see in full."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"

@@ -1,0 +1,76 @@
+"""Known values, wildcard constraints and helpers of all rules."""
+
+import re
+from pathlib import Path
+
+from d2a_core.digest import code_digest
+
+
+def core_digest(rule):
+    """Digest of a rule's script and of the core modules behind it: the rule reruns when it changes."""
+    return code_digest(Path(workflow.basedir) / "workflow_scripts" / f"{rule}.py")
+
+
+def one_of(names):
+    """Regular expression that matches exactly these names."""
+    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+
+
+def named(section, name):
+    """The entry called `name` of a list in the config."""
+    return next(entry for entry in section if entry["name"] == name)
+
+
+def performance_of(wildcards):
+    """Config of a performed clip."""
+    return named(config["driving"]["performances"], wildcards.clip)
+
+
+def video_of(wildcards):
+    """File of a driving clip: a performed one, or the user's own."""
+    if wildcards.clip in PERFORMANCES:
+        return f"results/driving/{wildcards.clip}.mp4"
+    return named(config["driving"]["clips"], wildcards.clip)["path"]
+
+
+def source_of(wildcards):
+    """Config of a source face."""
+    return named(config["sources"], wildcards.source)
+
+
+SHARDS = [
+    f"{shard:05d}"
+    for shard in range(-(-config["latents"]["samples"] // config["latents"]["shard_size"]))
+]
+PAIR_SHARDS = SHARDS[: config["pairs"]["shards"]]
+PAIR_PLAN = {
+    name: config["pairs"][name] for name in ("sources_per_shard", "per_source", "seed")
+}
+CLUSTERINGS = [f"{part}-k{k}" for part, ks in config["clusters"]["counts"].items() for k in ks]
+SOURCES = [source["name"] for source in config["sources"]]
+PERFORMANCES = [clip["name"] for clip in config["driving"]["performances"]]
+CLIPS = PERFORMANCES + [clip["name"] for clip in config["driving"]["clips"]]
+VIDEOS = expand(
+    "results/animations/{source}--{clip}{kind}",
+    source=SOURCES,
+    clip=CLIPS,
+    kind=[".mp4", "--side-by-side.mp4", ".sheet.png"],
+)
+
+GENERATOR = "data/assets/mobilestylegan-ffhq"
+FACE_MODELS = "data/assets/mediapipe-face"
+IDENTITY = "data/assets/dlib-face"
+DRAFT = "results/generator/draft.zarr"
+DIRECTIONS = "results/directions/directions.zarr"
+LATENT_STORES = expand("results/latents/{shard}.zarr", shard=SHARDS)
+LANDMARK_TABLES = expand("results/landmarks/{shard}.parquet", shard=SHARDS)
+
+
+wildcard_constraints:
+    asset="[a-z0-9-]+",
+    shard=r"\d{5}",
+    part=one_of(config["clusters"]["counts"]),
+    k=r"\d+",
+    group=one_of(config["pairs"]["groups"]),
+    source=one_of(SOURCES),
+    clip=one_of(CLIPS),

@@ -1,0 +1,57 @@
+"""CluDistiller, step 4: directions between centroids, measured, named and shown."""
+
+
+rule collect_directions:
+    """Collect, measure and select the directions of all clusterings."""
+    input:
+        generator=GENERATOR,
+        latents=LATENT_STORES,
+        landmarks=LANDMARK_TABLES,
+        clusters=expand("results/clusters/{clustering}.zarr", clustering=CLUSTERINGS),
+    output:
+        directions=directory("results/directions/directions.zarr"),
+        catalogue="results/directions/catalogue.parquet",
+    log:
+        "results/logs/collect_directions.log",
+    benchmark:
+        "results/benchmarks/collect_directions.tsv"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=15,
+    params:
+        generator=config["generator"],
+        directions=config["directions"],
+        clusterings=CLUSTERINGS,
+        core=core_digest("collect_directions"),
+    script:
+        "../workflow_scripts/collect_directions.py"
+
+
+rule draw_gallery:
+    """Show what the strongest directions do to one face."""
+    input:
+        generator=GENERATOR,
+        draft=DRAFT,
+        directions=DIRECTIONS,
+        catalogue="results/directions/catalogue.parquet",
+    output:
+        gallery=report(
+            "results/directions/gallery.png",
+            category="Directions",
+            labels={"figure": "gallery"},
+        ),
+    log:
+        "results/logs/draw_gallery.log",
+    benchmark:
+        "results/benchmarks/draw_gallery.tsv"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=15,
+    params:
+        generator=config["generator"],
+        directions=config["directions"],
+        core=core_digest("draw_gallery"),
+    script:
+        "../workflow_scripts/draw_gallery.py"

@@ -1,0 +1,49 @@
+"""Driving clips: any video, or one that the project performs itself, as landmarks per frame."""
+
+
+rule perform_driver:
+    """Render another face that turns, blinks, speaks and smiles, as an ordinary mp4."""
+    input:
+        generator=GENERATOR,
+        directions=DIRECTIONS,
+        catalogue="results/directions/catalogue.parquet",
+    output:
+        video="results/driving/{clip}.mp4",
+    log:
+        "results/logs/perform_driver/{clip}.log",
+    benchmark:
+        "results/benchmarks/perform_driver/{clip}.tsv"
+    threads: 2
+    resources:
+        mem_mb=3500,
+        runtime=30,
+    params:
+        generator=config["generator"],
+        performance=performance_of,
+        core=core_digest("perform_driver"),
+    script:
+        "../workflow_scripts/perform_driver.py"
+
+
+rule track_driving:
+    """Detect the landmarks of every frame of a clip, in the layout of aligned FFHQ faces."""
+    input:
+        video=video_of,
+        models=FACE_MODELS,
+        landmarks=LANDMARK_TABLES,
+    output:
+        table="results/driving/{clip}.parquet",
+    log:
+        "results/logs/track_driving/{clip}.log",
+    benchmark:
+        "results/benchmarks/track_driving/{clip}.tsv"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        landmarks=config["landmarks"],
+        smoothing_hz=config["driving"]["smoothing_hz"],
+        core=core_digest("track_driving"),
+    script:
+        "../workflow_scripts/track_driving.py"

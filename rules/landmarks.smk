@@ -1,0 +1,23 @@
+"""CluDistiller, step 2: landmarks of the sampled faces."""
+
+
+rule detect_landmarks:
+    """Detect facial points and head pose on every image of one shard."""
+    input:
+        latents="results/latents/{shard}.zarr",
+        models=FACE_MODELS,
+    output:
+        table="results/landmarks/{shard}.parquet",
+    log:
+        "results/logs/detect_landmarks/{shard}.log",
+    benchmark:
+        "results/benchmarks/detect_landmarks/{shard}.tsv"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        landmarks=config["landmarks"],
+        core=core_digest("detect_landmarks"),
+    script:
+        "../workflow_scripts/detect_landmarks.py"

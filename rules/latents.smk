@@ -1,0 +1,28 @@
+"""CluDistiller, step 1: random faces.
+
+In: the generator. Out: stores of latents and draft images, one a shard.
+"""
+
+
+rule sample_latents:
+    """Draw random latents of one shard and render their drafts."""
+    input:
+        generator=GENERATOR,
+        draft=DRAFT,
+    output:
+        latents=directory("results/latents/{shard}.zarr"),
+    log:
+        "results/logs/sample_latents/{shard}.log",
+    benchmark:
+        "results/benchmarks/sample_latents/{shard}.tsv"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        generator=config["generator"],
+        shard_size=config["latents"]["shard_size"],
+        seed=config["latents"]["seed"],
+        core=core_digest("sample_latents"),
+    script:
+        "../workflow_scripts/sample_latents.py"

@@ -1,0 +1,71 @@
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import d2a_core
+from d2a_core import assets, inspection, io
+from d2a_core.cli import main
+
+
+@pytest.fixture
+def run():
+    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_version_and_help_are_quick_and_complete(run):
+    assert d2a_core.__version__ in run("--version").output
+    assert {"inspect", "fetch"} <= set(run("-h").output.split())
+    heavy = ("torch", "zarr", "pyarrow", "PIL", "av", "numpy")
+    script = f"import sys, d2a_core.cli; sys.exit(any(m in sys.modules for m in {heavy}))"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_inspect_prints_the_summary(run, tmp_path):
+    io.write_parquet({"a": [1, 2]}, tmp_path / "t.parquet", metadata={})
+    ended = run("inspect", tmp_path / "t.parquet")
+    assert ended.exit_code == 0 and "table of 2 rows" in ended.output
+
+
+def test_user_error_is_one_line_with_code_1(run, tmp_path):
+    ended = run("inspect", tmp_path / "none.pt")
+    assert ended.exit_code == 1 and ended.stdout == ""
+    assert ended.stderr.startswith("Error: ") and ended.stderr.count("\n") == 1
+
+
+def test_os_error_is_one_line_and_a_defect_is_not_hidden(run, tmp_path, monkeypatch):
+    def fail(error):
+        def describe(path):
+            raise error
+
+        monkeypatch.setattr(inspection, "describe", describe)
+
+    fail(PermissionError(13, "Permission denied", "x"))
+    ended = run("inspect", "x")
+    assert (ended.exit_code, ended.stderr) == (1, "Error: [Errno 13] Permission denied: 'x'\n")
+    fail(KeyError("defect"))
+    assert isinstance(run("inspect", "x").exception, KeyError)
+
+
+def test_interrupt_ends_with_130(run, monkeypatch):
+    def interrupt(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(inspection, "describe", interrupt)
+    ended = run("inspect", "x")
+    assert (ended.exit_code, ended.stderr) == (130, "Interrupted\n")
+
+
+@pytest.mark.parametrize("names", [[], ["dlib-face"]])
+def test_fetch_puts_each_asset_into_a_folder_of_its_name(run, monkeypatch, tmp_path, names):
+    fetched = []
+    monkeypatch.setattr(assets, "fetch", lambda name, folder, log: fetched.append((name, folder)))
+    assert run("fetch", *names, "--folder", tmp_path).exit_code == 0
+    assert fetched == [(name, tmp_path / name) for name in names or assets.ASSETS]
+
+
+def test_fetch_of_an_unknown_asset_lists_the_known(run, tmp_path):
+    ended = run("fetch", "none", "--folder", tmp_path)
+    assert ended.exit_code == 1
+    assert "choose from mobilestylegan-ffhq, mediapipe-face, dlib-face" in ended.stderr

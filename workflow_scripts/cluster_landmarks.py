@@ -1,0 +1,28 @@
+"""Cluster the sampled faces by one facial part."""
+
+from d2a_core import clusters, io, runtime, samples
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    part, k = snakemake.params.part, int(snakemake.params.k)
+    faces = samples.join(
+        io.read_zarrs(snakemake.input.latents, ["sample_id", "w"]),
+        io.read_parquets(snakemake.input.landmarks),
+    )
+    features = clusters.features(faces.points, faces.canonical, part=part, scheme=faces.scheme)
+    found = clusters.cluster(
+        features, faces.w, k=k, restarts=snakemake.params.restarts, seed=snakemake.params.seed
+    )
+    facts = io.provenance(
+        stage="clusters", part=part, k=k, seed=snakemake.params.seed, faces=len(features)
+    )
+    arrays = {"centroid": found.centroid, "size": found.size}
+    io.write_zarr(snakemake.output.centroids, arrays, attributes=facts)
+    columns = {"sample_id": faces.sample_id, "cluster": found.cluster, "distance": found.distance}
+    io.write_parquet(columns, snakemake.output.table, metadata=facts)
+    log.info("clusters part=%s k=%d faces=%d smallest=%d", part, k, len(features), found.size.min())
+
+
+if __name__ == "__main__":
+    main(snakemake)

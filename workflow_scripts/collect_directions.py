@@ -1,0 +1,34 @@
+"""Collect, measure and select the directions of all clusterings."""
+
+from d2a_core import directions, generator, io, runtime, samples
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    options = directions.Options(**snakemake.params.directions)
+    faces = samples.join(
+        io.read_zarrs(snakemake.input.latents, ["sample_id", "w"]),
+        io.read_parquets(snakemake.input.landmarks),
+    )
+    network = generator.load(
+        generator.Options(**snakemake.params.generator),
+        snakemake.input.generator,
+        **runtime.hardware(snakemake),
+    )
+    clusterings = io.read_each(snakemake.input.clusters, ["centroid"])
+    named = dict(zip(snakemake.params.clusterings, clusterings, strict=True))
+    found = directions.distil(named, faces, network.mean_w.numpy(), options)
+    facts = io.provenance(
+        stage="directions",
+        options=options,
+        generator_sha256=io.sha256(snakemake.input.generator),
+        faces=len(faces.w),
+        dropped=found.dropped,
+    )
+    io.write_zarr(snakemake.output.directions, found.arrays, attributes=facts)
+    io.write_parquet(found.columns, snakemake.output.catalogue, metadata=facts)
+    log.info("directions kept=%d %s", len(found.arrays["vector"]), found.summary)
+
+
+if __name__ == "__main__":
+    main(snakemake)

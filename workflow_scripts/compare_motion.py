@@ -1,0 +1,25 @@
+"""Show source, driver and result beside one another, as a video and as a contact sheet."""
+
+from d2a_core import animations, io, runtime, video
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    options = animations.Options(**snakemake.params.animations)
+    result = video.probe(snakemake.input.video)
+    source = io.read_image(snakemake.input.image)
+    sheet = animations.Sheet(source, frames=result.frames, columns=options.sheet_columns)
+    streams = (video.read_frames(path) for path in (snakemake.input.driver, snakemake.input.video))
+    video.write_frames(
+        animations.side_by_side(source, *streams, height=options.side_by_side_height, sheet=sheet),
+        snakemake.output.side_by_side,
+        rate=result.rate,
+        crf=options.crf,
+        metadata=result.metadata,
+        progress=runtime.Progress(log, "animations", result.frames, unit="frames"),
+    )
+    io.write_image(sheet.draw(), snakemake.output.sheet)
+
+
+if __name__ == "__main__":
+    main(snakemake)

@@ -1,0 +1,28 @@
+"""Detect facial landmarks on one shard of sampled images."""
+
+from d2a_core import io, landmarks, runtime
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    options = landmarks.Options(**snakemake.params.landmarks)
+    store = io.read_zarr(snakemake.input.latents, ["sample_id", "image"])
+    origin = io.zarr_attributes(snakemake.input.latents)
+    detector = landmarks.load_detector(
+        options, snakemake.input.models, **runtime.hardware(snakemake)
+    )
+    progress = runtime.Progress(log, "landmarks", len(store["image"]))
+    detections = landmarks.detect(store["image"], detector, progress=progress)
+    table = landmarks.table(detections, sample_id=store["sample_id"])
+    facts = io.provenance(
+        stage="landmarks",
+        options=options,
+        units="points: fractions of the image side, x0 y0 x1 …; yaw, pitch, roll: degrees",
+        latents=origin,
+    )
+    io.write_parquet(table, snakemake.output.table, metadata=facts)
+    log.info("landmarks images=%d found=%d", len(detections.found), detections.found.sum())
+
+
+if __name__ == "__main__":
+    main(snakemake)

@@ -1,0 +1,31 @@
+"""Show what the strongest directions do to one face."""
+
+from d2a_core import directions, gallery, generator, io, runtime
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    options = directions.Options(**snakemake.params.directions)
+    settings = generator.Options(**snakemake.params.generator)
+    network = generator.load(
+        settings,
+        snakemake.input.generator,
+        draft=io.read_zarr(snakemake.input.draft),
+        **runtime.hardware(snakemake),
+    )
+    store = io.read_zarr(snakemake.input.directions)
+    catalogue = io.read_parquet(snakemake.input.catalogue).to_pylist()
+    picture = gallery.draw(
+        network,
+        store,
+        catalogue,
+        rows=options.gallery_rows,
+        seed=options.gallery_seed,
+        size=settings.draft_size,
+        progress=runtime.Progress(log, "directions", options.gallery_rows, unit="rows"),
+    )
+    io.write_image(picture, snakemake.output.gallery)
+
+
+if __name__ == "__main__":
+    main(snakemake)

@@ -1,0 +1,14 @@
+"""Fetch the model files of one asset."""
+from pathlib import Path
+
+from d2a_core import assets, runtime
+
+
+def main(snakemake):
+    """Fill the output folder with the files of `wildcards.asset`."""
+    log = runtime.start_log(snakemake.log[0])
+    assets.fetch(snakemake.wildcards.asset, Path(snakemake.output[0]), log=log)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821 - snakemake puts it there

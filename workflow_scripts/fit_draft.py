@@ -1,0 +1,24 @@
+"""Fit the readout of the generator's drafts."""
+
+from d2a_core import generator, io, runtime
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    options = generator.Options(**snakemake.params.generator)
+    network = generator.load(options, snakemake.input.generator, **runtime.hardware(snakemake))
+    draft = generator.fit_draft(
+        network,
+        size=options.draft_size,
+        renders=options.draft_renders,
+        ridge=options.draft_ridge,
+        progress=runtime.Progress(log, "generator", options.draft_renders),
+    )
+    facts = io.provenance(
+        stage="generator", options=options, generator_sha256=io.sha256(snakemake.input.generator)
+    )
+    io.write_zarr(snakemake.output.draft, generator.draft_arrays(draft), attributes=facts)
+
+
+if __name__ == "__main__":
+    main(snakemake)

@@ -1,0 +1,33 @@
+"""Detect the landmarks of every frame of a clip, in the layout of aligned FFHQ faces."""
+
+import dataclasses
+
+from d2a_core import driving, io, landmarks, runtime, video
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    options = landmarks.Options(**snakemake.params.landmarks)
+    search = dataclasses.replace(options, box="detect")
+    detector = landmarks.load_detector(
+        search, snakemake.input.models, **runtime.hardware(snakemake)
+    )
+    faces = io.read_parquets(snakemake.input.landmarks)
+    clip = video.probe(snakemake.input.video)
+    track = driving.track(
+        video.read_frames(snakemake.input.video),
+        detector,
+        driving.reference_layout(faces, detector.scheme),
+        rate=clip.rate,
+        smoothing_hz=snakemake.params.smoothing_hz,
+        progress=runtime.Progress(log, "driving", clip.frames or 0, unit="frames"),
+    )
+    facts = io.provenance(
+        stage="driving", clip=snakemake.wildcards.clip, rate=str(clip.rate), options=search
+    )
+    io.write_parquet(driving.table(track), snakemake.output.table, metadata=facts)
+    log.info("driving frames=%d found=%d", len(track.found), track.found.sum())
+
+
+if __name__ == "__main__":
+    main(snakemake)

@@ -1,0 +1,32 @@
+"""Train the facial action network of one group."""
+
+from d2a_core import fan, io, pictures, runtime
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    options = fan.Options(**snakemake.params.fan)
+    device = runtime.device(snakemake.resources)
+    faces = fan.faces(io.read_each(snakemake.input.pairs, fan.PAIR_ARRAYS))
+    vector = io.read_zarr(snakemake.input.directions, ["vector"])["vector"]
+    facts = io.provenance(
+        stage="fan",
+        options=options,
+        core=snakemake.params.core,
+        pairs=[io.sha256(path) for path in snakemake.input.pairs],
+        directions=io.zarr_attributes(snakemake.input.directions),
+    )
+    kept = io.ResumeFile("results/.state/train_fan", facts)
+    training = fan.start(faces, vector, options, device=device)
+    fan.train(
+        training, faces, options, device=device, resume=kept.read(), save=kept.write, log=log
+    )
+    history = fan.history_columns(training)
+    io.write_parquet(history, snakemake.output.history, metadata=facts)
+    io.write_image(fan.loss_curve(history), snakemake.output.curve)
+    io.write_checkpoint(fan.checkpoint(training, facts), snakemake.output.checkpoint)
+    kept.clear()
+
+
+if __name__ == "__main__":
+    main(snakemake)
