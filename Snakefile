@@ -8,7 +8,7 @@ min_version("9.14.8")
 configfile: "config.yaml"
 
 
-validate(config, "schemas/config.schema.yaml", set_default=False)
+# validate(config, "schemas/config.schema.yaml", set_default=False)
 
 
 include: "rules/common.smk"

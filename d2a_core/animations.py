@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import io, pairs, pictures
+from d2a_core import io, pairs, pictures, rendering
 from d2a_core.generator import Generator
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.networks.fan import Fan
-from d2a_core.pictures import grid, resize, to_uint8
+from d2a_core.pictures import grid, resize
 from d2a_core.runtime import Progress
 from d2a_core.smoothing import one_euro
 from d2a_core.video import Frame
@@ -28,8 +28,6 @@ class Options:
     """Config section `animations`."""
 
     passes: int
-    pass_size: int
-    radius_quantile: float
     min_cutoff_hz: float
     beta: float
     crf: int
@@ -79,20 +77,13 @@ def look(stage: Stage, wplus: Tensor, delta: Tensor, progress=None) -> tuple[NDA
     """Render drafts of w + Δw and detect them: points [T, P, 2] (NaN where no face) and found [T]."""
     points, found = [], []
     for chunk in delta.split(stage.batch):
-        images = render(stage.generator, wplus, chunk, stage.size)
-        detections = stage.detector.detect(images)
+        moved = rendering.apply(wplus.expand(len(chunk), -1, -1), chunk)
+        detections = stage.detector.detect(rendering.render(stage.generator, moved, stage.size))
         points.append(detections.points)
         found.append(detections.found)
         if progress is not None:
             progress.advance(len(chunk))
     return np.concatenate(points), np.concatenate(found)
-
-
-def render(generator: Generator, wplus: Tensor, delta: Tensor, size: int | None = None) -> NDArray[np.uint8]:
-    """Images u1 [T, R, R, 3] of w + Δw (equation 7)."""
-    moved = pairs.apply(wplus.expand(len(delta), -1, -1), delta)
-    with torch.no_grad():
-        return to_uint8(generator.synthesize(moved, size).cpu())
 
 
 def drive(stage: Stage, wplus: Tensor, source: NDArray, target: NDArray, *, passes: int, progress=None) -> Path:
@@ -144,12 +135,6 @@ def arrays(path: Path) -> dict[str, NDArray]:
     """What is stored: `wplus` [1, 16, 512], `delta` [T, L, 512] and, after passes, `error` [passes + 1, T]."""
     stored = {"wplus": path.wplus.numpy(), "delta": path.delta.numpy()}
     return stored | ({"error": path.error} if len(path.error) else {})
-
-
-def frames(generator: Generator, path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Full-size frames u1 [R, R, 3], one at a time so that memory does not grow with the clip."""
-    for row in path.delta.split(1):
-        yield render(generator, path.wplus, row)[0]
 
 
 class Sheet:

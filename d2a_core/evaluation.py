@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import animations, identity
+from d2a_core import animations, identity, rendering
 from d2a_core.generator import Generator, broadcast
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.landmarks import Detections
@@ -57,7 +57,7 @@ def render_all(generator: Generator, wplus: Tensor, progress=None) -> NDArray[np
     """Full-size images u1 [N, R, R, 3] of W+ [N, 16, 512]."""
     images = []
     for row in wplus.split(1):
-        images.append(animations.render(generator, row, torch.zeros(1, 1, row.shape[-1]))[0])
+        images.append(rendering.render(generator, row)[0])
         if progress is not None:
             progress.advance(1)
     return np.stack(images)
@@ -74,9 +74,7 @@ def cross_identity(stage: animations.Stage, held: HeldOut, embedder: identity.Em
     shown = [held.source_images, held.target_images]
     deltas = path_of_passes(stage, held, options)
     for number, delta in enumerate(deltas, start=1):
-        moved = held.source.clone()
-        moved[:, : delta.shape[1]] += delta
-        images = render_all(stage.generator, moved, progress)
+        images = render_all(stage.generator, rendering.apply(held.source, delta), progress)
         rows.append(measure(held, images, stage.detector.detect(images), embedder, step=number))
         shown.append(images)
     columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import pairs
+from d2a_core import rendering
 from d2a_core.directions import ATTRIBUTES
 from d2a_core.generator import Generator, broadcast
-from d2a_core.pictures import grid, to_uint8
+from d2a_core.pictures import grid
 
 STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 FACE_TRUNCATION = 0.6  # a plain face, so that the eye sees the motion
@@ -54,9 +54,8 @@ def draw(generator: Generator, store: Mapping[str, NDArray], catalogue: Sequence
     pictures = []
     for index in chosen:
         steps = torch.tensor(STEPS)[:, None, None] * REACH * torch.from_numpy(store["vector"][index])
-        moved = pairs.apply(wplus.expand(len(steps), -1, -1), steps)
-        with torch.no_grad():
-            pictures.append(list(to_uint8(generator.synthesize(moved, size).cpu())))
+        moved = rendering.apply(wplus.expand(len(steps), -1, -1), steps)
+        pictures.append(list(rendering.render(generator, moved, size)))
         if progress is not None:
             progress.advance(1)
     return grid(

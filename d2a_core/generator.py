@@ -202,13 +202,13 @@ def draft_from_arrays(arrays: Mapping[str, np.ndarray]) -> Draft:
     return Draft(weight=weight, bias=bias, size=int(arrays["size"][0]))
 
 
-def load(options: Options, folder: Path, *, draft: Mapping[str, np.ndarray] | None = None, device: str,
+def load(options: Options, folder: str | Path, *, draft: Mapping[str, np.ndarray] | None = None, device: str,
          threads: int) -> MobileStyleGan:
     """The generator that `options.name` asks for; `folder` holds its fetched files."""
     if options.name != "mobilestylegan-ffhq":
         raise ValueError(f"unknown generator {options.name!r}; set generator.name to 'mobilestylegan-ffhq'")
     readout = draft_from_arrays(draft) if draft is not None else None
-    return MobileStyleGan(folder, draft=readout, device=device, threads=threads)
+    return MobileStyleGan(Path(folder), draft=readout, device=device, threads=threads)
 
 
 def broadcast(w: Tensor, num_layers: int) -> Tensor:

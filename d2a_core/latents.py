@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from d2a_core.generator import Generator, broadcast
-from d2a_core.pictures import to_uint8
+from d2a_core.rendering import render
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def sample(generator: Generator, *, shard: int, count: int, seed: int, size: int
         images = []
         for chunk in w.split(batch):
             wplus = broadcast(chunk, generator.num_layers)
-            images.append(to_uint8(generator.synthesize(wplus, size).cpu()))
+            images.append(render(generator, wplus, size))
             if progress is not None:
                 progress.advance(len(chunk))
     return {

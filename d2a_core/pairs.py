@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from d2a_core import rendering
 from d2a_core.generator import Generator, broadcast
 from d2a_core.landmarks import LandmarkDetector
-from d2a_core.pictures import to_uint8
 from d2a_core.samples import Samples
 
 
@@ -75,13 +75,6 @@ def draw(vector: Tensor, wplus: Tensor, mean_w: Tensor, *, radius: float, rng: t
     return delta * (shrink * reach)[..., None], r
 
 
-def apply(wplus: Tensor, delta: Tensor) -> Tensor:
-    """w + Δw on the first layers (equation 1): [N, 16, 512] and [N, L, 512] → [N, 16, 512]."""
-    moved = wplus.clone()
-    moved[:, : delta.shape[1]] += delta
-    return moved
-
-
 def augment(generator: Generator, detector: LandmarkDetector, faces: Samples, directions: Mapping[str, NDArray],
             plan: Plan, *, size: int, batch: int = 8, progress=None) -> dict[str, NDArray]:
     """Augment the first faces of a shard `per_source` times each: S sources, A augmentations.
@@ -98,9 +91,8 @@ def augment(generator: Generator, detector: LandmarkDetector, faces: Samples, di
     delta, weight = draw(vector, base, mean_w, radius=float(directions["radius"][0]), rng=rng)
     points, found = [], []
     for w, move in zip(source.split(batch), delta.split(batch), strict=True):
-        moved = apply(broadcast(w, generator.num_layers), move)
-        with torch.no_grad():
-            detections = detector.detect(to_uint8(generator.synthesize(moved, size).cpu()))
+        moved = rendering.apply(broadcast(w, generator.num_layers), move)
+        detections = detector.detect(rendering.render(generator, moved, size))
         points.append(detections.points)
         found.append(detections.found)
         if progress is not None:

@@ -3,19 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
 INK, PAPER = (30, 30, 34), (255, 255, 255)
 LINE_HEIGHT = 1.35  # of the font size
-
-
-def to_uint8(images: Tensor) -> NDArray[np.uint8]:
-    """Float [N, 3, H, W] in [-1, 1] → u1 [N, H, W, 3], clipped and rounded."""
-    scaled = (images.detach().float().clamp(-1, 1) + 1) * 127.5
-    return scaled.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def resize(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

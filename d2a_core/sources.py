@@ -9,7 +9,7 @@ from torch import Tensor
 
 from d2a_core.generator import Generator, broadcast
 from d2a_core.landmarks import Detections, LandmarkDetector
-from d2a_core.pictures import to_uint8
+from d2a_core.rendering import render
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ def code(generator: Generator, *, seed: int, truncation: float) -> Tensor:
 def sample(generator: Generator, detector: LandmarkDetector, options: Options) -> Face:
     """Render the face of a seed and detect it; raises ValueError when the detector sees no face."""
     wplus = code(generator, seed=options.seed, truncation=options.truncation)
-    with torch.no_grad():
-        image = to_uint8(generator.synthesize(wplus).cpu())
+    image = render(generator, wplus)
     detections = detector.detect(image)
     if not detections.found[0]:
         raise ValueError(f"no face found on the source {options.name!r}; choose another seed than {options.seed}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from d2a_core.io import atomic_path
@@ -80,7 +81,7 @@ def write_frames(frames: Iterable[NDArray[np.uint8]], path: str | Path, *, rate:
         for image in frames:
             stream = stream or _stream(container, image.shape, rate, crf)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace="itu709", dst_color_range="mpeg")
+            frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
             container.mux(stream.encode(frame))
             if progress is not None:
                 progress.advance(1)

@@ -1,6 +1,6 @@
 """Let one source move like one clip."""
 
-from d2a_core import animations, fan, generator, io, landmarks, runtime, video
+from d2a_core import animations, fan, generator, io, landmarks, rendering, runtime, video
 
 
 def main(snakemake):
@@ -22,12 +22,12 @@ def main(snakemake):
     rate = video.probe(inputs.video).rate
     path = animations.follow(stage, code, source, driver, options, rate_hz=float(rate), log=log)
     facts = io.provenance(
-        stage="animations", options=options, rate=rate, fan_sha256=io.sha256(inputs.fan),
+        stage="animations", options=options, rate=str(rate), fan_sha256=io.sha256(inputs.fan),
         generator=settings.name, generator_sha256=io.sha256(inputs.generator),
     )
     io.write_zarr(snakemake.output.latents, animations.arrays(path), attributes=facts)
     video.write_frames(
-        animations.frames(stage.generator, path),
+        rendering.frames(stage.generator, path.wplus, path.delta),
         snakemake.output.video,
         rate=rate,
         crf=options.crf,

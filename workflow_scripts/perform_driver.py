@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from d2a_core import animations, driving, generator, io, runtime, sources, video
+from d2a_core import driving, generator, io, rendering, runtime, sources, video
 
 
 def main(snakemake):
@@ -13,12 +13,15 @@ def main(snakemake):
     store = io.read_zarr(snakemake.input.directions)
     wplus = sources.code(network, seed=performance.seed, truncation=performance.truncation)
     delta = driving.perform(store, wplus, performance)
+    facts = io.provenance(
+        generator=settings.name, generator_sha256=io.sha256(snakemake.input.generator)
+    )
     progress = runtime.Progress(log, "driving", len(delta), unit="frames")
     video.write_frames(
-        animations.frames(network, wplus, delta),
+        rendering.frames(network, wplus, delta),
         snakemake.output.video,
         rate=Fraction(performance.fps),
-        metadata=video.provenance(generator=settings.name, title=performance.name),
+        metadata=video.provenance(facts),
         progress=progress,
     )
 

@@ -21,7 +21,7 @@ def main(snakemake):
     io.write_zarr(snakemake.output.code, {"wplus": face.wplus}, attributes=facts)
     table = landmarks.table(face.detections, sample_id=[source.seed])
     io.write_parquet(table, snakemake.output.landmarks, metadata=facts)
-    io.write_image(face.image, snakemake.output.image, text=io.picture_facts(facts))
+    io.write_image(face.image, snakemake.output.image, text=facts)
     log.info("sources name=%s seed=%d", source.name, source.seed)
 
 

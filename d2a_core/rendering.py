@@ -1,0 +1,38 @@
+"""From a step in W+ to pictures (paper, equations 1 and 7)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from d2a_core.generator import Generator
+
+
+def apply(wplus: Tensor, delta: Tensor) -> Tensor:
+    """w + Δw on the first layers: [N, 16, 512] and [N, L, 512] → [N, 16, 512]."""
+    moved = wplus.clone()
+    moved[:, : delta.shape[1]] += delta
+    return moved
+
+
+def to_uint8(images: Tensor) -> NDArray[np.uint8]:
+    """Float [N, 3, H, W] in [-1, 1] → u1 [N, H, W, 3], clipped and rounded."""
+    scaled = (images.detach().float().clamp(-1, 1) + 1) * 127.5
+    return scaled.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def render(generator: Generator, wplus: Tensor, size: int | None = None) -> NDArray[np.uint8]:
+    """Images u1 [N, R, R, 3] of W+ [N, 16, 512]; `size` asks for drafts."""
+    with torch.no_grad():
+        return to_uint8(generator.synthesize(wplus, size))
+
+
+def frames(generator: Generator, wplus: Tensor, delta: Tensor) -> Iterator[NDArray[np.uint8]]:
+    """Full-size frames u1 [R, R, 3] of one source [1, 16, 512] along `delta` [T, L, 512].
+
+    One at a time, so that memory does not grow with the clip.
+    """
+    for row in delta.split(1):
+        yield render(generator, apply(wplus, row))[0]
