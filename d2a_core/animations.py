@@ -37,7 +37,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Path:
-    """A source's way through W+: `wplus` [1, 16, 512], `delta` [T, L, 512] on its first layers.
+    """A way through W+: `wplus` [T, 16, 512] the source of each frame, `delta` [T, L, 512] on its first layers.
 
     `error` [passes + 1, T] is the landmark error (NME, inter-ocular) on drafts after the open loop and after
     each closed-loop pass, before smoothing; it has no rows when there was no pass. Infinite: no face.
@@ -63,54 +63,53 @@ class Stage:
 def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:
     """Δw [T, L, 512] after FAN saw `current` and `target` points [T, P, 2]: equation 6, kept on the manifold.
 
-    `wplus` [1, 16, 512] is the source and `delta` what was added to it before. The sum is re-normed layer
-    by layer as the training pairs were, so no pass leaves the ball in which FAN was trained.
+    `wplus` [T, 16, 512] are the sources and `delta` what was added to them before. The sum is re-normed
+    layer by layer as the training pairs were, so no pass leaves the ball in which FAN was trained. Where
+    a point is NaN, no face having been found, nothing is added.
     """
     with torch.no_grad():
         change = stage.fan(torch.from_numpy(current).float(), torch.from_numpy(target).float()).cpu()
-    total = delta + change
-    base = wplus[:, : total.shape[1]].expand(len(total), -1, -1)
+    total = delta + change.nan_to_num(nan=0.0)
+    base = wplus[:, : total.shape[1]]
     return total * pairs.renorm(total, base, stage.generator.mean_w.cpu(), radius=stage.radius)[..., None]
 
 
-def look(stage: Stage, wplus: Tensor, delta: Tensor, progress=None) -> tuple[NDArray, NDArray]:
-    """Render drafts of w + Δw and detect them: points [T, P, 2] (NaN where no face) and found [T]."""
-    points, found = [], []
-    for chunk in delta.split(stage.batch):
-        moved = rendering.apply(wplus.expand(len(chunk), -1, -1), chunk)
-        detections = stage.detector.detect(rendering.render(stage.generator, moved, stage.size))
-        points.append(detections.points)
-        found.append(detections.found)
+def look(stage: Stage, wplus: Tensor, delta: Tensor, target: NDArray, progress=None) -> tuple[NDArray, NDArray]:
+    """Render drafts of w + Δw and detect them: points [T, P, 2] and error [T] against the target (no face: infinite)."""
+    parts = []
+    for w, move in zip(wplus.split(stage.batch), delta.split(stage.batch), strict=True):
+        images = rendering.render(stage.generator, rendering.apply(w, move), stage.size)
+        parts.append(stage.detector.detect(images).points)
         if progress is not None:
-            progress.advance(len(chunk))
-    return np.concatenate(points), np.concatenate(found)
+            progress.advance(len(w))
+    points = np.concatenate(parts)
+    error = normalized_mean_error(points, target)
+    return points, np.where(np.isnan(error), np.inf, error).astype(np.float32)
 
 
-def drive(stage: Stage, wplus: Tensor, source: NDArray, target: NDArray, *, passes: int, progress=None) -> Path:
-    """Follow the target points [T, P, 2] from the source's [P, 2], frame by frame.
+def drive(stage: Stage, wplus: Tensor, source: NDArray, target: NDArray, *, passes: int, progress=None
+          ) -> Iterator[Path]:
+    """Follow target points [T, P, 2] from source points [T, P, 2]: the open loop, then each closed-loop pass.
 
-    Open loop first. Each closed-loop pass renders where FAN arrived, detects, and applies FAN to what
-    remains. A pass is kept, frame by frame, only where it brought the landmarks closer to the target.
+    `wplus` [T, 16, 512]. A pass renders where FAN arrived, detects, and applies FAN to what remains; it is
+    kept, frame by frame, only where it brought the landmarks closer to the target.
     """
-    current = np.broadcast_to(source, target.shape).astype(np.float32)
     layers = stage.fan.architecture.layers
-    delta = torch.zeros(len(target), layers, wplus.shape[-1])
-    delta = step(stage, wplus, delta, current, target)
+    delta = step(stage, wplus, torch.zeros(len(target), layers, wplus.shape[-1]), source, target)
+    yield Path(wplus, delta, np.zeros((0, len(target)), np.float32))
     if not passes:
-        return Path(wplus, delta, np.zeros((0, len(target)), np.float32))
-    points, found = look(stage, wplus, delta, progress)
-    errors = [np.where(found, normalized_mean_error(points, target), np.inf)]
+        return
+    points, error = look(stage, wplus, delta, target, progress)
+    errors = [error]
     for _ in range(passes):
-        usable = np.where(found[:, None, None], points, current).astype(np.float32)
+        usable = np.where(np.isnan(points), source, points).astype(np.float32)
         trial = step(stage, wplus, delta, usable, target)
-        trial_points, trial_found = look(stage, wplus, trial, progress)
-        trial_error = np.where(trial_found, normalized_mean_error(trial_points, target), np.inf)
+        trial_points, trial_error = look(stage, wplus, trial, target, progress)
         better = trial_error < errors[-1]
         delta = torch.where(torch.from_numpy(better)[:, None, None], trial, delta)
         points = np.where(better[:, None, None], trial_points, points)
-        found = found | better
         errors.append(np.where(better, trial_error, errors[-1]))
-    return Path(wplus, delta, np.stack(errors).astype(np.float32))
+        yield Path(wplus, delta, np.stack(errors))
 
 
 def follow(stage: Stage, code: NDArray, source: pyarrow.Table, driver: pyarrow.Table, options: Options, *,
@@ -119,11 +118,12 @@ def follow(stage: Stage, code: NDArray, source: pyarrow.Table, driver: pyarrow.T
 
     The One-Euro filter runs along time over Δw: it takes out the detector's tremor and keeps quick moves.
     """
-    wplus = torch.from_numpy(code)
-    start, target = io.points_array(source)[0], io.points_array(driver)
+    target = io.points_array(driver)
+    start = np.broadcast_to(io.points_array(source), target.shape).astype(np.float32)
+    wplus = torch.from_numpy(code).expand(len(target), -1, -1)
     looks = len(target) * (options.passes + 1) if options.passes else 0
     progress = Progress(log, "animations", looks, unit="drafts")
-    path = drive(stage, wplus, start, target, passes=options.passes, progress=progress)
+    *_, path = drive(stage, wplus, start, target, passes=options.passes, progress=progress)
     smoothed = one_euro(path.delta.numpy(), rate_hz, min_cutoff_hz=options.min_cutoff_hz, beta=options.beta)
     for number, error in enumerate(path.error):
         log.info("animations pass=%d nme=%.4f lost=%d", number, error[np.isfinite(error)].mean(),
@@ -133,7 +133,7 @@ def follow(stage: Stage, code: NDArray, source: pyarrow.Table, driver: pyarrow.T
 
 def arrays(path: Path) -> dict[str, NDArray]:
     """What is stored: `wplus` [1, 16, 512], `delta` [T, L, 512] and, after passes, `error` [passes + 1, T]."""
-    stored = {"wplus": path.wplus.numpy(), "delta": path.delta.numpy()}
+    stored = {"wplus": path.wplus[:1].numpy(), "delta": path.delta.numpy()}
     return stored | ({"error": path.error} if len(path.error) else {})
 
 

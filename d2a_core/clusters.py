@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.schemes import Scheme
+from d2a_core.samples import Samples
 
 POSE_PART = "all"  # clustered on the raw points, as in the paper: these clusters find the head pose
 
@@ -29,19 +29,30 @@ class Clustering:
     size: NDArray[np.int64]
 
 
-def features(points: NDArray, canonical: NDArray, *, part: str, scheme: Scheme) -> NDArray[np.float32]:
+def features(faces: Samples, *, part: str) -> NDArray[np.float32]:
     """What k-means sees of one facial part: [N, 2·P'].
 
     `all` keeps the 196 raw coordinates of the paper. On raw points the mouth or the eyes would find yaw
-    again, so a part is taken after pose normalisation (`canonical`, frontal, unit inter-ocular scale)
-    and about its own centre.
+    again, so a part is taken after pose normalisation: turned to the front, about its own centre, and
+    without what head angles still explain of it, because a detected depth is never exact.
     """
-    if part not in scheme.parts:
-        raise ValueError(f"clusters.counts names the part {part!r}; choose from {', '.join(scheme.parts)}")
+    parts = faces.scheme.parts
+    if part not in parts:
+        raise ValueError(f"clusters.counts names the part {part!r}; choose from {', '.join(parts)}")
     if part == POSE_PART:
-        return points.reshape(len(points), -1)
-    chosen = canonical[:, list(scheme.parts[part])]
-    return (chosen - chosen.mean(axis=1, keepdims=True)).reshape(len(chosen), -1)
+        return faces.points.reshape(len(faces.points), -1)
+    chosen = faces.canonical[:, list(parts[part])]
+    centred = (chosen - chosen.mean(axis=1, keepdims=True)).reshape(len(chosen), -1)
+    return without_pose(centred, faces.angles)
+
+
+def without_pose(features: NDArray, angles: NDArray) -> NDArray[np.float32]:
+    """Residual of features [N, F] after least squares on a quadratic of yaw, pitch and roll [N, 3]."""
+    scaled = angles / 30  # degrees to about one
+    yaw, pitch, roll = scaled.T
+    design = np.column_stack((np.ones(len(scaled)), scaled, yaw**2, pitch**2, yaw * pitch, yaw * roll))
+    fit = design @ np.linalg.lstsq(design, features, rcond=None)[0]
+    return (features - fit + features.mean(axis=0)).astype(np.float32)
 
 
 def cluster(features: NDArray, w: NDArray, *, k: int, restarts: int, seed: int) -> Clustering:

@@ -54,7 +54,7 @@ def collect(centroid: NDArray, *, ica_above: int, seed: int) -> Candidates:
     if len(centroid) > ica_above:
         return _independent_components(differences, count=len(centroid) - 1, seed=seed)
     energy = np.square(differences).sum(axis=1)
-    return Candidates(differences, [f"pair {a}-{b}" for a, b in pairs], energy / energy.sum())
+    return Candidates(differences, [f"pair {a}-{b}" for a, b in pairs], energy / max(float(energy.sum()), 1e-12))
 
 
 def _independent_components(differences: NDArray, *, count: int, seed: int) -> Candidates:

@@ -72,22 +72,14 @@ def cross_identity(stage: animations.Stage, held: HeldOut, embedder: identity.Em
     """
     rows = [measure(held, held.source_images, held.source_landmarks, embedder, step=0)]
     shown = [held.source_images, held.target_images]
-    deltas = path_of_passes(stage, held, options)
-    for number, delta in enumerate(deltas, start=1):
-        images = render_all(stage.generator, rendering.apply(held.source, delta), progress)
+    start, target = held.source_landmarks.points, held.target_landmarks.points
+    paths = animations.drive(stage, held.source, start, target, passes=options.passes)
+    for number, path in enumerate(paths, start=1):
+        images = render_all(stage.generator, rendering.apply(held.source, path.delta), progress)
         rows.append(measure(held, images, stage.detector.detect(images), embedder, step=number))
         shown.append(images)
     columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     return columns, sheet(shown)
-
-
-def path_of_passes(stage: animations.Stage, held: HeldOut, options: Options) -> list[Tensor]:
-    """Δw [N, L, 512] after the open loop and after each closed-loop pass."""
-    paths = [
-        animations.drive(stage, held.source, held.source_landmarks.points, held.target_landmarks.points, passes=passes)
-        for passes in range(options.passes + 1)
-    ]
-    return [path.delta for path in paths]
 
 
 def measure(held: HeldOut, images: NDArray, landmarks: Detections, embedder: identity.Embedder, *, step: int

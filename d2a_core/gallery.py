@@ -28,18 +28,17 @@ def caption(row: Mapping[str, object], deviation: NDArray) -> str:
     return "\n".join([f"#{row['direction']} {row['part']} k={row['k']} {row['kind']}", *effects])
 
 
-def choose(effect: NDArray, deviation: NDArray, displacement: NDArray, *, rows: int) -> list[int]:
-    """Directions to show: for each attribute its purest strong one, then the strongest of the rest.
+def choose(effect: NDArray, deviation: NDArray, *, rows: int) -> list[int]:
+    """Directions to show: for each attribute in turn its purest strong one, then the next purest.
 
     Purest means the largest share of the squared effect (in standard deviations) that goes into that
-    attribute, times its size.
+    attribute, times its size: a list by strength alone would show yaw over and over.
     """
     known = deviation > 0
     standard = np.abs(effect[:, known] / deviation[known])
     purity = standard**2 / np.linalg.norm(standard, axis=1, keepdims=True)
-    first = [int(index) for index in purity.argmax(axis=0)]
-    rest = [int(index) for index in np.argsort(-displacement)]
-    return list(dict.fromkeys(first + rest))[:rows]
+    ranked = np.argsort(-purity, axis=0, kind="stable")  # [M, A]: best of every attribute first
+    return list(dict.fromkeys(int(index) for index in ranked.ravel()))[:rows]
 
 
 def draw(generator: Generator, store: Mapping[str, NDArray], catalogue: Sequence[Mapping[str, object]], *,
@@ -49,8 +48,7 @@ def draw(generator: Generator, store: Mapping[str, NDArray], catalogue: Sequence
     w = generator.map(torch.randn(1, generator.w_dim, generator=rng))
     mean_w = torch.from_numpy(store["mean_w"])
     wplus = broadcast(mean_w + FACE_TRUNCATION * (w.cpu() - mean_w), generator.num_layers)
-    displacement = np.array([row["displacement"] for row in catalogue])
-    chosen = choose(store["effect"], store["deviation"], displacement, rows=rows)
+    chosen = choose(store["effect"], store["deviation"], rows=rows)
     pictures = []
     for index in chosen:
         steps = torch.tensor(STEPS)[:, None, None] * REACH * torch.from_numpy(store["vector"][index])

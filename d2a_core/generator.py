@@ -4,6 +4,7 @@ Nothing above this module knows which network it drives. A generator offers `res
 `w_dim`, `mean_w`, `map(z)` and `synthesize(wplus, size=None)`.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,10 +110,6 @@ class MobileStyleGan:
             return self._run_compiled(wplus, size)
         return self._network(size)(wplus.to(self.device))
 
-    def hidden(self, wplus: Tensor, size: int) -> Tensor:
-        """The feature map a draft of `size` is read from, [N, C, size/2, size/2]."""
-        return self.synthesis.hidden(wplus.to(self.device), draft_blocks(size))
-
     def _needs_gradient(self, wplus: Tensor) -> bool:
         tuned = any(parameter.requires_grad for parameter in self.synthesis.parameters())
         return torch.is_grad_enabled() and (wplus.requires_grad or tuned)
@@ -127,6 +124,19 @@ class MobileStyleGan:
             self._compiled[size] = (version, network)
         network = self._compiled[size][1]
         return torch.from_numpy(network(wplus.detach().numpy().copy())[0].copy())
+
+
+class _HiddenAndImage(nn.Module):
+    """The feature map that drafts are read from [N, C, size/2, size/2], beside the image reduced to `size`."""
+
+    def __init__(self, synthesis: mobile_stylegan.SynthesisNetwork, size: int):
+        super().__init__()
+        self.synthesis, self.size = synthesis, size
+
+    def forward(self, wplus: Tensor) -> tuple[Tensor, Tensor]:
+        image = self.synthesis(wplus)
+        reduced = functional.avg_pool2d(image, image.shape[-1] // self.size)
+        return self.synthesis.hidden(wplus, draft_blocks(self.size)), reduced
 
 
 class _DraftNetwork(nn.Module):
@@ -154,7 +164,8 @@ def compile_openvino(module: nn.Module, example: Tensor, *, threads: int):
     """
     import openvino
 
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # tracing is what OpenVINO converts fastest
         traced = torch.jit.trace(module, torch.zeros_like(example), check_trace=False)
         model = openvino.convert_model(traced, example_input=torch.zeros_like(example))
     model.reshape([-1, *example.shape[1:]])
@@ -170,12 +181,15 @@ def fit_draft(generator: MobileStyleGan, *, size: int, renders: int, ridge: floa
     """
     rng = torch.Generator().manual_seed(DRAFT_SEED)
     w = generator.map(torch.randn(renders, generator.w_dim, generator=rng))
+    network = _HiddenAndImage(generator.synthesis, size)
+    if generator.device == "cpu":
+        example = broadcast(w[:1], generator.num_layers)
+        network = compile_openvino(network, example, threads=generator.threads)
     gram, moment = 0, 0
-    for row in w:
-        wplus = row.expand(1, generator.num_layers, -1)
-        features, image = _hidden_and_image(generator, wplus, size)
+    for wplus in broadcast(w, generator.num_layers).split(1):
+        features, image = _tensors(network, wplus)
         features = torch.cat((features, torch.ones_like(features[:1])))
-        target = functional.pixel_unshuffle(functional.adaptive_avg_pool2d(image, size), 2).flatten(2)[0]
+        target = functional.pixel_unshuffle(image, 2).flatten(1)
         gram = gram + (features @ features.T).double()
         moment = moment + (features @ target.T).double()
         if progress is not None:
@@ -185,10 +199,14 @@ def fit_draft(generator: MobileStyleGan, *, size: int, renders: int, ridge: floa
     return Draft(weight=solution[:, :-1].contiguous(), bias=solution[:, -1].contiguous(), size=size)
 
 
-def _hidden_and_image(generator: MobileStyleGan, wplus: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    with torch.no_grad():
-        features = generator.hidden(wplus, size)[0].flatten(1).cpu()
-        return features, generator.synthesize(wplus).cpu()
+def _tensors(network, wplus: Tensor) -> tuple[Tensor, Tensor]:
+    """Features [C, S²] and image [3, 2S, 2S] of one face, from PyTorch or from a compiled network."""
+    if isinstance(network, nn.Module):
+        with torch.no_grad():
+            outputs = network(wplus)
+    else:
+        outputs = [torch.from_numpy(value.copy()) for value in network(wplus.numpy().copy()).values()]
+    return outputs[0][0].flatten(1).cpu(), outputs[1][0].cpu()
 
 
 def draft_arrays(draft: Draft) -> dict[str, np.ndarray]:

@@ -75,7 +75,7 @@ def attributes(points: NDArray, canonical: NDArray, angles: NDArray, scheme: Sch
 
     `yaw`, `pitch`, `roll` in degrees; the others from the canonical points [N, P, 2] in inter-ocular
     distances: `mouth_opening` gap of the inner lips, `smile` width of the mouth plus how far its corners lie
-    above its middle, `eye_opening` gap of the lids over the eye's width, `brow_height` brows above the eyes,
+    above the upper lip's middle, `eye_opening` gap of the lids over the eye's width, `brow_height` brows above the eyes,
     `gaze_x` and `gaze_y` pupils off the middle of the eye corners (right, down; NaN without pupils).
     """
     def point(index: int) -> NDArray:
@@ -89,7 +89,7 @@ def attributes(points: NDArray, canonical: NDArray, angles: NDArray, scheme: Sch
     lids = np.mean([np.linalg.norm(point(low) - point(up), axis=1) for up, low in scheme.lids], axis=0)
     gap = np.mean([point(low)[:, 1] - point(up)[:, 1] for up, low in scheme.lips], axis=0)
     mouth_left, mouth_right = (point(index) for index in scheme.mouth_corners)
-    middle = np.mean([point(index)[:, 1] for pair in scheme.lips for index in pair], axis=0)
+    middle = np.mean([point(up)[:, 1] for up, _ in scheme.lips], axis=0)
     lift = middle - (mouth_left[:, 1] + mouth_right[:, 1]) / 2
     brows = canonical[:, [*scheme.left_brow, *scheme.right_brow], 1].mean(axis=1)
     if scheme.pupils:

@@ -30,9 +30,9 @@ def render(generator: Generator, wplus: Tensor, size: int | None = None) -> NDAr
 
 
 def frames(generator: Generator, wplus: Tensor, delta: Tensor) -> Iterator[NDArray[np.uint8]]:
-    """Full-size frames u1 [R, R, 3] of one source [1, 16, 512] along `delta` [T, L, 512].
+    """Full-size frames u1 [R, R, 3] of `wplus` [1 or T, 16, 512] along `delta` [T, L, 512].
 
     One at a time, so that memory does not grow with the clip.
     """
-    for row in delta.split(1):
-        yield render(generator, apply(wplus, row))[0]
+    for w, move in zip(wplus.expand(len(delta), -1, -1).split(1), delta.split(1), strict=True):
+        yield render(generator, apply(w, move))[0]

@@ -10,7 +10,7 @@ def main(snakemake):
         io.read_zarrs(snakemake.input.latents, ["sample_id", "w"]),
         io.read_parquets(snakemake.input.landmarks),
     )
-    features = clusters.features(faces.points, faces.canonical, part=part, scheme=faces.scheme)
+    features = clusters.features(faces, part=part)
     found = clusters.cluster(
         features, faces.w, k=k, restarts=snakemake.params.restarts, seed=snakemake.params.seed
     )

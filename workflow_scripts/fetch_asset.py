@@ -11,4 +11,4 @@ def main(snakemake):
 
 
 if __name__ == "__main__":
-    main(snakemake)  # noqa: F821 - snakemake puts it there
+    main(snakemake)

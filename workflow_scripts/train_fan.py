@@ -1,6 +1,6 @@
 """Train the facial action network of one group."""
 
-from d2a_core import fan, io, pictures, runtime
+from d2a_core import fan, io, runtime
 
 
 def main(snakemake):

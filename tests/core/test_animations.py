@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+import torch
+
+from d2a_core import animations, evaluation, rendering
+from d2a_core.landmarks import Detections
+from d2a_core.mean_face import template_of
+from d2a_core.networks.fan import Architecture
+from d2a_core.schemes import WFLW98
+
+REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
+GAIN = 0.02  # how far one unit of w moves all points
+
+
+class LinearWorld:
+    """A generator and a detector in one: w's first two channels, seen through pixels, shift the face."""
+
+    num_layers, w_dim, resolution = 16, 512, 8
+    scheme = WFLW98
+    mean_w = torch.zeros(512)
+
+    def __init__(self, blind=()):
+        self.blind, self.looks = set(blind), 0
+
+    def synthesize(self, wplus, size=None):
+        shift = wplus[:, :8].mean(dim=1)[:, :2]
+        image = torch.zeros(len(wplus), 3, 8, 8)
+        image[:, :2] = (shift / 8).clamp(-1, 1)[:, :, None, None]
+        return image
+
+    def detect(self, images):
+        shift = (images[:, 0, 0, :2].astype(np.float32) / 127.5 - 1) * 8
+        points = REST + GAIN * shift[:, None]
+        found = np.array([self.looks + i not in self.blind for i in range(len(images))])
+        self.looks += len(images)
+        points[~found] = np.nan
+        return Detections(points, found.astype(np.float32), found, np.zeros((len(images), 3)), points)
+
+
+class TimidFan(torch.nn.Module):
+    """Answers with a share of the true step, so that a second pass has something left to do."""
+
+    architecture = Architecture(98, 8, 0, 32, 1.0, 2, 8, 1)
+
+    def __init__(self, share):
+        super().__init__()
+        self.share = share
+
+    def forward(self, source, target):
+        delta = torch.zeros(len(source), 8, 512)
+        delta[..., :2] = self.share * ((target - source).mean(dim=1) / GAIN)[:, None]
+        return delta
+
+
+def _drive(share, passes, radius=100.0, blind=()):
+    world = LinearWorld(blind)
+    stage = animations.Stage(world, world, TimidFan(share), radius=radius, size=8, batch=4)
+    wplus = torch.zeros(6, 16, 512)
+    target = REST + GAIN * np.stack((np.linspace(-3, 3, 6), np.full(6, 1.0)), axis=1)[:, None].astype(np.float32)
+    source = np.broadcast_to(REST, target.shape)
+    return list(animations.drive(stage, wplus, source, target, passes=passes)), target
+
+
+def test_each_pass_closes_the_same_share_of_what_remains():
+    paths, target = _drive(0.75, passes=2)
+    wanted = (target - REST).mean(axis=1) / GAIN
+    for number, path in enumerate(paths):
+        reached = path.delta[:, 0, :2].numpy()
+        assert reached == pytest.approx(wanted * (1 - 0.25 ** (number + 1)), abs=0.06)
+    assert (np.diff(paths[-1].error.mean(axis=1)) < 0).all()
+
+
+def test_a_pass_that_makes_it_worse_is_not_kept():
+    paths, _ = _drive(2.5, passes=1)  # overshoots; the next pass would overshoot further
+    assert torch.equal(paths[0].delta, paths[1].delta)
+    assert (paths[1].error[1] == paths[1].error[0]).all()
+
+
+def test_no_pass_leaves_the_trusted_radius():
+    paths, _ = _drive(1.0, passes=2, radius=1.5)
+    for path in paths:
+        assert path.delta.norm(dim=-1).max() <= 1.5 + 1e-4
+
+
+def test_a_frame_lost_in_the_first_look_flows_on():
+    paths, _ = _drive(0.75, passes=1, blind={2})
+    assert np.isinf(paths[-1].error[0, 2]) and np.isfinite(paths[-1].error[1]).all()
+    assert torch.isfinite(paths[-1].delta).all()
+
+
+def test_a_target_without_a_face_asks_for_no_motion():
+    world = LinearWorld()
+    stage = animations.Stage(world, world, TimidFan(1.0), radius=9.0, size=8)
+    target = np.full((1, 98, 2), np.nan, np.float32)
+    delta = animations.step(stage, torch.zeros(1, 16, 512), torch.zeros(1, 8, 512), REST[None], target)
+    assert (delta == 0).all()
+
+
+def test_frames_move_only_the_first_layers():
+    wplus, delta = torch.zeros(1, 16, 512), torch.ones(3, 8, 512)
+    moved = rendering.apply(wplus.expand(3, -1, -1), delta)
+    assert (moved[:, :8] == 1).all() and (moved[:, 8:] == 0).all()
+    assert len(list(rendering.frames(LinearWorld(), wplus, delta))) == 3
+
+
+def test_sheet_keeps_evenly_spaced_moments():
+    source = np.zeros((20, 20, 3), np.uint8)
+    sheet = animations.Sheet(source, frames=9, columns=3)
+    for index in range(9):
+        sheet.offer(index, index / 10, source + index, source + 2 * index)
+    assert [time for time, _, _ in sheet.columns] == pytest.approx([0, 0.4, 0.8])
+    assert sheet.draw().ndim == 3
+
+
+def test_float_images_become_bytes_by_clipping_and_rounding():
+    image = torch.tensor([-2.0, -1.0, 0.0, 1.0]).reshape(1, 1, 2, 2).expand(1, 3, 2, 2)
+    assert rendering.to_uint8(image)[0, :, :, 0].tolist() == [[0, 0], [128, 255]]
+
+
+def test_summary_averages_found_pairs_of_each_pass_and_prints_percent():
+    import pyarrow
+
+    table = pyarrow.table(
+        {
+            "pair": [0, 1, 0, 1],
+            "pass": [0, 0, 1, 1],
+            "found": [True, True, True, False],
+            "nme_inter_ocular": [0.10, 0.20, 0.05, float("nan")],
+            "nme_box": [0.05, 0.10, 0.02, float("nan")],
+            "csim": [1.0, 1.0, 0.95, float("nan")],
+            "csim_strangers": [0.85, 0.87, 0.85, 0.87],
+            "yaw_error": [10.0, 20.0, 3.0, float("nan")],
+            "pitch_error": [5.0, 5.0, 2.0, float("nan")],
+        }
+    )
+    summary = evaluation.summarise(table)
+    assert summary["found"].tolist() == [2, 1]
+    assert summary["nme_inter_ocular"] == pytest.approx([0.15, 0.05])
+    text = evaluation.markdown(summary)
+    assert "| no motion | 2 | 2 | 15.00 | 7.50 | 1.000 | 0.860 | 15.0 | 5.0 |" in text
+    assert "| open loop | 2 | 1 | 5.00 |" in text

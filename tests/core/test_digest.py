@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from d2a_core import digest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A script that reaches `deep` through `stage`, and a module that it does not reach."""
+    for folder in ("scripts", "d2a_core"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "scripts" / "run.py").write_text('"""Run."""\nfrom d2a_core import stage, runtime\n')
+    (tmp_path / "d2a_core" / "stage.py").write_text("from d2a_core.deep import depth\nGAIN = 2\n")
+    (tmp_path / "d2a_core" / "deep.py").write_text('def depth():\n    """Depth."""\n    return 1\n')
+    (tmp_path / "d2a_core" / "other.py").write_text("X = 1\n")
+    (tmp_path / "d2a_core" / "runtime.py").write_text("X = 1\n")
+    return tmp_path
+
+
+def test_modules_are_found_through_other_modules(project):
+    assert digest.modules_of(project / "scripts" / "run.py") == ["deep", "stage"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("stage.py", "# a comment\nfrom d2a_core.deep import depth\n\n\nGAIN = 2\n"),
+        ("deep.py", 'def depth():\n    """Another docstring."""\n    return 1\n'),
+        ("other.py", "X = 2\n"),
+        ("runtime.py", "X = 2\n"),
+    ],
+)
+def test_comments_docstrings_and_unreached_modules_keep_the_digest(project, file, text):
+    script = project / "scripts" / "run.py"
+    before = digest.code_digest(script)
+    (project / "d2a_core" / file).write_text(text)
+    assert digest.code_digest(script) == before
+
+
+@pytest.mark.parametrize(("file", "old", "new"), [("stage.py", "2", "3"), ("deep.py", "1", "2")])
+def test_a_changed_constant_changes_the_digest(project, file, old, new):
+    script = project / "scripts" / "run.py"
+    before = digest.code_digest(script)
+    path = project / "d2a_core" / file
+    path.write_text(path.read_text().replace(old, new))
+    assert digest.code_digest(script) != before
+
+
+def test_training_depends_on_the_network_but_not_on_the_generator():
+    reached = digest.modules_of(ROOT / "workflow_scripts" / "train_fan.py")
+    assert {"fan", "networks.fan", "io"} <= set(reached)
+    assert not {"generator", "animations", "landmarks"} & set(reached)

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+
+from d2a_core import directions
+from d2a_core.mean_face import template_of
+from d2a_core.samples import Samples
+from d2a_core.schemes import WFLW98
+
+
+def test_few_clusters_give_every_pairwise_difference():
+    centroid = np.eye(4, 6, dtype=np.float32)
+    found = directions.collect(centroid, ica_above=6, seed=0)
+    assert len(found.vector) == 4 * 3 // 2
+    assert found.name[0] == "pair 0-1"
+    assert found.vector[0].tolist() == (centroid[1] - centroid[0]).tolist()
+    assert found.share.sum() == pytest.approx(1)
+
+
+def test_many_clusters_give_at_most_k_minus_1_components_in_their_span_and_repeat():
+    rng = np.random.default_rng(0)
+    centroid = (rng.laplace(size=(8, 3)) @ rng.normal(size=(3, 16))).astype(np.float32)
+    found = directions.collect(centroid, ica_above=6, seed=0)
+    assert len(found.vector) <= 7
+    span = np.linalg.svd(centroid - centroid.mean(axis=0))[2][:3]
+    strong = found.vector[np.linalg.norm(found.vector, axis=1) > 1e-2]
+    assert strong @ span.T @ span == pytest.approx(strong, abs=1e-3)
+    assert np.array_equal(directions.collect(centroid, ica_above=6, seed=0).vector, found.vector)
+
+
+def test_regression_finds_a_linear_effect_and_ignores_missing_targets():
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(400, 16))
+    truth = rng.normal(size=(16, 2))
+    targets = np.column_stack((w @ truth, np.full(400, np.nan)))
+    model = directions.regress(w, targets)
+    effect = model.effect(np.eye(16))
+    assert effect[:, :2] == pytest.approx(truth, abs=0.05)
+    assert (effect[:, 2] == 0).all()
+    assert model.score[:2] == pytest.approx(1, abs=0.01)
+
+
+def test_selection_keeps_the_stronger_of_two_alike_and_drops_the_weak():
+    vector = np.array([[1.0, 0], [-2.0, 0.01], [0, 1.0], [1.0, 1.0]])
+    kept, dropped = directions.select(
+        vector, np.array([0.1, 0.2, 0.001, 0.15]), duplicate_cosine=0.95, min_displacement=0.01
+    )
+    assert kept.tolist() == [1, 3]  # 0 is 1 reversed, 2 is too weak
+    assert dropped == {"insignificant": 1, "duplicate": 1}
+
+
+def test_orientation_makes_the_strongest_attribute_grow():
+    effect = np.array([[-4.0, 1.0], [3.0, -20.0]])
+    sign = directions.orient(effect, np.array([1.0, 10.0]))
+    assert sign.tolist() == [-1, 1]  # in standard deviations the second row is 3 and -2
+
+
+def test_radius_is_the_quantile_of_the_distances():
+    w = np.zeros((101, 3))
+    w[:, 0] = np.arange(101)
+    assert directions.latent_radius(w, np.zeros(3), quantile=0.95) == pytest.approx(95)
+
+
+def test_steering_reaches_the_goal_with_independent_directions():
+    effect = np.diag([2.0, 0.5, 1.0])
+    goal = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, -1.0]])
+    weights = directions.steer(effect, np.ones(3), goal, ridge=1e-9)
+    assert weights @ effect == pytest.approx(goal, abs=1e-4)
+
+
+@pytest.fixture
+def faces():
+    """600 faces: the first coordinate of w shifts the mouth's lower lip, the second turns the head."""
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(600, 24)).astype(np.float32)
+    points = np.repeat(template_of(WFLW98)[None, :, :2], 600, axis=0)
+    points[:, [93, 94, 95], 1] += 0.02 * w[:, :1]
+    canonical = points.astype(np.float32)
+    angles = np.zeros((600, 3), np.float32)
+    angles[:, 0] = 10 * w[:, 1]
+    turned = 0.35 * points + np.array([0.5, 0.5]) + 0.01 * w[:, 1, None, None] * np.array([1, 0])
+    return Samples(np.arange(600), w, turned.astype(np.float32), canonical, angles)
+
+
+OPTIONS = directions.Options(
+    layers=8, ica_above=6, duplicate_cosine=0.95, min_displacement=0.001, unit_norm=3.0,
+    radius_quantile=0.95, gallery_rows=3, gallery_seed=0, seed=0,
+)
+
+
+def test_distilled_directions_carry_their_measured_effect(faces):
+    high, low = faces.w[:, 0] > 0, faces.w[:, 0] <= 0
+    right, left = faces.w[:, 1] > 0, faces.w[:, 1] <= 0
+    stores = {
+        "mouth-k2": {"centroid": np.stack([faces.w[low].mean(0), faces.w[high].mean(0)])},
+        "all-k2": {"centroid": np.stack([faces.w[left].mean(0), faces.w[right].mean(0)])},
+    }
+    found = directions.distil(stores, faces, np.zeros(24, np.float32), OPTIONS)
+    assert found.arrays["vector"].shape == (2, 8, 24)
+    assert np.linalg.norm(found.arrays["vector"], axis=-1) == pytest.approx(3, abs=1e-4)
+    by_part = {part: index for index, part in enumerate(found.columns["part"])}
+    mouth, pose = by_part["mouth"], by_part["all"]
+    assert found.columns["mouth_opening"][mouth] == pytest.approx(0.02 * 3, rel=0.1)
+    assert found.columns["yaw"][pose] == pytest.approx(30, rel=0.1)
+    assert abs(found.columns["yaw"][mouth]) < 5
+    assert found.columns["norm"][mouth] == pytest.approx(2 * np.sqrt(2 / np.pi), rel=0.1)
+
+
+def test_no_significant_direction_is_one_sentence(faces):
+    stores = {"all-k2": {"centroid": np.zeros((2, 24), np.float32)}}
+    with pytest.raises(ValueError, match="lower directions.min_displacement"):
+        directions.distil(stores, faces, np.zeros(24, np.float32), OPTIONS)

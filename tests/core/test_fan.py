@@ -1,0 +1,146 @@
+import logging
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from d2a_core import fan
+from d2a_core.mean_face import template_of
+from d2a_core.networks.fan import Fan, HeatmapReadout, heatmaps
+from d2a_core.schemes import WFLW98
+
+LOG = logging.getLogger("test")
+OPTIONS = fan.Options(
+    output="coefficients", heatmap_size=32, heatmap_sigma=1.0, frequencies=2, width=32, depth=1,
+    epochs=12, batch=32, learning_rate=3e-3, weight_decay=0.01, dropout=0.1, l2_weight=0.1,
+    validation_share=0.2, seed=0,
+)
+
+
+def test_a_heatmap_peaks_at_its_landmark_with_the_given_width():
+    point = torch.tensor([[[10.5 / 32, 20.5 / 32]]])  # the middle of column 10, row 20
+    drawn = heatmaps(point, size=32, sigma=1.5)[0, 0]
+    assert drawn[20, 10] == 1
+    assert drawn.argmax().item() == 20 * 32 + 10
+    assert drawn[20, 13].item() == pytest.approx(math.exp(-0.5 * (3 / 1.5) ** 2))
+
+
+def test_readout_equals_the_inner_product_with_the_drawn_heatmap():
+    readout = HeatmapReadout(32, 1.5, 3)
+    points = torch.rand(4, 7, 2)
+    kernels = readout.rows[:, :, None] * readout.columns[:, None, :]
+    maps = heatmaps(points, size=32, sigma=1.5)
+    expected = torch.einsum("npij,kij->npk", maps, kernels) / (2 * math.pi * 1.5**2)
+    assert torch.allclose(readout(points), expected, atol=1e-5)
+
+
+def test_log_cosh_is_exact_and_survives_large_errors():
+    x = torch.tensor([-2.0, 0.0, 0.5, 100.0, 1e4])
+    assert fan.log_cosh(x)[:3].tolist() == pytest.approx([math.log(math.cosh(v)) for v in (2, 0, 0.5)])
+    assert fan.log_cosh(x)[3:].tolist() == pytest.approx([100 - math.log(2), 1e4 - math.log(2)])
+
+
+def test_loss_is_log_cosh_summed_plus_a_tenth_of_the_norm():
+    predicted, true = torch.tensor([[[3.0, 0.0], [0.0, 4.0]]]), torch.zeros(1, 2, 2)
+    expected = math.log(math.cosh(3)) + math.log(math.cosh(4)) + 0.1 * 5
+    assert fan.loss(predicted, true, l2_weight=0.1).item() == pytest.approx(expected, rel=1e-6)
+    zero = true.clone().requires_grad_()
+    fan.loss(zero, true, l2_weight=0.1).backward()
+    assert torch.isfinite(zero.grad).all()
+
+
+def test_split_puts_every_face_on_one_side():
+    learn, held = fan.split_by_source(50, validation_share=0.1, seed=3)
+    assert len(held) == 5
+    assert sorted([*learn.tolist(), *held.tolist()]) == list(range(50))
+
+
+def test_pairs_are_all_ordered_pairs_of_found_states():
+    found = torch.tensor([[True, True, False], [True, True, True]])
+    faces = fan.Faces(torch.zeros(2, 3, 98, 2), torch.zeros(2, 3, 1, 4), found)
+    pairs = fan.ordered_pairs(faces, torch.tensor([0, 1]))
+    assert {tuple(row) for row in pairs[pairs[:, 0] == 0].tolist()} == {(0, 0, 1), (0, 1, 0)}
+    assert len(pairs[pairs[:, 0] == 1]) == 6
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Faces whose landmarks move linearly with three coefficients on known directions."""
+    rng = torch.Generator().manual_seed(0)
+    vector = torch.randn(3, 2, 8, generator=rng)
+    motion = torch.randn(3, 98, 2, generator=rng) * 0.01
+    weight = torch.rand(60, 4, 3, generator=rng) * 2 - 1
+    weight[:, 0] = 0
+    rest = 0.3 * torch.tensor(template_of(WFLW98)[:, :2]).float() + 0.4
+    identity = torch.randn(60, 1, 98, 2, generator=rng) * 0.003
+    points = rest + identity + torch.einsum("sam,mpd->sapd", weight, motion)
+    delta = torch.einsum("sam,mld->sald", weight, vector)
+    return fan.Faces(points, delta, torch.ones(60, 4, dtype=torch.bool)), vector.numpy()
+
+
+def _train(world, options, **arguments):
+    faces, vector = world
+    training = fan.start(faces, vector, options, device="cpu")
+    return fan.train(training, faces, options, device="cpu", log=LOG, **arguments)
+
+
+@pytest.mark.parametrize("output", ["coefficients", "direct"])
+def test_training_recovers_the_motion_of_faces_it_has_not_seen(world, output):
+    training = _train(world, replace(OPTIONS, output=output))
+    best = max(row["explained_energy"] for row in training.history)
+    assert best > 0.9
+    loaded = fan.load(fan.checkpoint(training, {}), device="cpu")
+    faces, _ = world
+    predicted = loaded(faces.points[:, 0], faces.points[:, 1])
+    assert (predicted - faces.delta[:, 1]).square().sum() < 0.1 * faces.delta[:, 1].square().sum()
+
+
+class Killed(Exception):
+    """Stands for a job that is stopped from outside."""
+
+
+def test_a_killed_and_resumed_run_ends_with_the_same_weights(world):
+    options = replace(OPTIONS, epochs=4)
+    whole = _train(world, options)
+    states = []
+
+    def save(state):
+        states.append({**state, "network": {k: v.clone() for k, v in state["network"].items()}})
+        if len(states) == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        _train(world, options, save=save)
+    resumed = _train(world, options, resume=states[-1])
+    assert resumed.history == whole.history
+    for name, value in whole.best.items():
+        assert torch.equal(value, resumed.best[name]), name
+
+
+def test_best_epoch_is_kept_not_the_last(world):
+    training = _train(world, replace(OPTIONS, epochs=3, learning_rate=1e-2))
+    losses = [row["validation_loss"] for row in training.history]
+    faces, _ = world
+    _, held = fan.split_by_source(60, validation_share=0.2, seed=0)
+    network = Fan(training.network.architecture, training.best["vector"])
+    network.load_state_dict(training.best)
+    figures = fan.evaluate(network, faces, fan.ordered_pairs(faces, held), OPTIONS, device="cpu")
+    assert figures["validation_loss"] == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_coefficients_stay_in_the_span_of_the_directions(world):
+    faces, vector = world
+    network = fan.build(OPTIONS, points=98, vector=torch.from_numpy(vector))
+    torch.nn.init.normal_(network.head.weight)
+    step = network(faces.points[:, 0], faces.points[:, 1]).detach().flatten(1).numpy()
+    basis = np.linalg.svd(vector.reshape(3, -1), full_matrices=False)[2]
+    assert step @ basis.T @ basis == pytest.approx(step, abs=1e-3)
+
+
+def test_unknown_output_and_too_few_faces_are_one_sentence(world):
+    with pytest.raises(ValueError, match="'both'; choose 'coefficients' or 'direct'"):
+        fan.build(replace(OPTIONS, output="both"), points=98, vector=torch.zeros(1, 1, 4))
+    with pytest.raises(ValueError, match="1 source faces leave none to train on"):
+        fan.split_by_source(1, validation_share=0.1, seed=0)

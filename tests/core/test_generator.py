@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import torch
+
+from d2a_core import generator
+from d2a_core.geometry import normalized_mean_error
+from d2a_core.landmarks import Options, load_detector
+from d2a_core.networks.mobile_stylegan import inverse_haar
+from d2a_core.rendering import render
+
+RENDERS = 30  # enough for a draft; the workflow takes twice as many
+
+
+@pytest.fixture(scope="module")
+def network(assets):
+    torch.set_num_threads(2)
+    return generator.MobileStyleGan(assets / "mobilestylegan-ffhq", threads=2)
+
+
+@pytest.fixture(scope="module")
+def drafting(network):
+    network.draft = generator.fit_draft(network, size=256, renders=RENDERS, ridge=1e-4)
+    return network
+
+
+def _w(network, count, seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    return network.map(torch.randn(count, 512, generator=rng))
+
+
+def _original(assets, name):
+    """The published IR as OpenVINO runs it, in float32."""
+    import openvino
+
+    path = assets / "mobilestylegan-ffhq" / f"{name}Network.xml"
+    hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 2}
+    return openvino.Core().compile_model(path, "CPU", hints)
+
+
+def test_inverse_haar_undoes_the_haar_transform():
+    image = torch.randn(2, 3, 8, 8)
+    a, b, c, d = (image[:, :, i::2, j::2] for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)))
+    low = (a + b + c + d) / 2
+    details = torch.stack((a + b - c - d, a - b + c - d, a - b - c + d), dim=2) / 2
+    bands = torch.cat((low, details.flatten(1, 2)), dim=1)
+    assert torch.allclose(inverse_haar(bands), image, atol=1e-6)
+
+
+def test_mapping_equals_the_original(network, assets):
+    z = torch.randn(3, 512, generator=torch.Generator().manual_seed(1))
+    original = _original(assets, "Mapping")
+    expected = np.concatenate([original(row[None].numpy())[0] for row in z])
+    assert network.map(z).numpy() == pytest.approx(expected, abs=2e-5)
+
+
+def test_compiled_synthesis_equals_the_original_on_several_seeds(network, assets):
+    original = _original(assets, "Synthesis")
+    for w in _w(network, 5, seed=3):
+        with torch.no_grad():
+            ours = network.synthesize(generator.broadcast(w[None], 16)).numpy()
+        assert np.abs(ours - original(w[None].numpy())[0]).max() <= 1e-4
+
+
+def test_pytorch_and_compiled_synthesis_agree_and_pytorch_has_gradients(network):
+    wplus = generator.broadcast(_w(network, 1, seed=4), 16).clone()
+    with torch.no_grad():
+        compiled = network.synthesize(wplus)
+    wplus.requires_grad_()
+    image = network.synthesize(wplus)
+    assert (image.detach() - compiled).abs().max() <= 2e-4  # both are within 1.5e-4 of float64
+    image.square().mean().backward()
+    assert (wplus.grad.abs().sum(dim=-1) > 0).all()  # every one of the 16 layers acts
+
+
+def test_a_batch_gives_what_single_images_give(drafting):
+    wplus = generator.broadcast(_w(drafting, 3, seed=5), 16)
+    with torch.no_grad():
+        batch = drafting.synthesize(wplus, 256)
+        single = torch.cat([drafting.synthesize(row, 256) for row in wplus.split(1)])
+    assert torch.allclose(batch, single, atol=1e-4)
+
+
+def test_early_layers_move_the_face_and_late_layers_its_colours(drafting, assets):
+    options = Options(detector="facemesh", min_score=0.5, box="ffhq", weights=None)
+    detector = load_detector(options, assets / "mediapipe-face", device="cpu", threads=2)
+    source, other = generator.broadcast(_w(drafting, 8, seed=6), 16).split(4)
+    early, late = source.clone(), source.clone()
+    early[:, :8], late[:, 8:] = other[:, :8], other[:, 8:]
+    base, moved, tinted = (render(drafting, wplus) for wplus in (source, early, late))
+    points = [detector.detect(images).points for images in (base, moved, tinted)]
+    assert np.median(normalized_mean_error(points[1], points[0])) > 0.05
+    assert np.median(normalized_mean_error(points[2], points[0])) < 0.02
+    assert np.abs(tinted.astype(float) - base).mean() > 10
+
+
+def test_landmarks_on_drafts_stay_near_those_on_full_renders(drafting, assets):
+    options = Options(detector="facemesh", min_score=0.5, box="ffhq", weights=None)
+    detector = load_detector(options, assets / "mediapipe-face", device="cpu", threads=2)
+    wplus = generator.broadcast(_w(drafting, 16, seed=7), 16)
+    full = np.concatenate([detector.detect(render(drafting, row)).points for row in wplus.split(1)])
+    draft = detector.detect(render(drafting, wplus, 256)).points
+    assert np.nanmedian(normalized_mean_error(draft, full)) <= 0.015
+
+
+def test_draft_survives_storage(drafting):
+    arrays = generator.draft_arrays(drafting.draft)
+    again = generator.draft_from_arrays(arrays)
+    assert torch.equal(again.weight, drafting.draft.weight) and again.size == 256
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "words"),
+    [((1, 16, 512), 300, "no 300 px images"), ((1, 18, 512), None, r"not \[1, 18, 512\]")],
+)
+def test_what_the_network_cannot_render_is_one_sentence(drafting, shape, size, words):
+    with pytest.raises(ValueError, match=words):
+        drafting.synthesize(torch.zeros(shape), size)
+
+
+@pytest.mark.parametrize("size", [48, 1024, 8])
+def test_impossible_draft_sizes_name_the_possible_ones(size):
+    with pytest.raises(ValueError, match="choose 64, 128, 256 or 512"):
+        generator.draft_blocks(size)
+
+
+def test_mean_w_has_the_published_norm(network):
+    assert network.mean_w.norm().item() == pytest.approx(4.1, abs=0.1)

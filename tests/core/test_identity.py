@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+
+from d2a_core import identity, landmarks
+
+
+def test_cosine_of_parallel_and_orthogonal_rows():
+    a = np.array([[1.0, 0], [1, 0], [1, 1]])
+    b = np.array([[2.0, 0], [0, 3], [1, 0]])
+    assert identity.cosine_similarity(a, b) == pytest.approx([1, 0, np.sqrt(0.5)])
+
+
+def test_a_person_is_closer_to_herself_than_to_a_stranger(assets):
+    from PIL import Image
+    from skimage import data
+
+    options = landmarks.Options(detector="facemesh", min_score=0.5, box="detect", weights=None)
+    detector = landmarks.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
+    embedder = identity.Embedder(assets / "dlib-face")
+    astronaut = data.astronaut()
+    smaller = np.asarray(Image.fromarray(astronaut[:300, 60:400]).resize((272, 240)))
+    coins = np.zeros_like(astronaut)
+    images = [astronaut, np.ascontiguousarray(smaller[:, ::-1]), coins]
+    vectors = [embedder.embed(image[None], detector.detect(image[None]).points) for image in images]
+    assert np.linalg.norm(vectors[0]) == pytest.approx(np.linalg.norm(vectors[1]), rel=0.1)
+    assert np.linalg.norm(vectors[0] - vectors[1]) < 0.6  # dlib's own bound for one person
+    assert np.isnan(vectors[2]).all()  # no face, no identity
