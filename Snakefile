@@ -1,14 +1,11 @@
 """d2animator: distil a pretrained StyleGAN into a face animator. See README.md."""
 
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 min_version("9.14.8")
 
 
-configfile: "config.yaml"
-
-
-# validate(config, "schemas/config.schema.yaml", set_default=False)
+configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"

@@ -21,6 +21,7 @@ from d2a_core.smoothing import one_euro
 from d2a_core.video import Frame
 
 SHEET_TILE = 256  # px
+PANELS = ("source", "driver", "result")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Path:
-    """A way through W+: `wplus` [T, 16, 512] the source of each frame, `delta` [T, L, 512] on its first layers.
+    """A way through W+: `wplus` [T, 16, 512] the source of each frame, `delta` [T, L, 512] added to it.
 
     `error` [passes + 1, T] is the landmark error (NME, inter-ocular) on drafts after the open loop and after
     each closed-loop pass, before smoothing; it has no rows when there was no pass. Infinite: no face.
@@ -68,14 +69,16 @@ def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: N
     a point is NaN, no face having been found, nothing is added.
     """
     with torch.no_grad():
-        change = stage.fan(torch.from_numpy(current).float(), torch.from_numpy(target).float()).cpu()
+        change = stage.fan(torch.tensor(current).float(), torch.from_numpy(target).float()).cpu()
     total = delta + change.nan_to_num(nan=0.0)
     base = wplus[:, : total.shape[1]]
     return total * pairs.renorm(total, base, stage.generator.mean_w.cpu(), radius=stage.radius)[..., None]
 
 
-def look(stage: Stage, wplus: Tensor, delta: Tensor, target: NDArray, progress=None) -> tuple[NDArray, NDArray]:
-    """Render drafts of w + Δw and detect them: points [T, P, 2] and error [T] against the target (no face: infinite)."""
+def look(
+    stage: Stage, wplus: Tensor, delta: Tensor, target: NDArray, progress=None
+) -> tuple[NDArray, NDArray]:
+    """Detect drafts of w + Δw: points [T, P, 2], error [T] against the target (no face: infinite)."""
     parts = []
     for w, move in zip(wplus.split(stage.batch), delta.split(stage.batch), strict=True):
         images = rendering.render(stage.generator, rendering.apply(w, move), stage.size)
@@ -87,8 +90,9 @@ def look(stage: Stage, wplus: Tensor, delta: Tensor, target: NDArray, progress=N
     return points, np.where(np.isnan(error), np.inf, error).astype(np.float32)
 
 
-def drive(stage: Stage, wplus: Tensor, source: NDArray, target: NDArray, *, passes: int, progress=None
-          ) -> Iterator[Path]:
+def drive(
+    stage: Stage, wplus: Tensor, source: NDArray, target: NDArray, *, passes: int, progress=None
+) -> Iterator[Path]:
     """Follow target points [T, P, 2] from source points [T, P, 2]: the open loop, then each closed-loop pass.
 
     `wplus` [T, 16, 512]. A pass renders where FAN arrived, detects, and applies FAN to what remains; it is
@@ -112,8 +116,16 @@ def drive(stage: Stage, wplus: Tensor, source: NDArray, target: NDArray, *, pass
         yield Path(wplus, delta, np.stack(errors))
 
 
-def follow(stage: Stage, code: NDArray, source: pyarrow.Table, driver: pyarrow.Table, options: Options, *,
-           rate_hz: float, log: logging.Logger) -> Path:
+def follow(
+    stage: Stage,
+    code: NDArray,
+    source: pyarrow.Table,
+    driver: pyarrow.Table,
+    options: Options,
+    *,
+    rate_hz: float,
+    log: logging.Logger,
+) -> Path:
     """Path of the source `code` [1, 16, 512] behind a driving clip, from their landmark tables.
 
     The One-Euro filter runs along time over Δw: it takes out the detector's tremor and keeps quick moves.
@@ -126,13 +138,17 @@ def follow(stage: Stage, code: NDArray, source: pyarrow.Table, driver: pyarrow.T
     *_, path = drive(stage, wplus, start, target, passes=options.passes, progress=progress)
     smoothed = one_euro(path.delta.numpy(), rate_hz, min_cutoff_hz=options.min_cutoff_hz, beta=options.beta)
     for number, error in enumerate(path.error):
-        log.info("animations pass=%d nme=%.4f lost=%d", number, error[np.isfinite(error)].mean(),
-                 np.isinf(error).sum())
+        log.info(
+            "animations pass=%d nme=%.4f lost=%d",
+            number,
+            error[np.isfinite(error)].mean(),
+            np.isinf(error).sum(),
+        )
     return replace(path, delta=torch.from_numpy(smoothed.astype(np.float32)))
 
 
 def arrays(path: Path) -> dict[str, NDArray]:
-    """What is stored: `wplus` [1, 16, 512], `delta` [T, L, 512] and, after passes, `error` [passes + 1, T]."""
+    """What is stored: `wplus` [1, 16, 512], `delta` [T, L, 512], after passes `error` [passes + 1, T]."""
     stored = {"wplus": path.wplus[:1].numpy(), "delta": path.delta.numpy()}
     return stored | ({"error": path.error} if len(path.error) else {})
 
@@ -159,9 +175,11 @@ class Sheet:
         return grid(rows, captions_left=["driver", "result"], captions_top=captions, tile=SHEET_TILE)
 
 
-def side_by_side(source: NDArray, driver: Iterable[Frame], result: Iterable[Frame], *, height: int, sheet: Sheet
-                 ) -> Iterator[NDArray[np.uint8]]:
-    """Frames of source | driver | result, u1 [height, W, 3]; fills `sheet` on the way."""
+def side_by_side(
+    source: NDArray, driver: Iterable[Frame], result: Iterable[Frame], *, height: int, sheet: Sheet
+) -> Iterator[NDArray[np.uint8]]:
+    """Frames of source | driver | result, captioned, u1 [H, W, 3]; fills `sheet` on the way."""
     for left, right in zip(driver, result, strict=False):  # a container may announce one frame too many
         sheet.offer(right.index, right.time_s, left.image, right.image)
-        yield pictures.side_by_side([source, left.image, right.image], height=height)
+        panels = [source, left.image, right.image]
+        yield pictures.side_by_side(panels, height=height, captions=PANELS)

@@ -326,8 +326,6 @@ def _write_record(asset: Asset, folder: Path) -> None:
         "origin": asset.origin,
         "sha256": asset.sha256,
         "licence": asset.licence,
-        "files": {
-            path.name: {"bytes": path.stat().st_size, "sha256": io.sha256(path)} for path in targets
-        },
+        "files": {path.name: {"bytes": path.stat().st_size, "sha256": io.sha256(path)} for path in targets},
     }
     io.write_text(json.dumps(record, indent=2) + "\n", folder / RECORD)

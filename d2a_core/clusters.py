@@ -11,17 +11,8 @@ POSE_PART = "all"  # clustered on the raw points, as in the paper: these cluster
 
 
 @dataclass(frozen=True)
-class Options:
-    """Config section `clusters`; `counts` maps a facial part to the cluster counts k to try."""
-
-    counts: dict[str, list[int]]
-    restarts: int
-    seed: int
-
-
-@dataclass(frozen=True)
 class Clustering:
-    """`cluster` [N] the cluster of each sample, `distance` [N] to its centre, `centroid` [k, D] in w, `size` [k]."""
+    """`cluster` [N] of each sample, its `distance` [N] to the centre, `centroid` [k, D] in w, `size` [k]."""
 
     cluster: NDArray[np.int64]
     distance: NDArray[np.float32]
@@ -63,7 +54,9 @@ def cluster(features: NDArray, w: NDArray, *, k: int, restarts: int, seed: int) 
     from sklearn.cluster import KMeans
 
     if len(features) < k:
-        raise ValueError(f"{len(features)} faces cannot form {k} clusters; raise latents.samples or lower clusters.counts")
+        raise ValueError(
+            f"{len(features)} faces cannot form {k} clusters; raise latents.samples or lower clusters.counts"
+        )
     model = KMeans(n_clusters=k, n_init=restarts, random_state=seed).fit(features)
     labels = model.labels_.astype(np.int64)
     distance = np.linalg.norm(features - model.cluster_centers_[labels], axis=1)

@@ -1,11 +1,11 @@
-"""Hash what the core code means, so that a stage reruns when its maths changes and not when a comment does."""
+"""Hash what the core code means: a stage reruns when its maths changes, not when a comment does."""
 
 import ast
 import hashlib
 from pathlib import Path
 
 PACKAGE = "d2a_core"
-NO_RESULT = {"runtime", "digest", "assets"}  # the log, this module and downloads cannot change a result
+NO_RESULT = {"runtime", "digest", "assets", "config"}  # cannot change a result
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from d2a_core.samples import Samples
 
 ATTRIBUTES = (
-    "yaw", "pitch", "roll", "mouth_opening", "smile", "eye_opening", "brow_height", "gaze_x", "gaze_y",
+    "yaw",
+    "pitch",
+    "roll",
+    "mouth_opening",
+    "smile",
+    "eye_opening",
+    "brow_height",
+    "gaze_x",
+    "gaze_y",
 )
 
 
@@ -36,7 +44,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Directions of one clustering: `vector` [m, 512], `name` and `share` (of the spread of centroids) [m]."""
+    """Directions of one clustering: `vector` [m, 512], `name` and `share` of the centroids' spread [m]."""
 
     vector: NDArray[np.float32]
     name: list[str]
@@ -54,7 +62,9 @@ def collect(centroid: NDArray, *, ica_above: int, seed: int) -> Candidates:
     if len(centroid) > ica_above:
         return _independent_components(differences, count=len(centroid) - 1, seed=seed)
     energy = np.square(differences).sum(axis=1)
-    return Candidates(differences, [f"pair {a}-{b}" for a, b in pairs], energy / max(float(energy.sum()), 1e-12))
+    return Candidates(
+        differences, [f"pair {a}-{b}" for a, b in pairs], energy / max(float(energy.sum()), 1e-12)
+    )
 
 
 def _independent_components(differences: NDArray, *, count: int, seed: int) -> Candidates:
@@ -126,8 +136,9 @@ def orient(effect: NDArray, deviation: NDArray) -> NDArray[np.float32]:
     return np.where(standard[np.arange(len(effect)), strongest] < 0, -1.0, 1.0).astype(np.float32)
 
 
-def select(vector: NDArray, strength: NDArray, *, duplicate_cosine: float, min_displacement: float
-           ) -> tuple[NDArray[np.int64], dict[str, int]]:
+def select(
+    vector: NDArray, strength: NDArray, *, duplicate_cosine: float, min_displacement: float
+) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Indices of the directions worth keeping, strongest first, and how many were dropped and why.
 
     A direction is insignificant when it moves the landmarks by less than `min_displacement` of the
@@ -168,11 +179,16 @@ def latent_radius(w: NDArray, mean_w: NDArray, *, quantile: float) -> float:
     return float(np.quantile(np.linalg.norm(w - mean_w, axis=1), quantile))
 
 
-def distil(clusterings: Mapping[str, Mapping[str, NDArray]], faces: Samples, mean_w: NDArray, options: Options) -> Distilled:
+def distil(
+    clusterings: Mapping[str, Mapping[str, NDArray]],
+    faces: Samples,
+    mean_w: NDArray,
+    options: Options,
+) -> Distilled:
     """Collect the directions of all clusterings, measure, orient and select them.
 
-    `clusterings` maps `{part}-k{k}` to its store with `centroid` [k, 512]. Stored: `vector` [M, layers, 512], `mean_w` [512], `radius`
-    [1], `effect` [M, A] on the `ATTRIBUTES` and their `deviation` [A] over the samples.
+    `clusterings` maps `{part}-k{k}` to its store with `centroid` [k, 512]. Stored: `vector` [M, layers, 512],
+    `mean_w` [512], `radius` [1], `effect` [M, A] on the `ATTRIBUTES`, their `deviation` [A] over the samples.
     """
     candidates = {
         key: collect(store["centroid"], ica_above=options.ica_above, seed=options.seed)
@@ -181,10 +197,16 @@ def distil(clusterings: Mapping[str, Mapping[str, NDArray]], faces: Samples, mea
     vector = np.concatenate([found.vector for found in candidates.values()])
     effect, strength, deviation = measure(vector, faces)
     sign = orient(effect, deviation)
-    kept, dropped = select(vector, strength, duplicate_cosine=options.duplicate_cosine,
-                           min_displacement=options.min_displacement)
+    kept, dropped = select(
+        vector,
+        strength,
+        duplicate_cosine=options.duplicate_cosine,
+        min_displacement=options.min_displacement,
+    )
     if not len(kept):
-        raise ValueError("no direction moves the landmarks; lower directions.min_displacement or raise latents.samples")
+        raise ValueError(
+            "no direction moves the landmarks; lower directions.min_displacement or raise latents.samples"
+        )
     norm = np.linalg.norm(vector[kept], axis=1)
     scale = sign[kept] * (options.unit_norm / norm if options.unit_norm else 1.0)
     origin = [(key, name) for key, found in candidates.items() for name in found.name]
@@ -216,8 +238,9 @@ def measure(vector: NDArray, faces: Samples) -> tuple[NDArray, NDArray, NDArray]
     return effect[:, flat.shape[1] :], displacement(moved, faces.inter_ocular), deviation
 
 
-def _columns(origin: list[tuple[str, str]], share: NDArray, norm: NDArray, strength: NDArray,
-             effect: NDArray) -> dict[str, object]:
+def _columns(
+    origin: list[tuple[str, str]], share: NDArray, norm: NDArray, strength: NDArray, effect: NDArray
+) -> dict[str, object]:
     parts, counts = zip(*(key.rsplit("-k", 1) for key, _ in origin), strict=True)
     columns = {
         "direction": np.arange(len(origin), dtype=np.int64),

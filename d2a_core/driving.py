@@ -20,9 +20,26 @@ from d2a_core.video import Frame
 SCORE: dict[str, tuple[tuple[float, float], ...]] = {
     "yaw": ((0, 0), (0.4, 0), (1.0, 1.4), (1.4, 1.4), (2.1, -1.4), (2.4, -1.4), (2.9, 0), (4, 0)),
     "pitch": ((0, 0), (2.7, 0), (3.0, 0.9), (3.3, -0.9), (3.6, 0), (4, 0)),
-    "eye_opening": ((0, 0), (0.15, 0), (0.3, -3.0), (0.45, 0), (2.5, 0), (2.65, -3.0), (2.8, 0), (4, 0)),
+    "eye_opening": (
+        (0, 0),
+        (0.15, 0),
+        (0.3, -3.0),
+        (0.45, 0),
+        (2.5, 0),
+        (2.65, -3.0),
+        (2.8, 0),
+        (4, 0),
+    ),
     "mouth_opening": (
-        (0, 0), (0.9, 0), (1.1, 1.8), (1.3, 0.2), (1.5, 1.6), (1.7, 0), (1.9, 1.4), (2.1, 0), (4, 0),
+        (0, 0),
+        (0.9, 0),
+        (1.1, 1.8),
+        (1.3, 0.2),
+        (1.5, 1.6),
+        (1.7, 0),
+        (1.9, 1.4),
+        (2.1, 0),
+        (4, 0),
     ),
     "smile": ((0, 0), (2.6, 0), (3.0, 1.6), (3.6, 1.6), (4, 0)),
 }
@@ -70,7 +87,7 @@ def perform(store: Mapping[str, NDArray], wplus: Tensor, performance: Performanc
 
 @dataclass(frozen=True)
 class Layout:
-    """Where FFHQ alignment puts a face: `centre` [N, 2] and `axis` [N, 2], half the crop's width along the eyes."""
+    """A crop of FFHQ alignment: `centre` [N, 2] and `axis` [N, 2], half its width along the eyes."""
 
     centre: NDArray[np.float64]
     axis: NDArray[np.float64]
@@ -97,7 +114,12 @@ def steady(crops: Layout, *, rate_hz: float, cutoff_hz: float) -> Layout:
     A crop that breathes with the mouth or jumps with the detector would move every landmark of the face.
     """
     width = np.median(np.linalg.norm(crops.axis, axis=1))
-    smooth = one_euro(np.concatenate((crops.centre, crops.axis), axis=1), rate_hz, min_cutoff_hz=cutoff_hz, beta=0.0)
+    smooth = one_euro(
+        np.concatenate((crops.centre, crops.axis), axis=1),
+        rate_hz,
+        min_cutoff_hz=cutoff_hz,
+        beta=0.0,
+    )
     axis = smooth[:, 2:]
     return Layout(smooth[:, :2], axis * (width / np.linalg.norm(axis, axis=1, keepdims=True)))
 
@@ -118,12 +140,14 @@ def reference_layout(table: pyarrow.Table, scheme: Scheme) -> Layout:
     """
     found = table.column("found").to_numpy(zero_copy_only=False)
     crops = layout(io.points_array(table)[found], scheme)
-    return Layout(np.median(crops.centre, axis=0, keepdims=True), np.median(crops.axis, axis=0, keepdims=True))
+    return Layout(
+        np.median(crops.centre, axis=0, keepdims=True), np.median(crops.axis, axis=0, keepdims=True)
+    )
 
 
 @dataclass(frozen=True)
 class Track:
-    """Aligned landmarks of a clip: `points` [T, P, 2], `found` [T], `score` [T], `angles` [T, 3], `time_s` [T]."""
+    """Aligned landmarks of a clip: `points` [T, P, 2], `found`, `score`, `time_s` [T], `angles` [T, 3]."""
 
     points: NDArray[np.float32]
     found: NDArray[np.bool_]
@@ -132,8 +156,16 @@ class Track:
     time_s: NDArray[np.float64]
 
 
-def track(frames: Iterable[Frame], detector: LandmarkDetector, reference: Layout, *, rate: Fraction, smoothing_hz: float, batch: int = 8,
-          progress=None) -> Track:
+def track(
+    frames: Iterable[Frame],
+    detector: LandmarkDetector,
+    reference: Layout,
+    *,
+    rate: Fraction,
+    smoothing_hz: float,
+    batch: int = 8,
+    progress=None,
+) -> Track:
     """Detect every frame, then align the points as FFHQ faces are. Frames without a face are bridged.
 
     `frames` yields objects with `image` u1 [H, W, 3] and `time_s`; they are streamed, a batch at a time.
@@ -152,8 +184,13 @@ def track(frames: Iterable[Frame], detector: LandmarkDetector, reference: Layout
     pixels, seen = np.concatenate(points), np.concatenate(found)
     filled = fill_gaps(pixels, seen)
     crops = steady(layout(filled, detector.scheme), rate_hz=float(rate), cutoff_hz=smoothing_hz)
-    return Track(align(filled, crops, reference), seen, np.concatenate(scores), np.concatenate(angles),
-                 np.array(times))
+    return Track(
+        align(filled, crops, reference),
+        seen,
+        np.concatenate(scores),
+        np.concatenate(angles),
+        np.array(times),
+    )
 
 
 def table(track: Track) -> dict[str, object]:

@@ -49,7 +49,9 @@ def hold_out(stage: animations.Stage, options: Options, progress=None) -> HeldOu
         w = generator.map(torch.randn(2 * options.pairs, generator.w_dim, generator=rng)).cpu()
     wplus = broadcast(w, generator.num_layers)
     images = render_all(generator, wplus, progress)
-    landmarks = [stage.detector.detect(images[half]) for half in (slice(options.pairs), slice(options.pairs, None))]
+    landmarks = [
+        stage.detector.detect(images[half]) for half in (slice(options.pairs), slice(options.pairs, None))
+    ]
     return HeldOut(wplus[: options.pairs], images[: options.pairs], images[options.pairs :], *landmarks)
 
 
@@ -63,9 +65,14 @@ def render_all(generator: Generator, wplus: Tensor, progress=None) -> NDArray[np
     return np.stack(images)
 
 
-def cross_identity(stage: animations.Stage, held: HeldOut, embedder: identity.Embedder, options: Options,
-                   progress=None) -> tuple[dict[str, NDArray], NDArray[np.uint8]]:
-    """Rows of pairs × passes and a sheet of faces. Pass 0 is no motion, 1 the open loop, 2 … the closed loops.
+def cross_identity(
+    stage: animations.Stage,
+    held: HeldOut,
+    embedder: identity.Embedder,
+    options: Options,
+    progress=None,
+) -> tuple[dict[str, NDArray], NDArray[np.uint8]]:
+    """Rows of pairs × passes and a sheet of faces. Pass 0 is no motion, 1 the open loop, then closed loops.
 
     Landmarks and identity are measured on full-size renders; `nme_*` against the target face, `csim`
     between source and result, `csim_strangers` between source and target.
@@ -82,8 +89,9 @@ def cross_identity(stage: animations.Stage, held: HeldOut, embedder: identity.Em
     return columns, sheet(shown)
 
 
-def measure(held: HeldOut, images: NDArray, landmarks: Detections, embedder: identity.Embedder, *, step: int
-            ) -> dict[str, NDArray]:
+def measure(
+    held: HeldOut, images: NDArray, landmarks: Detections, embedder: identity.Embedder, *, step: int
+) -> dict[str, NDArray]:
     """One row a pair: errors against the target, identity against the source and between strangers."""
     target, count = held.target_landmarks.points, len(images)
     source = embedder.embed(held.source_images, held.source_landmarks.points)
@@ -104,7 +112,12 @@ def measure(held: HeldOut, images: NDArray, landmarks: Detections, embedder: ide
 
 def sheet(columns: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """The first pairs, one a row: source, target, and the result of every pass."""
-    captions = ["source", "target", "open loop", *(f"closed loop {n}" for n in range(1, len(columns) - 2))]
+    captions = [
+        "source",
+        "target",
+        "open loop",
+        *(f"closed loop {n}" for n in range(1, len(columns) - 2)),
+    ]
     rows = [[images[index] for images in columns] for index in range(min(SHEET_PAIRS, len(columns[0])))]
     return grid(rows, captions_top=captions, title="Held-out pairs")
 
@@ -125,8 +138,13 @@ def summarise(table: pyarrow.Table) -> dict[str, NDArray]:
 def markdown(summary: dict[str, NDArray]) -> str:
     """The summary as a table a person reads; NME in percent."""
     titles = {
-        "pairs": "pairs", "found": "found", "nme_inter_ocular": "NME inter-ocular %", "nme_box": "NME box %",
-        "csim": "CSIM to source", "csim_strangers": "CSIM of strangers", "yaw_error": "yaw error °",
+        "pairs": "pairs",
+        "found": "found",
+        "nme_inter_ocular": "NME inter-ocular %",
+        "nme_box": "NME box %",
+        "csim": "CSIM to source",
+        "csim_strangers": "CSIM of strangers",
+        "yaw_error": "yaw error °",
         "pitch_error": "pitch error °",
     }
     lines = [f"| pass | {' | '.join(titles.values())} |", "| --- " * (len(titles) + 1) + "|"]
@@ -135,8 +153,14 @@ def markdown(summary: dict[str, NDArray]) -> str:
         cells = [_cell(column, summary[column][index]) for column in titles]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(
-        ["# Cross-identity, held-out faces", "", *lines, "",
-         "98 FaceMesh points mapped to WFLW, full-size renders; CSIM: cosine of dlib ResNet embeddings.", ""]
+        [
+            "# Cross-identity, held-out faces",
+            "",
+            *lines,
+            "",
+            "98 FaceMesh points mapped to WFLW, full-size renders; CSIM: cosine of dlib ResNet embeddings.",
+            "",
+        ]
     )
 
 

@@ -64,7 +64,7 @@ def faces(stores: Sequence[Mapping[str, np.ndarray]]) -> Faces:
 
 
 def log_cosh(x: Tensor) -> Tensor:
-    """log cosh x without overflow: |x| + log1p(exp(-2|x|)) - log 2."""
+    """Log cosh x without overflow: |x| + log1p(exp(-2|x|)) - log 2."""
     return x.abs() + functional.softplus(-2 * x.abs()) - math.log(2)
 
 
@@ -106,7 +106,11 @@ def batch_of(faces: Faces, pairs: Tensor, device: str) -> tuple[Tensor, Tensor, 
     """Source points, target points [n, P, 2] and Δw [n, L, D] of `pairs` [n, 3]."""
     face, start, end = pairs.T
     delta = faces.delta[face, end] - faces.delta[face, start]
-    return faces.points[face, start].to(device), faces.points[face, end].to(device), delta.to(device)
+    return (
+        faces.points[face, start].to(device),
+        faces.points[face, end].to(device),
+        delta.to(device),
+    )
 
 
 def build(options: Options, *, points: int, vector: Tensor) -> Fan:
@@ -141,6 +145,7 @@ class Training:
     history: list[dict[str, float]]
 
     def state(self) -> dict:
+        """All of it as plain values and tensors."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -150,6 +155,7 @@ class Training:
         }
 
     def restore(self, state: Mapping) -> None:
+        """Go on from a `state`."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.best, self.history = state["epoch"], state["best"], state["history"]
@@ -164,15 +170,25 @@ def start(faces: Faces, vector: np.ndarray, options: Options, *, device: str) ->
     return Training(network, optimizer, epoch=0, best={}, history=[])
 
 
-def train(training: Training, faces: Faces, options: Options, *, device: str, resume: dict | None = None,
-          save: Callable[[dict], None] = lambda state: None, log: logging.Logger) -> Training:
+def train(
+    training: Training,
+    faces: Faces,
+    options: Options,
+    *,
+    device: str,
+    resume: dict | None = None,
+    save: Callable[[dict], None] = lambda state: None,
+    log: logging.Logger,
+) -> Training:
     """Run the epochs that are left; the best one by validation loss stands in `training.best`.
 
     `save` receives the whole state after every epoch and `resume` is such a state. Order and dropout are
     drawn anew in each epoch from (seed, epoch), so a run that was killed and resumed repeats the
     uninterrupted one.
     """
-    learn, held = split_by_source(len(faces.points), validation_share=options.validation_share, seed=options.seed)
+    learn, held = split_by_source(
+        len(faces.points), validation_share=options.validation_share, seed=options.seed
+    )
     pairs, validation = ordered_pairs(faces, learn), ordered_pairs(faces, held)[:VALIDATION_PAIRS]
     if not len(pairs) or not len(validation):
         raise ValueError("no pair with two detected faces to train on; raise pairs.sources_per_shard")
@@ -187,7 +203,9 @@ def train(training: Training, faces: Faces, options: Options, *, device: str, re
     for epoch in range(training.epoch, options.epochs):
         figures = run_epoch(training, faces, pairs, options, epoch=epoch, device=device, progress=progress)
         figures |= evaluate(training.network, faces, validation, options, device=device)
-        if figures["validation_loss"] < min((h["validation_loss"] for h in training.history), default=math.inf):
+        if figures["validation_loss"] < min(
+            (h["validation_loss"] for h in training.history), default=math.inf
+        ):
             training.best = {name: value.clone() for name, value in training.network.state_dict().items()}
         training.history.append(figures)
         training.epoch = epoch + 1
@@ -196,11 +214,21 @@ def train(training: Training, faces: Faces, options: Options, *, device: str, re
     return training
 
 
-def run_epoch(training: Training, faces: Faces, pairs: Tensor, options: Options, *, epoch: int, device: str,
-              progress: Progress) -> dict[str, float]:
+def run_epoch(
+    training: Training,
+    faces: Faces,
+    pairs: Tensor,
+    options: Options,
+    *,
+    epoch: int,
+    device: str,
+    progress: Progress,
+) -> dict[str, float]:
     """One pass over `pairs` [n, 3]; the learning rate falls along a half cosine over all epochs."""
     network = training.network.train()
-    order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(options.seed * 100_003 + epoch))
+    order = torch.randperm(
+        len(pairs), generator=torch.Generator().manual_seed(options.seed * 100_003 + epoch)
+    )
     batches = order.split(options.batch)
     total = 0.0
     with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device == "cuda" else []):
@@ -221,7 +249,12 @@ def run_epoch(training: Training, faces: Faces, pairs: Tensor, options: Options,
 
 def learning_rate(options: Options, epoch: float) -> float:
     """Linear warm-up over the first half epoch, then a half cosine to zero at the last."""
-    return options.learning_rate * min(1.0, 2 * epoch + 0.02) * 0.5 * (1 + math.cos(math.pi * epoch / options.epochs))
+    return (
+        options.learning_rate
+        * min(1.0, 2 * epoch + 0.02)
+        * 0.5
+        * (1 + math.cos(math.pi * epoch / options.epochs))
+    )
 
 
 def evaluate(network: Fan, faces: Faces, pairs: Tensor, options: Options, *, device: str) -> dict[str, float]:

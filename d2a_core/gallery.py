@@ -41,8 +41,16 @@ def choose(effect: NDArray, deviation: NDArray, *, rows: int) -> list[int]:
     return list(dict.fromkeys(int(index) for index in ranked.ravel()))[:rows]
 
 
-def draw(generator: Generator, store: Mapping[str, NDArray], catalogue: Sequence[Mapping[str, object]], *,
-         rows: int, seed: int, size: int, progress=None) -> NDArray[np.uint8]:
+def draw(
+    generator: Generator,
+    store: Mapping[str, NDArray],
+    catalogue: Sequence[Mapping[str, object]],
+    *,
+    rows: int,
+    seed: int,
+    size: int,
+    progress=None,
+) -> NDArray[np.uint8]:
     """One row a direction, five steps from -2 to +2 lengths, captioned: u1 [H, W, 3]."""
     rng = torch.Generator().manual_seed(seed)
     w = generator.map(torch.randn(1, generator.w_dim, generator=rng))

@@ -60,7 +60,9 @@ class Draft:
 
     def __call__(self, features: Tensor) -> Tensor:
         """[N, C, size/2, size/2] → [N, 3, size, size]."""
-        bands = functional.conv2d(features, self.weight[:, :, None, None].to(features), self.bias.to(features))
+        bands = functional.conv2d(
+            features, self.weight[:, :, None, None].to(features), self.bias.to(features)
+        )
         return functional.pixel_shuffle(bands, 2)
 
 
@@ -103,7 +105,9 @@ class MobileStyleGan:
         size = size or self.resolution
         if size != self.resolution and (self.draft is None or size != self.draft.size):
             known = [self.resolution] + ([self.draft.size] if self.draft else [])
-            raise ValueError(f"no {size} px images from this generator; it gives {known}: fit a draft of that size")
+            raise ValueError(
+                f"no {size} px images from this generator; it gives {known}: fit a draft of that size"
+            )
         if wplus.shape[1:] != (self.num_layers, self.w_dim):
             raise ValueError(f"W+ must be [N, {self.num_layers}, {self.w_dim}], not {list(wplus.shape)}")
         if self.device == "cpu" and not self._needs_gradient(wplus):
@@ -127,7 +131,7 @@ class MobileStyleGan:
 
 
 class _HiddenAndImage(nn.Module):
-    """The feature map that drafts are read from [N, C, size/2, size/2], beside the image reduced to `size`."""
+    """The map that drafts are read from [N, C, size/2, size/2], beside the image reduced to `size`."""
 
     def __init__(self, synthesis: mobile_stylegan.SynthesisNetwork, size: int):
         super().__init__()
@@ -169,7 +173,11 @@ def compile_openvino(module: nn.Module, example: Tensor, *, threads: int):
         traced = torch.jit.trace(module, torch.zeros_like(example), check_trace=False)
         model = openvino.convert_model(traced, example_input=torch.zeros_like(example))
     model.reshape([-1, *example.shape[1:]])
-    hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    hints = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+    }
     return openvino.Core().compile_model(model, "CPU", hints)
 
 
@@ -211,7 +219,11 @@ def _tensors(network, wplus: Tensor) -> tuple[Tensor, Tensor]:
 
 def draft_arrays(draft: Draft) -> dict[str, np.ndarray]:
     """The readout as plain arrays, to be stored."""
-    return {"weight": draft.weight.numpy(), "bias": draft.bias.numpy(), "size": np.array([draft.size])}
+    return {
+        "weight": draft.weight.numpy(),
+        "bias": draft.bias.numpy(),
+        "size": np.array([draft.size]),
+    }
 
 
 def draft_from_arrays(arrays: Mapping[str, np.ndarray]) -> Draft:
@@ -220,8 +232,14 @@ def draft_from_arrays(arrays: Mapping[str, np.ndarray]) -> Draft:
     return Draft(weight=weight, bias=bias, size=int(arrays["size"][0]))
 
 
-def load(options: Options, folder: str | Path, *, draft: Mapping[str, np.ndarray] | None = None, device: str,
-         threads: int) -> MobileStyleGan:
+def load(
+    options: Options,
+    folder: str | Path,
+    *,
+    draft: Mapping[str, np.ndarray] | None = None,
+    device: str,
+    threads: int,
+) -> MobileStyleGan:
     """The generator that `options.name` asks for; `folder` holds its fetched files."""
     if options.name != "mobilestylegan-ffhq":
         raise ValueError(f"unknown generator {options.name!r}; set generator.name to 'mobilestylegan-ffhq'")
@@ -230,5 +248,5 @@ def load(options: Options, folder: str | Path, *, draft: Mapping[str, np.ndarray
 
 
 def broadcast(w: Tensor, num_layers: int) -> Tensor:
-    """w [N, 512] → W+ [N, num_layers, 512], the same code in every layer."""
+    """W [N, 512] → W+ [N, num_layers, 512], the same code in every layer."""
     return w[:, None].expand(-1, num_layers, -1)

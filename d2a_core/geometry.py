@@ -6,7 +6,9 @@ from numpy.typing import NDArray
 from d2a_core.schemes import Scheme, scheme_of
 
 
-def normalized_mean_error(pred: NDArray, true: NDArray, *, normaliser: str = "inter_ocular") -> NDArray[np.float32]:
+def normalized_mean_error(
+    pred: NDArray, true: NDArray, *, normaliser: str = "inter_ocular"
+) -> NDArray[np.float32]:
     """Mean landmark error [N] of `pred` against `true` [N, P, 2] as a fraction of the face's size.
 
     `inter_ocular`: distance of the outer eye corners of `true` (WFLW). `box`: √(w·h) of the box around
@@ -39,7 +41,7 @@ def similarity_fit(points: NDArray, template: NDArray) -> tuple[NDArray, NDArray
 
 
 def rotation_matrix(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
-    """Rotation [3, 3] for angles in degrees, applied as roll ∘ pitch ∘ yaw to column vectors (x right, y down, z away).
+    """Rotation [3, 3] for angles in degrees: roll ∘ pitch ∘ yaw on columns (x right, y down, z away).
 
     yaw > 0 turns the nose to the right of the image, pitch > 0 lifts it, roll > 0 tilts clockwise.
     """
@@ -74,10 +76,11 @@ def attributes(points: NDArray, canonical: NDArray, angles: NDArray, scheme: Sch
     """Named measures of each face, [N] float32.
 
     `yaw`, `pitch`, `roll` in degrees; the others from the canonical points [N, P, 2] in inter-ocular
-    distances: `mouth_opening` gap of the inner lips, `smile` width of the mouth plus how far its corners lie
-    above the upper lip's middle, `eye_opening` gap of the lids over the eye's width, `brow_height` brows above the eyes,
-    `gaze_x` and `gaze_y` pupils off the middle of the eye corners (right, down; NaN without pupils).
+    distances: `mouth_opening` gap of the inner lips, `smile` width of the mouth plus how far its corners
+    lie above the upper lip's middle, `eye_opening` gap of the lids over the eye's width,
+    `brow_height` brows above the eyes, `gaze_x` and `gaze_y` pupils off the middle of the eye corners (right, down; NaN without pupils).
     """
+
     def point(index: int) -> NDArray:
         return canonical[:, index]
 

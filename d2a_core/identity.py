@@ -27,14 +27,16 @@ class Embedder:
         )
 
     def embed(self, images: NDArray[np.uint8], points: NDArray) -> NDArray[np.float32]:
-        """[N, 128] for images u1 [N, H, W, 3] with landmarks [N, P, 2] in fractions; NaN where they are NaN."""
+        """[N, 128] for images u1 [N, H, W, 3] with landmarks [N, P, 2] in fractions; NaN for NaN."""
         return np.stack([self._one(image, face) for image, face in zip(images, points, strict=True)])
 
     def _one(self, image: NDArray[np.uint8], points: NDArray) -> NDArray[np.float32]:
         if np.isnan(points).any():
             return np.full(128, np.nan, np.float32)
         shape = self._five_points(points * [image.shape[1], image.shape[0]])
-        chip = self._dlib.get_face_chip(np.ascontiguousarray(image), shape, size=CHIP_SIDE, padding=CHIP_PADDING)
+        chip = self._dlib.get_face_chip(
+            np.ascontiguousarray(image), shape, size=CHIP_SIDE, padding=CHIP_PADDING
+        )
         return np.array(self._network.compute_face_descriptor(chip), dtype=np.float32)
 
     def _five_points(self, pixels: NDArray):

@@ -79,9 +79,7 @@ def _is_number(cell: str) -> bool:
 def _facts(title: str, facts: Mapping[str, Any]) -> list[str]:
     if not facts:
         return [f"{title}: none"]
-    rows = [
-        (name, fact if isinstance(fact, str) else json.dumps(fact)) for name, fact in facts.items()
-    ]
+    rows = [(name, fact if isinstance(fact, str) else json.dumps(fact)) for name, fact in facts.items()]
     width = max(len(name) for name, _ in rows)
     return [f"{title}:"] + [f"  {name.ljust(width)}  {fact}" for name, fact in rows]
 
@@ -128,9 +126,7 @@ def _range(column: "pyarrow.ChunkedArray") -> tuple[str, str, str]:
     import pyarrow
 
     while pyarrow.types.is_nested(column.type) and hasattr(column.type, "value_type"):
-        column = pyarrow.chunked_array(
-            [chunk.flatten() for chunk in column.chunks], column.type.value_type
-        )
+        column = pyarrow.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type)
     if not (pyarrow.types.is_integer(column.type) or pyarrow.types.is_floating(column.type)):
         return "", "", ""
     values = column.drop_null().to_numpy().astype(np.float64)

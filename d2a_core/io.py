@@ -161,8 +161,7 @@ def read_zarr(path: str | Path, names: Iterable[str] | None = None) -> dict[str,
     for name in chosen:
         if name not in arrays:
             raise ValueError(
-                f"{path} has no array {name!r} but {', '.join(arrays)}; "
-                "delete it and snakemake recomputes it"
+                f"{path} has no array {name!r} but {', '.join(arrays)}; delete it and snakemake recomputes it"
             )
     with _reading(Path(path)):
         return {name: np.asarray(arrays[name][...]) for name in chosen}

@@ -21,13 +21,69 @@ LEFT_JAW = (127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152)
 RIGHT_JAW = (356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152)
 JAW_POINTS = 17  # a side, the chin shared
 VERTICES = (
-    (70,), (63,), (105,), (66,), (107,), (55,), (65,), (52,), (53,),
-    (336,), (296,), (334,), (293,), (300,), (283,), (282,), (295,), (285,),
-    (168,), (6, 197, 197), (195, 195, 5), (4,), (98,), (97,), (2,), (326,), (327,),
-    (33,), (161, 160), (159,), (158, 157), (133,), (154, 153), (145,), (144, 163),
-    (362,), (384, 385), (386,), (387, 388), (263,), (390, 373), (374,), (380, 381),
-    (61,), (40, 39), (37,), (0,), (267,), (270, 269), (291,), (321,), (314,), (17,), (84,), (91,),
-    (78,), (81,), (13,), (311,), (308,), (402,), (14,), (178,),
+    (70,),
+    (63,),
+    (105,),
+    (66,),
+    (107,),
+    (55,),
+    (65,),
+    (52,),
+    (53,),
+    (336,),
+    (296,),
+    (334,),
+    (293,),
+    (300,),
+    (283,),
+    (282,),
+    (295,),
+    (285,),
+    (168,),
+    (6, 197, 197),
+    (195, 195, 5),
+    (4,),
+    (98,),
+    (97,),
+    (2,),
+    (326,),
+    (327,),
+    (33,),
+    (161, 160),
+    (159,),
+    (158, 157),
+    (133,),
+    (154, 153),
+    (145,),
+    (144, 163),
+    (362,),
+    (384, 385),
+    (386,),
+    (387, 388),
+    (263,),
+    (390, 373),
+    (374,),
+    (380, 381),
+    (61,),
+    (40, 39),
+    (37,),
+    (0,),
+    (267,),
+    (270, 269),
+    (291,),
+    (321,),
+    (314,),
+    (17,),
+    (84,),
+    (91,),
+    (78,),
+    (81,),
+    (13,),
+    (311,),
+    (308,),
+    (402,),
+    (14,),
+    (178,),
 )
 # Mesh vertices that the iris model's eye contour refines: lower lid outer to inner, then upper lid.
 LEFT_CONTOUR = (33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173)
@@ -150,7 +206,9 @@ def resample(lines: NDArray, count: int) -> NDArray[np.float64]:
     return low + share * (high - low)
 
 
-def describe(points: NDArray, score: NDArray, found: NDArray, scheme: Scheme, shape: Sequence[int]) -> Detections:
+def describe(
+    points: NDArray, score: NDArray, found: NDArray, scheme: Scheme, shape: Sequence[int]
+) -> Detections:
     """Pose and canonical points of 3-D points [N, P, 3] in pixels of images with `shape` (height, width)."""
     height, width = shape
     angles, canonical = geometry.head_pose(points, template_of(scheme), scheme.rigid)
@@ -171,7 +229,9 @@ def load_detector(options: Options, folder: str | Path, *, device: str, threads:
     raise ValueError(f"landmarks.detector is {options.detector!r}; choose 'facemesh' or 'face-alignment'")
 
 
-def detect(images: NDArray[np.uint8], detector: LandmarkDetector, *, batch: int = 16, progress=None) -> Detections:
+def detect(
+    images: NDArray[np.uint8], detector: LandmarkDetector, *, batch: int = 16, progress=None
+) -> Detections:
     """Detect all images u1 [N, H, W, 3], a batch at a time."""
     parts = []
     for start in range(0, len(images), batch):

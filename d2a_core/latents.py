@@ -1,7 +1,5 @@
 """Stage `latents`: random faces, the synthetic data set of CluDistiller (paper, section 3.1, "Sampling")."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,17 +8,16 @@ from d2a_core.generator import Generator, broadcast
 from d2a_core.rendering import render
 
 
-@dataclass(frozen=True)
-class Options:
-    """Config section `latents`."""
-
-    samples: int
-    shard_size: int
-    seed: int
-
-
-def sample(generator: Generator, *, shard: int, count: int, seed: int, size: int, batch: int = 8,
-           progress=None) -> dict[str, NDArray]:
+def sample(
+    generator: Generator,
+    *,
+    shard: int,
+    count: int,
+    seed: int,
+    size: int,
+    batch: int = 8,
+    progress=None,
+) -> dict[str, NDArray]:
     """Draw shard number `shard`: `sample_id` [N], `z` and `w` [N, 512], `image` [N, size, size, 3] u1.
 
     A shard depends on (seed, shard) alone, so adding shards leaves the others as they are.

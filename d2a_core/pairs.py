@@ -20,17 +20,6 @@ from d2a_core.samples import Samples
 
 
 @dataclass(frozen=True)
-class Options:
-    """Config section `pairs`."""
-
-    groups: list[str]
-    shards: int
-    sources_per_shard: int
-    per_source: int
-    seed: int
-
-
-@dataclass(frozen=True)
 class Plan:
     """What one shard of pairs is made of."""
 
@@ -60,8 +49,9 @@ def renorm(delta: Tensor, wplus: Tensor, mean_w: Tensor, *, radius: float) -> Te
     return ((root - b) / a).clamp(0, 1)
 
 
-def draw(vector: Tensor, wplus: Tensor, mean_w: Tensor, *, radius: float, rng: torch.Generator
-         ) -> tuple[Tensor, Tensor]:
+def draw(
+    vector: Tensor, wplus: Tensor, mean_w: Tensor, *, radius: float, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """One augmentation of each W+ [N, L, 512]: Δw = u·t ∘ Σ rᵢ vᵢ with r ~ U(-1, 1), re-normed per layer.
 
     `vector` is [M, L, 512]. The sum of many directions nearly always reaches the threshold, so all faces
@@ -75,8 +65,17 @@ def draw(vector: Tensor, wplus: Tensor, mean_w: Tensor, *, radius: float, rng: t
     return delta * (shrink * reach)[..., None], r
 
 
-def augment(generator: Generator, detector: LandmarkDetector, faces: Samples, directions: Mapping[str, NDArray],
-            plan: Plan, *, size: int, batch: int = 8, progress=None) -> dict[str, NDArray]:
+def augment(
+    generator: Generator,
+    detector: LandmarkDetector,
+    faces: Samples,
+    directions: Mapping[str, NDArray],
+    plan: Plan,
+    *,
+    size: int,
+    batch: int = 8,
+    progress=None,
+) -> dict[str, NDArray]:
     """Augment the first faces of a shard `per_source` times each: S sources, A augmentations.
 
     `directions` holds `vector` [M, L, 512], `mean_w` [512] and `radius` [1]. Returns `source_id` [S],

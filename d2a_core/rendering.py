@@ -11,7 +11,7 @@ from d2a_core.generator import Generator
 
 
 def apply(wplus: Tensor, delta: Tensor) -> Tensor:
-    """w + Δw on the first layers: [N, 16, 512] and [N, L, 512] → [N, 16, 512]."""
+    """W + Δw on the first layers: [N, 16, 512] and [N, L, 512] → [N, 16, 512]."""
     moved = wplus.clone()
     moved[:, : delta.shape[1]] += delta
     return moved

@@ -45,7 +45,9 @@ def join(latents: Mapping[str, NDArray], table: pyarrow.Table) -> Samples:
     """
     ids = table.column("sample_id").to_numpy()
     if not np.array_equal(ids, latents["sample_id"]):
-        raise ValueError("latents and landmarks hold different samples; delete results/landmarks and run again")
+        raise ValueError(
+            "latents and landmarks hold different samples; delete results/landmarks and run again"
+        )
     found = table.column("found").to_numpy(zero_copy_only=False)
     if not found.any():
         raise ValueError(f"no face found in {len(ids)} samples; lower landmarks.min_score")

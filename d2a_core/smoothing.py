@@ -1,52 +1,94 @@
-"""Filters along time."""
+"""Filters along time, and what a detector missed in between."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def one_euro(values: NDArray, rate_hz: float, *, min_cutoff_hz: float, beta: float,
-             derivative_cutoff_hz: float = 1.0) -> NDArray[np.float64]:
-    """One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) over the first axis of [T, ...].
+def one_euro(
+    values: NDArray,
+    rate_hz: float,
+    *,
+    min_cutoff_hz: float,
+    beta: float,
+    derivative_cutoff_hz: float = 1.0,
+) -> NDArray[np.float64]:
+    """One-Euro filter over the first axis of [T, ...], without lag; returns [T, ...].
 
-    A low-pass whose cut-off grows with speed, f = f_min + β·|speed| (their equations 5 and 6): still parts
-    lose their tremor, quick ones keep up. It runs forwards and backwards and the two are averaged, so that
-    the lag of one cancels that of the other.
+    Casiez, Roussel and Vogel, "1 € Filter", CHI 2012 (doi 10.1145/2207676.2208639), with X the
+    values, Tₑ = 1 / rate and each element on its own:
+
+        X̂ᵢ = αXᵢ + (1 - α)X̂ᵢ₋₁,  α = 1 / (1 + τ/Tₑ),  τ = 1 / (2πf),  f = f_min + β|speed|
+
+    where speed is (Xᵢ - X̂ᵢ₋₁) / Tₑ smoothed likewise at `derivative_cutoff_hz`: still parts lose
+    their tremor, quick ones keep up. `beta` is in Hz per (unit of `values` per second).
+
+    The authors filter live and lag behind. Here the whole clip is known: the filter runs forwards
+    and backwards, one late and the other early by the same time, so their mean is on time; only
+    within about τ of an end, where one has just begun, it leans towards the inside of the clip.
+
+    Raises ValueError for values that are not finite and for numbers out of range.
     """
     values = np.asarray(values, dtype=np.float64)
-    options = (rate_hz, min_cutoff_hz, beta, derivative_cutoff_hz)
-    return (_one_way(values, *options) + _one_way(values[::-1], *options)[::-1]) / 2
+    if not np.isfinite(values).all():
+        raise ValueError("values to smooth must be finite; fill the gaps first")
+    for name, number in {
+        "rate_hz": rate_hz,
+        "min_cutoff_hz": min_cutoff_hz,
+        "derivative_cutoff_hz": derivative_cutoff_hz,
+    }.items():
+        if not number > 0:
+            raise ValueError(f"{name}={number} must be above 0")
+    if not beta >= 0:
+        raise ValueError(f"beta={beta} must be 0 or more")
+    numbers = (rate_hz, min_cutoff_hz, beta, derivative_cutoff_hz)
+    return (_forwards(values, *numbers) + _forwards(values[::-1], *numbers)[::-1]) / 2
 
 
-def _one_way(values: NDArray, rate_hz: float, min_cutoff_hz: float, beta: float, derivative_cutoff_hz: float
-             ) -> NDArray[np.float64]:
+def _forwards(
+    values: NDArray, rate_hz: float, min_cutoff_hz: float, beta: float, derivative_cutoff_hz: float
+) -> NDArray[np.float64]:
     smooth = values.copy()
-    speed = np.zeros_like(values[0])
-    gain = _gain(np.asarray(derivative_cutoff_hz), rate_hz)
-    for index in range(1, len(values)):
-        speed += gain * ((values[index] - smooth[index - 1]) * rate_hz - speed)
-        share = _gain(min_cutoff_hz + beta * np.abs(speed), rate_hz)
-        smooth[index] = share * values[index] + (1 - share) * smooth[index - 1]
+    speed = np.zeros(values.shape[1:])
+    speed_weight = _weight(derivative_cutoff_hz, rate_hz)
+    for now in range(1, len(values)):
+        innovation = values[now] - smooth[now - 1]
+        speed += speed_weight * (innovation * rate_hz - speed)
+        weight = _weight(min_cutoff_hz + beta * np.abs(speed), rate_hz)
+        smooth[now] = smooth[now - 1] + weight * innovation
     return smooth
 
 
-def _gain(cutoff_hz: NDArray, rate_hz: float) -> NDArray[np.float64]:
-    """Weight of a new value in exponential smoothing (their equation 3)."""
+def _weight(cutoff_hz: float | NDArray, rate_hz: float) -> float | NDArray:
+    """Weight α of a new value."""
     return 1 / (1 + rate_hz / (2 * np.pi * cutoff_hz))
 
 
-def fill_gaps(values: NDArray, found: NDArray) -> NDArray[np.float64]:
-    """Rows of [T, ...] where `found` [T] is false, interpolated linearly; held at both ends.
+def fill_gaps(values: NDArray, found: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Replace the rows of [T, ...] where `found` [T] is false, whatever they hold, NaN included.
 
-    Raises ValueError when no row was found.
+    Between two found rows the way is straight; before the first and after the last it stands
+    still. Raises ValueError when no row was found.
     """
+    values, found = np.asarray(values, dtype=np.float64), np.asarray(found, dtype=bool)
+    assert found.shape == values.shape[:1], (found.shape, values.shape)
     seen = np.flatnonzero(found)
     if not len(seen):
-        raise ValueError(f"no face was found in any of {len(found)} frames; choose a clip in which a face is seen")
-    flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-    filled = np.stack([np.interp(np.arange(len(flat)), seen, column[seen]) for column in flat.T], axis=1)
-    return filled.reshape(np.shape(values))
+        raise ValueError(f"no face was found in any of {len(found)} frames; choose a clip that shows one")
+    row = np.arange(len(found))
+    after = np.minimum(np.searchsorted(seen, row), len(seen) - 1)
+    before = np.maximum(np.searchsorted(seen, row, side="right") - 1, 0)
+    first, last = seen[before], seen[after]
+    share = (row - first) / np.maximum(last - first, 1)
+    share = share.reshape(-1, *[1] * (values.ndim - 1))
+    # where there is one neighbour only, first = last, and the share does not matter
+    return values[first] + share * (values[last] - values[first])
 
 
 def jitter(values: NDArray) -> float:
-    """Mean length of the second difference along time of points [T, P, 2], in their unit per frame²."""
+    """Mean length of the second difference along time of vectors [T, ..., D].
+
+    In units of `values` per frame²: 0 for steady motion, and for fewer than three frames.
+    """
+    if len(values) < 3:
+        return 0.0
     return float(np.linalg.norm(np.diff(values, n=2, axis=0), axis=-1).mean())

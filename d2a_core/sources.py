@@ -49,5 +49,7 @@ def sample(generator: Generator, detector: LandmarkDetector, options: Options) -
     image = render(generator, wplus)
     detections = detector.detect(image)
     if not detections.found[0]:
-        raise ValueError(f"no face found on the source {options.name!r}; choose another seed than {options.seed}")
+        raise ValueError(
+            f"no face found on the source {options.name!r}; choose another seed than {options.seed}"
+        )
     return Face(wplus.numpy(), image[0], detections)

@@ -3,7 +3,21 @@
 import re
 from pathlib import Path
 
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from d2a_core.config import check
 from d2a_core.digest import code_digest
+
+try:
+    check(
+        config,
+        yaml.safe_load(
+            (Path(workflow.basedir) / "schemas" / "config.schema.yaml").read_text()
+        ),
+    )
+except ValueError as error:
+    raise WorkflowError(str(error)) from None
 
 
 def core_digest(rule):
@@ -40,13 +54,17 @@ def source_of(wildcards):
 
 SHARDS = [
     f"{shard:05d}"
-    for shard in range(-(-config["latents"]["samples"] // config["latents"]["shard_size"]))
+    for shard in range(
+        -(-config["latents"]["samples"] // config["latents"]["shard_size"])
+    )
 ]
 PAIR_SHARDS = SHARDS[: config["pairs"]["shards"]]
 PAIR_PLAN = {
     name: config["pairs"][name] for name in ("sources_per_shard", "per_source", "seed")
 }
-CLUSTERINGS = [f"{part}-k{k}" for part, ks in config["clusters"]["counts"].items() for k in ks]
+CLUSTERINGS = [
+    f"{part}-k{k}" for part, ks in config["clusters"]["counts"].items() for k in ks
+]
 SOURCES = [source["name"] for source in config["sources"]]
 PERFORMANCES = [clip["name"] for clip in config["driving"]["performances"]]
 CLIPS = PERFORMANCES + [clip["name"] for clip in config["driving"]["clips"]]

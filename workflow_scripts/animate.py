@@ -22,8 +22,12 @@ def main(snakemake):
     rate = video.probe(inputs.video).rate
     path = animations.follow(stage, code, source, driver, options, rate_hz=float(rate), log=log)
     facts = io.provenance(
-        stage="animations", options=options, rate=str(rate), fan_sha256=io.sha256(inputs.fan),
-        generator=settings.name, generator_sha256=io.sha256(inputs.generator),
+        stage="animations",
+        options=options,
+        rate=str(rate),
+        fan_sha256=io.sha256(inputs.fan),
+        generator=settings.name,
+        generator_sha256=io.sha256(inputs.generator),
     )
     io.write_zarr(snakemake.output.latents, animations.arrays(path), attributes=facts)
     video.write_frames(

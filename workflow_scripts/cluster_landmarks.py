@@ -14,9 +14,7 @@ def main(snakemake):
     found = clusters.cluster(
         features, faces.w, k=k, restarts=snakemake.params.restarts, seed=snakemake.params.seed
     )
-    facts = io.provenance(
-        stage="clusters", part=part, k=k, seed=snakemake.params.seed, faces=len(features)
-    )
+    facts = io.provenance(stage="clusters", part=part, k=k, seed=snakemake.params.seed, faces=len(features))
     arrays = {"centroid": found.centroid, "size": found.size}
     io.write_zarr(snakemake.output.centroids, arrays, attributes=facts)
     columns = {"sample_id": faces.sample_id, "cluster": found.cluster, "distance": found.distance}

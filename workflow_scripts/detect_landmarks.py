@@ -8,9 +8,7 @@ def main(snakemake):
     options = landmarks.Options(**snakemake.params.landmarks)
     store = io.read_zarr(snakemake.input.latents, ["sample_id", "image"])
     origin = io.zarr_attributes(snakemake.input.latents)
-    detector = landmarks.load_detector(
-        options, snakemake.input.models, **runtime.hardware(snakemake)
-    )
+    detector = landmarks.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
     progress = runtime.Progress(log, "landmarks", len(store["image"]))
     detections = landmarks.detect(store["image"], detector, progress=progress)
     table = landmarks.table(detections, sample_id=store["sample_id"])

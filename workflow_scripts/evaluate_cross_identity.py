@@ -23,8 +23,12 @@ def main(snakemake):
     embedder = identity.Embedder(inputs.identity)
     columns, sheet = evaluation.cross_identity(stage, held, embedder, options, progress)
     facts = io.provenance(
-        stage="evaluation", options=options, detector=detection, identity="dlib ResNet, 128-d",
-        generator_sha256=io.sha256(inputs.generator), fan_sha256=io.sha256(inputs.fan),
+        stage="evaluation",
+        options=options,
+        detector=detection,
+        identity="dlib ResNet, 128-d",
+        generator_sha256=io.sha256(inputs.generator),
+        fan_sha256=io.sha256(inputs.fan),
     )
     io.write_parquet(columns, snakemake.output.table, metadata=facts)
     io.write_image(sheet, snakemake.output.sheet)

@@ -1,4 +1,5 @@
 """Fetch the model files of one asset."""
+
 from pathlib import Path
 
 from d2a_core import assets, runtime

@@ -13,9 +13,7 @@ def main(snakemake):
     store = io.read_zarr(snakemake.input.directions)
     wplus = sources.code(network, seed=performance.seed, truncation=performance.truncation)
     delta = driving.perform(store, wplus, performance)
-    facts = io.provenance(
-        generator=settings.name, generator_sha256=io.sha256(snakemake.input.generator)
-    )
+    facts = io.provenance(generator=settings.name, generator_sha256=io.sha256(snakemake.input.generator))
     progress = runtime.Progress(log, "driving", len(delta), unit="frames")
     video.write_frames(
         rendering.frames(network, wplus, delta),

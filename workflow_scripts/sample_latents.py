@@ -7,9 +7,7 @@ def main(snakemake):
     log = runtime.start(snakemake)
     options = generator.Options(**snakemake.params.generator)
     draft = io.read_zarr(snakemake.input.draft)
-    network = generator.load(
-        options, snakemake.input.generator, draft=draft, **runtime.hardware(snakemake)
-    )
+    network = generator.load(options, snakemake.input.generator, draft=draft, **runtime.hardware(snakemake))
     arrays = latents.sample(
         network,
         shard=int(snakemake.wildcards.shard),

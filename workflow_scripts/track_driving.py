@@ -9,9 +9,7 @@ def main(snakemake):
     log = runtime.start(snakemake)
     options = landmarks.Options(**snakemake.params.landmarks)
     search = dataclasses.replace(options, box="detect")
-    detector = landmarks.load_detector(
-        search, snakemake.input.models, **runtime.hardware(snakemake)
-    )
+    detector = landmarks.load_detector(search, snakemake.input.models, **runtime.hardware(snakemake))
     faces = io.read_parquets(snakemake.input.landmarks)
     clip = video.probe(snakemake.input.video)
     track = driving.track(
@@ -22,9 +20,7 @@ def main(snakemake):
         smoothing_hz=snakemake.params.smoothing_hz,
         progress=runtime.Progress(log, "driving", clip.frames or 0, unit="frames"),
     )
-    facts = io.provenance(
-        stage="driving", clip=snakemake.wildcards.clip, rate=str(clip.rate), options=search
-    )
+    facts = io.provenance(stage="driving", clip=snakemake.wildcards.clip, rate=str(clip.rate), options=search)
     io.write_parquet(driving.table(track), snakemake.output.table, metadata=facts)
     log.info("driving frames=%d found=%d", len(track.found), track.found.sum())
 

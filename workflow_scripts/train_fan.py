@@ -18,9 +18,7 @@ def main(snakemake):
     )
     kept = io.ResumeFile("results/.state/train_fan", facts)
     training = fan.start(faces, vector, options, device=device)
-    fan.train(
-        training, faces, options, device=device, resume=kept.read(), save=kept.write, log=log
-    )
+    fan.train(training, faces, options, device=device, resume=kept.read(), save=kept.write, log=log)
     history = fan.history_columns(training)
     io.write_parquet(history, snakemake.output.history, metadata=facts)
     io.write_image(fan.loss_curve(history), snakemake.output.curve)

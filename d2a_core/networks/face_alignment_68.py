@@ -1,4 +1,4 @@
-"""The `face-alignment` package as a landmark back end: 68 points by 2DFAN (Bulat and Tzimiropoulos, ICCV 2017)."""
+"""The `face-alignment` package as a back end: 68 points of 2DFAN (Bulat and Tzimiropoulos, ICCV 2017)."""
 
 import warnings
 from pathlib import Path
@@ -16,7 +16,12 @@ from d2a_core.networks import facemesh
 from d2a_core.schemes import IBUG68
 
 WEIGHTS = "2DFAN4-11f355bf06.pth.tar"  # the name under which the package's own cache keeps the network
-FFHQ_BOX = (0.22, 0.24, 0.78, 0.88)  # face of an aligned image: left, top, right, bottom as fractions
+FFHQ_BOX = (
+    0.22,
+    0.24,
+    0.78,
+    0.88,
+)  # face of an aligned image: left, top, right, bottom as fractions
 
 
 class FaceAlignmentDetector:
@@ -36,7 +41,10 @@ class FaceAlignmentDetector:
     def detect(self, images: NDArray[np.uint8]) -> landmarks.Detections:
         """Detect the face of each image u1 [N, H, W, 3]; the score is the mean peak of the 68 heatmaps."""
         boxes, sure = self._boxes(images)
-        points, score = np.empty((len(images), IBUG68.size, 2), np.float32), np.empty(len(images), np.float32)
+        points, score = (
+            np.empty((len(images), IBUG68.size, 2), np.float32),
+            np.empty(len(images), np.float32),
+        )
         for index, (image, box) in enumerate(zip(images, boxes, strict=True)):
             found = self.network.get_landmarks_from_image(image, [box], return_landmark_score=True)
             points[index], score[index] = found[0][0], np.mean(found[1][0])
@@ -59,10 +67,16 @@ class _Alignment(FaceAlignment):
     def __init__(self, weights: str | None, device: str) -> None:
         self._weights = weights
         super().__init__(
-            LandmarksType.TWO_D, device=device, flip_input=False, face_detector="folder", compile=False
+            LandmarksType.TWO_D,
+            device=device,
+            flip_input=False,
+            face_detector="folder",
+            compile=False,
         )
 
-    def _load_native(self, network_name: str, network_size: int, device: str, dtype: torch.dtype) -> nn.Module:
+    def _load_native(
+        self, network_name: str, network_size: int, device: str, dtype: torch.dtype
+    ) -> nn.Module:
         if self._weights is not None:
             return _torchscript(self._weights, device)
         try:
@@ -77,13 +91,17 @@ class _Alignment(FaceAlignment):
 
 def _torchscript(path: str, device: str) -> nn.Module:
     if not Path(path).is_file():
-        raise ValueError(f"landmarks.weights names {path}, which does not exist; put the TorchScript file of 2DFAN there")
+        raise ValueError(
+            f"landmarks.weights names {path}, which does not exist; put the TorchScript file of 2DFAN there"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             return torch.jit.load(path, map_location=device).eval()
     except RuntimeError as error:
-        raise ValueError(f"{path} is no TorchScript file; save 2DFAN with torch.jit.save and name it in landmarks.weights") from error
+        raise ValueError(
+            f"{path} is no TorchScript file; save 2DFAN with torch.jit.save and name it in landmarks.weights"
+        ) from error
 
 
 def with_depth(points: NDArray) -> NDArray[np.float32]:

@@ -18,7 +18,10 @@ MIN_BOX_SCORE = 0.5
 MESH_MARGIN = 1.5  # the mesh model sees a square this much larger than the face
 EYE_MARGIN = 2.3
 MESH_POINTS = 468
-LEFT_EYE, RIGHT_EYE = (33, 133), (263, 362)  # outer and inner corner on the mesh, by side of the image
+LEFT_EYE, RIGHT_EYE = (
+    (33, 133),
+    (263, 362),
+)  # outer and inner corner on the mesh, by side of the image
 
 
 class FaceModels:
@@ -28,7 +31,11 @@ class FaceModels:
         import openvino
 
         core = openvino.Core()
-        hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+        hints = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+        }
 
         def compiled(name: str):
             model = core.read_model(Path(folder) / f"{name}.tflite")
@@ -76,8 +83,9 @@ class FaceModels:
         side = MESH_MARGIN * (weight @ size[same]).max()
         return np.array([x, y, side, np.arctan2(across[1], across[0])]), float(scores[likely][best])
 
-    def mesh(self, images: Tensor, regions: NDArray, *, mirrored: bool = False
-             ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def mesh(
+        self, images: Tensor, regions: NDArray, *, mirrored: bool = False
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mesh points [N, 468, 3] in pixels (z in the same unit, smaller is nearer) and face score [N].
 
         `images` float [N, 3, H, W] in [0, 1], one region an image. With `mirrored` the model sees each crop
@@ -155,7 +163,10 @@ def crop(images: Tensor, regions: NDArray, side: int) -> NDArray[np.float32]:
     """
     factor = int(np.median(regions[:, 2]) // side)
     if factor > 1:
-        images, regions = functional.avg_pool2d(images, factor), regions / [factor, factor, factor, 1]
+        images, regions = (
+            functional.avg_pool2d(images, factor),
+            regions / [factor, factor, factor, 1],
+        )
     height, width = images.shape[2:]
     x, y, size, angle = torch.as_tensor(np.asarray(regions), dtype=torch.float32).T
     cos, sin = torch.cos(angle) * size, torch.sin(angle) * size

@@ -86,6 +86,7 @@ class Residual(nn.Module):
         nn.init.zeros_(self.project.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, width] → [N, width]."""
         return x + self.project(nn.functional.gelu(self.expand(self.norm(x))))
 
 

@@ -100,10 +100,21 @@ class Block(nn.Module):
 class SynthesisNetwork(nn.Module):
     """W+ → image. Layer 0 styles the first convolution, block b takes 2b+1 and 2b+2, the output 15."""
 
-    def __init__(self, constant: Tensor, first: StyledConv, blocks: list[Block], style: Affine,
-                 to_bands: Tensor, bias: Tensor):
+    def __init__(
+        self,
+        constant: Tensor,
+        first: StyledConv,
+        blocks: list[Block],
+        style: Affine,
+        to_bands: Tensor,
+        bias: Tensor,
+    ):
         super().__init__()
-        self.constant, self.first, self.blocks = nn.Parameter(constant), first, nn.ModuleList(blocks)
+        self.constant, self.first, self.blocks = (
+            nn.Parameter(constant),
+            first,
+            nn.ModuleList(blocks),
+        )
         self.style, self.to_bands, self.bias = style, nn.Parameter(to_bands), nn.Parameter(bias)
 
     def hidden(self, wplus: Tensor, blocks: int = BLOCKS) -> Tensor:

@@ -56,7 +56,9 @@ def _drive(share, passes, radius=100.0, blind=()):
     world = LinearWorld(blind)
     stage = animations.Stage(world, world, TimidFan(share), radius=radius, size=8, batch=4)
     wplus = torch.zeros(6, 16, 512)
-    target = REST + GAIN * np.stack((np.linspace(-3, 3, 6), np.full(6, 1.0)), axis=1)[:, None].astype(np.float32)
+    target = REST + GAIN * np.stack((np.linspace(-3, 3, 6), np.full(6, 1.0)), axis=1)[:, None].astype(
+        np.float32
+    )
     source = np.broadcast_to(REST, target.shape)
     return list(animations.drive(stage, wplus, source, target, passes=passes)), target
 

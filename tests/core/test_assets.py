@@ -262,9 +262,7 @@ def test_full_disk_under_pip_is_recognised(known, wheel, destination, monkeypatc
 def test_full_disk_keeps_the_old_folder(known, destination, monkeypatch):
     assets.fetch("tiny", destination)
     (destination / "net.xml").unlink()
-    monkeypatch.setattr(
-        shutil, "copyfileobj", lambda *a: (_ for _ in ()).throw(OSError(28, "full"))
-    )
+    monkeypatch.setattr(shutil, "copyfileobj", lambda *a: (_ for _ in ()).throw(OSError(28, "full")))
     refused(destination, "is full")
     assert (destination / "net.bin").read_bytes() == MODEL
 

@@ -82,8 +82,15 @@ def faces():
 
 
 OPTIONS = directions.Options(
-    layers=8, ica_above=6, duplicate_cosine=0.95, min_displacement=0.001, unit_norm=3.0,
-    radius_quantile=0.95, gallery_rows=3, gallery_seed=0, seed=0,
+    layers=8,
+    ica_above=6,
+    duplicate_cosine=0.95,
+    min_displacement=0.001,
+    unit_norm=3.0,
+    radius_quantile=0.95,
+    gallery_rows=3,
+    gallery_seed=0,
+    seed=0,
 )
 
 

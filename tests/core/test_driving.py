@@ -35,9 +35,7 @@ def test_layout_of_a_frontal_face_is_upright_and_twice_the_eyes_wide(face):
 
 
 def test_alignment_undoes_scale_rotation_and_shift(face):
-    moved = np.concatenate(
-        [face, _similar(face, 300, 20, [120, 60]), _similar(face, 80, -35, [10, 400])]
-    )
+    moved = np.concatenate([face, _similar(face, 300, 20, [120, 60]), _similar(face, 80, -35, [10, 400])])
     reference = driving.layout(face, WFLW98)
     aligned = driving.align(moved, driving.layout(moved, WFLW98), reference)
     for row in aligned:
@@ -104,7 +102,11 @@ def test_tracking_bridges_lost_frames_and_aligns_wide_video(face):
     faces[4] = None
     frames = (Frame(i, i / 25, np.zeros((height, width, 3), np.uint8)) for i in range(count))
     track = driving.track(
-        frames, FakeDetector(faces), driving.layout(face, WFLW98), rate=Fraction(25), smoothing_hz=100
+        frames,
+        FakeDetector(faces),
+        driving.layout(face, WFLW98),
+        rate=Fraction(25),
+        smoothing_hz=100,
     )
     assert track.found.tolist() == [i != 4 for i in range(count)]
     assert track.points.shape == (count, 98, 2)
@@ -118,5 +120,9 @@ def test_a_clip_without_any_face_is_one_sentence(face):
     frames = [Frame(i, i / 25, np.zeros((8, 8, 3), np.uint8)) for i in range(3)]
     with pytest.raises(ValueError, match="no face was found in any of 3 frames"):
         driving.track(
-            frames, FakeDetector([None] * 3), driving.layout(face, WFLW98), rate=Fraction(25), smoothing_hz=1
+            frames,
+            FakeDetector([None] * 3),
+            driving.layout(face, WFLW98),
+            rate=Fraction(25),
+            smoothing_hz=1,
         )

@@ -13,9 +13,20 @@ from d2a_core.schemes import WFLW98
 
 LOG = logging.getLogger("test")
 OPTIONS = fan.Options(
-    output="coefficients", heatmap_size=32, heatmap_sigma=1.0, frequencies=2, width=32, depth=1,
-    epochs=12, batch=32, learning_rate=3e-3, weight_decay=0.01, dropout=0.1, l2_weight=0.1,
-    validation_share=0.2, seed=0,
+    output="coefficients",
+    heatmap_size=32,
+    heatmap_sigma=1.0,
+    frequencies=2,
+    width=32,
+    depth=1,
+    epochs=12,
+    batch=32,
+    learning_rate=3e-3,
+    weight_decay=0.01,
+    dropout=0.1,
+    l2_weight=0.1,
+    validation_share=0.2,
+    seed=0,
 )
 
 

@@ -44,9 +44,7 @@ def test_table_summary_has_ranges_found_metadata_and_head(tmp_path):
 
 
 def test_table_without_rows_or_numbers_is_described(tmp_path):
-    io.write_parquet(
-        {"found": np.zeros(0, bool), "yaw": np.zeros(0)}, tmp_path / "t.parquet", metadata={}
-    )
+    io.write_parquet({"found": np.zeros(0, bool), "yaw": np.zeros(0)}, tmp_path / "t.parquet", metadata={})
     text = summary(tmp_path / "t.parquet")
     assert "table of 0 rows" in text and "metadata: none" in text
     assert row(text, "yaw") == ["yaw", "double", "-", "-", "-"]

@@ -36,9 +36,7 @@ def only(folder):
 
 def files(folder):
     return {
-        str(child.relative_to(folder)): child.read_bytes()
-        for child in folder.rglob("*")
-        if child.is_file()
+        str(child.relative_to(folder)): child.read_bytes() for child in folder.rglob("*") if child.is_file()
     }
 
 

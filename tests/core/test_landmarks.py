@@ -107,7 +107,10 @@ def test_a_crop_and_its_inverse_meet():
 def test_anchors_are_the_896_cells_of_the_detector():
     anchors = facemesh.anchors()
     assert anchors.shape == (896, 2)
-    assert anchors[0].tolist() == [8 / 256, 8 / 256] and anchors[-1].tolist() == [240 / 256, 240 / 256]
+    assert anchors[0].tolist() == [8 / 256, 8 / 256] and anchors[-1].tolist() == [
+        240 / 256,
+        240 / 256,
+    ]
 
 
 def test_a_table_without_faces_flows_on_and_joining_keeps_only_faces(detector, astronaut, tmp_path):
@@ -169,7 +172,9 @@ def test_face_alignment_points_lie_where_its_heatmaps_peak(heatmap_network, tmp_
     assert steps[:, 0].mean() > 10 * pixel
     assert steps[:, 1] == pytest.approx(0, abs=1e-6)
     down = seen.points[0, 10] - seen.points[0, 0]
-    assert down == pytest.approx([0, steps[:, 0].mean()], abs=1.01 * pixel)  # four cells down as four cells right
+    assert down == pytest.approx(
+        [0, steps[:, 0].mean()], abs=1.01 * pixel
+    )  # four cells down as four cells right
     assert np.isfinite(seen.angles).all() and seen.canonical.shape == (2, 68, 2)
 
 
@@ -191,7 +196,7 @@ def test_missing_68_point_weights_name_the_file_and_its_place(tmp_path, monkeypa
     from face_alignment import api
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    closed = {name: "http://127.0.0.1:9/2DFAN4-11f355bf06.pth.tar" for name in api.models_urls}
+    closed = dict.fromkeys(api.models_urls, "http://127.0.0.1:9/2DFAN4-11f355bf06.pth.tar")
     monkeypatch.setattr(api, "models_urls", closed)
     options = landmarks.Options("face-alignment", 0.5, "ffhq", None)
     with pytest.raises(ValueError, match=r"put the file 2DFAN4-11f355bf06.pth.tar at .*checkpoints"):

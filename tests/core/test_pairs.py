@@ -37,8 +37,7 @@ def test_draws_stay_in_the_ball_follow_the_span_and_repeat_by_seed():
     vector = torch.randn(3, 2, 4, generator=rng) * 4
     wplus = torch.randn(50, 2, 4, generator=rng)
     draw = [
-        pairs.draw(vector, wplus, MEAN, radius=3.0, rng=torch.Generator().manual_seed(7))
-        for _ in range(2)
+        pairs.draw(vector, wplus, MEAN, radius=3.0, rng=torch.Generator().manual_seed(7)) for _ in range(2)
     ]
     delta, weight = draw[0]
     assert torch.equal(delta, draw[1][0])

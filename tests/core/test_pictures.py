@@ -1,67 +1,173 @@
 import numpy as np
 import pytest
 
-from d2a_core import gallery, pictures
+from d2a_core import pictures
+
+RED, GREEN, BLUE = (200, 30, 30), (20, 160, 40), (30, 40, 220)
 
 
-def _plain(value, height=40, width=40):
-    return np.full((height, width, 3), value, np.uint8)
+def plain(colour, height=20, width=20):
+    return np.full((height, width, 3), colour, dtype=np.uint8)
 
 
-def test_shrinking_averages_over_area():
-    checks = np.indices((8, 8)).sum(axis=0) % 2 * 200
-    image = np.repeat(checks[..., None], 3, axis=2).astype(np.uint8)
-    assert (pictures.resize(image[None], 4) == 100).all()
+def ink(sheet):
+    """Where a sheet of coloured tiles has grey text on it."""
+    spread = np.ptp(sheet.astype(int), axis=2)
+    return (spread < 12) & (sheet.max(axis=2) < 128)
 
 
-def test_resize_keeps_the_aspect_ratio():
-    assert pictures.resize(_plain(5, 100, 50)[None], 20).shape == (1, 20, 10, 3)
+def boxes(sheet, colour):
+    """Bounding box (top, bottom, left, right) of a colour."""
+    y, x = np.nonzero((sheet == colour).all(axis=2))
+    return y.min(), y.max() + 1, x.min(), x.max() + 1
 
 
-def test_grid_places_every_tile_and_captions_widen_it():
-    rows = [[_plain(10), _plain(80)], [_plain(150), _plain(220)]]
-    bare = pictures.grid(rows, tile=40, gap=4)
-    captioned = pictures.grid(
-        rows, tile=40, gap=4, captions_left=["a\nb", "c"], captions_top=["x", "y"], title="t"
+def test_resize_averages_the_area_when_smaller():
+    images = np.random.default_rng(0).integers(0, 256, (2, 12, 24, 3), dtype=np.uint8)
+    means = images.reshape(2, 3, 4, 6, 4, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(pictures.resize(images, 6), means, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "expected"),
+    [((10, 20), 40, (20, 40)), ((20, 10), 5, (5, 2)), ((7, 7), 7, (7, 7)), ((1, 90), 9, (1, 9))],
+)
+def test_resize_makes_the_longer_side_the_size(shape, size, expected):
+    assert pictures.resize(plain(RED, *shape)[None], size).shape == (1, *expected, 3)
+
+
+def test_resize_to_the_same_size_changes_nothing():
+    images = np.random.default_rng(0).integers(0, 256, (1, 9, 9, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(pictures.resize(images, 9), images)
+
+
+def test_grid_without_captions_is_tiles_and_margins():
+    sheet = pictures.grid([[plain(RED), plain(GREEN)], [plain(BLUE)]], tile=40, margin=4)
+    assert sheet.shape == (4 + 2 * 44, 4 + 2 * 44, 3) and sheet.dtype == np.uint8
+    assert boxes(sheet, RED) == (4, 44, 4, 44)
+    assert boxes(sheet, GREEN) == (4, 44, 48, 88)
+    assert boxes(sheet, BLUE) == (48, 88, 4, 44)
+    assert (sheet[48:, 48:] == 255).all() and (sheet[:4] == 255).all()
+
+
+def test_grid_keeps_the_shape_of_an_image_and_centres_it():
+    sheet = pictures.grid([[plain(RED, 10, 40)]], tile=40, margin=4)
+    assert boxes(sheet, RED) == (19, 29, 4, 44)
+
+
+@pytest.mark.parametrize("tile", [64, 160])
+def test_grid_cuts_no_text_and_lays_none_over_a_picture(tile):
+    long = "word " * 12 + "a_name_without_any_space_" * 4
+    sheet = pictures.grid(
+        [[plain(RED), plain(GREEN)], [plain(BLUE), plain(BLUE)]],
+        captions_left=[long + long, "one\ntwo\nthree"],
+        captions_top=[long, "Δw → −1"],
+        tile=tile,
+        title=long,
     )
-    for value in (10, 80, 150, 220):
-        for sheet in (bare, captioned):
-            assert (sheet == value).all(axis=2).sum() >= 1600
-    assert captioned.shape[0] > bare.shape[0] and captioned.shape[1] > bare.shape[1]
-    left = captioned[:, : captioned.shape[1] - bare.shape[1]]
-    assert (left < 100).any()  # ink of the captions
+    text = ink(sheet)
+    edges = np.concatenate([text[:4].ravel(), text[-4:].ravel(), text[:, :4].ravel()])
+    assert not edges.any() and not text[:, -4:].any()
+    for colour in (RED, GREEN):
+        top, bottom, left, right = boxes(sheet, colour)
+        assert (bottom - top, right - left) == (tile, tile)
+        assert (sheet[top:bottom, left:right] == colour).all()
+        above, aside = text[:top, left:right], text[top:bottom, :left]
+        assert above.sum() > 50 and aside.sum() > 50
+        assert not text[top - 3 : bottom, left - 3 : left].any()
+    assert text.sum() == sum(part.sum() for part in (text[:top], text[top:, : boxes(sheet, BLUE)[2]]))
 
 
-def test_side_by_side_has_one_height_and_an_even_width():
-    row = pictures.side_by_side([_plain(1), _plain(2, 80, 45), _plain(3, 20, 20)], height=40)
-    assert row.shape[0] == 40 and row.shape[1] % 2 == 0
-    assert row[0, 0, 0] == 1 and row[0, 45, 0] == 2 and row[0, -1, 0] == 3
+def test_grid_writes_a_caption_beside_its_own_row():
+    rows = [[plain(RED)], [plain(GREEN)], [plain(BLUE)]]
+    sheet = pictures.grid(rows, captions_left=["", "middle", ""], tile=60)
+    y, _ = np.nonzero(ink(sheet))
+    top, bottom, *_ = boxes(sheet, GREEN)
+    assert top < y.min() and y.max() < bottom
+    assert (y.min() + y.max()) / 2 == pytest.approx((top + bottom) / 2, abs=4)
 
 
-def test_line_chart_draws_a_line_for_each_series():
-    x = np.arange(5)
-    chart = pictures.line_chart({"a": (x, x), "b": (x, x[::-1])}, title="t", x_label="x", y_label="y")
-    colours = {tuple(pixel) for pixel in chart.reshape(-1, 3)}
-    assert {(31, 119, 180), (255, 127, 14)} <= colours  # matplotlib's first two colours
+def test_grid_makes_room_for_a_caption_higher_than_a_tile():
+    rows = [[plain(RED)], [plain(GREEN)]]
+    sheet = pictures.grid(rows, captions_left=["\n".join("abcdefgh"), "b"], tile=32, margin=4)
+    y, x = np.nonzero(ink(sheet))
+    first, second = boxes(sheet, RED), boxes(sheet, GREEN)
+    assert second[0] - first[1] > 32 and (sheet[: first[0]] == 255).all(axis=2).mean() > 0.5
+    gaps = np.diff(np.unique(y[y < second[0] - 4]))
+    assert (gaps > 1).sum() >= 7  # eight lines, none on another
 
 
-def test_gallery_shows_each_attribute_before_repeating_one():
-    effect = np.array([[9.0, 0.0], [8.0, 0.0], [0.0, 1.0], [3.0, 3.0]])
-    assert gallery.choose(effect, np.ones(2), rows=3) == [0, 3, 1]
-    assert gallery.choose(effect, np.array([1.0, 0.0]), rows=2) == [0, 1]  # an unknown attribute
+def test_every_letter_of_the_captions_has_a_shape_of_its_own():
+    font = pictures._font(20)
+    missing = bytes(font.getmask("\U0010ffff"))
+    assert all(bytes(font.getmask(letter)) != missing for letter in "Δσψ→−×°éßÅčж")
 
 
-def test_caption_names_origin_and_strongest_effects():
-    row = {name: 0.0 for name in gallery.ATTRIBUTES} | {
-        "direction": 4, "part": "mouth", "k": 8, "kind": "component 1", "smile": 0.2, "yaw": -5.0,
-    }
-    deviation = np.ones(len(gallery.ATTRIBUTES))
-    deviation[gallery.ATTRIBUTES.index("smile")] = 0.1
-    deviation[gallery.ATTRIBUTES.index("yaw")] = 10
-    lines = gallery.caption(row, deviation).split("\n")
-    assert lines == ["#4 mouth k=8 component 1", "smile +2.0 s.d.", "yaw -0.5 s.d."]
+def test_wrap_breaks_between_words_and_keeps_every_letter():
+    font = pictures._font(14)
+    width = font.getlength("seven letters")
+    lines = pictures._wrap("seven letters each time\n\nand " + "x" * 60, font, width)
+    assert lines[:3] == ["seven letters", "each time", ""]
+    assert all(font.getlength(line) <= width for line in lines)
+    assert "".join(lines).count("x") == 60
 
 
-@pytest.mark.parametrize("count", [1, 5])
-def test_grid_accepts_rows_of_any_length(count):
-    assert pictures.grid([[_plain(9)] * count], tile=40).shape[1] >= 40 * count
+def test_an_empty_sheet_is_refused():
+    for rows in ([], [[]]):
+        with pytest.raises(ValueError, match="no picture to put on the sheet"):
+            pictures.grid(rows)
+
+
+def test_side_by_side_keeps_shapes_and_is_even():
+    images = [plain(RED, 30, 30), plain(GREEN, 90, 45), plain(BLUE, 7, 9)]
+    row = pictures.side_by_side(images, height=61)
+    assert row.shape == (60, 60 + 30 + 78, 3)  # 9/7 · 60 = 77.1 → 78, the nearest even number
+    assert boxes(row, RED) == (0, 60, 0, 60)
+    assert boxes(row, GREEN) == (0, 60, 60, 90)
+    assert boxes(row, BLUE) == (0, 60, 90, 168)
+
+
+@pytest.mark.parametrize("height", [64, 250, 512])
+def test_side_by_side_captions_stand_below_their_panel(height):
+    images = [plain(RED), plain(GREEN), plain(BLUE)]
+    captions = ["source", "", "a result with a very long name"]
+    row = pictures.side_by_side(images, height=height, captions=captions)
+    assert row.shape[0] > height and row.shape[0] % 2 == row.shape[1] % 2 == 0
+    text = ink(row)
+    assert not text[:height].any() and not text[-1].any()
+    assert text[:, :height].any() and text[:, 2 * height :].any()
+    assert not text[:, height : 2 * height].any()
+
+
+def curve(picture, colour):
+    """Rows and columns of the pixels close to a line's colour."""
+    return np.nonzero(np.abs(picture.astype(int) - colour).max(axis=2) < 30)
+
+
+def test_line_chart_draws_a_falling_line_and_its_legend():
+    blue, orange = (31, 119, 180), (255, 127, 14)  # the first two colours of matplotlib
+    x = np.arange(10)
+    labels = {"title": "FAN", "x_label": "epoch", "y_label": "loss"}
+    one = pictures.line_chart({"a": (x, -x)}, **labels)
+    assert one.shape == (540, 960, 3) and one.dtype == np.uint8
+    rows, columns = curve(one, blue)
+    assert np.corrcoef(rows, columns)[0, 1] > 0.99 and len(curve(one, orange)[0]) == 0
+    two = pictures.line_chart({"a": (x, -x), "b": (x, x)}, **labels)
+    assert len(curve(two, orange)[0]) > 500
+    dark = (one < 128).all(axis=2)
+    assert not np.concatenate([dark[:5].ravel(), dark[-5:].ravel(), dark[:, :5].ravel()]).any()
+
+
+def test_line_chart_of_one_point_shows_it():
+    labels = {"title": "", "x_label": "epoch", "y_label": "loss"}
+    assert len(curve(pictures.line_chart({"a": ([1], [0.5])}, **labels), (31, 119, 180))[0]) > 20
+
+
+def test_the_same_picture_is_drawn_twice():
+    def draw():
+        chart = {"a": ([1, 2], [0.5, 1.0])}
+        sheet = pictures.grid([[plain(RED)]], captions_left=["x"], title="y")
+        return sheet, pictures.line_chart(chart, title="t", x_label="x", y_label="y")
+
+    for one, other in zip(draw(), draw(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -55,14 +55,8 @@ def test_log_starts_fresh_and_does_not_double_lines(tmp_path, capsys):
 @pytest.mark.parametrize("kind", ["ValueError", "UnicodeError", "FileNotFoundError"])
 def test_uncaught_user_error_ends_as_one_line_and_code_1(tmp_path, kind):
     path = tmp_path / "a.log"
-    message = (
-        "UnicodeError('k=0\\nis too low')"
-        if kind == "UnicodeError"
-        else f"{kind}('k=0 is too low')"
-    )
-    ended = finish(
-        f"from d2a_core import runtime\nruntime.start_log({str(path)!r})\nraise {message}"
-    )
+    message = "UnicodeError('k=0\\nis too low')" if kind == "UnicodeError" else f"{kind}('k=0 is too low')"
+    ended = finish(f"from d2a_core import runtime\nruntime.start_log({str(path)!r})\nraise {message}")
     assert ended.returncode == 1
     assert ended.stderr == path.read_text()
     assert ended.stderr.endswith(" ERROR k=0 is too low\n") and ended.stderr.count("\n") == 1
@@ -123,9 +117,7 @@ def test_progress_logs_each_interval_and_always_the_last_line(caplog):
 def test_progress_of_a_resumed_run_does_not_count_old_steps_as_speed(caplog):
     clock = Clock()
     with caplog.at_level(logging.INFO):
-        progress = runtime.Progress(
-            logging.getLogger("p"), "fan", 100, "steps", done=90, clock=clock
-        )
+        progress = runtime.Progress(logging.getLogger("p"), "fan", 100, "steps", done=90, clock=clock)
         clock.now += 5
         progress.advance(10)
     assert caplog.messages == ["fan steps=100/100 steps_per_s=2 eta_s=0"]

@@ -1,0 +1,44 @@
+# The four things a newcomer does. `make demo` and `make test` set up .venv when it is missing or out of date.
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0  # any build of it: `make demo TORCH=path/to/a/cpu/wheel.whl` saves gigabytes on Linux
+CORES ?= all
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test lint clean
+
+help:
+	@echo "make demo   set up, fetch the models, run the whole workflow on the CPU (about 15 minutes)"
+	@echo "make test   set up and run all tests"
+	@echo "make lint   check the style of code and workflow"
+	@echo "make clean  remove results/; models and environment stay"
+
+demo: $(READY)
+	$(BIN)/snakemake --cores $(CORES)
+	@echo
+	@echo "Look at:"
+	@ls results/animations/*.mp4 results/animations/*.png results/directions/gallery.png \
+	    results/evaluation/table.md | sed 's/^/  /'
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check Snakefile rules
+
+clean:
+	rm -rf results
+
+# The stamp comes last: an interrupted installation is started again.
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "python3 ≥ 3.11 is needed and $(PYTHON) was not found; install it or run make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 ≥ 3.11 is needed and $(PYTHON) is $$($(PYTHON) -V); run make PYTHON=/path/to/a/newer/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "the venv module of $(PYTHON) is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Setting up .venv (some minutes the first time)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,67 @@
+"""Check the configuration: one sentence that names the key, the value and what is allowed."""
+
+from collections.abc import Iterable, Mapping
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+
+def check(config: Mapping, schema: Mapping) -> None:
+    """Raise ValueError when `config` breaks `schema` or contradicts itself."""
+    error = best_match(Draft7Validator(schema).iter_errors(config))
+    if error is not None:
+        raise ValueError(_sentence(error))
+    _unique("sources", (source["name"] for source in config["sources"]))
+    driving = config["driving"]
+    _unique("driving", (clip["name"] for clip in [*driving["performances"], *driving["clips"]]))
+    latents, pairs = config["latents"], config["pairs"]
+    shards = -(-latents["samples"] // latents["shard_size"])
+    if pairs["shards"] > shards:
+        raise ValueError(
+            f"config: pairs.shards is {pairs['shards']}, but latents.samples gives only {shards} shards; "
+            "lower it or raise latents.samples"
+        )
+    if not any(config["clusters"]["counts"].values()):
+        raise ValueError("config: clusters.counts asks for no cluster; give a part at least one k")
+
+
+def _unique(section: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(
+                f"config: {section} has the name {name!r} twice; names become file names, choose another"
+            )
+        seen.add(name)
+
+
+def _sentence(error: ValidationError) -> str:
+    place = ".".join(str(step) for step in error.absolute_path) or "the top level"
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        extra = ", ".join(repr(key) for key in error.instance if key not in known)
+        return f"config: {place} has no key {extra}; known keys are {', '.join(known)}"
+    if error.validator == "required":
+        missing = ", ".join(repr(key) for key in error.validator_value if key not in error.instance)
+        return f"config: {place} lacks the key {missing}; copy it from the project's config.yaml"
+    meaning = error.schema.get("description", "").rstrip(".")
+    return (
+        f"config: {place} is {error.instance!r}, but {_rule(error)} ({meaning})"
+        if meaning
+        else (f"config: {place} is {error.instance!r}, but {_rule(error)}")
+    )
+
+
+def _rule(error: ValidationError) -> str:
+    bound = error.validator_value
+    words = {
+        "enum": lambda: f"it must be one of {', '.join(map(str, bound))}",
+        "type": lambda: f"it must be of type {bound if isinstance(bound, str) else ' or '.join(bound)}",
+        "minimum": lambda: f"it must be at least {bound}",
+        "maximum": lambda: f"it must be at most {bound}",
+        "exclusiveMinimum": lambda: f"it must be above {bound}",
+        "multipleOf": lambda: f"it must be a multiple of {bound}",
+        "pattern": lambda: "it may hold only letters and digits with single . _ - between them",
+        "minItems": lambda: f"it must hold at least {bound} entry",
+    }
+    return words.get(error.validator, lambda: error.message)()

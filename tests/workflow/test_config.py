@@ -1,0 +1,123 @@
+"""Config, schema and the options of the core say the same; mistakes are one sentence."""
+
+import copy
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from d2a_core import (
+    animations,
+    directions,
+    driving,
+    evaluation,
+    fan,
+    generator,
+    landmarks,
+    pairs,
+    sources,
+)
+from d2a_core.config import check
+
+ROOT = Path(__file__).parents[2]
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+SCHEMA = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text())
+OPTIONS = {
+    "generator": generator.Options,
+    "landmarks": landmarks.Options,
+    "directions": directions.Options,
+    "fan": fan.Options,
+    "animations": animations.Options,
+    "evaluation": evaluation.Options,
+}
+
+
+def _objects(schema, path=()):
+    if schema.get("type") == "object":
+        yield path, schema
+        for name, part in schema["properties"].items():
+            yield from _objects(part, (*path, name))
+    elif "items" in schema:
+        yield from _objects(schema["items"], path)
+
+
+def _keys(value, path=()):
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield (*path, name)
+            yield from _keys(part, (*path, name))
+    elif isinstance(value, list):
+        for part in value:
+            yield from _keys(part, path)
+
+
+def test_config_passes_its_schema():
+    check(CONFIG, SCHEMA)
+
+
+def test_schema_is_closed_complete_described_and_without_defaults():
+    for path, part in _objects(SCHEMA):
+        assert part["additionalProperties"] is False, path
+        assert part["required"] == list(part["properties"]), path
+        for name, leaf in part["properties"].items():
+            assert "default" not in leaf, (*path, name)
+            if leaf.get("type") != "object":
+                assert leaf["description"], (*path, name)
+
+
+def test_every_key_of_the_config_is_in_the_schema_and_back():
+    in_schema = {(*path, name) for path, part in _objects(SCHEMA) for name in part["properties"]}
+    own_clip = {
+        ("driving", "clips", "name"),
+        ("driving", "clips", "path"),
+    }  # an empty list by default
+    assert set(_keys(CONFIG)) | own_clip == in_schema
+
+
+@pytest.mark.parametrize("section", OPTIONS)
+def test_options_have_the_keys_of_their_section(section):
+    assert [field.name for field in fields(OPTIONS[section])] == list(CONFIG[section])
+
+
+def test_entries_of_lists_have_the_keys_of_their_class():
+    def names(kind):
+        return [field.name for field in fields(kind)]
+
+    assert names(sources.Options) == list(CONFIG["sources"][0])
+    assert names(driving.Performance) == list(CONFIG["driving"]["performances"][0])
+    assert set(names(pairs.Plan)) - {"shard"} <= set(CONFIG["pairs"])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("latents", "sampels"), 3, "latents has no key 'sampels'; known keys are samples"),
+        (("fan", "epochs"), 0, "fan.epochs is 0, but it must be at least 1"),
+        (("fan", "epochs"), "ten", "fan.epochs is 'ten', but it must be of type integer"),
+        (
+            ("fan", "output"),
+            "both",
+            "fan.output is 'both', but it must be one of coefficients, direct",
+        ),
+        (("animations", "side_by_side_height"), 333, "must be a multiple of 2"),
+        (("sources", 0, "name"), "a--b", "sources.0.name is 'a--b', but it may hold only letters"),
+        (("sources",), [], "sources is \\[\\], but it must hold at least 1 entry"),
+        (("pairs", "shards"), 99, "pairs.shards is 99, but latents.samples gives only 3 shards"),
+        (
+            ("driving", "clips"),
+            [{"name": "performance", "path": "x.mp4"}],
+            "name 'performance' twice",
+        ),
+        (("clusters", "counts"), {}, "clusters.counts lacks the key 'all'"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_key_value_and_remedy(path, value, words):
+    config = copy.deepcopy(CONFIG)
+    place = config
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    with pytest.raises(ValueError, match=words) as caught:
+        check(config, SCHEMA)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,56 @@
+"""The form of rules and scripts, as the style of the project has it."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
+ORDER = ["input", "output", "log", "benchmark", "threads", "resources", "params", "script"]
+
+
+def _rules():
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), re.M):
+            yield pytest.param(name, body, id=name)
+
+
+@pytest.mark.parametrize(("name", "body"), _rules())
+def test_a_rule_has_its_parts_in_order_under_its_own_name(name, body):
+    keys = re.findall(r"^    (\w+):", body, re.M)
+    assert [key for key in ORDER if key in keys] == keys
+    assert {"output", "log", "benchmark", "threads", "resources", "params", "script"} <= set(keys)
+    assert re.match(r'    """[A-Z].*\."""\n', body)
+    assert f'"../workflow_scripts/{name}.py"' in body
+    assert f'"results/logs/{name}' in body and f'"results/benchmarks/{name}' in body
+    assert "lambda" not in body
+    assert "mem_mb=" in body and "runtime=" in body
+    if name != "fetch_asset":  # a better downloader is no reason to download again
+        assert f'core_digest("{name}")' in body
+
+
+def test_every_script_belongs_to_a_rule():
+    assert {path.stem for path in SCRIPTS} == {param.values[0] for param in _rules()}
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_moves_bytes_and_does_not_think(path):
+    tree = ast.parse(path.read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert [function.name for function in functions] == ["main"]
+    assert functions[0].end_lineno - functions[0].lineno < 45
+    thinking = (ast.For, ast.While, ast.If, ast.BinOp, ast.Lambda, ast.ListComp)
+    assert not [node for node in ast.walk(functions[0]) if isinstance(node, thinking)]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "d2a_core").rglob("*.py")), ids=lambda path: path.stem)
+def test_the_core_knows_nothing_of_snakemake_and_keeps_its_functions_short(path):
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
+            assert not any(name.split(".")[0] == "snakemake" for name in names)
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 55, node.name

@@ -1,0 +1,169 @@
+"""The whole workflow on the real generator with a few dozen faces, then what an edit reruns."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from d2a_core import io, video
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "rules", "workflow_scripts", "d2a_core", "schemas", "profiles", "config.yaml")
+FROM_CLUSTERS = {
+    "cluster_landmarks", "collect_directions", "draw_gallery", "augment_latents", "train_fan",
+    "perform_driver", "track_driving", "animate", "compare_motion", "evaluate_cross_identity",
+    "summarize_evaluation",
+}  # fmt: skip
+pytestmark = pytest.mark.slow
+
+
+class Project:
+    """A copy of the project, so that its code can be edited."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def snakemake(self, *arguments):
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(self.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+        return done.stdout + done.stderr
+
+    def due(self, *arguments):
+        """Names of the rules that a run would execute now."""
+        shown = self.snakemake("--dry-run", "--quiet", "rules", "--summary", *arguments)
+        return {line.split("\t")[2] for line in shown.splitlines() if line.endswith("update pending")}
+
+    def edit(self, path, old, new):
+        """Replace text in a file; returns a function that puts it back."""
+        target = self.folder / path
+        before = target.read_text()
+        assert old in before
+        target.write_text(before.replace(old, new))
+        return lambda: target.write_text(before)
+
+
+@pytest.fixture(scope="module")
+def project(assets, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    for part in PARTS:
+        source = ROOT / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
+    shutil.copy(ROOT / "tests" / "config" / "tiny.yaml", folder)
+    shutil.copytree(assets, folder / "data" / "assets")
+    project = Project(folder)
+    project.snakemake()
+    return project
+
+
+def test_a_second_call_has_nothing_to_do(project):
+    assert "Nothing to be done" in project.snakemake()
+
+
+def test_the_result_is_a_full_size_video_with_its_provenance(project):
+    results = project.folder / "results"
+    info = video.probe(results / "animations" / "anna--performance.mp4")
+    driver = video.probe(results / "driving" / "performance.mp4")
+    assert (info.width, info.height) == (1024, 1024)
+    assert (info.rate, info.frames) == (driver.rate, driver.frames) == (25, 8)
+    assert "Synthetic" in info.metadata["comment"]
+    facts = json.loads(info.metadata["description"])
+    assert facts["generator_sha256"] == io.sha256(project.folder / "data/assets/mobilestylegan-ffhq")
+    images = [frame.image for frame in video.read_frames(results / "animations" / "anna--performance.mp4")]
+    assert min(image.std() for image in images) > 20  # no blank frame
+
+
+def test_artefacts_have_the_columns_of_the_contract(project):
+    results = project.folder / "results"
+    table = io.read_parquet(results / "landmarks" / "00000.parquet")
+    types = {field.name: str(field.type) for field in table.schema}
+    assert types["sample_id"] == "int64" and types["found"] == "bool"
+    assert types["points"] == "fixed_size_list<element: float>[196]"
+    assert {types[name] for name in ("score", "yaw", "pitch", "roll")} == {"float"}
+    driving = io.read_parquet(results / "driving" / "performance.parquet")
+    assert {"frame", "time_s", "found", "score", "points", "yaw", "pitch", "roll"} <= set(
+        driving.column_names
+    )
+    latents = io.open_zarr(results / "latents" / "00000.zarr")
+    assert {name: (latents[name].shape[1:], str(latents[name].dtype)) for name in ("z", "w", "image")} == {
+        "z": ((512,), "float32"),
+        "w": ((512,), "float32"),
+        "image": ((256, 256, 3), "uint8"),
+    }
+    assert io.read_zarr(results / "directions" / "directions.zarr", ["vector"])["vector"].shape[1:] == (
+        8,
+        512,
+    )
+
+
+def test_the_evaluation_beats_no_motion(project):
+    table = io.read_parquet(project.folder / "results" / "evaluation" / "table.parquet").to_pydict()
+    assert table["nme_inter_ocular"][-1] < table["nme_inter_ocular"][0]
+    assert table["csim"][-1] > table["csim_strangers"][-1]
+
+
+def test_a_comment_reruns_nothing(project):
+    undo = project.edit("d2a_core/pairs.py", "import torch\n", "import torch  # a comment\n")
+    try:
+        assert project.due() == set()
+    finally:
+        undo()
+
+
+def test_clusters_in_the_config_rerun_clusters_and_what_follows(project):
+    undo = project.edit("tiny.yaml", "restarts: 2", "restarts: 3")
+    try:
+        due = project.due()
+    finally:
+        undo()
+    assert due - FROM_CLUSTERS == set()
+    assert {"cluster_landmarks", "collect_directions", "train_fan", "animate"} <= due
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "first", "untouched"),
+    [
+        (
+            "d2a_core/fan.py",
+            "-2 * x.abs()",
+            "-3 * x.abs()",
+            "train_fan",
+            {
+                "fit_draft",
+                "sample_latents",
+                "detect_landmarks",
+                "cluster_landmarks",
+                "collect_directions",
+                "augment_latents",
+                "perform_driver",
+                "track_driving",
+            },
+        ),
+        (
+            "d2a_core/evaluation.py",
+            "SHEET_PAIRS = 12",
+            "SHEET_PAIRS = 13",
+            "evaluate_cross_identity",
+            {"train_fan", "animate", "compare_motion", "augment_latents"},
+        ),
+    ],
+)
+def test_maths_of_a_module_reruns_exactly_its_stages(project, path, old, new, first, untouched):
+    undo = project.edit(path, old, new)
+    try:
+        due = project.due()
+    finally:
+        undo()
+    assert first in due
+    assert not due & untouched
