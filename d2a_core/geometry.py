@@ -77,8 +77,9 @@ def attributes(points: NDArray, canonical: NDArray, angles: NDArray, scheme: Sch
 
     `yaw`, `pitch`, `roll` in degrees; the others from the canonical points [N, P, 2] in inter-ocular
     distances: `mouth_opening` gap of the inner lips, `smile` width of the mouth plus how far its corners
-    lie above the upper lip's middle, `eye_opening` gap of the lids over the eye's width,
-    `brow_height` brows above the eyes, `gaze_x` and `gaze_y` pupils off the middle of the eye corners (right, down; NaN without pupils).
+    lie above the upper lip's middle, `eye_opening` gap of the lids over the eye's width, `brow_height`
+    brows above the eyes, `gaze_x` and `gaze_y` pupils off the middle of the eye corners (right, down; NaN
+    without pupils).
     """
 
     def point(index: int) -> NDArray:
