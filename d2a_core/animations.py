@@ -28,6 +28,7 @@ PANELS = ("source", "driver", "result")
 class Options:
     """Config section `animations`."""
 
+    motion: str
     passes: int
     min_cutoff_hz: float
     beta: float
@@ -116,6 +117,18 @@ def drive(
         yield Path(wplus, delta, np.stack(errors))
 
 
+def goal(source: NDArray, driver: NDArray, *, motion: str) -> NDArray[np.float32]:
+    """Landmarks [T, P, 2] that the source [1, P, 2] is asked for when the driver shows [T, P, 2].
+
+    `absolute` asks for the driver's own, face shape included. `relative` adds to the source what has changed
+    since the driver's reference frame, the one nearest to the source, so that its own shape stays.
+    """
+    if motion == "absolute":
+        return driver
+    reference = normalized_mean_error(driver, np.broadcast_to(source, driver.shape)).argmin()
+    return source + driver - driver[reference]
+
+
 def follow(
     stage: Stage,
     code: NDArray,
@@ -130,8 +143,9 @@ def follow(
 
     The One-Euro filter runs along time over Δw: it takes out the detector's tremor and keeps quick moves.
     """
-    target = io.points_array(driver)
-    start = np.broadcast_to(io.points_array(source), target.shape).astype(np.float32)
+    start = io.points_array(source)
+    target = goal(start, io.points_array(driver), motion=options.motion)
+    start = np.broadcast_to(start, target.shape).astype(np.float32)
     wplus = torch.from_numpy(code).expand(len(target), -1, -1)
     looks = len(target) * (options.passes + 1) if options.passes else 0
     progress = Progress(log, "animations", looks, unit="drafts")

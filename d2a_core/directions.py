@@ -32,6 +32,7 @@ class Options:
     """Config section `directions`."""
 
     layers: int
+    layer_groups: int
     ica_above: int
     duplicate_cosine: float
     min_displacement: float
@@ -171,6 +172,25 @@ class Distilled:
         return " ".join(f"{name}={count}" for name, count in self.dropped.items())
 
 
+def basis(store: Mapping[str, NDArray]) -> NDArray[np.float32]:
+    """Directions of a store with `vector` [M, L, D], one copy a group of layers: [G·M, L, D], zero elsewhere.
+
+    `layer_groups` G cuts the L layers into equal groups that move independently. A direction found in W
+    moves all layers at once, also those that change nothing of the motion and only cost likeness; drawn
+    apart, FAN learns to move just the layers that the landmarks answer to.
+    """
+    vector, groups = store["vector"], int(store["layer_groups"][0])
+    count, layers, width = vector.shape
+    if layers % groups:
+        raise ValueError(
+            f"directions.layer_groups is {groups}, which does not divide {layers} layers; choose 1, 2 or 4"
+        )
+    split = np.zeros((groups, count, layers, width), np.float32)
+    for group, chosen in enumerate(np.split(np.arange(layers), groups)):
+        split[group][:, chosen] = vector[:, chosen]
+    return split.reshape(groups * count, layers, width)
+
+
 def latent_radius(w: NDArray, mean_w: NDArray, *, quantile: float) -> float:
     """Threshold of the re-norm: the distance from the mean within which this share of the samples lies.
 
@@ -215,6 +235,7 @@ def distil(
     effect, strength = effect[kept] * scale[:, None], strength[kept] * np.abs(scale)
     arrays = {
         "vector": np.repeat(scaled[:, None], options.layers, axis=1).astype(np.float32),
+        "layer_groups": np.array([options.layer_groups], np.int64),
         "mean_w": mean_w.astype(np.float32),
         "radius": np.array([latent_radius(faces.w, mean_w, quantile=options.radius_quantile)], np.float32),
         "effect": effect.astype(np.float32),
@@ -264,4 +285,6 @@ def steer(effect: NDArray, deviation: NDArray, goal: NDArray, *, ridge: float = 
     scaled = effect[:, known] / deviation[known]
     gram = scaled @ scaled.T
     penalty = ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
-    return np.linalg.solve(gram + penalty, scaled @ goal[:, known].T).T.astype(np.float32)
+    return np.linalg.solve(gram + penalty, scaled @ (goal[:, known] / deviation[known]).T).T.astype(
+        np.float32
+    )

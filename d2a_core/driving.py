@@ -16,34 +16,23 @@ from d2a_core.schemes import Scheme
 from d2a_core.smoothing import fill_gaps, one_euro
 from d2a_core.video import Frame
 
+Score = dict[str, tuple[tuple[float, float], ...]]
+
 # Keyframes of the performance: second of a 4 s score → attribute in standard deviations of the samples.
-SCORE: dict[str, tuple[tuple[float, float], ...]] = {
-    "yaw": ((0, 0), (0.4, 0), (1.0, 1.4), (1.4, 1.4), (2.1, -1.4), (2.4, -1.4), (2.9, 0), (4, 0)),
-    "pitch": ((0, 0), (2.7, 0), (3.0, 0.9), (3.3, -0.9), (3.6, 0), (4, 0)),
-    "eye_opening": (
-        (0, 0),
-        (0.15, 0),
-        (0.3, -3.0),
-        (0.45, 0),
-        (2.5, 0),
-        (2.65, -3.0),
-        (2.8, 0),
-        (4, 0),
-    ),
-    "mouth_opening": (
-        (0, 0),
-        (0.9, 0),
-        (1.1, 1.8),
-        (1.3, 0.2),
-        (1.5, 1.6),
-        (1.7, 0),
-        (1.9, 1.4),
-        (2.1, 0),
-        (4, 0),
-    ),
-    "smile": ((0, 0), (2.6, 0), (3.0, 1.6), (3.6, 1.6), (4, 0)),
+POSE_SCORE: Score = {
+    "yaw": ((0, 0), (0.4, 0), (1.0, 1.8), (1.3, 1.8), (2.1, -1.8), (2.4, -1.8), (2.9, 0), (4, 0)),
+    "pitch": ((0, 0), (2.9, 0), (3.2, 1.5), (3.5, -1.2), (3.8, 0), (4, 0)),
 }
+FACE_SCORE: Score = {
+    "eye_opening": ((0, 0), (0.1, 0), (0.25, -3.2), (0.4, 0), (2.45, 0), (2.6, -3.2), (2.75, 0), (4, 0)),
+    "mouth_opening": (
+        (0, 0), (0.9, 0), (1.1, 2.8), (1.3, 0.3), (1.5, 2.6), (1.7, 0), (1.9, 2.2), (2.1, 0), (4, 0),
+    ),
+    "smile": ((0, 0), (2.7, 0), (3.1, 2.4), (3.6, 2.4), (3.9, 0), (4, 0)),
+}  # fmt: skip
 SCORE_SECONDS = 4.0
+STEER_RIDGE = 0.05
+POSE_LAYERS = 4  # head pose lives in the first layers of W+, expression in those after
 
 
 @dataclass(frozen=True)
@@ -57,11 +46,11 @@ class Performance:
     fps: int
 
 
-def score(frames: int) -> NDArray[np.float32]:
+def score(played: Score, frames: int) -> NDArray[np.float32]:
     """Goal of every attribute over time, [frames, A], in standard deviations; cosine-eased keyframes."""
     time = np.linspace(0, SCORE_SECONDS, frames)
     goal = np.zeros((frames, len(directions.ATTRIBUTES)), np.float32)
-    for name, keys in SCORE.items():
+    for name, keys in played.items():
         seconds, values = np.array(keys).T
         after = np.clip(np.searchsorted(seconds, time, side="right"), 1, len(seconds) - 1)
         share = np.clip((time - seconds[after - 1]) / (seconds[after] - seconds[after - 1]), 0, 1)
@@ -72,14 +61,20 @@ def score(frames: int) -> NDArray[np.float32]:
 
 
 def perform(store: Mapping[str, NDArray], wplus: Tensor, performance: Performance) -> Tensor:
-    """Δw [T, L, 512] that plays the score on the face `wplus` [1, 16, 512], within the latent radius.
+    """Δw [T, L, 512] that plays the scores on the face `wplus` [1, 16, 512], within the latent radius.
 
     `store` is the directions' store: each goal becomes the least-squares sum of directions whose measured
-    effects give it.
+    effects give it, pose on the first layers and expression on the rest, so that less of the face changes.
     """
-    goal = score(round(performance.seconds * performance.fps)) * store["deviation"]
-    weights = directions.steer(store["effect"], store["deviation"], goal)
-    delta = torch.einsum("tm,mld->tld", torch.from_numpy(weights), torch.from_numpy(store["vector"]))
+    frames = round(performance.seconds * performance.fps)
+    vector = torch.from_numpy(store["vector"])
+    delta = torch.zeros(frames, *vector.shape[1:])
+    for played, layers in ((POSE_SCORE, slice(0, POSE_LAYERS)), (FACE_SCORE, slice(POSE_LAYERS, None))):
+        goal = score(played, frames) * store["deviation"]
+        weights = torch.from_numpy(
+            directions.steer(store["effect"], store["deviation"], goal, ridge=STEER_RIDGE)
+        )
+        delta[:, layers] = torch.einsum("tm,mld->tld", weights, vector[:, layers])
     base = wplus[:, : delta.shape[1]].expand(len(delta), -1, -1)
     mean_w = torch.from_numpy(store["mean_w"])
     return delta * pairs.renorm(delta, base, mean_w, radius=float(store["radius"][0]))[..., None]

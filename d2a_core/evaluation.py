@@ -11,7 +11,7 @@ from torch import Tensor
 from d2a_core import animations, identity, rendering
 from d2a_core.generator import Generator, broadcast
 from d2a_core.geometry import normalized_mean_error
-from d2a_core.landmarks import Detections
+from d2a_core.landmarks import Detections, detect
 from d2a_core.pictures import grid
 
 SHEET_PAIRS = 12
@@ -25,19 +25,28 @@ class Options:
     passes: int
     seed: int
 
+    @property
+    def renders(self) -> int:
+        """Full-size images: sources, targets, and the result of the open loop and of every pass."""
+        return self.pairs * (3 + self.passes)
+
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Sources and targets in full size: W+ [N, 16, 512], images u1 [N, R, R, 3] and their landmarks."""
+    """Sources and targets: W+ [N, 16, 512], full images u1 [N, R, R, 3], landmarks, embeddings [N, 128]."""
 
     source: Tensor
     source_images: NDArray[np.uint8]
     target_images: NDArray[np.uint8]
     source_landmarks: Detections
     target_landmarks: Detections
+    source_identity: NDArray[np.float32]
+    target_identity: NDArray[np.float32]
 
 
-def hold_out(stage: animations.Stage, options: Options, progress=None) -> HeldOut:
+def hold_out(
+    stage: animations.Stage, embedder: identity.Embedder, options: Options, progress=None
+) -> HeldOut:
     """Draw twice `pairs` faces from `options.seed`; the first half are sources, the second targets.
 
     No stage before draws from that seed, so FAN and the directions have seen none of them. Pairs in
@@ -49,10 +58,10 @@ def hold_out(stage: animations.Stage, options: Options, progress=None) -> HeldOu
         w = generator.map(torch.randn(2 * options.pairs, generator.w_dim, generator=rng)).cpu()
     wplus = broadcast(w, generator.num_layers)
     images = render_all(generator, wplus, progress)
-    landmarks = [
-        stage.detector.detect(images[half]) for half in (slice(options.pairs), slice(options.pairs, None))
-    ]
-    return HeldOut(wplus[: options.pairs], images[: options.pairs], images[options.pairs :], *landmarks)
+    halves = images[: options.pairs], images[options.pairs :]
+    landmarks = [detect(half, stage.detector, batch=4) for half in halves]
+    faces = [embedder.embed(half, seen.points) for half, seen in zip(halves, landmarks, strict=True)]
+    return HeldOut(wplus[: options.pairs], *halves, *landmarks, *faces)
 
 
 def render_all(generator: Generator, wplus: Tensor, progress=None) -> NDArray[np.uint8]:
@@ -83,7 +92,8 @@ def cross_identity(
     paths = animations.drive(stage, held.source, start, target, passes=options.passes)
     for number, path in enumerate(paths, start=1):
         images = render_all(stage.generator, rendering.apply(held.source, path.delta), progress)
-        rows.append(measure(held, images, stage.detector.detect(images), embedder, step=number))
+        seen = detect(images, stage.detector, batch=4)
+        rows.append(measure(held, images, seen, embedder, step=number))
         shown.append(images)
     columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     return columns, sheet(shown)
@@ -94,8 +104,6 @@ def measure(
 ) -> dict[str, NDArray]:
     """One row a pair: errors against the target, identity against the source and between strangers."""
     target, count = held.target_landmarks.points, len(images)
-    source = embedder.embed(held.source_images, held.source_landmarks.points)
-    stranger = embedder.embed(held.target_images, held.target_landmarks.points)
     result = embedder.embed(images, landmarks.points)
     return {
         "pair": np.arange(count, dtype=np.int64),
@@ -103,8 +111,8 @@ def measure(
         "found": landmarks.found & held.target_landmarks.found & held.source_landmarks.found,
         "nme_inter_ocular": normalized_mean_error(landmarks.points, target),
         "nme_box": normalized_mean_error(landmarks.points, target, normaliser="box"),
-        "csim": identity.cosine_similarity(source, result),
-        "csim_strangers": identity.cosine_similarity(source, stranger),
+        "csim": identity.cosine_similarity(held.source_identity, result),
+        "csim_strangers": identity.cosine_similarity(held.source_identity, held.target_identity),
         "yaw_error": np.abs(landmarks.angles[:, 0] - held.target_landmarks.angles[:, 0]),
         "pitch_error": np.abs(landmarks.angles[:, 1] - held.target_landmarks.angles[:, 1]),
     }

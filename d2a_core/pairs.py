@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core import rendering
+from d2a_core.directions import basis
 from d2a_core.generator import Generator, broadcast
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.samples import Samples
@@ -59,7 +60,7 @@ def draw(
     to learn from too. Returns Δw [N, L, 512] and the weights r [N, M] before the re-norm.
     """
     r = torch.rand(len(wplus), len(vector), generator=rng) * 2 - 1
-    delta = torch.einsum("nm,mld->nld", r, vector)
+    delta = (r @ vector.flatten(1)).unflatten(1, vector.shape[1:])
     shrink = renorm(delta, wplus, mean_w, radius=radius)
     reach = torch.rand(len(wplus), 1, generator=rng).sqrt()
     return delta * (shrink * reach)[..., None], r
@@ -78,12 +79,12 @@ def augment(
 ) -> dict[str, NDArray]:
     """Augment the first faces of a shard `per_source` times each: S sources, A augmentations.
 
-    `directions` holds `vector` [M, L, 512], `mean_w` [512] and `radius` [1]. Returns `source_id` [S],
+    `directions` is the store of that stage, M the size of its `basis`. Returns `source_id` [S],
     `source_w` [S, 512], `source_points` [S, P, 2], `weight` r [S, A, M], `delta` [S, A, L, 512], `points`
     [S, A, P, 2] and `found` [S, A]. The draws depend on (seed, shard) alone.
     """
     rng = torch.Generator().manual_seed(plan.seed * 1_000_003 + plan.shard)
-    vector, mean_w = torch.from_numpy(directions["vector"]), torch.from_numpy(directions["mean_w"])
+    vector, mean_w = torch.from_numpy(basis(directions)), torch.from_numpy(directions["mean_w"])
     count = min(plan.sources_per_shard, len(faces.w))
     source = torch.from_numpy(faces.w[:count]).repeat_interleave(plan.per_source, dim=0)
     base = broadcast(source, vector.shape[1])

@@ -17,10 +17,9 @@ def main(snakemake):
         radius=float(io.read_zarr(inputs.directions, ["radius"])["radius"][0]),
         size=settings.draft_size,
     )
-    renders = options.pairs * (3 + options.passes)
-    progress = runtime.Progress(log, "evaluation", renders)
-    held = evaluation.hold_out(stage, options, progress)
+    progress = runtime.Progress(log, "evaluation", options.renders)
     embedder = identity.Embedder(inputs.identity)
+    held = evaluation.hold_out(stage, embedder, options, progress)
     columns, sheet = evaluation.cross_identity(stage, held, embedder, options, progress)
     facts = io.provenance(
         stage="evaluation",

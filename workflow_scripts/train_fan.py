@@ -1,6 +1,6 @@
 """Train the facial action network of one group."""
 
-from d2a_core import fan, io, runtime
+from d2a_core import directions, fan, io, runtime
 
 
 def main(snakemake):
@@ -8,12 +8,12 @@ def main(snakemake):
     options = fan.Options(**snakemake.params.fan)
     device = runtime.device(snakemake.resources)
     faces = fan.faces(io.read_each(snakemake.input.pairs, fan.PAIR_ARRAYS))
-    vector = io.read_zarr(snakemake.input.directions, ["vector"])["vector"]
+    vector = directions.basis(io.read_zarr(snakemake.input.directions))
     facts = io.provenance(
         stage="fan",
         options=options,
         core=snakemake.params.core,
-        pairs=[io.sha256(path) for path in snakemake.input.pairs],
+        pairs=list(map(io.sha256, snakemake.input.pairs)),
         directions=io.zarr_attributes(snakemake.input.directions),
     )
     kept = io.ResumeFile("results/.state/train_fan", facts)

@@ -134,5 +134,5 @@ class Fan(nn.Module):
         x = (self.read(source, target) - self.mean) / self.deviation
         x = self.head(self.blocks(self.embed(self.dropout(x))))
         if self.architecture.directions:
-            return torch.einsum("nm,mld->nld", x, self.vector)
+            return (x @ self.vector.flatten(1)).unflatten(1, self.vector.shape[1:])
         return x.reshape(len(x), self.architecture.layers, self.architecture.w_dim)

@@ -98,6 +98,16 @@ def test_a_target_without_a_face_asks_for_no_motion():
     assert (delta == 0).all()
 
 
+def test_relative_motion_keeps_the_shape_of_the_source_and_absolute_asks_for_the_driver():
+    source = REST[None]
+    wider = REST * [1.2, 1.0]  # a driver with another face
+    driver = np.stack([wider + 0.13, wider, wider - 0.12]).astype(np.float32)
+    relative = animations.goal(source, driver, motion="relative")
+    assert relative[1] == pytest.approx(REST, abs=1e-6)  # the reference is the frame nearest to the source
+    assert relative[0] - relative[2] == pytest.approx(np.full((98, 2), 0.25), abs=1e-6)
+    assert np.array_equal(animations.goal(source, driver, motion="absolute"), driver)
+
+
 def test_frames_move_only_the_first_layers():
     wplus, delta = torch.zeros(1, 16, 512), torch.ones(3, 8, 512)
     moved = rendering.apply(wplus.expand(3, -1, -1), delta)

@@ -54,6 +54,17 @@ def test_orientation_makes_the_strongest_attribute_grow():
     assert sign.tolist() == [-1, 1]  # in standard deviations the second row is 3 and -2
 
 
+def test_basis_moves_each_group_of_layers_alone_and_sums_to_the_directions():
+    vector = np.random.default_rng(0).normal(size=(3, 8, 5)).astype(np.float32)
+    split = directions.basis({"vector": vector, "layer_groups": np.array([4])})
+    assert split.shape == (12, 8, 5)
+    assert np.array_equal(split.reshape(4, 3, 8, 5).sum(axis=0), vector)
+    moved = np.abs(split).sum(axis=2) > 0
+    assert (moved.sum(axis=1) == 2).all() and moved[4].tolist() == [False, False, True, True] + [False] * 4
+    with pytest.raises(ValueError, match="layer_groups is 3, which does not divide 8"):
+        directions.basis({"vector": vector, "layer_groups": np.array([3])})
+
+
 def test_radius_is_the_quantile_of_the_distances():
     w = np.zeros((101, 3))
     w[:, 0] = np.arange(101)
@@ -61,9 +72,10 @@ def test_radius_is_the_quantile_of_the_distances():
 
 
 def test_steering_reaches_the_goal_with_independent_directions():
-    effect = np.diag([2.0, 0.5, 1.0])
-    goal = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, -1.0]])
-    weights = directions.steer(effect, np.ones(3), goal, ridge=1e-9)
+    effect = np.diag([20.0, 0.05, 1.0, 0.0])
+    deviation = np.array([10.0, 0.1, 1.0, 0.0])  # degrees beside fractions, and an unknown attribute
+    goal = np.array([[15.0, 0.0, 0.0, 0.0], [0.0, 0.1, -1.0, 0.0]])
+    weights = directions.steer(effect, deviation, goal, ridge=1e-9)
     assert weights @ effect == pytest.approx(goal, abs=1e-4)
 
 
@@ -83,6 +95,7 @@ def faces():
 
 OPTIONS = directions.Options(
     layers=8,
+    layer_groups=4,
     ica_above=6,
     duplicate_cosine=0.95,
     min_displacement=0.001,

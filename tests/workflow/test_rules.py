@@ -12,9 +12,9 @@ ORDER = ["input", "output", "log", "benchmark", "threads", "resources", "params"
 
 
 def _rules():
-    for path in sorted((ROOT / "rules").glob("*.smk")):
-        for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), re.M):
-            yield pytest.param(name, body, id=name)
+    text = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    found = re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", text, re.M)
+    return [pytest.param(name, body, id=name) for name, body in found]
 
 
 @pytest.mark.parametrize(("name", "body"), _rules())
