@@ -19,6 +19,8 @@ from d2a_core.generator import Generator, broadcast
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.samples import Samples
 
+FREEDOM = 0.5  # share of the radius that any source may move at a right angle to its offset
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -38,11 +40,13 @@ def renorm(delta: Tensor, wplus: Tensor, mean_w: Tensor, *, radius: float) -> Te
     """Factor [N, L] in [0, 1] by which each layer of `delta` [N, L, 512] must shrink to stay within `radius`.
 
     Layer by layer, the largest t with ‖(w - w̄) + t·δ‖ ≤ τ: with a = δ·δ, b = (w - w̄)·δ and
-    c = ‖w - w̄‖² - τ², t = (-b + √(b² - a·c)) / a, clipped to [0, 1]. A source that lies outside already
-    may move on or inside its own sphere: there τ is its own distance. `wplus` is [N, L, 512].
+    c = ‖w - w̄‖² - τ², t = (-b + √(b² - a·c)) / a, clipped to [0, 1]. A source near the sphere or beyond
+    could not move at all; it may go `FREEDOM`·radius sideways: τ² is at least ‖w - w̄‖² + (FREEDOM·radius)².
+    `wplus` is [N, L, 512].
     """
     offset = wplus - mean_w
-    tau = offset.norm(dim=-1).clamp(min=radius)
+    beyond = offset.square().sum(dim=-1) + (FREEDOM * radius) ** 2
+    tau = beyond.clamp(min=radius**2).sqrt()
     a = delta.square().sum(dim=-1).clamp(min=1e-12)
     b = (offset * delta).sum(dim=-1)
     c = offset.square().sum(dim=-1) - tau.square()

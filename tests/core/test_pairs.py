@@ -21,8 +21,9 @@ def test_renorm_leaves_a_step_inside_the_ball_alone():
     assert _renorm([1.0, 0, 0, 0], [3.0, 0, 0, 0], 5) == 1
 
 
-def test_a_source_outside_may_only_move_inwards():
-    assert _renorm([1.0, 0, 0, 0], [9.0, 0, 0, 0], 5) == 0
+def test_a_source_outside_may_move_half_a_radius_sideways_and_inwards():
+    assert _renorm([0, 10.0, 0, 0], [9.0, 0, 0, 0], 5) == pytest.approx(0.25)  # 2.5 of the 10
+    assert _renorm([1.0, 0, 0, 0], [9.0, 0, 0, 0], 5) == pytest.approx((81 + 6.25) ** 0.5 - 9)
     assert _renorm([-4.0, 0, 0, 0], [9.0, 0, 0, 0], 5) == 1
 
 
@@ -42,7 +43,8 @@ def test_draws_stay_in_the_ball_follow_the_span_and_repeat_by_seed():
     delta, weight = draw[0]
     assert torch.equal(delta, draw[1][0])
     assert (weight.abs() <= 1).all()
-    assert ((wplus + delta).norm(dim=-1) <= torch.clamp(wplus.norm(dim=-1), min=3.0) + 1e-4).all()
+    allowed = (wplus.square().sum(dim=-1) + 1.5**2).sqrt().clamp(min=3.0)
+    assert ((wplus + delta).norm(dim=-1) <= allowed + 1e-4).all()
     direction = torch.einsum("nm,mld->nld", weight, vector)
     cosine = torch.cosine_similarity(delta, direction, dim=-1)
     assert cosine[delta.norm(dim=-1) > 1e-3].min() > 0.999

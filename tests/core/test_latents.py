@@ -1,0 +1,59 @@
+import numpy as np
+import torch
+
+from d2a_core import latents, sources
+from d2a_core.landmarks import Detections
+
+
+class Flat:
+    """A generator whose images are one grey, set by the first channel of w."""
+
+    num_layers, w_dim, resolution = 16, 512, 8
+    mean_w = torch.ones(512)
+
+    def map(self, z):
+        return 0.1 * z + 1
+
+    def synthesize(self, wplus, size=None):
+        side = size or self.resolution
+        return wplus[:, 0, 0, None, None, None].expand(-1, 3, side, side) - 1
+
+
+def _sample(shard, seed=0):
+    return latents.sample(Flat(), shard=shard, count=5, seed=seed, size=4, batch=2)
+
+
+def test_a_shard_repeats_by_seed_and_number_and_others_differ():
+    first = _sample(3)
+    assert all(np.array_equal(first[name], _sample(3)[name]) for name in first)
+    assert not np.array_equal(first["z"], _sample(4)["z"])
+    assert not np.array_equal(first["z"], _sample(3, seed=1)["z"])
+
+
+def test_ids_count_on_over_the_shards_and_images_show_their_latent():
+    arrays = _sample(2)
+    assert arrays["sample_id"].tolist() == [10, 11, 12, 13, 14]
+    assert np.allclose(arrays["w"], 0.1 * arrays["z"] + 1)
+    assert arrays["image"].shape == (5, 4, 4, 3) and arrays["image"].dtype == np.uint8
+    shade = (arrays["w"][:, 0].clip(0, 2) * 127.5).round()
+    assert np.abs(arrays["image"][:, 0, 0, 0] - shade).max() <= 1
+
+
+def test_truncation_pulls_a_source_towards_the_mean():
+    full, half, none = (sources.code(Flat(), seed=3, truncation=psi) for psi in (1.0, 0.5, 0.0))
+    assert full.shape == (1, 16, 512)
+    assert torch.allclose(half - 1, 0.5 * (full - 1), atol=1e-6)
+    assert torch.equal(none, torch.ones(1, 16, 512))
+
+
+def test_a_source_without_a_face_is_one_sentence():
+    import pytest
+
+    class Blind:
+        def detect(self, images):
+            count = len(images)
+            nan = np.full((count, 98, 2), np.nan)
+            return Detections(nan, np.zeros(count), np.zeros(count, bool), nan[:, :3, 0], nan)
+
+    with pytest.raises(ValueError, match="no face found on the source 'eve'; choose another seed than 7"):
+        sources.sample(Flat(), Blind(), sources.Options(name="eve", seed=7, truncation=1.0))
