@@ -1,106 +1,17 @@
 """Stage `driving`: clips as landmarks per frame, in the layout of aligned FFHQ faces."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import pyarrow
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from d2a_core import directions, io, pairs
+from d2a_core import io
+from d2a_core.alignment import Layout, align, layout
 from d2a_core.landmarks import LandmarkDetector
-from d2a_core.schemes import Scheme
 from d2a_core.smoothing import fill_gaps, one_euro
 from d2a_core.video import Frame
-
-Score = dict[str, tuple[tuple[float, float], ...]]
-
-# Keyframes of the performance: second of a 4 s score → attribute in standard deviations of the samples.
-POSE_SCORE: Score = {
-    "yaw": ((0, 0), (0.4, 0), (1.0, 1.8), (1.3, 1.8), (2.1, -1.8), (2.4, -1.8), (2.9, 0), (4, 0)),
-    "pitch": ((0, 0), (2.9, 0), (3.2, 1.5), (3.5, -1.2), (3.8, 0), (4, 0)),
-}
-FACE_SCORE: Score = {
-    "eye_opening": ((0, 0), (0.1, 0), (0.25, -3.2), (0.4, 0), (2.45, 0), (2.6, -3.2), (2.75, 0), (4, 0)),
-    "mouth_opening": (
-        (0, 0), (0.9, 0), (1.1, 2.8), (1.3, 0.3), (1.5, 2.6), (1.7, 0), (1.9, 2.2), (2.1, 0), (4, 0),
-    ),
-    "smile": ((0, 0), (2.7, 0), (3.1, 2.4), (3.6, 2.4), (3.9, 0), (4, 0)),
-}  # fmt: skip
-SCORE_SECONDS = 4.0
-STEER_RIDGE = 0.05
-POSE_LAYERS = 4  # head pose lives in the first layers of W+, expression in those after
-
-
-@dataclass(frozen=True)
-class Performance:
-    """A clip that the project renders itself: the face of `seed` plays the score in `seconds`."""
-
-    name: str
-    seed: int
-    truncation: float
-    seconds: float
-    fps: int
-
-
-def score(played: Score, frames: int) -> NDArray[np.float32]:
-    """Goal of every attribute over time, [frames, A], in standard deviations; cosine-eased keyframes."""
-    time = np.linspace(0, SCORE_SECONDS, frames)
-    goal = np.zeros((frames, len(directions.ATTRIBUTES)), np.float32)
-    for name, keys in played.items():
-        seconds, values = np.array(keys).T
-        after = np.clip(np.searchsorted(seconds, time, side="right"), 1, len(seconds) - 1)
-        share = np.clip((time - seconds[after - 1]) / (seconds[after] - seconds[after - 1]), 0, 1)
-        eased = 0.5 - 0.5 * np.cos(np.pi * share)
-        column = directions.ATTRIBUTES.index(name)
-        goal[:, column] = values[after - 1] + eased * (values[after] - values[after - 1])
-    return goal
-
-
-def perform(store: Mapping[str, NDArray], wplus: Tensor, performance: Performance) -> Tensor:
-    """Δw [T, L, 512] that plays the scores on the face `wplus` [1, 16, 512], within the latent radius.
-
-    `store` is the directions' store: each goal becomes the least-squares sum of directions whose measured
-    effects give it, pose on the first layers and expression on the rest, so that less of the face changes.
-    """
-    frames = round(performance.seconds * performance.fps)
-    vector = torch.from_numpy(store["vector"])
-    delta = torch.zeros(frames, *vector.shape[1:])
-    for played, layers in ((POSE_SCORE, slice(0, POSE_LAYERS)), (FACE_SCORE, slice(POSE_LAYERS, None))):
-        goal = score(played, frames) * store["deviation"]
-        weights = torch.from_numpy(
-            directions.steer(store["effect"], store["deviation"], goal, ridge=STEER_RIDGE)
-        )
-        delta[:, layers] = torch.einsum("tm,mld->tld", weights, vector[:, layers])
-    base = wplus[:, : delta.shape[1]].expand(len(delta), -1, -1)
-    mean_w = torch.from_numpy(store["mean_w"])
-    return delta * pairs.renorm(delta, base, mean_w, radius=float(store["radius"][0]))[..., None]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A crop of FFHQ alignment: `centre` [N, 2] and `axis` [N, 2], half its width along the eyes."""
-
-    centre: NDArray[np.float64]
-    axis: NDArray[np.float64]
-
-
-def layout(points: NDArray, scheme: Scheme) -> Layout:
-    """Crop of FFHQ alignment (Karras et al. 2019, appendix A) for points [N, P, 2] in isotropic units.
-
-    With the eye centres' middle e and difference d, and m the mouth's middle minus e: the axis points along
-    d - rot90(m), its length is max(2|d|, 1.8|m|), the centre is e + 0.1 m.
-    """
-    left, right = (points[:, list(eye)].mean(axis=1) for eye in (scheme.left_eye, scheme.right_eye))
-    eyes, across = (left + right) / 2, right - left
-    down = points[:, list(scheme.mouth_corners)].mean(axis=1) - eyes
-    axis = across - np.stack((-down[:, 1], down[:, 0]), axis=1)
-    length = np.maximum(2.0 * np.linalg.norm(across, axis=1), 1.8 * np.linalg.norm(down, axis=1))
-    axis *= (length / np.linalg.norm(axis, axis=1))[:, None]
-    return Layout(eyes + 0.1 * down, axis)
 
 
 def steady(crops: Layout, *, rate_hz: float, cutoff_hz: float) -> Layout:
@@ -117,27 +28,6 @@ def steady(crops: Layout, *, rate_hz: float, cutoff_hz: float) -> Layout:
     )
     axis = smooth[:, 2:]
     return Layout(smooth[:, :2], axis * (width / np.linalg.norm(axis, axis=1, keepdims=True)))
-
-
-def align(points: NDArray, crops: Layout, reference: Layout) -> NDArray[np.float32]:
-    """Move points [N, P, 2] by the similarity that takes each crop to the `reference` crop (one row)."""
-    scale = reference.axis[0] @ np.array([1, 1j]) / (crops.axis @ np.array([1, 1j]))
-    local = (points - crops.centre[:, None]) @ np.array([1, 1j])
-    placed = local * scale[:, None]
-    return (np.stack((placed.real, placed.imag), axis=-1) + reference.centre[0]).astype(np.float32)
-
-
-def reference_layout(table: pyarrow.Table, scheme: Scheme) -> Layout:
-    """The crop of a typical sampled face, from the landmark table of all samples: medians over the faces.
-
-    Landmarks of another detector than FFHQ's sit slightly elsewhere; taking the generator's own faces
-    as reference removes that shift.
-    """
-    found = table.column("found").to_numpy(zero_copy_only=False)
-    crops = layout(io.points_array(table)[found], scheme)
-    return Layout(
-        np.median(crops.centre, axis=0, keepdims=True), np.median(crops.axis, axis=0, keepdims=True)
-    )
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,17 @@
 
 from fractions import Fraction
 
-from d2a_core import driving, generator, io, rendering, runtime, sources, video
+from d2a_core import generator, io, performances, rendering, runtime, sources, video
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     settings = generator.Options(**snakemake.params.generator)
     network = generator.load(settings, snakemake.input.generator, **runtime.hardware(snakemake))
-    performance = driving.Performance(**snakemake.params.performance)
+    performance = performances.Performance(**snakemake.params.performance)
     store = io.read_zarr(snakemake.input.directions)
     wplus = sources.code(network, seed=performance.seed, truncation=performance.truncation)
-    delta = driving.perform(store, wplus, performance)
+    delta = performances.perform(store, wplus, performance)
     facts = io.provenance(generator=settings.name, generator_sha256=io.sha256(snakemake.input.generator))
     progress = runtime.Progress(log, "driving", len(delta), unit="frames")
     video.write_frames(

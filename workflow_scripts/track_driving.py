@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from d2a_core import driving, io, landmarks, runtime, video
+from d2a_core import alignment, driving, io, landmarks, runtime, video
 
 
 def main(snakemake):
@@ -15,7 +15,7 @@ def main(snakemake):
     track = driving.track(
         video.read_frames(snakemake.input.video),
         detector,
-        driving.reference_layout(faces, detector.scheme),
+        alignment.reference_layout(faces, detector.scheme),
         rate=clip.rate,
         smoothing_hz=snakemake.params.smoothing_hz,
         progress=runtime.Progress(log, "driving", clip.frames or 0, unit="frames"),

@@ -10,12 +10,12 @@ import yaml
 from d2a_core import (
     animations,
     directions,
-    driving,
     evaluation,
     fan,
     generator,
     landmarks,
     pairs,
+    performances,
     sources,
 )
 from d2a_core.config import check
@@ -85,7 +85,7 @@ def test_entries_of_lists_have_the_keys_of_their_class():
         return [field.name for field in fields(kind)]
 
     assert names(sources.Options) == list(CONFIG["sources"][0])
-    assert names(driving.Performance) == list(CONFIG["driving"]["performances"][0])
+    assert names(performances.Performance) == list(CONFIG["driving"]["performances"][0])
     assert set(names(pairs.Plan)) - {"shard"} <= set(CONFIG["pairs"])
 
 
