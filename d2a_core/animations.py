@@ -1,7 +1,7 @@
 """Stage `animations`: driving landmarks → path in W+ → frames (paper, "Inference", equations 6 and 7)."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import io, pairs, pictures, rendering
+from d2a_core import fan, generator, io, landmarks, manifold, pictures, rendering
 from d2a_core.generator import Generator
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.landmarks import LandmarkDetector
+from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Fan
 from d2a_core.pictures import grid, resize
 from d2a_core.runtime import Progress
@@ -33,7 +34,13 @@ class Options:
     min_cutoff_hz: float
     beta: float
     crf: int
-    side_by_side_height: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Config section `animations.comparison`: height of the video in px, moments on the sheet."""
+
+    height: int
     sheet_columns: int
 
 
@@ -57,9 +64,30 @@ class Stage:
     generator: Generator
     detector: LandmarkDetector
     fan: Fan
-    radius: float
+    manifold: Manifold
     size: int
     batch: int = 8
+
+
+def load_stage(
+    generator_options: Mapping,
+    landmark_options: Mapping,
+    inputs: object,
+    *,
+    device: str,
+    threads: int,
+) -> Stage:
+    """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`."""
+    settings = generator.Options(**generator_options)
+    detection = landmarks.Options(**landmark_options)
+    draft = io.read_zarr(inputs.draft)
+    return Stage(
+        generator.load(settings, inputs.generator, draft=draft, device=device, threads=threads),
+        landmarks.load_detector(detection, inputs.models, device=device, threads=threads),
+        fan.load(io.read_checkpoint(inputs.fan), device=device),
+        manifold.from_store(io.read_zarr(inputs.directions, manifold.STORED)),
+        size=settings.draft_size,
+    )
 
 
 def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:
@@ -71,9 +99,7 @@ def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: N
     """
     with torch.no_grad():
         change = stage.fan(torch.tensor(current).float(), torch.from_numpy(target).float()).cpu()
-    total = delta + change.nan_to_num(nan=0.0)
-    base = wplus[:, : total.shape[1]]
-    return total * pairs.renorm(total, base, stage.generator.mean_w.cpu(), radius=stage.radius)[..., None]
+    return stage.manifold.renorm(delta + change.nan_to_num(nan=0.0), wplus)
 
 
 def look(
@@ -121,12 +147,13 @@ def goal(source: NDArray, driver: NDArray, *, motion: str) -> NDArray[np.float32
     """Landmarks [T, P, 2] that the source [1, P, 2] is asked for when the driver shows [T, P, 2].
 
     `absolute` asks for the driver's own, face shape included. `relative` adds to the source what has changed
-    since the driver's reference frame, the one nearest to the source, so that its own shape stays.
+    since the driver's neutral frame, the one nearest to the median of the clip, so that its own shape stays.
     """
     if motion == "absolute":
         return driver
-    reference = normalized_mean_error(driver, np.broadcast_to(source, driver.shape)).argmin()
-    return source + driver - driver[reference]
+    median = np.broadcast_to(np.median(driver, axis=0), driver.shape)
+    neutral = normalized_mean_error(driver, median).argmin()
+    return source + driver - driver[neutral]
 
 
 def follow(

@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from d2a_core import manifold
 from d2a_core.samples import Samples
 
 ATTRIBUTES = (
@@ -38,8 +39,7 @@ class Options:
     min_displacement: float
     unit_norm: float
     radius_quantile: float
-    gallery_rows: int
-    gallery_seed: int
+    reach: float
     seed: int
 
 
@@ -191,14 +191,6 @@ def basis(store: Mapping[str, NDArray]) -> NDArray[np.float32]:
     return split.reshape(groups * count, layers, width)
 
 
-def latent_radius(w: NDArray, mean_w: NDArray, *, quantile: float) -> float:
-    """Threshold of the re-norm: the distance from the mean within which this share of the samples lies.
-
-    ‖w - w̄‖ over the samples [N, 512]. Inside that ball the generator was trained; beyond it faces break.
-    """
-    return float(np.quantile(np.linalg.norm(w - mean_w, axis=1), quantile))
-
-
 def distil(
     clusterings: Mapping[str, Mapping[str, NDArray]],
     faces: Samples,
@@ -208,7 +200,7 @@ def distil(
     """Collect the directions of all clusterings, measure, orient and select them.
 
     `clusterings` maps `{part}-k{k}` to its store with `centroid` [k, 512]. Stored: `vector` [M, layers, 512],
-    `mean_w` [512], `radius` [1], `effect` [M, A] on the `ATTRIBUTES`, their `deviation` [A] over the samples.
+    the ball of `manifold.measure`, `effect` [M, A] on the `ATTRIBUTES` and their `deviation` [A].
     """
     candidates = {
         key: collect(store["centroid"], ica_above=options.ica_above, seed=options.seed)
@@ -236,8 +228,7 @@ def distil(
     arrays = {
         "vector": np.repeat(scaled[:, None], options.layers, axis=1).astype(np.float32),
         "layer_groups": np.array([options.layer_groups], np.int64),
-        "mean_w": mean_w.astype(np.float32),
-        "radius": np.array([latent_radius(faces.w, mean_w, quantile=options.radius_quantile)], np.float32),
+        **manifold.measure(faces.w, mean_w, radius_quantile=options.radius_quantile, reach=options.reach),
         "effect": effect.astype(np.float32),
         "deviation": deviation.astype(np.float32),
     }

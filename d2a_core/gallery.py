@@ -1,6 +1,7 @@
 """Pictures of what directions do."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,6 +15,14 @@ from d2a_core.pictures import grid
 STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 FACE_TRUNCATION = 0.6  # a plain face, so that the eye sees the motion
 REACH = 2.0  # times a direction's length at the outermost steps
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `directions.gallery`."""
+
+    rows: int
+    seed: int
 
 
 def caption(row: Mapping[str, object], deviation: NDArray) -> str:
@@ -36,7 +45,7 @@ def choose(effect: NDArray, deviation: NDArray, *, rows: int) -> list[int]:
     """
     known = deviation > 0
     standard = np.abs(effect[:, known] / deviation[known])
-    purity = standard**2 / np.linalg.norm(standard, axis=1, keepdims=True)
+    purity = standard**2 / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-12)
     ranked = np.argsort(-purity, axis=0, kind="stable")  # [M, A]: best of every attribute first
     return list(dict.fromkeys(int(index) for index in ranked.ravel()))[:rows]
 
@@ -45,18 +54,17 @@ def draw(
     generator: Generator,
     store: Mapping[str, NDArray],
     catalogue: Sequence[Mapping[str, object]],
+    options: Options,
     *,
-    rows: int,
-    seed: int,
     size: int,
     progress=None,
 ) -> NDArray[np.uint8]:
     """One row a direction, five steps from -2 to +2 lengths, captioned: u1 [H, W, 3]."""
-    rng = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(options.seed)
     w = generator.map(torch.randn(1, generator.w_dim, generator=rng))
     mean_w = torch.from_numpy(store["mean_w"])
     wplus = broadcast(mean_w + FACE_TRUNCATION * (w.cpu() - mean_w), generator.num_layers)
-    chosen = choose(store["effect"], store["deviation"], rows=rows)
+    chosen = choose(store["effect"], store["deviation"], rows=options.rows)
     pictures = []
     for index in chosen:
         steps = torch.tensor(STEPS)[:, None, None] * REACH * torch.from_numpy(store["vector"][index])

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import directions, pairs
+from d2a_core import directions, manifold
 
 Score = dict[str, tuple[tuple[float, float], ...]]
 
@@ -55,7 +55,7 @@ def score(played: Score, frames: int) -> NDArray[np.float32]:
 
 
 def perform(store: Mapping[str, NDArray], wplus: Tensor, performance: Performance) -> Tensor:
-    """Δw [T, L, 512] that plays the scores on the face `wplus` [1, 16, 512], within the latent radius.
+    """Δw [T, L, 512] that plays the scores on the face `wplus` [1, 16, 512], within the ball of the latents.
 
     `store` is the directions' store: each goal becomes the least-squares sum of directions whose measured
     effects give it, pose on the first layers and expression on the rest, so that less of the face changes.
@@ -69,6 +69,4 @@ def perform(store: Mapping[str, NDArray], wplus: Tensor, performance: Performanc
             directions.steer(store["effect"], store["deviation"], goal, ridge=STEER_RIDGE)
         )
         delta[:, layers] = torch.einsum("tm,mld->tld", weights, vector[:, layers])
-    base = wplus[:, : delta.shape[1]].expand(len(delta), -1, -1)
-    mean_w = torch.from_numpy(store["mean_w"])
-    return delta * pairs.renorm(delta, base, mean_w, radius=float(store["radius"][0]))[..., None]
+    return manifold.from_store(store).renorm(delta, wplus.expand(frames, -1, -1))

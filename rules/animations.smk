@@ -27,7 +27,7 @@ rule animate:
     params:
         generator=config["generator"],
         landmarks=config["landmarks"],
-        animations=config["animations"],
+        animations=without(config["animations"], "comparison"),
         core=core_digest("animate"),
     script:
         "../workflow_scripts/animate.py"
@@ -55,7 +55,8 @@ rule compare_motion:
         mem_mb=2000,
         runtime=30,
     params:
-        animations=config["animations"],
+        comparison=config["animations"]["comparison"],
+        crf=config["animations"]["crf"],
         core=core_digest("compare_motion"),
     script:
         "../workflow_scripts/compare_motion.py"

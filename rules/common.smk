@@ -25,6 +25,11 @@ def core_digest(rule):
     return code_digest(Path(workflow.basedir) / "workflow_scripts" / f"{rule}.py")
 
 
+def without(section, *names):
+    """A config section less the parts that a rule does not depend on."""
+    return {key: value for key, value in section.items() if key not in names}
+
+
 def one_of(names):
     """Regular expression that matches exactly these names."""
     return "|".join(re.escape(str(name)) for name in names) or "(?!)"

@@ -21,7 +21,7 @@ rule collect_directions:
         runtime=15,
     params:
         generator=config["generator"],
-        directions=config["directions"],
+        directions=without(config["directions"], "gallery"),
         clusterings=CLUSTERINGS,
         core=core_digest("collect_directions"),
     script:
@@ -51,7 +51,7 @@ rule draw_gallery:
         runtime=15,
     params:
         generator=config["generator"],
-        directions=config["directions"],
+        gallery=config["directions"]["gallery"],
         core=core_digest("draw_gallery"),
     script:
         "../workflow_scripts/draw_gallery.py"

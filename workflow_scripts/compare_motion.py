@@ -5,16 +5,16 @@ from d2a_core import animations, io, runtime, video
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    options = animations.Options(**snakemake.params.animations)
+    options = animations.Comparison(**snakemake.params.comparison)
     result = video.probe(snakemake.input.video)
     source = io.read_image(snakemake.input.image)
     sheet = animations.Sheet(source, frames=result.frames, columns=options.sheet_columns)
     streams = (video.read_frames(path) for path in (snakemake.input.driver, snakemake.input.video))
     video.write_frames(
-        animations.side_by_side(source, *streams, height=options.side_by_side_height, sheet=sheet),
+        animations.side_by_side(source, *streams, height=options.height, sheet=sheet),
         snakemake.output.side_by_side,
         rate=result.rate,
-        crf=options.crf,
+        crf=snakemake.params.crf,
         metadata=result.metadata,
         progress=runtime.Progress(log, "animations", result.frames, unit="frames"),
     )

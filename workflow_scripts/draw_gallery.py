@@ -1,11 +1,11 @@
 """Show what the strongest directions do to one face."""
 
-from d2a_core import directions, gallery, generator, io, runtime
+from d2a_core import gallery, generator, io, runtime
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    options = directions.Options(**snakemake.params.directions)
+    options = gallery.Options(**snakemake.params.gallery)
     settings = generator.Options(**snakemake.params.generator)
     network = generator.load(
         settings,
@@ -19,10 +19,9 @@ def main(snakemake):
         network,
         store,
         catalogue,
-        rows=options.gallery_rows,
-        seed=options.gallery_seed,
+        options,
         size=settings.draft_size,
-        progress=runtime.Progress(log, "directions", options.gallery_rows, unit="rows"),
+        progress=runtime.Progress(log, "directions", options.rows, unit="rows"),
     )
     io.write_image(picture, snakemake.output.gallery)
 

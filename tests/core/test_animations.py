@@ -4,6 +4,7 @@ import torch
 
 from d2a_core import animations, evaluation, rendering
 from d2a_core.landmarks import Detections
+from d2a_core.manifold import Manifold
 from d2a_core.mean_face import template_of
 from d2a_core.networks.fan import Architecture
 from d2a_core.schemes import WFLW98
@@ -52,9 +53,13 @@ class TimidFan(torch.nn.Module):
         return delta
 
 
+def _ball(radius):
+    return Manifold(LinearWorld.mean_w, radius=radius, reach=radius)
+
+
 def _drive(share, passes, radius=100.0, blind=()):
     world = LinearWorld(blind)
-    stage = animations.Stage(world, world, TimidFan(share), radius=radius, size=8, batch=4)
+    stage = animations.Stage(world, world, TimidFan(share), _ball(radius), size=8, batch=4)
     wplus = torch.zeros(6, 16, 512)
     target = REST + GAIN * np.stack((np.linspace(-3, 3, 6), np.full(6, 1.0)), axis=1)[:, None].astype(
         np.float32
@@ -92,7 +97,7 @@ def test_a_frame_lost_in_the_first_look_flows_on():
 
 def test_a_target_without_a_face_asks_for_no_motion():
     world = LinearWorld()
-    stage = animations.Stage(world, world, TimidFan(1.0), radius=9.0, size=8)
+    stage = animations.Stage(world, world, TimidFan(1.0), _ball(9.0), size=8)
     target = np.full((1, 98, 2), np.nan, np.float32)
     delta = animations.step(stage, torch.zeros(1, 16, 512), torch.zeros(1, 8, 512), REST[None], target)
     assert (delta == 0).all()
@@ -103,7 +108,7 @@ def test_relative_motion_keeps_the_shape_of_the_source_and_absolute_asks_for_the
     wider = REST * [1.2, 1.0]  # a driver with another face
     driver = np.stack([wider + 0.13, wider, wider - 0.12]).astype(np.float32)
     relative = animations.goal(source, driver, motion="relative")
-    assert relative[1] == pytest.approx(REST, abs=1e-6)  # the reference is the frame nearest to the source
+    assert relative[1] == pytest.approx(REST, abs=1e-6)  # the neutral frame is the one nearest to the median
     assert relative[0] - relative[2] == pytest.approx(np.full((98, 2), 0.25), abs=1e-6)
     assert np.array_equal(animations.goal(source, driver, motion="absolute"), driver)
 

@@ -65,12 +65,6 @@ def test_basis_moves_each_group_of_layers_alone_and_sums_to_the_directions():
         directions.basis({"vector": vector, "layer_groups": np.array([3])})
 
 
-def test_radius_is_the_quantile_of_the_distances():
-    w = np.zeros((101, 3))
-    w[:, 0] = np.arange(101)
-    assert directions.latent_radius(w, np.zeros(3), quantile=0.95) == pytest.approx(95)
-
-
 def test_steering_reaches_the_goal_with_independent_directions():
     effect = np.diag([20.0, 0.05, 1.0, 0.0])
     deviation = np.array([10.0, 0.1, 1.0, 0.0])  # degrees beside fractions, and an unknown attribute
@@ -101,8 +95,7 @@ OPTIONS = directions.Options(
     min_displacement=0.001,
     unit_norm=3.0,
     radius_quantile=0.95,
-    gallery_rows=3,
-    gallery_seed=0,
+    reach=0.6,
     seed=0,
 )
 

@@ -25,6 +25,7 @@ def test_a_performance_asks_for_its_goals_by_layer_and_stays_in_the_ball():
         "deviation": np.arange(1.0, count + 1, dtype=np.float32),
         "mean_w": np.zeros(16, np.float32),
         "radius": np.array([9.0], np.float32),
+        "reach": np.array([9.0], np.float32),
     }
     plan = performances.Performance(name="p", seed=0, truncation=1.0, seconds=4.0, fps=25)
     delta = performances.perform(store, torch.zeros(1, 16, 16), plan).numpy()

@@ -1,6 +1,7 @@
 """Config, schema and the options of the core say the same; mistakes are one sentence."""
 
 import copy
+import functools
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from d2a_core import (
     directions,
     evaluation,
     fan,
+    gallery,
     generator,
     landmarks,
     pairs,
@@ -27,8 +29,10 @@ OPTIONS = {
     "generator": generator.Options,
     "landmarks": landmarks.Options,
     "directions": directions.Options,
+    "directions.gallery": gallery.Options,
     "fan": fan.Options,
     "animations": animations.Options,
+    "animations.comparison": animations.Comparison,
     "evaluation": evaluation.Options,
 }
 
@@ -77,7 +81,9 @@ def test_every_key_of_the_config_is_in_the_schema_and_back():
 
 @pytest.mark.parametrize("section", OPTIONS)
 def test_options_have_the_keys_of_their_section(section):
-    assert [field.name for field in fields(OPTIONS[section])] == list(CONFIG[section])
+    keys = functools.reduce(dict.__getitem__, section.split("."), CONFIG)
+    parts = {name.rpartition(".")[2] for name in OPTIONS if name.rpartition(".")[0] == section}
+    assert [field.name for field in fields(OPTIONS[section])] == [key for key in keys if key not in parts]
 
 
 def test_entries_of_lists_have_the_keys_of_their_class():
@@ -100,7 +106,7 @@ def test_entries_of_lists_have_the_keys_of_their_class():
             "both",
             "fan.output is 'both', but it must be one of coefficients, direct",
         ),
-        (("animations", "side_by_side_height"), 333, "must be a multiple of 2"),
+        (("animations", "comparison", "height"), 333, "must be a multiple of 2"),
         (("sources", 0, "name"), "a--b", "sources.0.name is 'a--b', but it may hold only letters"),
         (("sources",), [], "sources is \\[\\], but it must hold at least 1 entry"),
         (("pairs", "shards"), 99, "pairs.shards is 99, but latents.samples gives only 3 shards"),
