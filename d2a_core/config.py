@@ -15,7 +15,12 @@ def check(config: Mapping, schema: Mapping) -> None:
     driving = config["driving"]
     _unique("driving", (clip["name"] for clip in [*driving["performances"], *driving["clips"]]))
     latents, pairs = config["latents"], config["pairs"]
-    shards = -(-latents["samples"] // latents["shard_size"])
+    shards, rest = divmod(latents["samples"], latents["shard_size"])
+    if rest:
+        raise ValueError(
+            f"config: latents.samples is {latents['samples']}, no multiple of latents.shard_size "
+            f"{latents['shard_size']}; shards are full, so choose {(shards + 1) * latents['shard_size']}"
+        )
     if pairs["shards"] > shards:
         raise ValueError(
             f"config: pairs.shards is {pairs['shards']}, but latents.samples gives only {shards} shards; "

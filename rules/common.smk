@@ -59,9 +59,7 @@ def source_of(wildcards):
 
 SHARDS = [
     f"{shard:05d}"
-    for shard in range(
-        -(-config["latents"]["samples"] // config["latents"]["shard_size"])
-    )
+    for shard in range(config["latents"]["samples"] // config["latents"]["shard_size"])
 ]
 PAIR_SHARDS = SHARDS[: config["pairs"]["shards"]]
 PAIR_PLAN = {

@@ -109,6 +109,7 @@ def test_entries_of_lists_have_the_keys_of_their_class():
         (("animations", "comparison", "height"), 333, "must be a multiple of 2"),
         (("sources", 0, "name"), "a--b", "sources.0.name is 'a--b', but it may hold only letters"),
         (("sources",), [], "sources is \\[\\], but it must hold at least 1 entry"),
+        (("latents", "samples"), 1000, "samples is 1000, no multiple of .* 800; .* choose 1600"),
         (("pairs", "shards"), 99, "pairs.shards is 99, but latents.samples gives only 3 shards"),
         (
             ("driving", "clips"),
