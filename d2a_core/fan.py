@@ -161,9 +161,27 @@ class Training:
         self.epoch, self.best, self.history = state["epoch"], state["best"], state["history"]
 
 
-def start(faces: Faces, vector: np.ndarray, options: Options, *, device: str) -> Training:
-    """A training run on `faces` before its first epoch; `vector` [M, L, D] are the directions."""
+def split(faces: Faces, options: Options) -> tuple[Tensor, Tensor]:
+    """Ordered pairs [n, 3] to train on and to choose the epoch by, of different faces."""
+    learn, held = split_by_source(
+        len(faces.points), validation_share=options.validation_share, seed=options.seed
+    )
+    pairs, validation = ordered_pairs(faces, learn), ordered_pairs(faces, held)[:VALIDATION_PAIRS]
+    if not len(pairs) or not len(validation):
+        raise ValueError("no pair with two detected faces to train on; raise pairs.sources_per_shard")
+    return pairs, validation
+
+
+def start(faces: Faces, pairs: Tensor, vector: np.ndarray, options: Options, *, device: str) -> Training:
+    """A training run on `pairs` [n, 3] before its first epoch; `vector` [M, L, D] are the directions."""
     network = build(options, points=faces.points.shape[2], vector=torch.from_numpy(vector)).to(device)
+    sample = batch_of(faces, pairs[:: max(1, len(pairs) // STANDARD_PAIRS)], device)
+    network.standardise(*sample[:2])
+    return go_on(network, options)
+
+
+def go_on(network: Fan, options: Options) -> Training:
+    """A training run that continues from the weights of `network`."""
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
@@ -173,6 +191,8 @@ def start(faces: Faces, vector: np.ndarray, options: Options, *, device: str) ->
 def train(
     training: Training,
     faces: Faces,
+    pairs: Tensor,
+    validation: Tensor,
     options: Options,
     *,
     device: str,
@@ -180,24 +200,15 @@ def train(
     save: Callable[[dict], None] = lambda state: None,
     log: logging.Logger,
 ) -> Training:
-    """Run the epochs that are left; the best one by validation loss stands in `training.best`.
+    """Run the epochs that are left on `pairs` [n, 3]; the best one on `validation` [m, 3] is `training.best`.
 
     `save` receives the whole state after every epoch and `resume` is such a state. Order and dropout are
     drawn anew in each epoch from (seed, epoch), so a run that was killed and resumed repeats the
     uninterrupted one.
     """
-    learn, held = split_by_source(
-        len(faces.points), validation_share=options.validation_share, seed=options.seed
-    )
-    pairs, validation = ordered_pairs(faces, learn), ordered_pairs(faces, held)[:VALIDATION_PAIRS]
-    if not len(pairs) or not len(validation):
-        raise ValueError("no pair with two detected faces to train on; raise pairs.sources_per_shard")
     if resume is not None:
         training.restore(resume)
         log.info("fan resumed epoch=%d/%d", training.epoch, options.epochs)
-    else:
-        sample = batch_of(faces, pairs[:: max(1, len(pairs) // STANDARD_PAIRS)], device)
-        training.network.standardise(*sample[:2])
     total = options.epochs * len(pairs)
     progress = Progress(log, "fan", total, unit="pairs", done=training.epoch * len(pairs))
     for epoch in range(training.epoch, options.epochs):

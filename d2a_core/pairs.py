@@ -64,24 +64,56 @@ def augment(
     [S, A, P, 2] and `found` [S, A]. The draws depend on (seed, shard) alone.
     """
     rng = torch.Generator().manual_seed(plan.seed * 1_000_003 + plan.shard)
-    vector = torch.from_numpy(basis(directions))
     count = min(plan.sources_per_shard, len(faces.w))
-    source = torch.from_numpy(faces.w[:count]).repeat_interleave(plan.per_source, dim=0)
-    base = broadcast(source, vector.shape[1])
-    delta, weight = draw(vector, base, manifold.from_store(directions), rng=rng)
-    points, found = [], []
-    for w, move in zip(source.split(batch), delta.split(batch), strict=True):
-        moved = rendering.apply(broadcast(w, generator.num_layers), move)
-        detections = detector.detect(rendering.render(generator, moved, size))
-        points.append(detections.points)
-        found.append(detections.found)
-        if progress is not None:
-            progress.advance(len(w), found=float(np.concatenate(found).mean()))
-    groups = (count, plan.per_source)
+    wplus = broadcast(torch.from_numpy(faces.w[:count]), generator.num_layers)
+    drawn = augment_codes(
+        generator,
+        detector,
+        wplus,
+        directions,
+        plan.per_source,
+        rng=rng,
+        size=size,
+        batch=batch,
+        progress=progress,
+    )
     return {
         "source_id": faces.sample_id[:count],
         "source_w": faces.w[:count],
         "source_points": faces.points[:count],
+        **drawn,
+    }
+
+
+def augment_codes(
+    generator: Generator,
+    detector: LandmarkDetector,
+    wplus: Tensor,
+    directions: Mapping[str, NDArray],
+    per_source: int,
+    *,
+    rng: torch.Generator,
+    size: int,
+    batch: int = 8,
+    progress=None,
+) -> dict[str, NDArray]:
+    """Move each W+ [S, 16, 512] `per_source` times and detect the drafts.
+
+    Returns `weight` [S, A, M], `delta` [S, A, L, 512], `points` [S, A, P, 2] and `found` [S, A].
+    """
+    groups = (len(wplus), per_source)
+    source = wplus.repeat_interleave(per_source, dim=0)
+    vector = torch.from_numpy(basis(directions))
+    delta, weight = draw(vector, source[:, : vector.shape[1]], manifold.from_store(directions), rng=rng)
+    points, found = [], []
+    for code, move in zip(source.split(batch), delta.split(batch), strict=True):
+        images = rendering.render(generator, rendering.apply(code, move), size)
+        detections = detector.detect(images)
+        points.append(detections.points)
+        found.append(detections.found)
+        if progress is not None:
+            progress.advance(len(code), found=float(np.concatenate(found).mean()))
+    return {
         "weight": weight.numpy().reshape(*groups, -1),
         "delta": delta.numpy().reshape(*groups, *delta.shape[1:]),
         "points": np.concatenate(points).reshape(*groups, -1, 2),

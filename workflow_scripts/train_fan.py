@@ -17,8 +17,10 @@ def main(snakemake):
         directions=io.zarr_attributes(snakemake.input.directions),
     )
     kept = io.ResumeFile("results/.state/train_fan", facts)
-    training = fan.start(faces, vector, options, device=device)
-    fan.train(training, faces, options, device=device, resume=kept.read(), save=kept.write, log=log)
+    pairs, validation = fan.split(faces, options)
+    training = fan.start(faces, pairs, vector, options, device=device)
+    keep = {"resume": kept.read(), "save": kept.write}
+    fan.train(training, faces, pairs, validation, options, device=device, log=log, **keep)
     history = fan.history_columns(training)
     io.write_parquet(history, snakemake.output.history, metadata=facts)
     io.write_image(fan.loss_curve(history), snakemake.output.curve)

@@ -93,8 +93,9 @@ def world():
 
 def _train(world, options, **arguments):
     faces, vector = world
-    training = fan.start(faces, vector, options, device="cpu")
-    return fan.train(training, faces, options, device="cpu", log=LOG, **arguments)
+    pairs, validation = fan.split(faces, options)
+    training = fan.start(faces, pairs, vector, options, device="cpu")
+    return fan.train(training, faces, pairs, validation, options, device="cpu", log=LOG, **arguments)
 
 
 @pytest.mark.parametrize("output", ["coefficients", "direct"])
