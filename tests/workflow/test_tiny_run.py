@@ -13,10 +13,10 @@ from d2a_core import io, video
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "rules", "workflow_scripts", "d2a_core", "schemas", "profiles", "config.yaml")
-FROM_CLUSTERS = {
-    "cluster_landmarks", "collect_directions", "draw_gallery", "augment_latents", "train_fan",
-    "perform_driver", "track_driving", "animate", "compare_motion", "evaluate_cross_identity",
-    "summarize_evaluation",
+EVALUATION = {"evaluate_cross_identity", "summarize_evaluation"}
+FROM_FAN = EVALUATION | {"train_fan", "animate", "compare_motion"}
+FROM_CLUSTERS = FROM_FAN | {
+    "cluster_landmarks", "collect_directions", "draw_gallery", "augment_latents", "perform_driver", "track_driving",
 }  # fmt: skip
 pytestmark = pytest.mark.slow
 
@@ -113,57 +113,22 @@ def test_the_evaluation_beats_no_motion(project):
     assert table["csim"][-1] > table["csim_strangers"][-1]
 
 
-def test_a_comment_reruns_nothing(project):
-    undo = project.edit("d2a_core/pairs.py", "import torch\n", "import torch  # a comment\n")
-    try:
-        assert project.due() == set()
-    finally:
-        undo()
-
-
-def test_clusters_in_the_config_rerun_clusters_and_what_follows(project):
-    undo = project.edit("tiny.yaml", "restarts: 2", "restarts: 3")
-    try:
-        due = project.due()
-    finally:
-        undo()
-    assert due - FROM_CLUSTERS == set()
-    assert {"cluster_landmarks", "collect_directions", "train_fan", "animate"} <= due
-
-
 @pytest.mark.parametrize(
-    ("path", "old", "new", "first", "untouched"),
+    ("path", "old", "new", "due"),
     [
-        (
-            "d2a_core/fan.py",
-            "-2 * x.abs()",
-            "-3 * x.abs()",
-            "train_fan",
-            {
-                "fit_draft",
-                "sample_latents",
-                "detect_landmarks",
-                "cluster_landmarks",
-                "collect_directions",
-                "augment_latents",
-                "perform_driver",
-                "track_driving",
-            },
-        ),
-        (
-            "d2a_core/evaluation.py",
-            "SHEET_PAIRS = 12",
-            "SHEET_PAIRS = 13",
-            "evaluate_cross_identity",
-            {"train_fan", "animate", "compare_motion", "augment_latents"},
-        ),
+        ("d2a_core/pairs.py", "import torch\n", "import torch  # a comment\n", set()),
+        ("workflow_scripts/train_fan.py", "    kept.clear()\n", "    kept.clear()  # done\n", set()),
+        ("tiny.yaml", "restarts: 2", "restarts: 3", FROM_CLUSTERS),
+        ("tiny.yaml", "rows: 3", "rows: 4", {"draw_gallery"}),
+        ("config.yaml", "sheet_columns: 12", "sheet_columns: 5", {"compare_motion"}),
+        ("d2a_core/fan.py", "-2 * x.abs()", "-3 * x.abs()", FROM_FAN),
+        ("d2a_core/evaluation.py", "SHEET_PAIRS = 12", "SHEET_PAIRS = 13", EVALUATION),
     ],
+    ids=["core comment", "script comment", "clusters", "gallery", "sheet", "maths of fan", "of evaluation"],
 )
-def test_maths_of_a_module_reruns_exactly_its_stages(project, path, old, new, first, untouched):
+def test_an_edit_reruns_exactly_what_depends_on_it(project, path, old, new, due):
     undo = project.edit(path, old, new)
     try:
-        due = project.due()
+        assert project.due() == due
     finally:
         undo()
-    assert first in due
-    assert not due & untouched
