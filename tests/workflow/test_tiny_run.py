@@ -16,7 +16,8 @@ PARTS = ("Snakefile", "rules", "workflow_scripts", "d2a_core", "schemas", "profi
 EVALUATION = {"evaluate_cross_identity", "summarize_evaluation"}
 FROM_FAN = EVALUATION | {"train_fan", "animate", "compare_motion"}
 FROM_CLUSTERS = FROM_FAN | {
-    "cluster_landmarks", "collect_directions", "draw_gallery", "augment_latents", "perform_driver", "track_driving",
+    "cluster_landmarks", "collect_directions", "draw_gallery", "augment_latents", "perform_driver",
+    "track_driving",
 }  # fmt: skip
 pytestmark = pytest.mark.slow
 
