@@ -266,16 +266,20 @@ def _columns(
     return columns | {name: effect[:, index].astype(np.float32) for index, name in enumerate(ATTRIBUTES)}
 
 
-def steer(effect: NDArray, deviation: NDArray, goal: NDArray, *, ridge: float = 1e-2) -> NDArray[np.float32]:
+def steer(
+    vector: NDArray, effect: NDArray, deviation: NDArray, goal: NDArray, *, ridge: float
+) -> NDArray[np.float32]:
     """Coefficients [T, M] on the directions whose summed effect comes nearest to `goal` [T, A].
 
-    Effects [M, A], deviations [A] and goals are compared in standard deviations of each attribute; the
-    ridge keeps the step short.
+    Least squares with effects [M, A], deviations [A] and goals compared in standard deviations of each
+    attribute. The ridge weighs the length of the step Σ cᵢvᵢ, `vector` [M, D], not of the coefficients: of
+    all ways to the same effect the shortest changes the face least.
     """
     known = deviation > 0
     scaled = effect[:, known] / deviation[known]
-    gram = scaled @ scaled.T
-    penalty = ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
+    gram, lengths = scaled @ scaled.T, vector.astype(np.float64) @ vector.T
+    penalty = ridge * np.trace(gram) / np.trace(lengths) * lengths
+    penalty += 1e-6 * np.trace(gram) / len(gram) * np.eye(len(gram))  # directions may depend on one another
     return np.linalg.solve(gram + penalty, scaled @ (goal[:, known] / deviation[known]).T).T.astype(
         np.float32
     )

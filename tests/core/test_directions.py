@@ -69,8 +69,16 @@ def test_steering_reaches_the_goal_with_independent_directions():
     effect = np.diag([20.0, 0.05, 1.0, 0.0])
     deviation = np.array([10.0, 0.1, 1.0, 0.0])  # degrees beside fractions, and an unknown attribute
     goal = np.array([[15.0, 0.0, 0.0, 0.0], [0.0, 0.1, -1.0, 0.0]])
-    weights = directions.steer(effect, deviation, goal, ridge=1e-9)
+    weights = directions.steer(np.eye(4), effect, deviation, goal, ridge=1e-9)
     assert weights @ effect == pytest.approx(goal, abs=1e-4)
+
+
+def test_of_two_ways_to_the_same_effect_steering_takes_the_shorter():
+    effect, vector = np.array([[1.0], [1.0]]), np.diag([1.0, 3.0])
+    weights = directions.steer(vector, effect, np.ones(1), np.ones((1, 1)), ridge=1e-3)
+    step = weights @ vector
+    assert (weights @ effect).item() == pytest.approx(1, abs=0.01)
+    assert np.linalg.norm(step) == pytest.approx(1 / np.sqrt(1 + 1 / 9), rel=0.02)  # Lagrange: |step| least
 
 
 @pytest.fixture
