@@ -12,6 +12,10 @@ def check(config: Mapping, schema: Mapping) -> None:
     if error is not None:
         raise ValueError(_sentence(error))
     _unique("sources", (source["name"] for source in config["sources"]))
+    if any(source["name"] == "base" for source in config["sources"]):
+        raise ValueError(
+            "config: a source cannot be called 'base', the FAN of all has that name; choose another"
+        )
     driving = config["driving"]
     _unique("driving", (clip["name"] for clip in [*driving["performances"], *driving["clips"]]))
     latents, pairs = config["latents"], config["pairs"]

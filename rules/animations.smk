@@ -8,7 +8,7 @@ rule animate:
         draft=DRAFT,
         models=FACE_MODELS,
         directions=DIRECTIONS,
-        fan="results/fan/all/base.pt",
+        fan=fan_of,
         code="results/sources/{source}/inversion.zarr",
         landmarks="results/sources/{source}/landmarks.parquet",
         driving="results/driving/{clip}.parquet",

@@ -57,6 +57,15 @@ def source_of(wildcards):
     return named(config["sources"], wildcards.source)
 
 
+def fan_of(wildcards):
+    """Checkpoint that drives a source: its own where the config asks for one, else the base."""
+    photo = "image" in source_of(wildcards)
+    own = {"all": True, "photos": photo, "none": False}[
+        config["fan"]["finetune"]["sources"]
+    ]
+    return f"results/fan/all/{wildcards.source if own else 'base'}.pt"
+
+
 SHARDS = [
     f"{shard:05d}"
     for shard in range(config["latents"]["samples"] // config["latents"]["shard_size"])

@@ -23,7 +23,45 @@ rule train_fan:
         mem_mb=3500,
         runtime=120,
     params:
-        fan=config["fan"],
+        fan=without(config["fan"], "finetune"),
         core=core_digest("train_fan"),
     script:
         "../workflow_scripts/train_fan.py"
+
+
+rule finetune_fan:
+    """Continue the FAN of a group with one source's code fixed, and measure what that brought."""
+    input:
+        generator=GENERATOR,
+        draft=DRAFT,
+        models=FACE_MODELS,
+        identity=IDENTITY,
+        directions=DIRECTIONS,
+        fan="results/fan/{group}/base.pt",
+        code="results/sources/{source}/inversion.zarr",
+        landmarks="results/sources/{source}/landmarks.parquet",
+    output:
+        checkpoint="results/fan/{group}/{source}.pt",
+        history="results/fan/{group}/{source}.history.parquet",
+        comparison="results/fan/{group}/{source}.comparison.parquet",
+        curve=report(
+            "results/fan/{group}/{source}.loss.png",
+            category="Training",
+            labels={"group": "{group}", "figure": "fine-tuning of {source}"},
+        ),
+    log:
+        "results/logs/finetune_fan/{group}-{source}.log",
+    benchmark:
+        "results/benchmarks/finetune_fan/{group}-{source}.tsv"
+    threads: 2
+    resources:
+        mem_mb=3500,
+        runtime=60,
+    params:
+        generator=config["generator"],
+        landmarks=config["landmarks"],
+        fan=without(config["fan"], "finetune"),
+        finetune=config["fan"]["finetune"],
+        core=core_digest("finetune_fan"),
+    script:
+        "../workflow_scripts/finetune_fan.py"

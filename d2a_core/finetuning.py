@@ -1,0 +1,163 @@
+"""Stage `fan`, fine-tuning on one source (paper, section 3.2, "Fine-tuning").
+
+The inverted code ŵ takes the place of the random sources; everything else is as in training. The landmarks of
+the source are those of G(ŵ), not of the photo, or training and use would differ by the inversion's error.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from d2a_core import animations, fan, identity, pairs, rendering
+from d2a_core.geometry import normalized_mean_error
+from d2a_core.networks.fan import Fan
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `fan.finetune`."""
+
+    sources: str
+    augmentations: int
+    held_out: int
+    pairs: int
+    epochs: int
+    learning_rate: float
+
+    @property
+    def drawn(self) -> int:
+        """Faces drawn around a source."""
+        return self.augmentations + self.held_out
+
+
+def around(
+    stage: animations.Stage,
+    code: NDArray,
+    points: NDArray,
+    directions: Mapping[str, NDArray],
+    options: Options,
+    *,
+    seed: int,
+    progress=None,
+) -> fan.Faces:
+    """Augmentations of the one source `code` [1, 16, 512] with landmarks `points` [1, P, 2].
+
+    State 0 is the source; the last `held_out` of the others are never trained on.
+    """
+    drawn = pairs.augment_codes(
+        stage.generator,
+        stage.detector,
+        torch.from_numpy(code),
+        directions,
+        options.drawn,
+        rng=torch.Generator().manual_seed(seed),
+        size=stage.size,
+        progress=progress,
+    )
+    return fan.faces([{"source_points": points, **drawn}])
+
+
+def split(faces: fan.Faces, options: Options, *, seed: int) -> tuple[Tensor, Tensor]:
+    """Pairs [n, 3] to learn from and [m, 3] to choose the epoch by: face 0, from, to.
+
+    Every source → augmentation is among the former; the rest, up to `pairs`, are drawn from the ways between
+    augmentations, which the closed loop needs. The latter lead from the source to what was held out.
+    """
+    known = faces.found[0].nonzero().flatten()
+    learn = known[known <= options.augmentations]
+    held = known[known > options.augmentations]
+    if len(learn) < 3 or not len(held):
+        raise ValueError(
+            f"a face was found on {len(known) - 1} of {faces.found.shape[1] - 1} augmentations, too few to "
+            "fine-tune on; choose another source or set fan.finetune.sources to none"
+        )
+    between = torch.cartesian_prod(learn, learn)
+    between = between[(between[:, 0] != between[:, 1]) & (between[:, 0] > 0)]
+    order = torch.randperm(len(between), generator=torch.Generator().manual_seed(seed))
+    spare = max(0, options.pairs - len(learn) + 1)
+    chosen = torch.cat((_from_source(learn[learn > 0]), between[order[:spare]]))
+    return _of_face_0(chosen), _of_face_0(_from_source(held))
+
+
+def _from_source(states: Tensor) -> Tensor:
+    return torch.stack((torch.zeros_like(states), states), dim=1)
+
+
+def _of_face_0(ways: Tensor) -> Tensor:
+    return torch.cat((torch.zeros_like(ways[:, :1]), ways), dim=1)
+
+
+def tune(
+    base: Fan,
+    faces: fan.Faces,
+    training_options: fan.Options,
+    options: Options,
+    *,
+    device: str,
+    resume: dict | None = None,
+    save: Callable[[dict], None] = lambda state: None,
+    log: logging.Logger,
+) -> fan.Training:
+    """Go on training `base` on the pairs of `split`; epoch 0 of the history is `base` itself.
+
+    When no epoch beats it on the held-out pairs, the base weights are kept.
+    """
+    settings = replace(training_options, epochs=options.epochs, learning_rate=options.learning_rate)
+    learn, held = split(faces, options, seed=settings.seed)
+    training = fan.go_on(base, settings)
+    training.best = {name: value.clone() for name, value in base.state_dict().items()}
+    figures = fan.evaluate(base, faces, held, settings, device=device)
+    training.history = [
+        {"epoch": 0, "learning_rate": 0.0, "training_loss": figures["validation_loss"], **figures}
+    ]
+    return fan.train(training, faces, learn, held, settings, device=device, resume=resume, save=save, log=log)
+
+
+def compare(
+    stage: animations.Stage,
+    tuned: Fan,
+    code: NDArray,
+    faces: fan.Faces,
+    embedder: identity.Embedder,
+    options: Options,
+) -> dict[str, object]:
+    """One row for each held-out augmentation and network: open loop from the source, measured on drafts.
+
+    `nme` against the landmarks asked for (inter-ocular), `csim` between the source and the result.
+    """
+    held = faces.found[0].nonzero().flatten()
+    target = faces.points[0, held[held > options.augmentations]].numpy()
+    source = np.broadcast_to(faces.points[0, :1].numpy(), target.shape)
+    wplus = torch.from_numpy(code).expand(len(target), -1, -1)
+    start = rendering.render(stage.generator, torch.from_numpy(code), stage.size)
+    known = embedder.embed(start, source[:1]).repeat(len(target), axis=0)
+    rows = []
+    for network in (stage.fan, tuned):
+        driven = replace(stage, fan=network)
+        path = next(animations.drive(driven, wplus, source, target, passes=0))
+        images = rendering.render(stage.generator, rendering.apply(wplus, path.delta), stage.size)
+        seen = stage.detector.detect(images)
+        likeness = identity.cosine_similarity(known, embedder.embed(images, seen.points))
+        rows.append((normalized_mean_error(seen.points, target), likeness))
+    return {
+        "network": ["base"] * len(target) + ["finetuned"] * len(target),
+        "target": np.tile(np.arange(len(target)), 2),
+        "nme": np.concatenate([error for error, _ in rows]),
+        "csim": np.concatenate([likeness for _, likeness in rows]),
+    }
+
+
+def summary(rows: Mapping[str, object]) -> str:
+    """Means over the held-out augmentations as `name=value`, for the log."""
+    networks = np.array(rows["network"])
+    parts = [
+        f"{figure}_{name}={np.nanmean(np.asarray(rows[figure])[networks == name]):.4f}"
+        for figure in ("nme", "csim")
+        for name in ("base", "finetuned")
+    ]
+    return " ".join(parts)

@@ -1,0 +1,128 @@
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from d2a_core import animations, fan, finetuning
+from d2a_core.landmarks import Detections
+from d2a_core.manifold import Manifold
+from d2a_core.mean_face import template_of
+from d2a_core.networks.fan import Fan
+from d2a_core.schemes import WFLW98
+
+REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
+TRAINING = fan.Options(
+    output="coefficients",
+    heatmap_size=32,
+    heatmap_sigma=1.5,
+    frequencies=2,
+    width=32,
+    depth=1,
+    epochs=1,
+    batch=16,
+    learning_rate=1e-3,
+    weight_decay=0.0,
+    dropout=0.0,
+    l2_weight=0.1,
+    validation_share=0.2,
+    seed=0,
+)
+OPTIONS = finetuning.Options(
+    sources="all", augmentations=40, held_out=8, pairs=200, epochs=6, learning_rate=3e-3
+)
+DIRECTIONS = {
+    "vector": np.repeat(np.eye(2, 512, dtype=np.float32)[:, None], 8, axis=1),
+    "layer_groups": np.array([1]),
+    "mean_w": np.zeros(512, np.float32),
+    "radius": np.array([2.0], np.float32),
+    "reach": np.array([2.0], np.float32),
+}
+
+
+class World:
+    """A generator and a detector in one: the first two channels of w shift the face."""
+
+    num_layers, w_dim, resolution = 16, 512, 8
+    scheme, mean_w = WFLW98, torch.zeros(512)
+
+    def __init__(self, blind=False):
+        self.blind = blind
+
+    def synthesize(self, wplus, size=None):
+        image = torch.zeros(len(wplus), 3, 8, 8)
+        image[:, :2] = (wplus[:, :8].mean(dim=1)[:, :2] / 8).clamp(-1, 1)[:, :, None, None]
+        return image
+
+    def detect(self, images):
+        shift = (images[:, 0, 0, :2].astype(np.float32) / 127.5 - 1) * 8
+        points = REST + 0.05 * shift[:, None]
+        found = np.full(len(images), not self.blind)
+        points[~found] = np.nan
+        return Detections(points, found.astype(np.float32), found, np.zeros((len(images), 3)), points)
+
+
+class Embedder:
+    """Everybody is the same person."""
+
+    def embed(self, images, points):
+        return np.ones((len(images), 128), np.float32)
+
+
+@pytest.fixture
+def stage():
+    untrained = fan.build(TRAINING, points=98, vector=torch.from_numpy(DIRECTIONS["vector"]))
+    ball = Manifold(torch.zeros(512), radius=2.0, reach=2.0)
+    return animations.Stage(World(), World(), untrained.eval(), ball, size=8)
+
+
+def _tune(stage, faces):
+    base = Fan(stage.fan.architecture, stage.fan.vector)
+    base.load_state_dict(stage.fan.state_dict())
+    log = logging.getLogger("d2a.test")
+    return finetuning.tune(base, faces, TRAINING, OPTIONS, device="cpu", log=log)
+
+
+CODE = np.zeros((1, 16, 512), np.float32)
+
+
+def _faces(stage):
+    return finetuning.around(stage, CODE, REST[None], DIRECTIONS, OPTIONS, seed=3)
+
+
+def test_fine_tuning_lowers_the_error_on_augmentations_that_it_never_saw(stage):
+    faces = _faces(stage)
+    assert faces.points.shape == (1, 49, 98, 2)
+    training = _tune(stage, faces)
+    tuned = fan.load(fan.checkpoint(training, {}), device="cpu")
+    rows = finetuning.compare(stage, tuned, CODE, faces, Embedder(), OPTIONS)
+    errors = {name: rows["nme"][np.array(rows["network"]) == name] for name in ("base", "finetuned")}
+    assert len(errors["base"]) == 8
+    assert errors["finetuned"].mean() < 0.5 * errors["base"].mean()
+    assert rows["csim"] == pytest.approx(1)
+    assert "nme_finetuned=" in finetuning.summary(rows)
+
+
+def test_pairs_to_learn_from_hold_every_way_from_the_source_and_none_to_what_is_held_out(stage):
+    learn, held = finetuning.split(_faces(stage), OPTIONS, seed=0)
+    assert len(learn) == OPTIONS.pairs
+    assert {int(end) for _, start, end in learn if start == 0} == set(range(1, 41))
+    assert learn[:, 1:].max() == 40
+    assert sorted(held[:, 2].tolist()) == list(range(41, 49)) and (held[:, 1] == 0).all()
+
+
+def test_weights_that_nothing_improves_are_the_base(stage):
+    faces = _faces(stage)
+    known = _tune(stage, faces)  # has learned the world; going on from it with a huge step only harms
+    worse = fan.go_on(fan.load(fan.checkpoint(known, {}), device="cpu"), TRAINING).network
+    options = finetuning.Options(**{**vars(OPTIONS), "learning_rate": 10.0, "epochs": 1})
+    log = logging.getLogger("d2a.test")
+    training = finetuning.tune(worse, faces, TRAINING, options, device="cpu", log=log)
+    assert all(torch.equal(training.best[name], known.best[name]) for name in known.best)
+
+
+def test_a_source_whose_augmentations_show_no_face_is_one_sentence(stage):
+    blind = animations.Stage(World(), World(blind=True), stage.fan, stage.manifold, size=8)
+    faces = finetuning.around(blind, CODE, REST[None], DIRECTIONS, OPTIONS, seed=3)
+    with pytest.raises(ValueError, match="a face was found on 0 of 48 augmentations"):
+        finetuning.split(faces, OPTIONS, seed=0)

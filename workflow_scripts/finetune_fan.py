@@ -1,0 +1,44 @@
+"""Fine-tune the facial action network on one source."""
+
+from d2a_core import animations, fan, finetuning, identity, io, runtime
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    inputs, hardware = snakemake.input, runtime.hardware(snakemake)
+    training_options = fan.Options(**snakemake.params.fan)
+    options = finetuning.Options(**snakemake.params.finetune)
+    models = snakemake.params.generator, snakemake.params.landmarks
+    stage = animations.load_stage(*models, inputs, **hardware)
+    code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
+    points = io.points_array(io.read_parquet(inputs.landmarks))
+    directions = io.read_zarr(inputs.directions)
+    progress = runtime.Progress(log, "fan", options.drawn)
+    seed = training_options.seed
+    faces = finetuning.around(stage, code, points, directions, options, seed=seed, progress=progress)
+    facts = io.provenance(
+        stage="fan",
+        options=training_options,
+        finetune=options,
+        core=snakemake.params.core,
+        base_sha256=io.sha256(inputs.fan),
+        source=io.zarr_attributes(inputs.code),
+    )
+    kept = io.ResumeFile("results/.state/finetune_fan", facts)
+    base = fan.load(io.read_checkpoint(inputs.fan), device=hardware["device"])
+    keep = {"resume": kept.read(), "save": kept.write}
+    device = hardware["device"]
+    training = finetuning.tune(base, faces, training_options, options, device=device, log=log, **keep)
+    checkpoint, history = fan.checkpoint(training, facts), fan.history_columns(training)
+    tuned = fan.load(checkpoint, device=device)
+    rows = finetuning.compare(stage, tuned, code, faces, identity.Embedder(inputs.identity), options)
+    log.info("fan %s", finetuning.summary(rows))
+    io.write_parquet(rows, snakemake.output.comparison, metadata=facts)
+    io.write_parquet(history, snakemake.output.history, metadata=facts)
+    io.write_image(fan.loss_curve(history), snakemake.output.curve)
+    io.write_checkpoint(checkpoint, snakemake.output.checkpoint)
+    kept.clear()
+
+
+if __name__ == "__main__":
+    main(snakemake)
