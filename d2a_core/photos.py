@@ -1,0 +1,89 @@
+"""Photos from anywhere, as upright 8-bit RGB pictures."""
+
+import io as streams
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms, ImageOps
+
+from d2a_core import io
+
+OPAQUE = 128  # alpha from which a pixel's colour counts for the background
+DEEP = ("I;16", "I;16B", "I;16L")  # grey of 16 bits
+
+
+@dataclass(frozen=True)
+class Options:
+    """One photo in the config section `sources`: `face` 0 or 1 is the largest on it, N the N-th largest."""
+
+    name: str
+    image: str
+    face: int
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An upright picture `image` u1 [H, W, 3], sRGB, and `notes`, what was done to the file to get there."""
+
+    image: NDArray[np.uint8]
+    notes: tuple[str, ...]
+
+
+def read_photo(path: str | Path) -> Photo:
+    """Read a user's photo: turned upright, in sRGB, 8 bits, opaque, the first picture of an animation.
+
+    What is transparent takes the median colour of what is not. Raises ValueError in one sentence where the
+    file is no such photo.
+    """
+    with io.open_photo(path) as opened:
+        notes = []
+        if getattr(opened, "n_frames", 1) > 1 and opened.format not in ("MPO", "TIFF"):
+            notes.append(f"{path} is animated; the first of its {opened.n_frames} pictures is used")
+        profile = opened.info.get("icc_profile")
+        image = ImageOps.exif_transpose(opened)
+        if opened.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+            notes.append(f"{path} was turned upright as its camera noted")
+        image, remarks = _opaque(_eight_bit(image), path)
+        image, more = _to_srgb(image, profile, path)
+        return Photo(np.array(image.convert("RGB")), (*notes, *remarks, *more))
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits scaled down to 8; Pillow itself would cut it off at 255."""
+    if image.mode in DEEP:
+        return Image.fromarray(np.rint(np.asarray(image, np.float32) / 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its pixels have 32 bits (mode {image.mode}), whose white is unknown")
+    return image
+
+
+def _opaque(image: Image.Image, path: str | Path) -> tuple[Image.Image, tuple[str, ...]]:
+    """Lay a transparent picture on the median colour of its opaque part."""
+    if not image.has_transparency_data:
+        return image, ()
+    pixels = np.asarray(image.convert("RGBA"), np.float32)
+    colour, alpha = pixels[..., :3], pixels[..., 3:] / 255
+    opaque = pixels[..., 3] >= OPAQUE
+    if not opaque.any():
+        raise ValueError("it is wholly transparent")
+    background = np.median(colour[opaque], axis=0)
+    if opaque.all() and alpha.min() == 1:
+        return image.convert("RGB"), ()
+    mixed = np.rint(alpha * colour + (1 - alpha) * background).astype(np.uint8)
+    return Image.fromarray(mixed), (f"{path} is transparent in part; the median colour stands behind it",)
+
+
+def _to_srgb(
+    image: Image.Image, profile: bytes | None, path: str | Path
+) -> tuple[Image.Image, tuple[str, ...]]:
+    """Apply the embedded colour profile, so that wide-gamut and CMYK pictures keep their colours."""
+    if not profile:
+        return image, ()
+    try:
+        source = ImageCms.ImageCmsProfile(streams.BytesIO(profile))
+        target = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, source, target, outputMode="RGB"), ()
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image, (f"the colour profile of {path} does not fit it and is ignored",)
