@@ -145,15 +145,7 @@ class FaceMeshDetector:
     def detect(self, images: NDArray[np.uint8]) -> Detections:
         """Detect the face of each image u1 [N, H, W, 3]; of several faces the most prominent."""
         regions, sure = self._first_regions(images)
-        tensor = facemesh.to_tensor(images)
-        mesh, _ = self.models.mesh(tensor, regions)
-        regions = facemesh.region_around(mesh)
-        regions[:, 2] = np.clip(regions[:, 2], 8, 4 * max(images.shape[1:3]))  # noise has no extent
-        mesh, score = self.models.mesh(tensor, regions)
-        irises, contours = self.models.irises(tensor, mesh)
-        mesh[:, LEFT_CONTOUR, :2], mesh[:, RIGHT_CONTOUR, :2] = contours[:, 0], contours[:, 1]
-        mirrored, _ = self.models.mesh(tensor, regions, mirrored=True)
-        points = symmetric(to_wflw(mesh, irises), to_wflw(mirrored, irises))
+        points, score = two_looks(self.models, images, regions)
         found = sure & (score >= self.options.min_score)
         return describe(points, score, found, self.scheme, images.shape[1:3])
 
@@ -165,6 +157,25 @@ class FaceMeshDetector:
         x, y, side, angle = FFHQ_REGION
         region = np.array([x * width, y * height, side * width, angle], np.float32)
         return np.tile(region, (len(images), 1)), np.ones(len(images), bool)
+
+
+def two_looks(
+    models: facemesh.FaceModels, images: NDArray[np.uint8], regions: NDArray
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The 98 points [N, 98, 3] in pixels, and the mesh score [N], of the face in one region of each image.
+
+    `images` u1 [N, H, W, 3], `regions` [N, 4]. The second look, at a region around the points of the first,
+    refines them; the iris model refines the eyes.
+    """
+    tensor = facemesh.to_tensor(images)
+    mesh, _ = models.mesh(tensor, regions)
+    regions = facemesh.region_around(mesh)
+    regions[:, 2] = np.clip(regions[:, 2], 8, 4 * max(images.shape[1:3]))  # noise has no extent
+    mesh, score = models.mesh(tensor, regions)
+    irises, contours = models.irises(tensor, mesh)
+    mesh[:, LEFT_CONTOUR, :2], mesh[:, RIGHT_CONTOUR, :2] = contours[:, 0], contours[:, 1]
+    mirrored, _ = models.mesh(tensor, regions, mirrored=True)
+    return symmetric(to_wflw(mesh, irises), to_wflw(mirrored, irises)), score
 
 
 def to_wflw(mesh: NDArray, irises: NDArray) -> NDArray[np.float32]:

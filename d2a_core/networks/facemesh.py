@@ -15,6 +15,7 @@ from torch.nn import functional
 DETECTOR_SIDE, MESH_SIDE, EYE_SIDE = 256, 192, 64
 DETECTOR_LAYERS = ((16, 2), (32, 6))  # stride and anchors of a cell
 MIN_BOX_SCORE = 0.5
+SAME_FACE = 0.3  # intersection over union from which two boxes are one face (BlazeFace, section 3.3)
 MESH_MARGIN = 1.5  # the mesh model sees a square this much larger than the face
 EYE_MARGIN = 2.3
 MESH_POINTS = 468
@@ -64,24 +65,41 @@ class FaceModels:
         return regions.astype(np.float32), np.array([score for _, score in found], np.float32)
 
     def _box(self, tensor: NDArray) -> tuple[NDArray, float]:
+        centre, size, eyes, scores = self._candidates(tensor)
+        if not len(centre):
+            return np.array([0.5, 0.5, 1.0, 0.0]), float(scores.max())
+        best = int(np.argmax(scores * size.max(axis=1)))
+        return _merged(centre, size, eyes, scores, _same(centre, size, best)), float(scores[best])
+
+    def faces(self, look: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Regions [K, 4] in pixels of all faces on one look u1 [256, 256, 3], and their scores [K].
+
+        Overlapping candidates are averaged as in `boxes`, from the most prominent face on.
+        """
+        centre, size, eyes, scores = self._candidates(look.astype(np.float32) / 127.5 - 1)
+        regions, sure = np.empty((0, 4), np.float32), np.empty(0, np.float32)
+        while len(centre):
+            best = int(np.argmax(scores * size.max(axis=1)))
+            same = _same(centre, size, best)
+            region = _merged(centre, size, eyes, scores, same) * [*[DETECTOR_SIDE] * 3, 1]
+            regions, sure = np.vstack((regions, region)), np.append(sure, scores[best])
+            centre, size, eyes, scores = (values[~same] for values in (centre, size, eyes, scores))
+        return regions.astype(np.float32), sure.astype(np.float32)
+
+    def _candidates(self, tensor: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+        """Centre [K, 2], size [K, 2], eyes [K, 2, 2] as fractions, and score of what may be a face.
+
+        Where nothing may be one, K is 0 for the first three, and the scores are those of all anchors.
+        """
         raw, logits = self._detector(tensor[None]).values()
         if raw.shape[-1] == 1:
             raw, logits = logits, raw
         scores = 1 / (1 + np.exp(-np.clip(logits[0, :, 0], -80, 80)))
         likely = np.flatnonzero(scores > MIN_BOX_SCORE)
-        if not len(likely):
-            return np.array([0.5, 0.5, 1.0, 0.0]), float(scores.max())
         rows = raw[0, likely] / DETECTOR_SIDE
         centre, size = rows[:, :2] + self._anchors[likely], rows[:, 2:4]
         eyes = rows[:, 4:8].reshape(-1, 2, 2) + self._anchors[likely][:, None]
-        best = int(np.argmax(scores[likely] * size.max(axis=1)))
-        same = overlap(centre, size, best) > 0.3
-        weight = scores[likely][same] / scores[likely][same].sum()
-        x, y = weight @ centre[same]
-        across = np.tensordot(weight, eyes[same], axes=1)
-        across = across[1] - across[0]
-        side = MESH_MARGIN * (weight @ size[same]).max()
-        return np.array([x, y, side, np.arctan2(across[1], across[0])]), float(scores[likely][best])
+        return centre, size, eyes, scores[likely] if len(likely) else scores
 
     def mesh(
         self, images: Tensor, regions: NDArray, *, mirrored: bool = False
@@ -148,6 +166,22 @@ def overlap(centre: NDArray, size: NDArray, best: int) -> NDArray[np.float64]:
     high = np.minimum(centre + size / 2, centre[best] + size[best] / 2)
     shared = np.prod(np.clip(high - low, 0, None), axis=1)
     return shared / (np.prod(size, axis=1) + np.prod(size[best]) - shared)
+
+
+def _same(centre: NDArray, size: NDArray, best: int) -> NDArray[np.bool_]:
+    """Which candidates [K] show the same face as candidate `best`, itself among them whatever its size."""
+    same = overlap(centre, size, best) > SAME_FACE
+    same[best] = True
+    return same
+
+
+def _merged(centre: NDArray, size: NDArray, eyes: NDArray, scores: NDArray, same: NDArray) -> NDArray:
+    """Region (x, y, side, angle) of the candidates that are the `same`, averaged by score."""
+    weight = scores[same] / scores[same].sum()
+    x, y = weight @ centre[same]
+    left, right = np.tensordot(weight, eyes[same], axes=1)
+    across = right - left
+    return np.array([x, y, MESH_MARGIN * (weight @ size[same]).max(), np.arctan2(across[1], across[0])])
 
 
 def to_tensor(images: NDArray) -> Tensor:
