@@ -1,0 +1,119 @@
+"""Back into the photo: the animated face, by the inverse of the alignment and under a soft mask."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
+from d2a_core.alignment import Crop
+from d2a_core.pictures import warped
+from d2a_core.schemes import Scheme
+
+DRAWN = 512  # px, side at which the mask is drawn and blurred
+FOREHEAD = 0.45  # how far the mask reaches above the brows, in distances from mouth to eyes
+FEATHER = 0.015  # of the picture's side: sigma of the mask's soft rim, which lies outside the face
+EDGE = 0.04  # of the picture's side: width over which the mask ends before the picture does
+UPPER_BROW = 5  # first points of a brow in every scheme: its upper line, from left to right
+SUPERSAMPLING = 8  # a face smaller than its picture is sampled up to this much finer, then reduced
+RIM = 2.0  # sigmas by which the face is grown before it is blurred, so that all of it stays covered
+CLEAR = 0.02  # of a blurred edge: its value two sigmas outside
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where frames go on a photo u1 [H, W, 3] with even sides: `box` left, top, right, bottom in pixels.
+
+    `alpha` [bottom - top, right - left, 1] is the share of the frame there.
+    """
+
+    photo: NDArray[np.uint8]
+    crop: Crop
+    box: tuple[int, int, int, int]
+    alpha: NDArray[np.float32]
+
+
+def face_mask(points: NDArray, scheme: Scheme, *, size: int) -> NDArray[np.float32]:
+    """Soft mask [size, size] in [0, 1] of the aligned picture that covers a face in all its positions.
+
+    `points` [T, P, 2] are fractions of the side: those of the source and of every frame. What any of them
+    covers is taken from the frame, so an opened mouth leaves no second chin and a turned head no second
+    cheek, and the mask does not flicker. Rows with NaN, no face having been found, do not count.
+    """
+    seen = points[np.isfinite(points).all(axis=(1, 2))]
+    if not len(seen):
+        raise ValueError("no face to draw a mask around; give landmarks of at least one picture")
+    canvas = Image.new("L", (DRAWN, DRAWN))
+    draw = ImageDraw.Draw(canvas)
+    for outline in _outlines(seen, scheme) * DRAWN:
+        line = [tuple(point) for point in outline.tolist()]
+        draw.polygon(line, fill=255)
+        draw.line([*line, *line[:2]], fill=255, width=round(2 * RIM * FEATHER * DRAWN), joint="curve")
+    soft = np.asarray(canvas.filter(ImageFilter.GaussianBlur(FEATHER * DRAWN)), np.float32) / 255
+    inside = np.clip((soft - CLEAR) / (1 - 2 * CLEAR), 0, 1)
+    steps = (np.arange(DRAWN, dtype=np.float32) + 0.5) / DRAWN
+    ramp = np.clip((np.minimum(steps, 1 - steps) - EDGE / 4) / EDGE, 0, 1)
+    mask = Image.fromarray(inside * np.minimum(ramp, ramp[:, None]))
+    return np.clip(np.asarray(mask.resize((size, size), Image.Resampling.BILINEAR)), 0, 1)
+
+
+def _outlines(points: NDArray, scheme: Scheme) -> NDArray[np.float64]:
+    """Closed lines [T, K, 2] around faces: the contour from temple to temple, back over the forehead."""
+    eyes = points[:, [*scheme.left_eye, *scheme.right_eye]].mean(axis=1, keepdims=True)
+    up = eyes - points[:, list(scheme.mouth_corners)].mean(axis=1, keepdims=True)
+    brows = points[:, [*scheme.left_brow[:UPPER_BROW], *scheme.right_brow[:UPPER_BROW]]]
+    return np.concatenate((points[:, list(scheme.parts["contour"])], brows[:, ::-1] + FOREHEAD * up), axis=1)
+
+
+def prepare(photo: NDArray[np.uint8], crop: Crop, mask: NDArray[np.float32]) -> Place:
+    """Where the frames of a video go on an upright photo u1 [H, W, 3]; `mask` [size, size] as of `face_mask`.
+
+    The photo loses its last row and column where their number is odd, which H.264 cannot hold.
+    """
+    height, width = (length - length % 2 for length in photo.shape[:2])
+    corners = crop.to_photo(_corners_of(mask) * (crop.size / len(mask)))
+    left, top = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, [width - 1, height - 1]).tolist()
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int), [left + 1, top + 1], [width, height])
+    box = (left, top, int(right), int(bottom))
+    alpha = _placed(mask, crop, box)
+    alpha[alpha < CLEAR] = 0  # the bytes out there stay as they were
+    return Place(np.ascontiguousarray(photo[:height, :width]), crop, box, alpha.clip(0, 1)[..., None])
+
+
+def _corners_of(mask: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Corners [4, 2] of the rectangle in which a mask is not 0, in its pixels."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        raise ValueError("the mask is empty; give one that covers a part of the picture")
+    (left, right), (top, bottom) = columns[[0, -1]] + [0, 1], rows[[0, -1]] + [0, 1]
+    return np.array([[left, top], [left, bottom], [right, bottom], [right, top]], np.float64)
+
+
+def paste(place: Place, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The photo u1 [H, W, 3] with an animated face u1 [size, size, 3] in its box; the rest is untouched."""
+    left, top, right, bottom = place.box
+    pasted = place.photo.copy()
+    inside = place.photo[top:bottom, left:right].astype(np.float32)
+    inside += place.alpha * (_placed(frame, place.crop, place.box) - inside)
+    pasted[top:bottom, left:right] = np.rint(inside).clip(0, 255)
+    return pasted
+
+
+def paste_back(
+    photo: NDArray[np.uint8], frame: NDArray[np.uint8], crop: Crop, mask: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """One frame into the photo; for a video `prepare` once and `paste` each frame."""
+    return paste(prepare(photo, crop, mask), frame)
+
+
+def _placed(picture: NDArray, crop: Crop, box: tuple[int, int, int, int]) -> NDArray[np.float32]:
+    """A square picture u1 [S, S, 3] or mask f4 [S, S] as it lies in a box of the photo: [H, W, 3] or [H, W].
+
+    Where the face on the photo is smaller than the picture, the box is sampled finer and then reduced, else
+    it would alias.
+    """
+    left, top, right, bottom = box
+    corners = np.array([[left, top], [left, bottom], [right, bottom], [right, top]])
+    quad = crop.to_crop(corners) * (len(picture) / crop.size)
+    fine = int(np.clip(np.ceil(len(picture) / crop.side), 1, SUPERSAMPLING))
+    return warped(picture, quad, (right - left, bottom - top), fine=fine)
