@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 
 from jsonschema import Draft7Validator
-from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.exceptions import ValidationError, relevance
 
 
 def check(config: Mapping, schema: Mapping) -> None:
     """Raise ValueError when `config` breaks `schema` or contradicts itself."""
-    error = best_match(Draft7Validator(schema).iter_errors(config))
+    error = max(Draft7Validator(schema).iter_errors(config), key=relevance, default=None)
     if error is not None:
-        raise ValueError(_sentence(error))
+        raise ValueError(_sentence(_meant(error)))
     _unique("sources", (source["name"] for source in config["sources"]))
     if any(source["name"] == "base" for source in config["sources"]):
         raise ValueError(
@@ -42,6 +42,16 @@ def _unique(section: str, names: Iterable[str]) -> None:
                 f"config: {section} has the name {name!r} twice; names become file names, choose another"
             )
         seen.add(name)
+
+
+def _meant(error: ValidationError) -> ValidationError:
+    """Of an entry that fits none of its forms, what is wrong with the form whose keys it shares most."""
+    if error.validator != "oneOf":
+        return error
+    keys = set(error.instance) if isinstance(error.instance, dict) else set()
+    shared = [len(keys & set(form["properties"])) for form in error.validator_value]
+    form = shared.index(max(shared))
+    return max((cause for cause in error.context if cause.schema_path[0] == form), key=relevance)
 
 
 def _sentence(error: ValidationError) -> str:

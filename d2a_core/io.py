@@ -382,6 +382,11 @@ def write_text(text: str, path: str | Path) -> None:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
+def write_json(facts: Mapping[str, Any], path: str | Path) -> None:
+    """Write plain values as a JSON file that people can read."""
+    write_text(json.dumps(dict(facts), indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+
+
 def read_json(path: str | Path) -> Any:
     """Read a JSON file; raises ValueError when it is missing or damaged."""
     with _reading(Path(path)):

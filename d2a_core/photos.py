@@ -1,6 +1,7 @@
 """Photos from anywhere, as upright 8-bit RGB pictures."""
 
 import io as streams
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from d2a_core import io
+from d2a_core import alignment, faces, io
+from d2a_core.landmarks import LandmarkDetector
+from d2a_core.networks.facemesh import FaceModels
 
 OPAQUE = 128  # alpha from which a pixel's colour counts for the background
 DEEP = ("I;16", "I;16B", "I;16L")  # grey of 16 bits
@@ -29,6 +32,41 @@ class Photo:
 
     image: NDArray[np.uint8]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A photo's face as the generator's lie: `image` u1 [1024, 1024, 3], its `crop`, all `notes`."""
+
+    image: NDArray[np.uint8]
+    crop: alignment.Crop
+    face: faces.Face
+    notes: tuple[str, ...]
+
+    def facts(self) -> dict[str, object]:
+        """Plain values of the alignment; the crop comes back from them by `alignment.crop_from_facts`."""
+        measured = {"eye_distance_px": round(self.face.eye_distance, 1), "yaw": round(self.face.yaw, 1)}
+        return {**self.crop.facts(), **measured, "notes": list(self.notes)}
+
+
+def align(
+    photo: Photo,
+    options: Options,
+    models: FaceModels,
+    detector: LandmarkDetector,
+    reference: alignment.Layout,
+    *,
+    log: logging.Logger,
+) -> Aligned:
+    """Find the face that `options` ask for and crop it; what the user should know is logged as warnings."""
+    found = faces.find(photo.image, models)
+    face = faces.choose(found, options.face, path=options.image)
+    log.info("sources faces=%d eye_distance_px=%.0f yaw=%.0f", len(found), face.eye_distance, face.yaw)
+    notes = (*photo.notes, *faces.remarks(face, path=options.image))
+    for note in notes:
+        log.warning("%s", note)
+    crop = alignment.find_crop(photo.image, face.points, detector, reference)
+    return Aligned(alignment.extract(photo.image, crop), crop, face, notes)
 
 
 def read_photo(path: str | Path) -> Photo:

@@ -52,9 +52,19 @@ def video_of(wildcards):
     return named(config["driving"]["clips"], wildcards.clip)["path"]
 
 
-def source_of(wildcards):
-    """Config of a source face."""
-    return named(config["sources"], wildcards.source)
+def seeded_of(wildcards):
+    """Config of a source face that the generator makes up."""
+    return named(config["sources"], wildcards.seeded)
+
+
+def photo_of(wildcards):
+    """Config of a source face on a photo."""
+    return named(config["sources"], wildcards.photo)
+
+
+def image_of(wildcards):
+    """File of a photo."""
+    return photo_of(wildcards)["image"]
 
 
 def fan_of(wildcards):
@@ -77,6 +87,8 @@ PAIR_PLAN = {
 CLUSTERINGS = [
     f"{part}-k{k}" for part, ks in config["clusters"]["counts"].items() for k in ks
 ]
+SEEDED = [source["name"] for source in config["sources"] if "seed" in source]
+PHOTOS = [source["name"] for source in config["sources"] if "image" in source]
 SOURCES = [source["name"] for source in config["sources"]]
 PERFORMANCES = [clip["name"] for clip in config["driving"]["performances"]]
 CLIPS = PERFORMANCES + [clip["name"] for clip in config["driving"]["clips"]]
@@ -102,5 +114,7 @@ wildcard_constraints:
     part=one_of(config["clusters"]["counts"]),
     k=r"\d+",
     group=one_of(config["pairs"]["groups"]),
+    seeded=one_of(SEEDED),
+    photo=one_of(PHOTOS),
     source=one_of(SOURCES),
     clip=one_of(CLIPS),

@@ -1,4 +1,4 @@
-"""Faces to animate, as codes in W+."""
+"""Faces to animate: made up from a seed, or on a photo."""
 
 
 rule sample_source:
@@ -7,13 +7,13 @@ rule sample_source:
         generator=GENERATOR,
         models=FACE_MODELS,
     output:
-        image="results/sources/{source}/aligned.png",
-        code=directory("results/sources/{source}/inversion.zarr"),
-        landmarks="results/sources/{source}/landmarks.parquet",
+        image="results/sources/{seeded}/aligned.png",
+        code=directory("results/sources/{seeded}/inversion.zarr"),
+        landmarks="results/sources/{seeded}/landmarks.parquet",
     log:
-        "results/logs/sample_source/{source}.log",
+        "results/logs/sample_source/{seeded}.log",
     benchmark:
-        "results/benchmarks/sample_source/{source}.tsv"
+        "results/benchmarks/sample_source/{seeded}.tsv"
     threads: 2
     resources:
         mem_mb=3000,
@@ -21,7 +21,32 @@ rule sample_source:
     params:
         generator=config["generator"],
         landmarks=config["landmarks"],
-        source=source_of,
+        source=seeded_of,
         core=core_digest("sample_source"),
     script:
         "../workflow_scripts/sample_source.py"
+
+
+rule align_source:
+    """Find the face on a photo and crop it as the faces of the generator lie."""
+    input:
+        image=image_of,
+        models=FACE_MODELS,
+        landmarks=LANDMARK_TABLES,
+    output:
+        image="results/sources/{photo}/aligned.png",
+        alignment="results/sources/{photo}/alignment.json",
+    log:
+        "results/logs/align_source/{photo}.log",
+    benchmark:
+        "results/benchmarks/align_source/{photo}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    params:
+        landmarks=config["landmarks"],
+        photo=photo_of,
+        core=core_digest("align_source"),
+    script:
+        "../workflow_scripts/align_source.py"

@@ -19,6 +19,7 @@ from d2a_core import (
     landmarks,
     pairs,
     performances,
+    photos,
     sources,
 )
 from d2a_core.config import check
@@ -46,6 +47,8 @@ def _objects(schema, path=()):
             yield from _objects(part, (*path, name))
     elif "items" in schema:
         yield from _objects(schema["items"], path)
+    for form in schema.get("oneOf", []):
+        yield from _objects(form, path)
 
 
 def _keys(value, path=()):
@@ -74,11 +77,13 @@ def test_schema_is_closed_complete_described_and_without_defaults():
 
 def test_every_key_of_the_config_is_in_the_schema_and_back():
     in_schema = {(*path, name) for path, part in _objects(SCHEMA) for name in part["properties"]}
-    own_clip = {
+    users_own = {
+        ("sources", "image"),
+        ("sources", "face"),
         ("driving", "clips", "name"),
         ("driving", "clips", "path"),
-    }  # an empty list by default
-    assert set(_keys(CONFIG)) | own_clip == in_schema
+    }  # no photo and no clip by default
+    assert set(_keys(CONFIG)) | users_own == in_schema
 
 
 @pytest.mark.parametrize("section", OPTIONS)
@@ -93,6 +98,9 @@ def test_entries_of_lists_have_the_keys_of_their_class():
         return [field.name for field in fields(kind)]
 
     assert names(sources.Options) == list(CONFIG["sources"][0])
+    photo, seeded = SCHEMA["properties"]["sources"]["items"]["oneOf"]
+    assert names(photos.Options) == list(photo["properties"])
+    assert names(sources.Options) == list(seeded["properties"])
     assert names(performances.Performance) == list(CONFIG["driving"]["performances"][0])
     assert set(names(pairs.Plan)) - {"shard"} <= set(CONFIG["pairs"])
 
@@ -110,6 +118,33 @@ def test_entries_of_lists_have_the_keys_of_their_class():
         ),
         (("animations", "comparison", "height"), 333, "must be a multiple of 2"),
         (("sources", 0, "name"), "a--b", "sources.0.name is 'a--b', but it may hold only letters"),
+        (
+            ("sources", 0),
+            {"name": "me", "image": "me.jpg"},
+            "sources.0 lacks the key 'face'; copy it",
+        ),
+        (
+            ("sources", 0),
+            {"name": "me", "image": "me.jpg", "face": -1},
+            "sources.0.face is -1, but it must be at least 0",
+        ),
+        (
+            ("sources", 0),
+            {"name": "me", "image": "me.jpg", "face": 0, "seed": 3},
+            "sources.0 has no key 'seed'; known keys are name, image, face",
+        ),
+        (
+            ("sources", 0),
+            {"name": "me", "seed": 3, "truncation": 0.7, "image": "me.jpg"},
+            "sources.0 has no key 'image'; known keys are name, seed, truncation",
+        ),
+        (("sources", 0, "seed"), -4, "sources.0.seed is -4, but it must be at least 0"),
+        (("sources", 0), "me.jpg", "sources.0 is 'me.jpg', but it must be of type object"),
+        (
+            ("sources",),
+            [{"name": "a", "seed": 1, "truncation": 1}, {"name": "a", "image": "a.jpg", "face": 0}],
+            "sources has the name 'a' twice",
+        ),
         (("sources",), [], "sources is \\[\\], but it must hold at least 1 entry"),
         (("latents", "samples"), 1000, "samples is 1000, no multiple of .* 800; .* choose 1600"),
         (("pairs", "shards"), 99, "pairs.shards is 99, but latents.samples gives only 3 shards"),

@@ -1,0 +1,29 @@
+"""Find the face on a photo and crop it as the faces of the generator lie."""
+
+import dataclasses
+
+from d2a_core import alignment, io, landmarks, photos, runtime
+from d2a_core.networks import facemesh
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    inputs, hardware = snakemake.input, runtime.hardware(snakemake)
+    options = photos.Options(**snakemake.params.photo)
+    aligned_faces = dataclasses.replace(landmarks.Options(**snakemake.params.landmarks), box="ffhq")
+    detector = landmarks.load_detector(aligned_faces, inputs.models, **hardware)
+    aligned = photos.align(
+        photos.read_photo(inputs.image),
+        options,
+        facemesh.FaceModels(inputs.models, threads=snakemake.threads),
+        detector,
+        alignment.reference_layout(io.read_parquets(inputs.landmarks), detector.scheme),
+        log=log,
+    )
+    facts = io.provenance(stage="sources", source=options, photo_sha256=io.sha256(inputs.image))
+    io.write_json({**aligned.facts(), **facts}, snakemake.output.alignment)
+    io.write_image(aligned.image, snakemake.output.image, text=facts)
+
+
+if __name__ == "__main__":
+    main(snakemake)
