@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from d2a_core.clock import UNKNOWN_HZ, nominal_rate, paced
 from d2a_core.io import atomic_path
+from d2a_core.soundtrack import Soundtrack
 
 if TYPE_CHECKING:
     from d2a_core.runtime import Progress
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 PRESET = "veryfast"
 THREADS = 2  # not the machine's number: x264 gives other bytes for another count
 TAGS = ("title", "comment", "description")  # mp4 fields that players and file managers show
+OPENING = {"protocol_whitelist": "file", "pattern_type": "none"}  # no playlist reaches the net, % is a name
+TEXT_ART = ("tty", "bin", "xbin", "adf", "idf")  # FFmpeg "plays" any .txt as a terminal
+MAX_GAP_S = 60.0  # no clip of a face stands still for longer; a broken clock does
+ASPECT_SLACK = 0.02  # rounding to even sides
 BT709 = 1  # primaries, transfer and matrix alike (ITU-T H.273, tables 2-4)
 CHROMA = (  # of RGB → 4:2:0: the mean of four pixels, correctly rounded, on every processor
     Interpolation.AREA | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
@@ -32,18 +39,18 @@ CHROMA = (  # of RGB → 4:2:0: the mean of four pixels, correctly rounded, on e
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a container says of its video; None where it does not know.
+    """What a video is.
 
-    `width` and `height` are those of the upright picture, after the turn by `rotation` degrees
-    clockwise (0, 90, 180 or 270). `rate` is the mean frame rate in Hz. `metadata` holds those of
-    `TAGS` that the file has.
+    `width` and `height` are those of the upright picture in square pixels, after the turn by
+    `rotation` degrees clockwise (0, 90, 180 or 270). `rate` in Hz and `frames` are those of
+    `read_frames`, `metadata` holds those of `TAGS` that the file has.
     """
 
     width: int
     height: int
     rate: Fraction
-    frames: int | None
-    duration_s: float | None
+    frames: int
+    duration_s: float
     has_audio: bool
     rotation: int
     metadata: dict[str, str]
@@ -58,24 +65,26 @@ class Frame:
     image: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class _Scan:
+    """What must be known before frames are read: the `first` one, when it starts, `rate` and number."""
+
+    first: av.VideoFrame
+    start_s: float
+    rate: Fraction
+    frames: int
+
+
 def probe(path: str | Path) -> VideoInfo:
     """Read what a video is, and that its first frame can be decoded; raises ValueError if not."""
     with _reading(path) as (container, stream):
-        frame = next(container.decode(stream), None)
-        if frame is None:
-            raise ValueError(_no_frame(path))
-        turn = _turn(frame)
-        sides = (frame.width, frame.height)
-        duration_s = None
-        if stream.duration is not None:
-            duration_s = float(stream.duration * stream.time_base)
-        elif container.duration is not None:  # Matroska and WebM note it for the file only
-            duration_s = container.duration / av.time_base
+        scan = _scan(path, container, stream)
+        turn, sides = _turn(scan.first), _square(scan.first, stream)
         return VideoInfo(
             *(sides[::-1] if turn in (90, 270) else sides),
-            rate=_rate(path, stream),
-            frames=stream.frames or None,
-            duration_s=duration_s,
+            rate=scan.rate,
+            frames=scan.frames,
+            duration_s=float(scan.frames / scan.rate),
             has_audio=bool(container.streams.audio),
             rotation=turn,
             metadata={tag: text for tag, text in container.metadata.items() if tag in TAGS},
@@ -85,19 +94,31 @@ def probe(path: str | Path) -> VideoInfo:
 def read_frames(path: str | Path, *, threads: int = THREADS) -> Iterator[Frame]:
     """Decode a video one frame at a time; memory does not grow with its length.
 
+    Frames come at the constant rate of `probe(path).rate`, at each tick the one nearest in time: a clip of
+    variable rate keeps its length and stays in step with its sound, one of constant rate gives every frame
+    once. Filters along time need a constant rate, and players and editors are at home with it. A frame shown
+    for several ticks is the same array each time.
+
     Raises ValueError, on the first step, when the file is absent, no video or holds no frame, and
     later where it is damaged.
     """
     with _reading(path) as (container, stream):
+        scan = _scan(path, container, stream)
+    with _reading(path) as (container, stream):
         stream.thread_type, stream.thread_count = "AUTO", threads
-        rate, start, index = _rate(path, stream), None, -1
-        for index, frame in enumerate(container.decode(stream)):
-            time_s = float(index / rate) if frame.time is None else frame.time
-            start = time_s if start is None else start
-            image = np.rot90(frame.to_ndarray(format="rgb24"), -_turn(frame) // 90)
-            yield Frame(index, time_s - start, np.ascontiguousarray(image))
-        if index < 0:
-            raise ValueError(_no_frame(path))
+        index, sides = 0, _square(scan.first, stream)
+        for frame, ticks in paced(_timed(container.decode(stream), scan), scan.rate):
+            image = _upright(path, frame, stream, sides) if ticks else None
+            for _ in range(ticks):
+                yield Frame(index, float(index / scan.rate), image)
+                index += 1
+
+
+def _timed(frames: Iterable[av.VideoFrame], scan: _Scan) -> Iterator[tuple[float, float, av.VideoFrame]]:
+    """Frames as (seconds after the first, seconds each lasts, frame)."""
+    for number, frame in enumerate(frames):
+        time_s = float(number / scan.rate) if frame.time is None else frame.time - scan.start_s
+        yield time_s, float((frame.duration or 0) * frame.time_base) or float(1 / scan.rate), frame
 
 
 @contextmanager
@@ -105,11 +126,14 @@ def _reading(path: str | Path) -> Iterator[tuple["av.container.InputContainer", 
     """Open a container at its main video stream; what FFmpeg finds wrong becomes one sentence."""
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path} does not exist; give the path of a video file")
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise ValueError(f"{path} {problem}; give the path of a video file")
     try:
-        with av.open(str(path.absolute())) as container:
+        with av.open(str(path.absolute()), options=OPENING) as container:
             stream = container.streams.best("video")
-            if stream is None:
+            if container.format.name in TEXT_ART:
+                raise ValueError(f"{path} is a text; give a clip that shows a face")
+            if stream is None or stream.disposition & Disposition.attached_pic:
                 raise ValueError(f"{path} has no video stream; give a clip that shows a face")
             yield container, stream
     except av.FFmpegError as error:
@@ -118,15 +142,68 @@ def _reading(path: str | Path) -> Iterator[tuple["av.container.InputContainer", 
         ) from error
 
 
-def _no_frame(path: str | Path) -> str:
-    return f"{path} holds no video frame; give a clip that shows a face"
+def _scan(path: str | Path, container: "av.container.InputContainer", stream: "av.VideoStream") -> _Scan:
+    """Measure time on the packets of the whole clip; only the first frame is decoded.
+
+    Headers are not to be trusted: browsers write WebM "of 1000 Hz" and of no length.
+    """
+    first, stamps = None, []
+    for packet in container.demux(stream):
+        if packet.size and not packet.is_discard:
+            stamp = packet.dts if packet.pts is None else packet.pts
+            stamps.append((stamp, packet.duration or 0))
+        first = next(iter(packet.decode()), None) if first is None else first
+    if first is None:
+        raise ValueError(f"{path} holds no video frame; give a clip that shows a face")
+    _check_whole(path, container, stream)
+    declared = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    if first.time is None or any(stamp is None for stamp, _ in stamps):  # a bare stream without a clock
+        rate = next(iter(declared), UNKNOWN_HZ)
+        return _Scan(first, 0.0, rate, len(stamps))
+    ordered = np.array(sorted(stamps), dtype=np.float64) * float(stream.time_base)
+    times = ordered[:, 0] - first.time
+    _check_steady(path, times)
+    rate = nominal_rate(times, declared)
+    ends_s = max(times[-1], 0.0) + (ordered[-1, 1] or float(1 / rate))
+    return _Scan(first, first.time, rate, max(1, round(ends_s * rate)))
 
 
-def _rate(path: str | Path, stream: "av.VideoStream") -> Fraction:
-    rate = stream.average_rate or stream.guessed_rate
-    if not rate:
-        raise ValueError(f"{path} tells no frame rate; convert it to an mp4 in H.264")
-    return Fraction(rate)
+def _check_whole(
+    path: str | Path, container: "av.container.InputContainer", stream: "av.VideoStream"
+) -> None:
+    """Raise ValueError when the index of an mp4 points behind the end of the file."""
+    if "mp4" not in container.format.name:
+        return
+    if any(entry.pos + entry.size > container.size for entry in stream.index_entries):
+        raise ValueError(f"{path} ends before its last frame; copy or download it again, it is incomplete")
+
+
+def _check_steady(path: str | Path, times: NDArray) -> None:
+    gaps = np.diff(times)
+    if len(gaps) and gaps.max() > MAX_GAP_S:
+        raise ValueError(
+            f"{path} shows nothing for {gaps.max():.0f} s after {times[gaps.argmax()]:.1f} s; "
+            "its clock is broken, encode it anew or cut it there"
+        )
+
+
+def _square(frame: av.VideoFrame, stream: "av.VideoStream") -> tuple[int, int]:
+    """Width and height in square pixels of a frame as it is stored; anamorphic ones are widened."""
+    ratio = stream.sample_aspect_ratio
+    return (round(frame.width * ratio) if ratio else frame.width), frame.height
+
+
+def _upright(
+    path: str | Path, frame: av.VideoFrame, stream: "av.VideoStream", sides: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Picture u1 [H, W, 3] of a frame, at the size of the first; conferences send smaller ones at times."""
+    width, height = _square(frame, stream)
+    if abs(width * sides[1] / (height * sides[0]) - 1) > ASPECT_SLACK:
+        raise ValueError(
+            f"{path} turns from {sides[0]}×{sides[1]} into {width}×{height} on the way; cut it there"
+        )
+    image = frame.to_ndarray(format="rgb24", width=sides[0], height=sides[1])
+    return np.ascontiguousarray(np.rot90(image, -_turn(frame) // 90))
 
 
 def _turn(frame: av.VideoFrame) -> int:
@@ -140,7 +217,9 @@ class VideoWriter:
     A context manager. The file appears under its name when the block is left without exception;
     until then, and after one, there is nothing playable. The same frames and `threads` give the
     same bytes. `rate` is in Hz, `crf` x264's quality from 0 (best) to 51, `metadata` holds any of
-    `TAGS`. Raises ValueError for other metadata, odd or changing sizes, and when no frame came.
+    `TAGS`. `audio` is a video whose sound goes along, its first frame being that of the result; the sound
+    ends with the pictures. Raises ValueError for other metadata, odd or changing sizes, and when no
+    frame came.
     """
 
     def __init__(
@@ -149,6 +228,7 @@ class VideoWriter:
         *,
         rate: Fraction,
         metadata: Mapping[str, str],
+        audio: str | Path | None = None,
         crf: int = 16,
         threads: int = THREADS,
     ) -> None:
@@ -160,8 +240,8 @@ class VideoWriter:
         if rate <= 0:
             raise ValueError(f"{rate} frames a second is no rate; give one above 0")
         self.path, self.rate, self.metadata = Path(path), Fraction(rate), dict(metadata)
-        self.crf, self.threads, self.frames = crf, threads, 0
-        self._colours, self._stream = VideoReformatter(), None
+        self.audio, self.crf, self.threads, self.frames = audio, crf, threads, 0
+        self._colours, self._stream, self._sound = VideoReformatter(), None, None
 
     def __enter__(self) -> "VideoWriter":
         with ExitStack() as resources:
@@ -187,6 +267,7 @@ class VideoWriter:
             if self._stream is None:
                 raise ValueError(f"there is no frame to write to {self.path}; give at least one")
             self._container.mux(self._stream.encode())
+            self._advance_sound()
 
     def write(self, image: NDArray[np.uint8]) -> None:
         """Append one frame u1 [H, W, 3]; H and W are even and the same for all."""
@@ -208,6 +289,11 @@ class VideoWriter:
         frame.pts, frame.time_base = self.frames, 1 / self.rate
         self._container.mux(self._stream.encode(frame))
         self.frames += 1
+        self._advance_sound()
+
+    def _advance_sound(self) -> None:
+        if self._sound is not None:
+            self._sound.advance(float(self.frames / self.rate))
 
     def _start(self, height: int, width: int) -> "av.VideoStream":
         if width % 2 or height % 2:
@@ -220,7 +306,16 @@ class VideoWriter:
         context.flags |= av.codec.context.Flags.bitexact
         context.color_primaries = context.color_trc = context.colorspace = BT709
         context.color_range = ColorRange.MPEG
+        self._sound = None if self.audio is None else self._open_sound(self.audio)
         return stream
+
+    def _open_sound(self, path: str | Path) -> Soundtrack | None:
+        with _reading(path) as (container, stream):
+            if not container.streams.audio:
+                return None
+            start_s = _scan(path, container, stream).start_s
+        source = self._resources.enter_context(av.open(str(Path(path).absolute()), options=OPENING))
+        return Soundtrack(source, self._container, start_s)
 
 
 def write_frames(
@@ -229,12 +324,13 @@ def write_frames(
     *,
     rate: Fraction,
     metadata: Mapping[str, str],
+    audio: str | Path | None = None,
     crf: int = 16,
     threads: int = THREADS,
     progress: "Progress | None" = None,
 ) -> None:
     """Encode images u1 [H, W, 3] as they come, by a `VideoWriter`; `progress` counts them."""
-    with VideoWriter(path, rate=rate, metadata=metadata, crf=crf, threads=threads) as writer:
+    with VideoWriter(path, rate=rate, metadata=metadata, audio=audio, crf=crf, threads=threads) as writer:
         for image in frames:
             writer.write(image)
             if progress is not None:

@@ -1,0 +1,115 @@
+"""Sound of one video carried into another: copied where an mp4 can hold it, else encoded as AAC."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import av
+from av.audio.frame import AudioFrame
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.filter import Graph
+
+COPIED = {"aac", "mp3", "ac3", "eac3", "alac"}  # what players expect in an mp4; FLAC and Opus fail in some
+AAC_BIT_RATE = 160_000  # Hz: transparent for two channels
+AAC_SAMPLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+PREROLL_S = 0.1  # of copied sound before the first picture: decoders need a packet or two to start
+
+
+class Soundtrack:
+    """The sound of `source`, muxed into `target` in step with the pictures.
+
+    `origin_s` is the time in the source's clock that becomes 0. `advance` muxes what belongs before a
+    moment, so that neither pictures nor sound pile up in memory.
+    """
+
+    def __init__(self, source: "InputContainer", target: "OutputContainer", origin_s: float) -> None:
+        self.target, self.origin_s = target, origin_s
+        stream = source.streams.best("audio")
+        if stream.codec_context.codec.canonical_name in COPIED:
+            self.stream = target.add_stream_from_template(stream)
+            packets = self._copied(source, stream)
+        else:
+            self.stream = _encoder(target, stream)
+            packets = self._encoded(source, stream)
+        self._packets = packets
+        self._next: av.Packet | None = None
+
+    def advance(self, until_s: float) -> None:
+        """Mux the packets that start before `until_s`, seconds after the first picture."""
+        while True:
+            self._next = self._next or self._read()
+            if self._next is None or float(self._next.pts * self._next.time_base) >= until_s:
+                return
+            self._next.stream = self.stream
+            self.target.mux(self._next)
+            self._next = None
+
+    def _read(self) -> av.Packet | None:
+        try:
+            return next(self._packets, None)
+        except av.InvalidDataError:  # damaged sound ends; it is not worth losing the video for
+            return None
+
+    def _copied(self, source: "InputContainer", stream: "av.AudioStream") -> Iterator[av.Packet]:
+        shift = round(self.origin_s / stream.time_base)
+        for packet in source.demux(stream):
+            if packet.pts is None:  # the end of the stream, or a packet that nobody could place
+                continue
+            packet.pts -= shift
+            packet.dts = packet.pts  # sound has no other order
+            if float((packet.pts + (packet.duration or 0)) * packet.time_base) > -PREROLL_S:
+                yield packet
+
+    def _encoded(self, source: "InputContainer", stream: "av.AudioStream") -> Iterator[av.Packet]:
+        graph, shift = _in_step(stream, self.stream), round(self.origin_s / stream.time_base)
+        for frame in _decoded(source, stream):
+            frame.pts -= shift
+            graph.push(frame)
+            yield from self._pulled(graph)
+        graph.push(None)
+        yield from self._pulled(graph)
+        yield from self.stream.encode()
+
+    def _pulled(self, graph: "Graph") -> Iterator[av.Packet]:
+        while True:
+            try:
+                frame = graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            yield from self.stream.encode(frame)
+
+
+def _decoded(source: "InputContainer", stream: "av.AudioStream") -> Iterator[AudioFrame]:
+    """Frames that have a time; a damaged packet leaves a gap."""
+    for packet in source.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            continue
+        yield from (frame for frame in frames if frame.pts is not None)
+
+
+def _encoder(target: "OutputContainer", stream: "av.AudioStream") -> "av.AudioStream":
+    rate = stream.codec_context.sample_rate
+    encoder = target.add_stream(
+        "aac",
+        rate=rate if rate in AAC_SAMPLE_RATES else 48000,
+        layout="mono" if stream.codec_context.channels == 1 else "stereo",
+    )
+    encoder.codec_context.bit_rate = AAC_BIT_RATE
+    encoder.codec_context.flags |= av.codec.context.Flags.bitexact
+    return encoder
+
+
+def _in_step(stream: "av.AudioStream", encoder: "av.AudioStream") -> "Graph":
+    """Filter that starts at time 0 and fills or cuts where the clock of the sound jumps."""
+    graph, context = av.filter.Graph(), encoder.codec_context
+    form = f"sample_fmts=fltp:sample_rates={context.sample_rate}:channel_layouts={context.layout.name}"
+    graph.link_nodes(
+        graph.add_abuffer(template=stream),
+        graph.add("aresample", f"{context.sample_rate}:async=1:first_pts=0"),
+        graph.add("aformat", form),
+        graph.add("abuffersink"),
+    ).configure()
+    return graph

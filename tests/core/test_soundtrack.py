@@ -1,0 +1,172 @@
+"""Sound stays in step: a beep and a flash of the driver coincide in the result as they did there."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from d2a_core import video
+
+SECONDS, RATE = 2.0, 25
+EVENT_S = 1.2  # flash and beep, on the driver's clock, in its frame 30
+FRAME_S = 1 / RATE
+
+
+def flashes():
+    """Dark frames, but for one that is white."""
+    frames = np.full((round(SECONDS * RATE), 48, 64, 3), 20, np.uint8)
+    frames[round(EVENT_S * RATE)] = 235
+    return frames
+
+
+def sound(sample_rate, start_s):
+    """Silence from `start_s` on, with 50 ms of 1 kHz at the event, [1, samples] s2."""
+    time = start_s + np.arange(round((SECONDS - start_s) * sample_rate)) / sample_rate
+    beep = (time >= EVENT_S) & (time < EVENT_S + 0.05)
+    return (20000 * beep * np.sin(2 * np.pi * 1000 * time)).astype(np.int16)[None]
+
+
+def make_driver(
+    path, codec, *, video_codec="libx264", video_start_s=0.0, sound_start_s=0.0, sample_rate=48000
+):
+    """A clip whose streams start at the given times of its clock."""
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream(video_codec, rate=RATE)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        track = container.add_stream(codec, rate=sample_rate, layout="mono")
+        packets = []
+        for number, image in enumerate(flashes()):
+            if number * FRAME_S < video_start_s:
+                continue
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            packets += pictures.encode(frame)
+        packets += pictures.encode()
+        samples = av.AudioFrame.from_ndarray(sound(sample_rate, sound_start_s), "s16", "mono")
+        samples.sample_rate, samples.time_base = sample_rate, Fraction(1, sample_rate)
+        samples.pts = round(sound_start_s * sample_rate)
+        resampler = av.AudioResampler(
+            track.codec_context.format, "mono", sample_rate, track.frame_size or 1024
+        )
+        for chunk in [*resampler.resample(samples), *resampler.resample(None)]:
+            packets += track.encode(chunk)
+        packets += track.encode()
+        container.mux(sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)))
+
+
+def result_of(driver, path, **options):
+    info = video.probe(driver)
+    images = (frame.image for frame in video.read_frames(driver))
+    video.write_frames(images, path, rate=info.rate, metadata={}, audio=driver, **options)
+    return path
+
+
+def offset_s(path):
+    """Seconds by which the beep of a clip comes after its flash."""
+    with av.open(str(path)) as container:
+        flash = next(f.time for f in container.decode(video=0) if f.to_ndarray(format="gray").mean() > 120)
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            samples = frame.to_ndarray().astype(float)
+            samples = samples / (
+                32768 if frame.format.name.startswith("s16") else 2**31 if "s32" in frame.format.name else 1
+            )
+            loud = np.flatnonzero(np.abs(samples).max(axis=0) > 0.2)
+            if len(loud):
+                step = 1 if frame.format.is_planar else frame.layout.nb_channels
+                return frame.time + loud[0] / step / frame.sample_rate - flash
+    raise AssertionError("no beep")
+
+
+def sound_codec(path):
+    with av.open(str(path)) as container:
+        return [stream.codec_context.codec.canonical_name for stream in container.streams.audio]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "kept"),
+    [
+        ("a.mp4", "aac", "aac"),
+        ("a.mp4", "libmp3lame", "mp3"),
+        ("a.mov", "alac", "alac"),
+        ("a.mkv", "ac3", "ac3"),
+        ("a.ts", "aac", "aac"),
+        ("a.mkv", "libopus", "aac"),
+        ("a.mov", "pcm_s16le", "aac"),
+        ("a.mkv", "flac", "aac"),
+    ],
+)
+def test_beep_and_flash_still_coincide(tmp_path, name, codec, kept):
+    make_driver(tmp_path / name, codec)
+    result = result_of(tmp_path / name, tmp_path / "result.mp4")
+    assert sound_codec(result) == [kept]
+    assert abs(offset_s(result)) <= FRAME_S
+    assert abs(offset_s(result) - offset_s(tmp_path / name)) < 0.005
+
+
+@pytest.mark.parametrize("codec", ["aac", "libopus"])
+@pytest.mark.parametrize(("video_start_s", "sound_start_s"), [(0.0, 0.7), (0.4, 0.0), (0.4, 0.2), (0.6, 0.8)])
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+def test_streams_that_start_apart_stay_in_step(tmp_path, suffix, codec, video_start_s, sound_start_s):
+    driver = tmp_path / f"driver{suffix}"
+    make_driver(driver, codec, video_start_s=video_start_s, sound_start_s=sound_start_s)
+    result = result_of(driver, tmp_path / "result.mp4")
+    assert abs(offset_s(result)) <= FRAME_S
+    assert video.probe(result).frames == video.probe(driver).frames
+
+
+def test_a_rate_that_aac_does_not_know_is_resampled(tmp_path):
+    make_driver(tmp_path / "a.mkv", "pcm_s16le", sample_rate=5000)
+    assert abs(offset_s(result_of(tmp_path / "a.mkv", tmp_path / "b.mp4"))) <= FRAME_S
+
+
+@pytest.mark.parametrize("codec", ["aac", "flac"])
+def test_the_sound_ends_with_the_pictures(tmp_path, codec):
+    make_driver(tmp_path / "a.mkv", codec)
+    video.write_frames(
+        flashes()[:40], tmp_path / "b.mp4", rate=Fraction(RATE), metadata={}, audio=tmp_path / "a.mkv"
+    )
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        track = container.streams.audio[0]
+        assert float(track.duration * track.time_base) == pytest.approx(1.6, abs=FRAME_S)
+        assert container.streams.video[0].frames == 40
+
+
+@pytest.mark.parametrize("codec", ["aac", "flac"])
+def test_the_same_frames_and_sound_give_the_same_bytes(tmp_path, codec):
+    make_driver(tmp_path / "a.mkv", codec)
+    one, other = (result_of(tmp_path / "a.mkv", tmp_path / f"{i}.mp4").read_bytes() for i in (1, 2))
+    assert one == other and b"Lavf" not in one
+
+
+def test_without_sound_there_is_none(tmp_path):
+    make_driver(tmp_path / "a.mkv", "aac")
+    silent = tmp_path / "silent.mp4"
+    video.write_frames(flashes(), silent, rate=Fraction(RATE), metadata={}, audio=None)
+    assert sound_codec(silent) == []
+    assert sound_codec(result_of(silent, tmp_path / "b.mp4")) == []
+
+
+def test_damaged_sound_does_not_cost_the_video(tmp_path):
+    make_driver(tmp_path / "whole.mkv", "flac")
+    with av.open(str(tmp_path / "whole.mkv")) as whole, av.open(str(tmp_path / "a.mkv"), "w") as damaged:
+        streams = [damaged.add_stream_from_template(stream, opaque=True) for stream in whole.streams]
+        for number, packet in enumerate(packet for packet in whole.demux() if packet.size):
+            if packet.stream.type == "audio" and 20 < number < 40:
+                packet.update(bytes(packet.size))
+            packet.stream = streams[packet.stream.index]
+            damaged.mux(packet)
+    result = result_of(tmp_path / "a.mkv", tmp_path / "b.mp4")
+    assert video.probe(result).frames == len(flashes())
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
+    make_driver(tmp_path / "a.mkv", "aac")
+    with pytest.raises(ZeroDivisionError):
+        with video.VideoWriter(
+            tmp_path / "b.mp4", rate=Fraction(25), metadata={}, audio=tmp_path / "a.mkv"
+        ) as writer:
+            writer.write(flashes()[0])
+            raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
