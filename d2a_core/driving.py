@@ -1,44 +1,73 @@
 """Stage `driving`: clips as landmarks per frame, in the layout of aligned FFHQ faces."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
+import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import io
+from d2a_core import io, tracking
 from d2a_core.alignment import Layout, align, layout
+from d2a_core.clock import nominal_rate, paced
+from d2a_core.geometry import angles_of
+from d2a_core.heads import lift_clip
 from d2a_core.landmarks import LandmarkDetector
-from d2a_core.smoothing import fill_gaps, one_euro
+from d2a_core.pictures import draw_landmarks
+from d2a_core.schemes import Scheme
+from d2a_core.smoothing import fill_gaps, gaps, one_euro
 from d2a_core.video import Frame
 
-
-def steady(crops: Layout, *, rate_hz: float, cutoff_hz: float) -> Layout:
-    """Crop that follows the head without its tremor: one width for the whole clip, centre and tilt smoothed.
-
-    A crop that breathes with the mouth or jumps with the detector would move every landmark of the face.
-    """
-    width = np.median(np.linalg.norm(crops.axis, axis=1))
-    smooth = one_euro(
-        np.concatenate((crops.centre, crops.axis), axis=1),
-        rate_hz,
-        min_cutoff_hz=cutoff_hz,
-        beta=0.0,
-    )
-    axis = smooth[:, 2:]
-    return Layout(smooth[:, :2], axis * (width / np.linalg.norm(axis, axis=1, keepdims=True)))
+LONGEST_GAP_S = 0.5  # a face away for longer may have done anything: its last pose is held
+WIDTH_SLOWER = 10  # how much slower than the crop's place its width follows: a face comes nearer slowly
+LARGEST_FRACTION = 10.0  # no face lies so far outside its picture; pixels do
+ANGLES = ("yaw", "pitch", "roll")
+WANTED = (
+    "a clip's landmark table has time_s (s), found (bool) and points (a list of x0, y0, x1, … as fractions)"
+)
 
 
 @dataclass(frozen=True)
 class Track:
-    """Aligned landmarks of a clip: `points` [T, P, 2], `found`, `score`, `time_s` [T], `angles` [T, 3]."""
+    """Aligned landmarks of a clip.
+
+    `points` [T, P, 2] as fractions of the aligned picture; `canonical` [T, P, 2] turned to the front, in
+    inter-ocular distances; `angles` [T, 3] yaw, pitch, roll in degrees; `score`, `time_s` [T]; `shot` [T]
+    counts the cuts before. Where a face was not `found` [T] points and angles are `interpolated` or `held`.
+    """
 
     points: NDArray[np.float32]
     found: NDArray[np.bool_]
     score: NDArray[np.float32]
     angles: NDArray[np.float32]
+    canonical: NDArray[np.float32]
     time_s: NDArray[np.float64]
+    shot: NDArray[np.int32]
+    interpolated: NDArray[np.bool_]
+    held: NDArray[np.bool_]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Numbers of frames, by how their pose is known."""
+        names = ("found", "interpolated", "held")
+        return {"frames": len(self.found), **{name: int(getattr(self, name).sum()) for name in names}}
+
+
+def steady(crops: Layout, *, rate_hz: float, cutoff_hz: float) -> Layout:
+    """Crop that follows the head of one shot without its tremor: centre and tilt smoothed, width even more.
+
+    A crop that breathes with the mouth or jumps with the detector would move every landmark of the face;
+    one of constant width would let the face grow out of the picture when the head comes nearer.
+    """
+    smooth = one_euro(
+        np.concatenate((crops.centre, crops.axis), axis=1), rate_hz, min_cutoff_hz=cutoff_hz, beta=0.0
+    )
+    width = np.log(np.linalg.norm(crops.axis, axis=1, keepdims=True))
+    width = np.exp(one_euro(width, rate_hz, min_cutoff_hz=cutoff_hz / WIDTH_SLOWER, beta=0.0))
+    axis = smooth[:, 2:]
+    return Layout(smooth[:, :2], axis * (width / np.linalg.norm(axis, axis=1, keepdims=True)))
 
 
 def track(
@@ -46,36 +75,81 @@ def track(
     detector: LandmarkDetector,
     reference: Layout,
     *,
+    clip: str | Path,
     rate: Fraction,
     smoothing_hz: float,
-    batch: int = 8,
     progress=None,
 ) -> Track:
-    """Detect every frame, then align the points as FFHQ faces are. Frames without a face are bridged.
+    """Follow one face through the frames, then align its points as FFHQ faces are.
 
-    `frames` yields objects with `image` u1 [H, W, 3] and `time_s`; they are streamed, a batch at a time.
+    `frames` are streamed; `clip` is what an error calls them. Gaps of up to `LONGEST_GAP_S` are interpolated,
+    longer ones hold the last pose, or the first one before it. Roll is that in the aligned picture.
     """
-    points, found, scores, angles, times = [], [], [], [], []
-    for chunk in batched(frames, batch):
-        images = np.stack([frame.image for frame in chunk])
-        detections = detector.detect(images)
-        points.append(detections.points * np.array(images.shape[2:0:-1], np.float32))  # to pixels
-        found.append(detections.found)
-        scores.append(detections.score)
-        angles.append(detections.angles)
-        times.extend(frame.time_s for frame in chunk)
-        if progress is not None:
-            progress.advance(len(chunk))
-    pixels, seen = np.concatenate(points), np.concatenate(found)
-    filled = fill_gaps(pixels, seen)
-    crops = steady(layout(filled, detector.scheme), rate_hz=float(rate), cutoff_hz=smoothing_hz)
-    return Track(
-        align(filled, crops, reference),
-        seen,
-        np.concatenate(scores),
-        np.concatenate(angles),
-        np.array(times),
+    follower = tracking.follower(detector, rate_hz=float(rate))
+    rows, time_s, shot = _see(frames, follower, progress)
+    columns = {name: np.concatenate(column) for name, column in rows.items()}
+    found = columns["found"]
+    if not found.any():
+        raise ValueError(
+            f"{clip}: no face was found in any of {len(found)} frames; choose a clip that shows one"
+        )
+    interpolated, held = gaps(found, shot, longest=round(LONGEST_GAP_S * rate))
+    for name in ("points", "angles", "canonical"):
+        columns[name] = fill_gaps(columns[name], found, held=held)
+    crops = _steady_shots(
+        layout(columns["points"], detector.scheme), shot, rate_hz=float(rate), cutoff_hz=smoothing_hz
     )
+    columns["angles"][:, 2] -= _tilt(crops) - _tilt(reference)
+    return Track(
+        align(columns["points"], crops, reference),
+        found,
+        columns["score"],
+        columns["angles"].astype(np.float32),
+        columns["canonical"].astype(np.float32),
+        time_s,
+        shot,
+        interpolated,
+        held,
+    )
+
+
+def _steady_shots(crops: Layout, shot: NDArray, **smoothing: float) -> Layout:
+    """`steady` for each run of one `shot` [T]; a cut is no motion to smooth."""
+    starts = [0, *(np.flatnonzero(np.diff(shot)) + 1), len(shot)]
+    runs = [slice(start, end) for start, end in zip(starts, starts[1:], strict=False)]
+    parts = [steady(Layout(crops.centre[run], crops.axis[run]), **smoothing) for run in runs]
+    return Layout(
+        np.concatenate([part.centre for part in parts]), np.concatenate([part.axis for part in parts])
+    )
+
+
+def _tilt(crops: Layout) -> NDArray[np.float64]:
+    """Degrees clockwise by which crops are turned."""
+    return np.degrees(np.arctan2(crops.axis[:, 1], crops.axis[:, 0]))
+
+
+def _see(
+    frames: Iterable[Frame], follower: tracking.Follower, progress
+) -> tuple[dict[str, list[NDArray]], NDArray[np.float64], NDArray[np.int32]]:
+    """What the follower sees on each frame, points in pixels; the times; the number of the shot."""
+    rows: dict[str, list[NDArray]] = {
+        name: [] for name in ("points", "found", "score", "angles", "canonical")
+    }
+    times, shots, before, image, cut = [], [], None, None, False
+    for frame in frames:
+        if frame.image is not image:  # a frame shown for several ticks is looked at once
+            image, small = frame.image, tracking.thumbnail(frame.image)
+            cut = before is not None and tracking.is_cut(before, small)
+            before, seen = small, follower.see(image, cut=cut)
+            sides = np.array(image.shape[1::-1], np.float32)
+        for name, column in rows.items():
+            column.append(getattr(seen, name) * sides if name == "points" else getattr(seen, name))
+        times.append(frame.time_s)
+        shots.append((shots[-1] if shots else 0) + cut)
+        cut = False
+        if progress is not None:
+            progress.advance(1)
+    return rows, np.array(times), np.array(shots, np.int32)
 
 
 def table(track: Track) -> dict[str, object]:
@@ -86,17 +160,112 @@ def table(track: Track) -> dict[str, object]:
         "found": track.found,
         "score": track.score,
         "points": io.points_column(track.points),
-        **{name: track.angles[:, index] for index, name in enumerate(("yaw", "pitch", "roll"))},
+        "canonical": io.points_column(track.canonical),
+        **{name: track.angles[:, index] for index, name in enumerate(ANGLES)},
+        "interpolated": track.interpolated,
+        "held": track.held,
+        "shot": track.shot,
     }
 
 
-def batched(items: Iterable, size: int) -> Iterator[list]:
-    """Lists of up to `size` consecutive items."""
-    chunk: list = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+def adopt(
+    table: pyarrow.Table,
+    metadata: Mapping[str, object],
+    reference: Layout,
+    *,
+    clip: str | Path,
+    scheme: Scheme,
+) -> tuple[Track, Fraction]:
+    """A landmark table in place of a clip, checked, and its frame rate; ValueError says what is wrong.
+
+    Rows are brought to a constant rate like frames. A table of this pipeline is in the right layout already;
+    the points of another are moved as a whole, so that the crop of its median face is the reference's.
+    """
+    columns = _checked(table, clip=clip, size=scheme.size)
+    time_s = columns["time_s"] - columns["time_s"][0]
+    rate = _declared_rate(metadata) or nominal_rate(time_s, [])
+    rows = np.repeat(*np.transpose(list(paced(((t, 1 / rate, row) for row, t in enumerate(time_s)), rate))))
+    columns = {name: column[rows] for name, column in columns.items()}
+    found = columns["found"]
+    interpolated, held = gaps(found, columns["shot"], longest=round(LONGEST_GAP_S * rate))
+    points = fill_gaps(columns["points"], found, held=held)
+    if metadata.get("stage") != "driving":
+        crops = layout(points[found], scheme)
+        middle = Layout(*(np.median(part, axis=0, keepdims=True) for part in (crops.centre, crops.axis)))
+        points = align(points, middle, reference)
+    heads = lift_clip(points, scheme)
+    angles = (
+        fill_gaps(columns["angles"], found, held=held) if "angles" in columns else angles_of(heads.rotation)
+    )
+    return Track(
+        points.astype(np.float32),
+        found,
+        columns["score"].astype(np.float32),
+        angles.astype(np.float32),
+        heads.shape[..., :2].astype(np.float32),
+        np.arange(len(rows)) / float(rate),
+        columns["shot"].astype(np.int32),
+        interpolated,
+        held,
+    ), rate
+
+
+def _checked(table: pyarrow.Table, *, clip: str | Path, size: int) -> dict[str, NDArray]:
+    """Columns of a table given as a clip; the optional ones are filled in."""
+    missing = [name for name in ("time_s", "found", "points") if name not in table.column_names]
+    if missing:
+        raise ValueError(f"{clip} lacks the column {', '.join(missing)}; {WANTED}")
+    if not len(table):
+        raise ValueError(f"{clip} has no row; {WANTED}, one row a frame")
+    try:
+        points = io.points_array(table).astype(np.float64)
+        columns = {name: _numbers(table, name) for name in ("time_s", "found")}
+        angles = [_numbers(table, name) for name in ANGLES if name in table.column_names]
+        extra = {n: _numbers(table, n) for n in ("score", "shot") if n in table.column_names}
+    except (ValueError, TypeError, pyarrow.ArrowException) as error:
+        raise ValueError(f"{clip} has a column of another kind ({error}); {WANTED}") from error
+    columns |= {"points": points, "score": np.ones(len(table)), "shot": np.zeros(len(table))} | extra
+    if len(angles) == len(ANGLES):
+        columns["angles"] = np.stack(angles, axis=1)
+    columns["found"] = columns["found"].astype(bool)
+    _check_values(columns, clip=clip, size=size)
+    return columns
+
+
+def _check_values(columns: Mapping[str, NDArray], *, clip: str | Path, size: int) -> None:
+    points, found, time_s = (columns[name] for name in ("points", "found", "time_s"))
+    if points.shape[1] != size:
+        raise ValueError(
+            f"{clip} has {points.shape[1]} points a face, not the {size} of landmarks.detector; "
+            "track the clip with the same detector"
+        )
+    if not found.any():
+        raise ValueError(f"{clip}: no face was found in any of {len(found)} frames; choose another clip")
+    blank = found & ~np.isfinite(points).all(axis=(1, 2))
+    if blank.any():
+        raise ValueError(
+            f"{clip} has points that are no numbers in row {blank.argmax()}, where found is true; "
+            "set it to false there"
+        )
+    if not np.isfinite(time_s).all() or (np.diff(time_s) <= 0).any():
+        raise ValueError(f"{clip} has times that do not rise from row to row; sort it by time_s")
+    if np.abs(points[found]).max() > LARGEST_FRACTION:
+        raise ValueError(f"{clip} has points in pixels; divide x and y by the side of the square picture")
+
+
+def _numbers(table: pyarrow.Table, name: str) -> NDArray:
+    return table.column(name).to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+def _declared_rate(metadata: Mapping[str, object]) -> Fraction | None:
+    try:
+        rate = Fraction(str(metadata["rate"]))
+    except (KeyError, ValueError, ZeroDivisionError):
+        return None
+    return rate if rate > 0 else None
+
+
+def pictures_of(track: Track, *, size: int) -> Iterator[NDArray[np.uint8]]:
+    """Frames u1 [size, size, 3] of drawn landmarks, in place of those of a clip that is not at hand."""
+    for points in track.points:
+        yield draw_landmarks(points, size=size)

@@ -73,20 +73,21 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+REDO = ("run snakemake to compute it", "delete it and snakemake recomputes it")
+
+
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Path, remedies: tuple[str, str] = REDO) -> Iterator[None]:
     """Turn what a library raises on a missing or damaged artefact into one sentence."""
     if not path.exists():
-        raise ValueError(f"{path} does not exist; run snakemake to compute it")
+        raise ValueError(f"{path} does not exist; {remedies[0]}")
     try:
         yield
     except PermissionError:
         raise
     except DAMAGE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(
-            f"{path} cannot be read ({reason}); delete it and snakemake recomputes it"
-        ) from error
+        raise ValueError(f"{path} cannot be read ({reason}); {remedies[1]}") from error
 
 
 def provenance(**facts: object) -> dict[str, Any]:
@@ -215,6 +216,17 @@ def read_parquet(path: str | Path) -> "pyarrow.Table":
         # as one file: otherwise a folder named like `source=me` would become a column
         with parquet.ParquetFile(Path(path)) as file:
             return file.read()
+
+
+def read_driving(path: str | Path) -> tuple["pyarrow.Table", dict[str, Any]]:
+    """Read a landmark table that a user gives as a clip, and its metadata, {} where it has none."""
+    from pyarrow import parquet
+
+    remedy = "give a table as `track_driving` writes it, results/driving/<clip>.parquet"
+    with _reading(Path(path), (remedy, remedy)):
+        with parquet.ParquetFile(Path(path)) as file:
+            table = file.read()
+        return table, json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
 
 
 def parquet_metadata(path: str | Path) -> dict[str, Any]:

@@ -167,15 +167,23 @@ def two_looks(
     `images` u1 [N, H, W, 3], `regions` [N, 4]. The second look, at a region around the points of the first,
     refines them; the iris model refines the eyes.
     """
-    tensor = facemesh.to_tensor(images)
-    mesh, _ = models.mesh(tensor, regions)
+    mesh, _ = models.mesh(facemesh.to_tensor(images), regions)
     regions = facemesh.region_around(mesh)
     regions[:, 2] = np.clip(regions[:, 2], 8, 4 * max(images.shape[1:3]))  # noise has no extent
+    points, score, _ = look(models, images, regions)
+    return points, score
+
+
+def look(
+    models: facemesh.FaceModels, images: NDArray[np.uint8], regions: NDArray
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Points [N, 98, 3] in pixels, score [N] and mesh [N, 468, 3] of the faces in `regions` [N, 4]."""
+    tensor = facemesh.to_tensor(images)
     mesh, score = models.mesh(tensor, regions)
     irises, contours = models.irises(tensor, mesh)
     mesh[:, LEFT_CONTOUR, :2], mesh[:, RIGHT_CONTOUR, :2] = contours[:, 0], contours[:, 1]
     mirrored, _ = models.mesh(tensor, regions, mirrored=True)
-    return symmetric(to_wflw(mesh, irises), to_wflw(mirrored, irises)), score
+    return symmetric(to_wflw(mesh, irises), to_wflw(mirrored, irises)), score, mesh
 
 
 def to_wflw(mesh: NDArray, irises: NDArray) -> NDArray[np.float32]:

@@ -8,11 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from d2a_core.schemes import scheme_of
+
 INK, PAPER = (30, 30, 34), (255, 255, 255)
 BLANK = {"constant_values": 255}  # of np.pad: paper
 LINE_HEIGHT = 1.3  # of the font size; the font itself reaches over 1.17
 TEXT_SHARES = (1 / 12, 1 / 9)  # font sizes of captions and title, as shares of a tile's side
 SMALLEST_TEXT = 12  # px
+OVERSAMPLING = 3  # of drawn landmarks: Pillow's lines are not smooth
+LINE_SHARE, DOT_SHARE = 1 / 220, 1 / 110  # of the side of the picture
 WIDEST_CAPTION = 2.2  # tiles, beyond which a caption on the left is wrapped
 
 
@@ -183,6 +187,22 @@ def side_by_side(
         for lines, width in zip(texts, widths, strict=True)
     ]
     return np.concatenate([row, np.concatenate(blocks, axis=1)])
+
+
+def draw_landmarks(points: NDArray, *, size: int) -> NDArray[np.uint8]:
+    """Draw a face of points [P, 2], fractions of the picture, as lines and dots: u1 [size, size, 3]."""
+    scheme, side = scheme_of(len(points)), size * OVERSAMPLING
+    canvas = Image.new("RGB", (side, side), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    nose, mouth = scheme.parts["nose"], scheme.parts["mouth"]
+    closed = (scheme.left_eye, scheme.right_eye, mouth[:12], mouth[12:])  # outer, then inner lips
+    open_lines = (scheme.parts["contour"], nose[:4], nose[4:], scheme.left_brow, scheme.right_brow)
+    spots = [tuple(spot) for spot in np.asarray(points, np.float64) * side]
+    for line in (*open_lines, *((*line, line[0]) for line in closed)):
+        draw.line([spots[index] for index in line], INK, round(side * LINE_SHARE), joint="curve")
+    for x, y in spots:
+        draw.circle((x, y), side * DOT_SHARE / 2, INK)
+    return np.asarray(canvas.reduce(OVERSAMPLING))
 
 
 def line_chart(

@@ -63,11 +63,13 @@ def _weight(cutoff_hz: float | NDArray, rate_hz: float) -> float | NDArray:
     return 1 / (1 + rate_hz / (2 * np.pi * cutoff_hz))
 
 
-def fill_gaps(values: NDArray, found: NDArray[np.bool_]) -> NDArray[np.float64]:
+def fill_gaps(
+    values: NDArray, found: NDArray[np.bool_], *, held: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Replace the rows of [T, ...] where `found` [T] is false, whatever they hold, NaN included.
 
-    Between two found rows the way is straight; before the first and after the last it stands
-    still. Raises ValueError when no row was found.
+    Between two found rows the way is straight, or in rows of `held` [T] stays at the one before; before
+    the first and after the last it stands still. Raises ValueError when no row was found.
     """
     values, found = np.asarray(values, dtype=np.float64), np.asarray(found, dtype=bool)
     assert found.shape == values.shape[:1], (found.shape, values.shape)
@@ -79,9 +81,26 @@ def fill_gaps(values: NDArray, found: NDArray[np.bool_]) -> NDArray[np.float64]:
     before = np.maximum(np.searchsorted(seen, row, side="right") - 1, 0)
     first, last = seen[before], seen[after]
     share = (row - first) / np.maximum(last - first, 1)
+    if held is not None:
+        share = np.where(held, 0.0, share)
     share = share.reshape(-1, *[1] * (values.ndim - 1))
     # where there is one neighbour only, first = last, and the share does not matter
     return values[first] + share * (values[last] - values[first])
+
+
+def gaps(
+    found: NDArray[np.bool_], shot: NDArray, *, longest: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Rows [T] to interpolate and rows [T] to hold, of those where `found` [T] is false.
+
+    A gap is interpolated when it has at most `longest` rows and both its ends, found, are of one `shot` [T].
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate(([True], found, [True]))))
+    interpolated = np.zeros(len(found), bool)
+    for start, end in edges.reshape(-1, 2):
+        inside = start > 0 and end < len(found) and shot[start - 1] == shot[end]
+        interpolated[start:end] = inside and end - start <= longest
+    return interpolated, ~found & ~interpolated
 
 
 def jitter(values: NDArray) -> float:

@@ -45,9 +45,14 @@ def performance_of(wildcards):
     return named(config["driving"]["performances"], wildcards.clip)
 
 
+def table_of(wildcards):
+    """Landmark table that the user gives as a clip."""
+    return named(config["driving"]["clips"], wildcards.table)["path"]
+
+
 def video_of(wildcards):
-    """File of a driving clip: a performed one, or the user's own."""
-    if wildcards.clip in PERFORMANCES:
+    """File of a driving clip: a performed one, a drawn one, or the user's own."""
+    if wildcards.clip in PERFORMANCES + TABLES:
         return f"results/driving/{wildcards.clip}.mp4"
     return named(config["driving"]["clips"], wildcards.clip)["path"]
 
@@ -92,6 +97,11 @@ PHOTOS = [source["name"] for source in config["sources"] if "image" in source]
 SOURCES = [source["name"] for source in config["sources"]]
 PERFORMANCES = [clip["name"] for clip in config["driving"]["performances"]]
 CLIPS = PERFORMANCES + [clip["name"] for clip in config["driving"]["clips"]]
+TABLES = [
+    clip["name"]
+    for clip in config["driving"]["clips"]
+    if clip["path"].lower().endswith(".parquet")
+]
 VIDEOS = expand(
     "results/animations/{source}--{clip}{kind}",
     source=SOURCES,
@@ -118,3 +128,4 @@ wildcard_constraints:
     photo=one_of(PHOTOS),
     source=one_of(SOURCES),
     clip=one_of(CLIPS),
+    table=one_of(TABLES),

@@ -47,3 +47,30 @@ rule track_driving:
         core=core_digest("track_driving"),
     script:
         "../workflow_scripts/track_driving.py"
+
+
+rule import_driving:
+    """Take a landmark table for a clip: check it, and draw it where the clip would be seen."""
+    input:
+        table=table_of,
+        landmarks=LANDMARK_TABLES,
+    output:
+        table="results/driving/{table}.parquet",
+        video="results/driving/{table}.mp4",
+    log:
+        "results/logs/import_driving/{table}.log",
+    benchmark:
+        "results/benchmarks/import_driving/{table}.tsv"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        size=config["animations"]["side_by_side_height"],
+        core=core_digest("import_driving"),
+    script:
+        "../workflow_scripts/import_driving.py"
+
+
+ruleorder: import_driving > perform_driver
+ruleorder: import_driving > track_driving

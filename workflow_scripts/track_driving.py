@@ -16,13 +16,18 @@ def main(snakemake):
         video.read_frames(snakemake.input.video),
         detector,
         alignment.reference_layout(faces, detector.scheme),
+        clip=snakemake.input.video,
         rate=clip.rate,
         smoothing_hz=snakemake.params.smoothing_hz,
-        progress=runtime.Progress(log, "driving", clip.frames or 0, unit="frames"),
+        progress=runtime.Progress(log, "driving", clip.frames, unit="frames"),
     )
-    facts = io.provenance(stage="driving", clip=snakemake.wildcards.clip, rate=str(clip.rate), options=search)
+    facts = io.provenance(
+        stage="driving", clip=snakemake.wildcards.clip, rate=str(clip.rate), options=search, **track.counts
+    )
     io.write_parquet(driving.table(track), snakemake.output.table, metadata=facts)
-    log.info("driving frames=%d found=%d", len(track.found), track.found.sum())
+    log.info(
+        "driving frames=%(frames)d found=%(found)d interpolated=%(interpolated)d held=%(held)d", track.counts
+    )
 
 
 if __name__ == "__main__":

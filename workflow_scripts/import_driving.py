@@ -1,0 +1,29 @@
+"""Take a landmark table for a clip: check it, and draw it where the clip would be seen."""
+
+from d2a_core import alignment, driving, io, runtime, schemes, video
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    given, outputs = snakemake.input.table, snakemake.output
+    faces = io.read_parquets(snakemake.input.landmarks)
+    scheme = schemes.scheme_of(io.points_array(faces).shape[1])
+    reference = alignment.reference_layout(faces, scheme)
+    table, metadata = io.read_driving(given)
+    track, rate = driving.adopt(table, metadata, reference, clip=given, scheme=scheme)
+    facts = io.provenance(stage="driving", clip=snakemake.wildcards.table, rate=str(rate), **track.counts)
+    io.write_parquet(driving.table(track), outputs.table, metadata=facts)
+    video.write_frames(
+        driving.pictures_of(track, size=snakemake.params.size),
+        outputs.video,
+        rate=rate,
+        metadata={"title": "Facial landmarks"},
+        progress=runtime.Progress(log, "driving", len(track.found), unit="frames"),
+    )
+    log.info(
+        "driving frames=%(frames)d found=%(found)d interpolated=%(interpolated)d held=%(held)d", track.counts
+    )
+
+
+if __name__ == "__main__":
+    main(snakemake)
