@@ -30,6 +30,10 @@ class Options:
     """Config section `animations`."""
 
     motion: str
+    neutral_s: float | None
+    motion_scale: float
+    pose_scale: float
+    expression_scale: float
     passes: int
     min_cutoff_hz: float
     beta: float

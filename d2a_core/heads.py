@@ -14,7 +14,7 @@ from d2a_core.mean_face import template_of
 from d2a_core.schemes import Scheme
 
 FIT_STEPS = 40
-CLIP_ROUNDS = 3
+CLIP_ROUNDS = 4
 DEPTH_RIDGE = 0.01  # turns of about 6°, mean square, weigh as much as the mean face's depth
 DEPTH_RANGE = 0.2  # inter-ocular distances by which the depth of a face may differ from the mean face's
 

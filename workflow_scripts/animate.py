@@ -26,6 +26,7 @@ def main(snakemake):
         rendering.frames(stage.generator, path.wplus, path.delta),
         snakemake.output.video,
         rate=rate,
+        audio=inputs.video,
         crf=options.crf,
         metadata=video.provenance(facts),
         progress=runtime.Progress(log, "animations", len(path.delta), unit="frames"),

@@ -14,6 +14,7 @@ def main(snakemake):
         animations.side_by_side(source, *streams, height=options.height, sheet=sheet),
         snakemake.output.side_by_side,
         rate=result.rate,
+        audio=snakemake.input.video,
         crf=snakemake.params.crf,
         metadata=result.metadata,
         progress=runtime.Progress(log, "animations", result.frames, unit="frames"),

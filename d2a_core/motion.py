@@ -1,0 +1,178 @@
+"""The driver's motion, split into head and face, on the landmarks of the source."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from d2a_core import geometry
+from d2a_core.heads import Heads, lift, lift_clip, project
+from d2a_core.schemes import Scheme, scheme_of
+from d2a_core.smoothing import jitter
+
+LARGEST_RATIO = 1.5  # between the sizes of two people's parts; more is an error of measurement
+NEIGHBOURS = 2  # frames on either side that must be as neutral: a single one does not win
+WIDE_OPEN = 0.8  # quantile of a clip's eye opening that counts as open
+# Equally far from rest: this turn, gap of the lips, narrowing of the eyes, mean distance from the median
+TURNED_DEGREES, MOUTH_UNIT, EYES_UNIT, SHAPE_UNIT = 10.0, 0.05, 0.06, 0.03
+
+
+def goal(
+    source_points: NDArray,
+    driver_points: NDArray,
+    *,
+    motion: str,
+    neutral: int | None,
+    scale: float,
+    pose: float,
+    expression: float,
+    source_angles: NDArray | None = None,
+    driver_angles: NDArray | None = None,
+) -> NDArray[np.float32]:
+    """Landmarks [T, P, 2] that the source [1, P, 2] is asked for when the driver shows [T, P, 2].
+
+    `absolute` leads from the source to the driver's own landmarks, face shape included (paper). `relative`
+    adds to the source what has changed since the driver's frame `neutral` (None: found automatically), in the
+    proportions of the source, so that its own shape stays. Motion is transferred in space: a turn of the
+    driver turns the source's head. `pose` multiplies turn, shift and size, `expression` the rest, `scale`
+    both. `*_angles` [.., 3] yaw, pitch, roll of the landmark tables make the turns exact.
+    """
+    if motion not in ("absolute", "relative"):
+        raise ValueError(f"animations.motion is {motion!r}; choose 'absolute' or 'relative'")
+    scheme = scheme_of(driver_points.shape[1])
+    source = lift(source_points, scheme, source_angles)
+    driver = lift_clip(driver_points, scheme, driver_angles)
+    start, gain = source, np.ones((scheme.size, 3))
+    if motion == "relative":
+        index = neutral_frame(driver_points, driver_angles) if neutral is None else neutral
+        start = _frame(driver, index)
+        gain = proportions(source.shape[0], start.shape[0], scheme)
+    moved = _pose(source, start, driver, amount=scale * pose)
+    shape = source.shape + scale * expression * gain * (driver.shape - start.shape)
+    shape = _uncrossed(shape, driver.shape, scheme)
+    return project(replace(moved, shape=shape)).astype(np.float32)
+
+
+def _frame(heads: Heads, index: int) -> Heads:
+    chosen = slice(index, index + 1)
+    return Heads(heads.rotation[chosen], heads.scale[chosen], heads.shift[chosen], heads.shape[chosen])
+
+
+def _pose(source: Heads, start: Heads, driver: Heads, *, amount: float) -> Heads:
+    """The source's head after `amount` times the way of the driver's from `start`: turn, size and shift."""
+    turn = Rotation.from_matrix(driver.rotation @ start.rotation.transpose(0, 2, 1)).as_rotvec()
+    rotation = Rotation.from_rotvec(amount * turn).as_matrix() @ source.rotation
+    scale = source.scale * (driver.scale / start.scale) ** amount
+    shift = source.shift + amount * (driver.shift - start.shift) * (source.scale / start.scale)[:, None]
+    return Heads(rotation, scale, shift, source.shape)
+
+
+def proportions(source: NDArray, neutral: NDArray, scheme: Scheme) -> NDArray[np.float64]:
+    """Factors [P, 3] from a driver's expression to the source's, from their shapes [P, 3] at rest.
+
+    Mouth: width, and length of the face below the eyes. Eyes: width, and how far the lids are open, so that
+    both close at the same time. All at inter-ocular distance 1.
+    """
+    gain = np.ones((scheme.size, 3))
+    contour, mouth, eyes = (list(scheme.parts[name]) for name in ("contour", "mouth", "eyes"))
+    chin = contour[len(contour) // 2]
+
+    def ratio(measure) -> float:
+        return float(np.clip(measure(source) / measure(neutral), 1 / LARGEST_RATIO, LARGEST_RATIO))
+
+    def width(pairs) -> object:
+        return lambda shape: sum(np.linalg.norm(shape[a, :2] - shape[b, :2]) for a, b in pairs)
+
+    length = ratio(lambda shape: shape[chin, 1] - shape[list(scheme.outer_eyes), 1].mean())
+    gain[contour, 1] = gain[mouth, 1] = length
+    gain[mouth, 0] = ratio(width([scheme.mouth_corners]))
+    gain[eyes, 0] = ratio(width([scheme.left_corners, scheme.right_corners]))
+    gain[eyes, 1] = ratio(width(scheme.lids))
+    return gain
+
+
+def _uncrossed(shape: NDArray, driver: NDArray, scheme: Scheme) -> NDArray[np.float64]:
+    """Keep upper lids and lips above lower ones, as far as the driver's are: [T, P, 3]."""
+    shape = shape.copy()
+    for upper, lower in (*scheme.lids, *scheme.lips):
+        least = np.minimum(driver[:, lower, 1] - driver[:, upper, 1], 0)
+        missing = np.maximum(least - (shape[:, lower, 1] - shape[:, upper, 1]), 0) / 2
+        shape[:, upper, 1] -= missing
+        shape[:, lower, 1] += missing
+    return shape
+
+
+def neutral_frame(points: NDArray, angles: NDArray | None = None) -> int:
+    """The frame of a clip, points [T, P, 2], in which the face is at rest: the least of `neutral_costs`."""
+    costs = neutral_costs(points, angles)
+    padded = np.pad(costs, NEIGHBOURS, mode="edge")
+    costs = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1).max(axis=1)
+    return int(np.argmin(costs))
+
+
+def neutral_costs(points: NDArray, angles: NDArray | None = None) -> NDArray[np.float64]:
+    """How far each frame [T] is from rest: turned, mouth open, eyes closing, unlike the clip's median."""
+    scheme = scheme_of(points.shape[1])
+    heads = lift_clip(points, scheme, angles)
+    angles = geometry.angles_of(heads.rotation)
+    canonical = heads.shape[..., :2]
+    measured = geometry.attributes(points, canonical, angles, scheme)
+    mouth, eyes = measured["mouth_opening"], measured["eye_opening"]
+    unlike = np.linalg.norm(canonical - np.median(canonical, axis=0), axis=2).mean(axis=1)
+    return (
+        np.linalg.norm(angles, axis=1) / TURNED_DEGREES
+        + np.maximum(mouth, 0) / MOUTH_UNIT
+        + np.maximum(np.quantile(eyes, WIDE_OPEN) - eyes, 0) / EYES_UNIT
+        + unlike / SHAPE_UNIT
+    )
+
+
+def neutral_index(time_s: NDArray, neutral_s: float | None) -> int | None:
+    """The frame nearest to `neutral_s` seconds, or None for None; ValueError outside the clip."""
+    if neutral_s is None:
+        return None
+    if not 0 <= neutral_s <= time_s[-1]:
+        raise ValueError(
+            f"animations.neutral_s is {neutral_s:g} s, but the clip ends at {time_s[-1]:.2f} s; "
+            "give a time within it, or null"
+        )
+    return int(np.abs(time_s - neutral_s).argmin())
+
+
+def compare(result: NDArray, driver: NDArray) -> dict[str, float]:
+    """How well a video follows its driver, both as landmarks [T, P, 2] in one layout.
+
+    `nme` mean error and `jitter`, `driver_jitter` mean second difference along time, in inter-ocular
+    distances; `yaw_correlation`, `mouth_correlation`, `eye_correlation` over time, NaN where one stands
+    still. Rows of NaN are left out.
+    """
+    seen = np.isfinite(result).all(axis=(1, 2)) & np.isfinite(driver).all(axis=(1, 2))
+    if not seen.any():
+        raise ValueError(f"no face was found in any of {len(result)} rendered frames; look at the video")
+    result, driver = result[seen], driver[seen]
+    scheme = scheme_of(driver.shape[1])
+    left, right = scheme.outer_eyes
+    sizes = [np.linalg.norm(points[:, left] - points[:, right], axis=1).mean() for points in (result, driver)]
+    ours, theirs = (_attributes(points, scheme) for points in (result, driver))
+    figures = {
+        "nme": float(geometry.normalized_mean_error(result, driver).mean()),
+        "jitter": jitter(result) / sizes[0],
+        "driver_jitter": jitter(driver) / sizes[1],
+    }
+    for name, attribute in (("yaw", "yaw"), ("mouth", "mouth_opening"), ("eye", "eye_opening")):
+        figures[f"{name}_correlation"] = _correlation(ours[attribute], theirs[attribute])
+    return {name: float(value) for name, value in figures.items()}
+
+
+def _attributes(points: NDArray, scheme: Scheme) -> dict[str, NDArray]:
+    heads = lift_clip(points, scheme)
+    angles = geometry.angles_of(heads.rotation)
+    return geometry.attributes(points, heads.shape[..., :2], angles, scheme)
+
+
+def _correlation(one: NDArray, other: NDArray) -> float:
+    """Pearson's r of two series; NaN where one does not move."""
+    if min(np.std(one), np.std(other)) == 0:
+        return float("nan")
+    return float(np.corrcoef(one, other)[0, 1])

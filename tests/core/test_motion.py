@@ -1,0 +1,231 @@
+import numpy as np
+import pytest
+
+from d2a_core import motion
+from d2a_core.geometry import normalized_mean_error, rotation_matrix
+from d2a_core.mean_face import template_of
+from d2a_core.schemes import IBUG68_IN_WFLW98, WFLW98
+
+FACE = template_of(WFLW98)
+MOUTH, EYES = slice(76, 96), slice(60, 76)
+REST = {"neutral": 0, "scale": 1.0, "pose": 1.0, "expression": 1.0}
+
+
+def another_face():
+    """Someone broader, with a wider mouth, thicker nose and longer chin than the mean face."""
+    face = FACE * [1.05, 0.96, 1.02]
+    face[MOUTH, 0] *= 1.12
+    face[51:60, 0] *= 1.2
+    face[:33] *= [1.05, 1.04, 1.0]
+    return face
+
+
+def picture(shape, yaw=0.0, pitch=0.0, roll=0.0, scale=0.25, shift=(0.5, 0.4)):
+    return (scale * (shape @ rotation_matrix(yaw, pitch, roll).T)[:, :2] + shift).astype(np.float32)
+
+
+def opened(face, gap):
+    """A mouth whose lower lip and chin are `gap` lower; a gap below zero would cross the lips."""
+    face = face.copy()
+    face[[*range(83, 88), *range(93, 96)], 1] += gap
+    face[10:23, 1] += 0.7 * gap
+    return face
+
+
+def blinking(face, share):
+    """Lids at `share` of their opening."""
+    face = face.copy()
+    for upper, lower in WFLW98.lids:
+        middle = (face[upper, 1] + face[lower, 1]) / 2
+        face[upper, 1] = middle + share * (face[upper, 1] - middle)
+        face[lower, 1] = middle + share * (face[lower, 1] - middle)
+    return face
+
+
+def lips(points):
+    return points[:, 94, 1] - points[:, 90, 1]
+
+
+def lids(points):
+    return np.mean([points[:, low, 1] - points[:, up, 1] for up, low in WFLW98.lids], axis=0)
+
+
+def test_absolute_motion_is_the_drivers_own_landmarks():
+    driver = np.stack([picture(opened(FACE, 0.05 * n), yaw=8 * n, roll=n) for n in range(5)])
+    found = motion.goal(picture(another_face())[None], driver, motion="absolute", **REST)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, driver, atol=1e-6)
+
+
+def test_relative_motion_of_ones_own_clip_is_the_clip():
+    driver = np.stack(
+        [picture(opened(another_face(), 0.1 * (n % 2)), yaw=6 * n, pitch=2 * n) for n in range(5)]
+    )
+    found = motion.goal(driver[:1], driver, motion="relative", **REST)
+    assert normalized_mean_error(found, driver).max() < 0.005
+
+
+@pytest.mark.parametrize("with_angles", [True, False])
+@pytest.mark.parametrize(("yaw", "pitch"), [(0, 0), (-15, 0), (10, 8)])
+def test_a_turn_of_the_driver_turns_another_face_without_shearing_it(yaw, pitch, with_angles):
+    turns = np.linspace(-30 - min(yaw, 0), 30 - max(yaw, 0), 25)  # the source ends within 30 degrees
+    still = int(np.abs(turns).argmin())
+    source, rest = another_face(), rotation_matrix(yaw, pitch, 0)
+    truth = np.stack([picture(source @ (rotation_matrix(turn, 0, 0) @ rest).T) for turn in turns])
+    driver = np.stack([picture(FACE, yaw=turn) for turn in turns])
+    angles = {
+        "source_angles": np.array([[yaw, pitch, 0]]),
+        "driver_angles": np.column_stack((turns, 0 * turns, 0 * turns)),
+    }
+    found = motion.goal(
+        picture(source, yaw, pitch)[None],
+        driver,
+        motion="relative",
+        **(REST | {"neutral": still}),
+        **(angles if with_angles else {}),
+    )
+    assert normalized_mean_error(found, truth).max() < 0.02
+
+
+def test_offsets_in_the_plane_would_shear_it():
+    source, rest = another_face(), rotation_matrix(-15, 0, 0)
+    truth = picture(source @ (rotation_matrix(30, 0, 0) @ rest).T)
+    start = picture(source, -15)
+    moved = start + picture(FACE, 30) - picture(FACE)
+    assert normalized_mean_error(moved[None], truth[None])[0] > 0.04
+
+
+def test_relative_motion_starts_at_the_source_and_keeps_its_shape():
+    source = picture(another_face(), yaw=5)[None]
+    driver = np.stack([picture(opened(0.8 * FACE, 0.04 * n), yaw=10) for n in range(4)])
+    found = motion.goal(source, driver, motion="relative", **REST)
+    np.testing.assert_allclose(found[0], source[0], atol=1e-6)
+    np.testing.assert_allclose(found[3, EYES], source[0, EYES], atol=1e-3)
+
+
+def test_motion_has_the_size_of_the_face_that_moves():
+    source = picture(another_face(), scale=0.25)[None]
+    near = np.stack([picture(opened(another_face(), gap), scale=0.5) for gap in (0, 0.2)])
+    found = motion.goal(source, near, motion="relative", **REST)
+    assert lips(found)[1] - lips(found)[0] == pytest.approx(0.25 * 0.2, rel=0.02)
+
+
+def test_pose_and_expression_are_scaled_apart():
+    source = picture(another_face())[None]
+    driver = np.stack([picture(FACE), picture(opened(FACE, 0.2), yaw=20)])
+
+    def measured(**factors):
+        found = motion.goal(source, driver, motion="relative", **(REST | factors))
+        nose = found[1, 54, 0] - found[1, [60, 72], 0].mean()
+        return np.array([nose, lips(found)[1] - lips(found)[0]])
+
+    nose, gap = measured()
+    assert nose > 0.02 and gap > 0.04
+    np.testing.assert_allclose(measured(pose=0), [0, gap], atol=2e-3)
+    np.testing.assert_allclose(measured(expression=0), [nose, 0], atol=2e-3)
+    np.testing.assert_allclose(measured(scale=0), [0, 0], atol=1e-6)
+    np.testing.assert_allclose(measured(expression=0.5), [nose, gap / 2], atol=2e-3)
+    np.testing.assert_allclose(measured(scale=0.5), measured(pose=0.5, expression=0.5), atol=1e-7)
+    half = np.sin(np.radians(10)) / np.sin(np.radians(20))
+    assert measured(pose=0.5)[0] / nose == pytest.approx(half, rel=0.05)  # half the angle
+
+
+def test_no_motion_at_all_is_the_source_in_either_mode():
+    source = picture(another_face(), yaw=-8)[None]
+    driver = np.stack([picture(opened(FACE, 0.1), yaw=turn) for turn in (0, 20)])
+    for mode in ("absolute", "relative"):
+        found = motion.goal(source, driver, motion=mode, **(REST | {"scale": 0.0}))
+        np.testing.assert_allclose(found, np.repeat(source, 2, axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("wide", [0.8, 1.0, 1.3])
+def test_eyes_of_any_opening_close_when_the_drivers_do(wide):
+    source = picture(blinking(another_face(), wide))[None]
+    driver = np.stack([picture(blinking(FACE, share)) for share in (1, 0.5, 0)])
+    opening = lids(motion.goal(source, driver, motion="relative", **REST))
+    assert opening[1] == pytest.approx(opening[0] / 2, rel=0.05)
+    assert opening[2] == pytest.approx(0, abs=0.02 * float(opening[0]))
+
+
+def test_lips_and_lids_do_not_cross():
+    source = picture(another_face())[None]  # closed
+    driver = np.stack([picture(opened(FACE, 0.15)), picture(FACE)])  # at rest with an open mouth
+    found = motion.goal(source, driver, motion="relative", **REST)
+    for upper, lower in (*WFLW98.lips, *WFLW98.lids):
+        assert found[1, lower, 1] - found[1, upper, 1] > -1e-4
+
+
+def test_68_points_move_like_98():
+    index = list(IBUG68_IN_WFLW98)
+    source = picture(another_face())[None]
+    driver = np.stack([picture(opened(FACE, 0.03 * n), yaw=5 * n) for n in range(5)])
+    dense = motion.goal(source, driver, motion="relative", **REST)
+    sparse = motion.goal(source[:, index], driver[:, index], motion="relative", **REST)
+    assert normalized_mean_error(sparse, dense[:, index]).max() < 0.01
+
+
+def test_an_unknown_motion_is_refused():
+    with pytest.raises(ValueError, match="animations.motion is 'sideways'; choose 'absolute' or 'relative'"):
+        motion.goal(picture(FACE)[None], picture(FACE)[None], motion="sideways", **REST)
+
+
+def performance(rest):
+    """60 frames: the face talks and looks about, blinks at 10 and 40, and rests at `rest`."""
+    rng = np.random.default_rng(3)
+    frames = []
+    for n in range(60):
+        quiet = abs(n - rest) <= 4
+        gap = 0.0 if quiet else 0.05 + 0.1 * abs(np.sin(n / 3))
+        yaw = 0.0 if quiet else 12 * np.sin(n / 9) + 6
+        shape = blinking(opened(FACE, gap), 0.05 if n in (10, 11, 40, rest - 1) else 1.0)
+        frames.append(picture(shape + rng.normal(0, 0.002, shape.shape), yaw))
+    return np.stack(frames)
+
+
+@pytest.mark.parametrize("rest", [25, 48])
+def test_the_neutral_frame_is_where_the_face_rests(rest):
+    index = motion.neutral_frame(performance(rest))
+    assert abs(index - rest) <= 4 and abs(index - (rest - 1)) > 1  # and not beside the blink
+
+
+def test_one_closed_mouth_amid_talk_does_not_win():
+    clip = performance(30)
+    clip[5] = picture(FACE)  # the most neutral frame of all, but its neighbours are not
+    assert abs(motion.neutral_frame(clip) - 30) <= 4
+
+
+def test_the_neutral_frame_may_be_named_by_its_time():
+    time_s = np.arange(50) / 25
+    assert motion.neutral_index(time_s, None) is None
+    assert motion.neutral_index(time_s, 0.5) == 12 and motion.neutral_index(time_s, 1.96) == 49
+    with pytest.raises(ValueError, match="animations.neutral_s is 7 s, but the clip ends at 1.96 s; give"):
+        motion.neutral_index(time_s, 7.0)
+
+
+def test_a_result_that_equals_its_driver_has_no_error_and_its_jitter():
+    clip = performance(30)
+    figures = motion.compare(clip, clip)
+    assert figures["nme"] == 0 and figures["jitter"] == figures["driver_jitter"] > 0
+    for name in ("yaw", "mouth", "eye"):
+        assert figures[f"{name}_correlation"] == pytest.approx(1)
+
+
+def test_the_report_tells_what_does_not_follow():
+    clip = performance(30)
+    turned = np.stack([picture(FACE, yaw=15 * np.sin(n / 9)) for n in range(60)])
+    opposed = np.stack([picture(FACE, yaw=-15 * np.sin(n / 9)) for n in range(60)])
+    figures = motion.compare(opposed, turned)
+    assert figures["yaw_correlation"] == pytest.approx(-1, abs=0.01)
+    trembling = clip + np.random.default_rng(0).normal(0, 0.002, clip.shape)
+    assert motion.compare(trembling, clip)["jitter"] > 1.5 * motion.compare(clip, clip)["jitter"]
+    shifted = motion.compare(clip + np.float32(0.025), clip)
+    assert shifted["nme"] == pytest.approx(0.025 * 2**0.5 / 0.25, rel=0.05)
+
+
+def test_rows_without_a_face_are_left_out_of_the_report():
+    clip = performance(30)
+    holed = clip.copy()
+    holed[7] = np.nan
+    assert motion.compare(holed, clip)["nme"] == 0
+    with pytest.raises(ValueError, match="no face was found in any of 60 rendered frames"):
+        motion.compare(np.full_like(clip, np.nan), clip)
