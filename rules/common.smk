@@ -74,10 +74,8 @@ def image_of(wildcards):
 
 def fan_of(wildcards):
     """Checkpoint that drives a source: its own where the config asks for one, else the base."""
-    photo = "image" in source_of(wildcards)
-    own = {"all": True, "photos": photo, "none": False}[
-        config["fan"]["finetune"]["sources"]
-    ]
+    tuned = {"all": SOURCES, "photos": PHOTOS, "none": []}
+    own = wildcards.source in tuned[config["fan"]["finetune"]["sources"]]
     return f"results/fan/all/{wildcards.source if own else 'base'}.pt"
 
 

@@ -66,7 +66,7 @@ rule import_driving:
         mem_mb=2000,
         runtime=30,
     params:
-        size=config["animations"]["side_by_side_height"],
+        size=config["animations"]["comparison"]["height"],
         core=core_digest("import_driving"),
     script:
         "../workflow_scripts/import_driving.py"
