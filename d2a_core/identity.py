@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.schemes import scheme_of
+from d2a_core.schemes import Scheme, scheme_of
 
 CHIP_SIDE, CHIP_PADDING = 150, 0.25  # what the network was trained on
 
@@ -40,15 +40,17 @@ class Embedder:
         return np.array(self._network.compute_face_descriptor(chip), dtype=np.float32)
 
     def _five_points(self, pixels: NDArray):
-        """The layout of dlib's 5-point model: right eye outer, inner, left eye outer, inner, nose base."""
-        scheme = scheme_of(len(pixels))
-        left, right = scheme.left_corners, scheme.right_corners
-        base = {98: 57, 68: 33}[scheme.size]
-        order = (right[1], right[0], left[0], left[1], base)
+        order = five_points(scheme_of(len(pixels)))
         corners = [self._dlib.point(*(int(round(float(v))) for v in pixels[index])) for index in order]
         low, high = np.nanmin(pixels, axis=0), np.nanmax(pixels, axis=0)
         box = self._dlib.rectangle(*(int(v) for v in (*low, *high)))
         return self._dlib.full_object_detection(box, self._dlib.points(corners))
+
+
+def five_points(scheme: Scheme) -> tuple[int, ...]:
+    """The layout of dlib's 5-point model: right eye outer, inner, left eye outer, inner, nose base."""
+    left, right = scheme.left_corners, scheme.right_corners
+    return (right[1], right[0], left[0], left[1], {98: 57, 68: 33}[scheme.size])
 
 
 def cosine_similarity(first: NDArray, second: NDArray) -> NDArray[np.float32]:
