@@ -1,0 +1,169 @@
+"""Stage `inversion`: a photograph becomes a code in W+ (paper, section 3.2: ŵ of a real source).
+
+Optimisation after Karras et al. (StyleGAN2, appendix D) and Tov et al. (e4e): first one code for all
+layers, then an offset for each, in the whitened coordinates of `latent_prior`, pulled to the common code
+and to the mean face. That pull keeps a code editable: free codes copy a photo better and animate worse.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from d2a_core.generator import AnchoredDraft, Generator
+from d2a_core.latent_prior import LatentPrior
+from d2a_core.likeness import Likeness
+
+ROUND = 20  # steps between two anchors of the drafts
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `inversion`."""
+
+    method: str
+    w_steps: int
+    wplus_steps: int
+    full_steps: int
+    least_gain: float
+    pixel_weight: float
+    structure_weight: float
+    features_weight: float
+    identity_weight: float
+    prior_weight: float
+    spread_weight: float
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A run of the optimizer: whether it sees drafts, and whether every layer moves by itself."""
+
+    name: str
+    steps: int
+    drafts: bool
+    layers: bool
+
+
+@dataclass(frozen=True)
+class Code:
+    """`wplus` [1, L, 512] and the loss at every step: rows of `phase` and the weighted terms by name."""
+
+    wplus: NDArray[np.float32]
+    history: list[dict[str, object]] = field(default_factory=list)
+
+
+def phases(generator: Generator, options: Options, *, started: bool) -> list[Phase]:
+    """What `optimize` runs: one code, codes by layer, and on the CPU some full-size steps.
+
+    A GPU works at full size throughout. On the CPU most steps see drafts, which cost a tenth but do not
+    depend on the last layers: those follow in the full-size steps. A given start needs no common code.
+    """
+    drafts = generator.device == "cpu" and generator.draft is not None
+    plan = [
+        Phase("w", 0 if started else options.w_steps, drafts, False),
+        Phase("wplus", options.wplus_steps, drafts, True),
+        Phase("full", options.full_steps if drafts else 0, False, True),
+    ]
+    return [phase for phase in plan if phase.steps]
+
+
+def optimize(
+    generator: Generator,
+    likeness: Likeness,
+    prior: LatentPrior,
+    options: Options,
+    *,
+    start: Tensor | None = None,
+    progress=None,
+) -> Code:
+    """Code whose image comes nearest to the photo of `likeness`, from the mean face or `start` [1, L, 512].
+
+    Minimises likeness + prior_weight·mean(c²) + spread_weight·mean(d²) over the whitened common code c
+    and the offsets d of the layers.
+    """
+    shape = (1, generator.num_layers, generator.w_dim)
+    known = torch.zeros(shape) if start is None else prior.encode(start.cpu())
+    common = known.mean(dim=1, keepdim=True).to(prior.mean)
+    offset = known.to(prior.mean) - common
+    history: list[dict[str, object]] = []
+    for phase in phases(generator, options, started=start is not None):
+        problem = Problem(generator, likeness, prior, options, phase, progress)
+        common, offset = problem.solve(common, offset)
+        history += problem.history
+    return Code(prior.decode(common + offset).cpu().numpy(), history)
+
+
+class Problem:
+    """One phase of `optimize`: rounds of L-BFGS, on drafts each around a fresh anchor.
+
+    In whitened coordinates L-BFGS needs a third of the images that Adam needs. A step is one image forth
+    and back; rounds end early when one gains less than `least_gain` of the loss.
+    """
+
+    def __init__(self, generator, likeness, prior, options: Options, phase: Phase, progress=None) -> None:
+        self.generator, self.likeness, self.prior = generator, likeness, prior
+        self.options, self.phase, self.progress = options, phase, progress
+        self.history: list[dict[str, object]] = []
+
+    def solve(self, common: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+        """Improve the common code [1, 1, D] and, where layers move by themselves, the offsets [1, L, D]."""
+        best, kept = math.inf, (common, offset)
+        while len(self.history) < self.phase.steps:
+            first = len(self.history)
+            tried = self._round(common, offset)
+            losses = [row["loss"] for row in self.history[first:]]
+            if losses[0] > best:  # the last round went where its drafts were wrong
+                common, offset = kept
+                break
+            kept = common, offset
+            common, offset = tried
+            if best - losses[0] < self.options.least_gain * losses[0]:
+                break
+            best = losses[0]
+        return common, offset
+
+    def _round(self, common: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+        render = self._renderer(self.prior.decode(common + offset))
+        common, offset = common.clone(), offset.clone()
+        free = [common, offset] if self.phase.layers else [common]
+        for tensor in free:
+            tensor.requires_grad_()
+        budget = min(ROUND, self.phase.steps - len(self.history))
+        optimizer = torch.optim.LBFGS(
+            free, max_iter=budget, max_eval=budget, history_size=ROUND, line_search_fn="strong_wolfe"
+        )
+        best, kept = math.inf, (common, offset)
+
+        def evaluate() -> Tensor:
+            nonlocal best, kept
+            optimizer.zero_grad()
+            terms = self._terms(render, common, offset)
+            loss = sum(terms.values())
+            loss.backward()
+            self._note(loss.item(), terms)
+            if loss.item() < best:
+                best, kept = loss.item(), (common.detach().clone(), offset.detach().clone())
+            return loss
+
+        optimizer.step(evaluate)
+        return kept
+
+    def _renderer(self, wplus: Tensor):
+        if self.phase.drafts:
+            return AnchoredDraft(self.generator, wplus)
+        return self.generator.synthesize
+
+    def _terms(self, render, common: Tensor, offset: Tensor) -> dict[str, Tensor]:
+        return self.likeness(render(self.prior.decode(common + offset))) | {
+            "prior": self.options.prior_weight * common.square().mean(),
+            "spread": self.options.spread_weight * offset.square().mean(),
+        }
+
+    def _note(self, loss: float, terms: dict[str, Tensor]) -> None:
+        row = {"phase": self.phase.name, "loss": loss}
+        self.history.append(row | {name: term.item() for name, term in terms.items()})
+        if self.progress is not None:
+            self.progress.advance(1, phase=self.phase.name, loss=loss)

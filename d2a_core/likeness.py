@@ -1,0 +1,83 @@
+"""How far a picture is from a photograph, with gradients: pixels, structure, and what tells people apart."""
+
+from dataclasses import dataclass
+
+import torch
+from numpy.typing import NDArray
+from pytorch_msssim import ms_ssim
+from torch import Tensor
+from torch.nn import functional
+
+from d2a_core.networks import face_resnet
+
+OCTAVES = 4  # of the pixel pyramid; the coarsest is 1/8 of the image
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the terms of the loss count; 0 leaves one out."""
+
+    pixel: float
+    structure: float
+    features: float
+    identity: float
+
+
+class Likeness:
+    """Terms of the distance between an image and one photograph, at any size that divides the photo's.
+
+    `pixel`: L1 over a pyramid of means. `structure`: 1 - MS-SSIM (Wang et al. 2003). `features`: squared
+    difference of the hidden maps of a face recognition network, every position normalised over the channels
+    as in LPIPS (Zhang et al. 2018). `identity`: squared distance of its embeddings; dlib puts different
+    people beyond 0.36.
+    """
+
+    def __init__(
+        self, photo: NDArray, corners: NDArray, network: face_resnet.FaceResNet, *, weights: Weights
+    ) -> None:
+        """`photo` u1 [R, R, 3]; `corners` [5, 2] of the face in fractions (`identity.five_points`)."""
+        self.weights, self.network = weights, network
+        device = next(network.parameters()).device
+        self.corners = torch.as_tensor(corners)
+        image = torch.from_numpy(photo.copy()).to(device).permute(2, 0, 1)[None].float() / 127.5 - 1
+        self._photos = {image.shape[-1]: image}
+        with torch.no_grad():
+            self.maps, self.embedding = self._look(image)
+
+    def photo(self, size: int) -> Tensor:
+        """The photograph reduced to `size`, [1, 3, size, size] in [-1, 1]."""
+        if size not in self._photos:
+            largest = self._photos[max(self._photos)]
+            self._photos[size] = functional.avg_pool2d(largest, largest.shape[-1] // size)
+        return self._photos[size]
+
+    def __call__(self, image: Tensor) -> dict[str, Tensor]:
+        """Weighted terms for an image [1, 3, S, S] in about [-1, 1]."""
+        photo = self.photo(image.shape[-1])
+        maps, embedding = self._look(image)
+        terms = {
+            "pixel": pyramid_distance(image, photo),
+            "structure": 1 - ms_ssim((image + 1) / 2, (photo + 1) / 2, data_range=1.0),
+            "features": sum(map_distance(a, b) for a, b in zip(maps, self.maps, strict=True)) / len(maps),
+            "identity": (embedding - self.embedding).square().sum(),
+        }
+        return {name: getattr(self.weights, name) * term for name, term in terms.items()}
+
+    def _look(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
+        maps, embedding = self.network(face_resnet.chips((image + 1) * 127.5, self.corners))
+        return [functional.normalize(each, dim=1) for each in maps], embedding
+
+
+def pyramid_distance(image: Tensor, photo: Tensor) -> Tensor:
+    """Mean over `OCTAVES` halvings of the mean absolute difference."""
+    difference = image - photo
+    total = difference.abs().mean()
+    for _ in range(OCTAVES - 1):
+        difference = functional.avg_pool2d(difference, 2)
+        total = total + difference.abs().mean()
+    return total / OCTAVES
+
+
+def map_distance(first: Tensor, second: Tensor) -> Tensor:
+    """Squared distance of maps [N, C, S, S] at every position, averaged over the positions."""
+    return (first - second).square().sum(dim=1).mean()
