@@ -6,16 +6,23 @@ and to the mean face. That pull keeps a code editable: free codes copy a photo b
 """
 
 import math
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from d2a_core import latent_prior, pictures, quality, tuning
 from d2a_core.generator import AnchoredDraft, Generator
+from d2a_core.identity import Embedder, five_points
+from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.latent_prior import LatentPrior
-from d2a_core.likeness import Likeness
+from d2a_core.likeness import Likeness, Weights
+from d2a_core.networks import face_resnet
+from d2a_core.rendering import render
 
 ROUND = 20  # steps between two anchors of the drafts
 
@@ -35,6 +42,15 @@ class Options:
     identity_weight: float
     prior_weight: float
     spread_weight: float
+    tune: bool
+    tune_steps: int
+    tune_learning_rate: float
+    locality_weight: float
+
+    @property
+    def weights(self) -> Weights:
+        """What the terms of the likeness count."""
+        return Weights(self.pixel_weight, self.structure_weight, self.features_weight, self.identity_weight)
 
 
 @dataclass(frozen=True)
@@ -167,3 +183,141 @@ class Problem:
         self.history.append(row | {name: term.item() for name, term in terms.items()})
         if self.progress is not None:
             self.progress.advance(1, phase=self.phase.name, loss=loss)
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """A photo inside the generator.
+
+    `wplus` [1, L, 512], `loss` [steps], `detections` of the final `image`, `delta` the differences of weights
+    that tuning made (empty without), `figures` one row of the table, `picture` the comparison to look at.
+    """
+
+    wplus: NDArray[np.float32]
+    loss: NDArray[np.float32]
+    detections: Detections
+    delta: dict[str, Tensor]
+    figures: dict[str, object]
+    picture: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The networks that look at faces: landmarks, identity, and its port with gradients."""
+
+    detector: LandmarkDetector
+    embedder: Embedder
+    features: face_resnet.FaceResNet
+
+
+def invert(
+    generator: Generator,
+    judges: Judges,
+    photo: NDArray[np.uint8],
+    options: Options,
+    *,
+    start: NDArray | None = None,
+    progress=None,
+) -> Inversion:
+    """Find the code of an aligned photo u1 [R, R, 3], tune the generator to it if asked to, and measure.
+
+    `start` [1, L, 512] is what an encoder made of the photo. Raises ValueError for a photo without a face.
+    """
+    began = time.monotonic()
+    seen = judges.detector.detect(photo[None])
+    if not seen.found[0]:
+        raise ValueError("no face found on the aligned photo; give another photo or check its alignment")
+    corners = seen.points[0][list(five_points(judges.detector.scheme))]
+    likeness = Likeness(photo, corners, judges.features, weights=options.weights)
+    code = find_code(generator, likeness, options, start=start, progress=progress)
+    wplus = torch.from_numpy(code.wplus)
+    delta = find_delta(generator, wplus, likeness, options, progress=progress)
+    seconds = time.monotonic() - began
+    panels = {"photo": photo, options.method: render(generator, wplus)[0]}
+    with tuning.applied(generator, delta):
+        panels |= {"tuned": render(generator, wplus)[0]} if delta else {}
+    rows = {
+        name: quality.compare(image, photo, detector=judges.detector, embedder=judges.embedder)
+        for name, image in panels.items()
+        if name != "photo"
+    }
+    *_, (name, image) = panels.items()
+    return Inversion(
+        code.wplus,
+        np.array([row["loss"] for row in code.history], np.float32),
+        judges.detector.detect(image[None]),
+        delta,
+        {"method": options.method, "tuned": bool(delta)}
+        | rows[name]
+        | {
+            "strangers": quality.strangers(generator, *_looks(judges), size=_draft_size(generator)),
+            "seconds": seconds,
+            "steps": len(code.history),
+        },
+        draw(panels, rows),
+    )
+
+
+def find_code(generator, likeness: Likeness, options: Options, *, start: NDArray | None, progress) -> Code:
+    """The code by `options.method`."""
+    if options.method == "optimize":
+        known = torch.from_numpy(start) if start is not None else None
+        prior = latent_prior.fit(generator)
+        return optimize(generator, likeness, prior, options, start=known, progress=progress)
+    if start is None:
+        raise ValueError(f"inversion.method is {options.method!r}, which needs an encoder; choose 'optimize'")
+    return Code(np.asarray(start, np.float32))
+
+
+def find_delta(generator, wplus: Tensor, likeness: Likeness, options: Options, *, progress):
+    """Differences of weights by pivotal tuning; empty when it is not asked for."""
+    if not options.tune:
+        return {}
+    return tuning.tune(
+        generator,
+        wplus,
+        likeness,
+        steps=options.tune_steps,
+        learning_rate=options.tune_learning_rate,
+        locality_weight=options.locality_weight,
+        progress=progress,
+    )
+
+
+def steps(options: Options) -> int:
+    """Most steps that an inversion takes, for its progress."""
+    found = options.w_steps + options.wplus_steps + options.full_steps
+    return found + (options.tune_steps if options.tune else 0)
+
+
+def draw(panels, rows) -> NDArray[np.uint8]:
+    """Photo and reconstructions side by side, with their figures below."""
+    captions = ["photo"] + [
+        f"{name}: {row['psnr']:.1f} dB, MS-SSIM {row['ms_ssim']:.3f}, identity {row['identity']:.3f}"
+        for name, row in rows.items()
+    ]
+    return pictures.side_by_side(list(panels.values()), height=512, captions=captions)
+
+
+def columns(inversion: Inversion) -> dict[str, list]:
+    """The table of one row."""
+    return {name: [value] for name, value in inversion.figures.items()}
+
+
+def checkpoint(inversion: Inversion, facts) -> dict[str, object]:
+    """The tuning as it is stored."""
+    return {"delta": inversion.delta, "facts": facts}
+
+
+def _looks(judges: Judges) -> tuple[LandmarkDetector, Embedder]:
+    return judges.detector, judges.embedder
+
+
+def _draft_size(generator: Generator) -> int | None:
+    return generator.draft.size if generator.draft else None
+
+
+def load_judges(detector: LandmarkDetector, folder: str | Path, *, device: str) -> Judges:
+    """`folder` holds dlib's models."""
+    network = face_resnet.load(Path(folder) / face_resnet.FILE).to(device)
+    return Judges(detector, Embedder(folder), network)

@@ -50,3 +50,38 @@ rule align_source:
         core=core_digest("align_source"),
     script:
         "../workflow_scripts/align_source.py"
+
+
+rule invert_source:
+    """Find the code of an aligned photo, and tune the generator to it if asked to."""
+    input:
+        photo="results/sources/{photo}/aligned.png",
+        generator=GENERATOR,
+        draft=DRAFT,
+        models=FACE_MODELS,
+        identity=IDENTITY,
+    output:
+        code=directory("results/sources/{photo}/inversion.zarr"),
+        tuning="results/sources/{photo}/tuning.pt",
+        landmarks="results/sources/{photo}/landmarks.parquet",
+        figures="results/sources/{photo}/inversion.parquet",
+        picture=report(
+            "results/sources/{photo}/reconstruction.png",
+            category="Sources",
+            labels={"source": "{photo}", "figure": "reconstruction"},
+        ),
+    log:
+        "results/logs/invert_source/{photo}.log",
+    benchmark:
+        "results/benchmarks/invert_source/{photo}.tsv"
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=30,
+    params:
+        generator=config["generator"],
+        landmarks=config["landmarks"],
+        inversion=config["inversion"],
+        core=core_digest("invert_source"),
+    script:
+        "../workflow_scripts/invert_source.py"

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+FILE = "dlib_face_recognition_resnet_model_v1.dat"
 CHIP_SIDE, CHIP_PADDING = 150, 0.25
 MEAN_RGB = (122.782, 117.001, 104.298)
 UNITS = (  # channels and whether the unit halves the side, in the order of the file

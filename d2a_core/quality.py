@@ -1,0 +1,65 @@
+"""How good a reconstruction is: the figures that the literature on inversion reports (peers: GANInverter)."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_msssim import ms_ssim
+
+from d2a_core import identity, pictures
+from d2a_core.generator import Generator, broadcast
+from d2a_core.geometry import normalized_mean_error
+from d2a_core.landmarks import LandmarkDetector
+from d2a_core.rendering import render
+
+SMALL = 256  # px, the size at which encoders are compared
+STRANGERS, STRANGERS_SEED = 8, 20_220_003  # sampled faces, from a seed that no stage draws
+
+
+def psnr(image: NDArray[np.uint8], photo: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio of two pictures u1 [H, W, 3] in dB; infinite for equal ones."""
+    error = np.square(image.astype(np.float64) - photo).mean()
+    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+
+
+def structural_similarity(image: NDArray[np.uint8], photo: NDArray[np.uint8]) -> float:
+    """MS-SSIM (Wang et al. 2003) of two pictures u1 [H, W, 3] of more than 160 px; 1 for equal ones."""
+    first, second = (torch.from_numpy(each.copy()).permute(2, 0, 1)[None].double() for each in (image, photo))
+    return ms_ssim(first, second, data_range=255).item()
+
+
+def compare(
+    image: NDArray[np.uint8],
+    photo: NDArray[np.uint8],
+    *,
+    detector: LandmarkDetector,
+    embedder: identity.Embedder,
+) -> dict[str, float]:
+    """Figures of a reconstruction u1 [R, R, 3] against the aligned photo of the same size.
+
+    `psnr` and `psnr_256` in dB, `ms_ssim`, `identity` the cosine of dlib's embeddings (to be read beside
+    `strangers`), `nme` the landmark error in inter-ocular distances. NaN where no face is found.
+    """
+    both = np.stack((image, photo))
+    points = detector.detect(both).points
+    vectors = embedder.embed(both, points)
+    small = pictures.resize(both, SMALL)
+    return {
+        "psnr": psnr(image, photo),
+        "psnr_256": psnr(*small),
+        "ms_ssim": structural_similarity(image, photo),
+        "identity": float(identity.cosine_similarity(vectors[:1], vectors[1:])[0]),
+        "nme": float(normalized_mean_error(points[:1], points[1:])[0]),
+    }
+
+
+def strangers(
+    generator: Generator, detector: LandmarkDetector, embedder: identity.Embedder, *, size: int | None
+) -> float:
+    """Mean cosine between sampled faces, each against the next: what unrelated people score."""
+    rng = torch.Generator().manual_seed(STRANGERS_SEED)
+    with torch.no_grad():
+        w = generator.map(torch.randn(STRANGERS, generator.w_dim, generator=rng))
+    rows = broadcast(w, generator.num_layers).split(1)
+    images = np.concatenate([render(generator, row, size) for row in rows])
+    vectors = embedder.embed(images, detector.detect(images).points)
+    return float(np.nanmean(identity.cosine_similarity(vectors, np.roll(vectors, 1, axis=0))))

@@ -1,0 +1,112 @@
+"""Pivotal tuning (Roich et al., ACM TOG 2022): the generator itself learns one face, around its code.
+
+What the code cannot say (a lock of hair, a collar) goes into the weights, stored as a difference. Only the
+convolutions of the late blocks change, not the styles: the code keeps its meaning and geometry stays
+where the directions expect it. Codes nearby keep their images, so that the face can still be moved.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from d2a_core.generator import MobileStyleGan, broadcast
+from d2a_core.likeness import Likeness
+
+FIRST_BLOCK = 3  # of those tuned: features of 64 px and finer
+REACH = 0.5  # share of the way from the pivot to a random face where images must stay (PTI: its α)
+PIVOT_SEED = 20_220_004
+
+
+def tuned_names(generator: MobileStyleGan) -> list[str]:
+    """Parameters of the synthesis network that tuning changes."""
+    blocks = tuple(f"blocks.{index}." for index in range(FIRST_BLOCK, len(generator.synthesis.blocks)))
+    names = [name for name, _ in generator.synthesis.named_parameters()]
+    convolutions = [name for name in names if "style" not in name and ".up." not in name]
+    return [name for name in convolutions if name.startswith(blocks) or name == "to_bands"]
+
+
+def tune(
+    generator: MobileStyleGan,
+    wplus: Tensor,
+    likeness: Likeness,
+    *,
+    steps: int,
+    learning_rate: float,
+    locality_weight: float,
+    progress=None,
+) -> dict[str, Tensor]:
+    """Differences of weights that bring the full-size image of `wplus` [1, L, 512] nearer to the photo.
+
+    Minimises likeness + locality_weight·‖tuned - original‖₁ of drafts at random codes near the pivot; leaves
+    the generator as it was.
+    """
+    rng = torch.Generator().manual_seed(PIVOT_SEED)
+    parameters = dict(generator.synthesis.named_parameters())
+    free = {name: parameters[name] for name in tuned_names(generator)}
+    before = {name: tensor.detach().clone() for name, tensor in free.items()}
+    size = generator.draft.size if generator.draft else None
+    nearby = [_neighbour(generator, wplus, rng) for _ in range(steps)]
+    with torch.no_grad():
+        kept = [generator.synthesize(code, size) for code in nearby]
+    optimizer = torch.optim.Adam(free.values(), lr=learning_rate)
+    try:
+        for tensor in free.values():
+            tensor.requires_grad_(True)
+        for code, image in zip(nearby, kept, strict=True):
+            optimizer.zero_grad()
+            loss = sum(likeness(generator.synthesize(wplus)).values())
+            loss = loss + locality_weight * functional.l1_loss(generator.synthesize(code, size), image)
+            loss.backward()
+            optimizer.step()
+            if progress is not None:
+                progress.advance(1, phase="tune", loss=loss.item())
+        return {name: (tensor.detach() - before[name]).cpu() for name, tensor in free.items()}
+    finally:
+        _set(free, before)
+        for tensor in free.values():
+            tensor.requires_grad_(False)
+
+
+def _neighbour(generator: MobileStyleGan, wplus: Tensor, rng: torch.Generator) -> Tensor:
+    """A code between the pivot and a random face."""
+    with torch.no_grad():
+        w = generator.map(torch.randn(1, generator.w_dim, generator=rng))
+    return torch.lerp(wplus.to(w), broadcast(w, generator.num_layers), REACH)
+
+
+@contextmanager
+def applied(generator: MobileStyleGan, delta: Mapping[str, Tensor]) -> Iterator[None]:
+    """Add `delta` to the weights inside the block; afterwards they are, to the bit, what they were."""
+    parameters = dict(generator.synthesis.named_parameters())
+    before = {name: parameters[name].detach().clone() for name in delta}
+    try:
+        apply_delta(generator, delta)
+        yield
+    finally:
+        _set(parameters, before)
+
+
+def apply_delta(generator: MobileStyleGan, delta: Mapping[str, Tensor]) -> None:
+    """Add differences of weights, as `tune` returns them; none leave the generator as it is.
+
+    Raises ValueError when they belong to another network.
+    """
+    parameters = dict(generator.synthesis.named_parameters())
+    for name, change in delta.items():
+        if name not in parameters or parameters[name].shape != change.shape:
+            raise ValueError(
+                f"the tuning changes {name!r} {list(change.shape)}, which this generator lacks; "
+                "delete it and invert the photo again"
+            )
+    with torch.no_grad():
+        for name, change in delta.items():
+            parameters[name].add_(change.to(parameters[name]))
+
+
+def _set(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, value in values.items():
+            parameters[name].copy_(value)

@@ -1,0 +1,37 @@
+"""Find the code of an aligned photo, and tune the generator to it if asked to."""
+
+from d2a_core import generator, inversion, io, landmarks, runtime
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    settings = generator.Options(**snakemake.params.generator)
+    options = inversion.Options(**snakemake.params.inversion)
+    hardware = runtime.hardware(snakemake)
+    draft = io.read_zarr(snakemake.input.draft)
+    network = generator.load(settings, snakemake.input.generator, draft=draft, **hardware)
+    looks = landmarks.Options(**snakemake.params.landmarks)
+    detector = landmarks.load_detector(looks, snakemake.input.models, **hardware)
+    judges = inversion.load_judges(detector, snakemake.input.identity, device=hardware["device"])
+    photo = io.read_image(snakemake.input.photo)
+    progress = runtime.Progress(log, "inversion", inversion.steps(options), unit="steps")
+    found = inversion.invert(network, judges, photo, options, progress=progress)
+    facts = io.provenance(
+        stage="inversion",
+        options=options,
+        photo_sha256=io.sha256(snakemake.input.photo),
+        generator=settings.name,
+        generator_sha256=io.sha256(snakemake.input.generator),
+    )
+    arrays = {"wplus": found.wplus, "loss": found.loss}
+    io.write_zarr(snakemake.output.code, arrays, attributes=facts)
+    io.write_checkpoint(inversion.checkpoint(found, facts), snakemake.output.tuning)
+    table = landmarks.table(found.detections, sample_id=[0])
+    io.write_parquet(table, snakemake.output.landmarks, metadata=facts)
+    io.write_parquet(inversion.columns(found), snakemake.output.figures, metadata=facts)
+    io.write_image(found.picture, snakemake.output.picture, text=facts)
+    log.info("inversion psnr=%.1f identity=%.3f", found.figures["psnr"], found.figures["identity"])
+
+
+if __name__ == "__main__":
+    main(snakemake)
