@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import fan, generator, io, landmarks, manifold, pictures, rendering
+from d2a_core import fan, generator, io, landmarks, manifold, motion, pictures, rendering, tuning
 from d2a_core.generator import Generator
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.landmarks import LandmarkDetector
@@ -52,13 +52,15 @@ class Comparison:
 class Path:
     """A way through W+: `wplus` [T, 16, 512] the source of each frame, `delta` [T, L, 512] added to it.
 
-    `error` [passes + 1, T] is the landmark error (NME, inter-ocular) on drafts after the open loop and after
-    each closed-loop pass, before smoothing; it has no rows when there was no pass. Infinite: no face.
+    `target` [T, P, 2] are the landmarks it leads to. `error` [passes + 1, T] is the landmark error (NME,
+    inter-ocular) on drafts after the open loop and after each closed-loop pass, before smoothing; it has no
+    rows when there was no pass. Infinite: no face.
     """
 
     wplus: Tensor
     delta: Tensor
     error: NDArray[np.float32]
+    target: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,18 @@ def load_stage(
     device: str,
     threads: int,
 ) -> Stage:
-    """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`."""
+    """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
+
+    Where it has a `tuning`, the generator is the one tuned to that source.
+    """
     settings = generator.Options(**generator_options)
     detection = landmarks.Options(**landmark_options)
     draft = io.read_zarr(inputs.draft)
+    network = generator.load(settings, inputs.generator, draft=draft, device=device, threads=threads)
+    for path in getattr(inputs, "tuning", []):
+        tuning.apply_delta(network, io.read_checkpoint(path)["delta"])
     return Stage(
-        generator.load(settings, inputs.generator, draft=draft, device=device, threads=threads),
+        network,
         landmarks.load_detector(detection, inputs.models, device=device, threads=threads),
         fan.load(io.read_checkpoint(inputs.fan), device=device),
         manifold.from_store(io.read_zarr(inputs.directions, manifold.STORED)),
@@ -131,7 +139,7 @@ def drive(
     """
     layers = stage.fan.architecture.layers
     delta = step(stage, wplus, torch.zeros(len(target), layers, wplus.shape[-1]), source, target)
-    yield Path(wplus, delta, np.zeros((0, len(target)), np.float32))
+    yield Path(wplus, delta, np.zeros((0, len(target)), np.float32), target)
     if not passes:
         return
     points, error = look(stage, wplus, delta, target, progress)
@@ -144,20 +152,23 @@ def drive(
         delta = torch.where(torch.from_numpy(better)[:, None, None], trial, delta)
         points = np.where(better[:, None, None], trial_points, points)
         errors.append(np.where(better, trial_error, errors[-1]))
-        yield Path(wplus, delta, np.stack(errors))
+        yield Path(wplus, delta, np.stack(errors), target)
 
 
-def goal(source: NDArray, driver: NDArray, *, motion: str) -> NDArray[np.float32]:
-    """Landmarks [T, P, 2] that the source [1, P, 2] is asked for when the driver shows [T, P, 2].
-
-    `absolute` asks for the driver's own, face shape included. `relative` adds to the source what has changed
-    since the driver's neutral frame, the one nearest to the median of the clip, so that its own shape stays.
-    """
-    if motion == "absolute":
-        return driver
-    median = np.broadcast_to(np.median(driver, axis=0), driver.shape)
-    neutral = normalized_mean_error(driver, median).argmin()
-    return source + driver - driver[neutral]
+def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDArray[np.float32]:
+    """Landmarks [T, P, 2] that the source of one table is asked for behind the clip of the other."""
+    times = driver.column("time_s").to_numpy()
+    return motion.goal(
+        io.points_array(source),
+        io.points_array(driver),
+        motion=options.motion,
+        neutral=motion.neutral_index(times, options.neutral_s),
+        scale=options.motion_scale,
+        pose=options.pose_scale,
+        expression=options.expression_scale,
+        source_angles=io.angles_array(source),
+        driver_angles=io.angles_array(driver),
+    )
 
 
 def follow(
@@ -174,9 +185,8 @@ def follow(
 
     The One-Euro filter runs along time over Δw: it takes out the detector's tremor and keeps quick moves.
     """
-    start = io.points_array(source)
-    target = goal(start, io.points_array(driver), motion=options.motion)
-    start = np.broadcast_to(start, target.shape).astype(np.float32)
+    target = asked(source, driver, options)
+    start = np.broadcast_to(io.points_array(source), target.shape).astype(np.float32)
     wplus = torch.from_numpy(code).expand(len(target), -1, -1)
     looks = len(target) * (options.passes + 1) if options.passes else 0
     progress = Progress(log, "animations", looks, unit="drafts")
@@ -193,8 +203,11 @@ def follow(
 
 
 def arrays(path: Path) -> dict[str, NDArray]:
-    """What is stored: `wplus` [1, 16, 512], `delta` [T, L, 512], after passes `error` [passes + 1, T]."""
-    stored = {"wplus": path.wplus[:1].numpy(), "delta": path.delta.numpy()}
+    """What is stored: `wplus` [1, 16, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
+
+    After passes `error` [passes + 1, T] as well.
+    """
+    stored = {"wplus": path.wplus[:1].numpy(), "delta": path.delta.numpy(), "target": path.target}
     return stored | ({"error": path.error} if len(path.error) else {})
 
 

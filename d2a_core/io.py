@@ -261,6 +261,11 @@ def points_array(table: "pyarrow.Table", column: str = "points") -> NDArray[np.f
     return flat.reshape(len(table), kind.list_size // 2, 2)
 
 
+def angles_array(table: "pyarrow.Table") -> NDArray[np.float32]:
+    """Yaw, pitch and roll of a landmark table in degrees, [N, 3]."""
+    return np.stack([table.column(name).to_numpy() for name in ("yaw", "pitch", "roll")], axis=1)
+
+
 def write_image(
     array: NDArray[np.uint8], path: str | Path, *, text: Mapping[str, object] | None = None
 ) -> None:
@@ -274,6 +279,13 @@ def write_image(
         info.add_itxt(name, value if isinstance(value, str) else json.dumps(value, default=_plain))
     with atomic_path(path) as part:
         Image.fromarray(array).save(part, format="PNG", pnginfo=info)
+
+
+def write_images(images: Iterable[NDArray[np.uint8]], folder: str | Path) -> None:
+    """Write RGB pictures [H, W, 3] as they come, from `000000.png` on; the folder appears at the end."""
+    with atomic_path(folder) as part:
+        for number, image in enumerate(images):
+            write_image(image, part / f"{number:06d}.png")
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:

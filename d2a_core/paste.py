@@ -1,5 +1,6 @@
 """Back into the photo: the animated face, by the inverse of the alignment and under a soft mask."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,8 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from d2a_core.alignment import Crop
-from d2a_core.pictures import warped
-from d2a_core.schemes import Scheme
+from d2a_core.pictures import resize, warped
+from d2a_core.schemes import Scheme, scheme_of
+from d2a_core.video import Frame
 
 DRAWN = 512  # px, side at which the mask is drawn and blurred
 FOREHEAD = 0.45  # how far the mask reaches above the brows, in distances from mouth to eyes
@@ -18,6 +20,13 @@ UPPER_BROW = 5  # first points of a brow in every scheme: its upper line, from l
 SUPERSAMPLING = 8  # a face smaller than its picture is sampled up to this much finer, then reduced
 RIM = 2.0  # sigmas by which the face is grown before it is blurred, so that all of it stays covered
 CLEAR = 0.02  # of a blurred edge: its value two sigmas outside
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `animations.paste_back`."""
+
+    longest_side: int
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,33 @@ def paste(place: Place, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     inside += place.alpha * (_placed(frame, place.crop, place.box) - inside)
     pasted[top:bottom, left:right] = np.rint(inside).clip(0, 255)
     return pasted
+
+
+def fitted(photo: NDArray[np.uint8], crop: Crop, *, longest: int) -> tuple[NDArray[np.uint8], Crop]:
+    """Photo and crop scaled down so that no side is longer than `longest` px, which players can decode."""
+    scale = min(1.0, longest / max(photo.shape[:2]))
+    if scale == 1:
+        return photo, crop
+    small = resize(photo[None], longest)[0]
+    return small, Crop(crop.quad * (small.shape[1] / photo.shape[1]), crop.size)
+
+
+def stream(
+    photo: NDArray[np.uint8],
+    crop: Crop,
+    points: NDArray,
+    frames: Iterable[Frame],
+    *,
+    longest: int,
+) -> Iterator[NDArray[np.uint8]]:
+    """A photo with the faces of a video in place of its own, frame by frame, u1 [H, W, 3].
+
+    `points` [T, P, 2] are the landmarks of source and result that `face_mask` covers.
+    """
+    mask = face_mask(points, scheme_of(points.shape[1]), size=crop.size)
+    place = prepare(*fitted(photo, crop, longest=longest), mask)
+    for frame in frames:
+        yield paste(place, frame.image)
 
 
 def paste_back(

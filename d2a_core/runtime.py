@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -145,6 +145,12 @@ class Progress:
             sys.stderr.flush()
             self._shown = now
 
+    def over(self, items: Iterable) -> Iterator:
+        """Yield `items`, counting each when the next is asked for."""
+        for item in items:
+            yield item
+            self.advance(1)
+
     def _line(self, now: float, figures: dict[str, object]) -> str:
         of_total = f"/{self.total}" if self.total else ""
         parts = [self.stage, f"{self.unit}={self.done}{of_total}"]
@@ -154,7 +160,12 @@ class Progress:
             parts.append(f"{self.unit}_per_s={_figure(rate)}")
             if self.total:
                 parts.append(f"eta_s={max(0, self.total - self.done) / rate:.0f}")
-        return " ".join(parts + [f"{name}={_figure(value)}" for name, value in figures.items()])
+        return " ".join([*parts, figures_line(figures)]).rstrip()
+
+
+def figures_line(figures: Mapping[str, object]) -> str:
+    """`figures` for a log line, as name=value."""
+    return " ".join(f"{name}={_figure(value)}" for name, value in figures.items())
 
 
 def _figure(value: object) -> str:

@@ -51,11 +51,10 @@ def join(latents: Mapping[str, NDArray], table: pyarrow.Table) -> Samples:
     found = table.column("found").to_numpy(zero_copy_only=False)
     if not found.any():
         raise ValueError(f"no face found in {len(ids)} samples; lower landmarks.min_score")
-    angles = np.stack([table.column(name).to_numpy() for name in ("yaw", "pitch", "roll")], axis=1)
     return Samples(
         sample_id=ids[found],
         w=latents["w"][found],
         points=io.points_array(table, "points")[found],
         canonical=io.points_array(table, "canonical")[found],
-        angles=angles[found],
+        angles=io.angles_array(table)[found],
     )

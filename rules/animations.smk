@@ -9,6 +9,7 @@ rule animate:
         models=FACE_MODELS,
         directions=DIRECTIONS,
         fan=fan_of,
+        tuning=tuning_of,
         code="results/sources/{source}/inversion.zarr",
         landmarks="results/sources/{source}/landmarks.parquet",
         driving="results/driving/{clip}.parquet",
@@ -27,7 +28,7 @@ rule animate:
     params:
         generator=config["generator"],
         landmarks=config["landmarks"],
-        animations=without(config["animations"], "comparison"),
+        animations=without(config["animations"], "comparison", "paste_back"),
         core=core_digest("animate"),
     script:
         "../workflow_scripts/animate.py"
@@ -60,3 +61,75 @@ rule compare_motion:
         core=core_digest("compare_motion"),
     script:
         "../workflow_scripts/compare_motion.py"
+
+
+rule measure_animation:
+    """Measure how well a video follows its clip and keeps its source."""
+    input:
+        models=FACE_MODELS,
+        identity=IDENTITY,
+        image="results/sources/{source}/aligned.png",
+        driving="results/driving/{clip}.parquet",
+        video="results/animations/{source}--{clip}.mp4",
+        latents="results/animations/{source}--{clip}.latents.zarr",
+    output:
+        figures="results/animations/{source}--{clip}.figures.parquet",
+    log:
+        "results/logs/measure_animation/{source}--{clip}.log",
+    benchmark:
+        "results/benchmarks/measure_animation/{source}--{clip}.tsv"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        landmarks=config["landmarks"],
+        core=core_digest("measure_animation"),
+    script:
+        "../workflow_scripts/measure_animation.py"
+
+
+rule paste_back:
+    """Put an animated face back into the photo that it comes from."""
+    input:
+        photo=image_of,
+        alignment="results/sources/{photo}/alignment.json",
+        landmarks="results/sources/{photo}/landmarks.parquet",
+        video="results/animations/{photo}--{clip}.mp4",
+        latents="results/animations/{photo}--{clip}.latents.zarr",
+    output:
+        video="results/animations/{photo}--{clip}--paste-back.mp4",
+    log:
+        "results/logs/paste_back/{photo}--{clip}.log",
+    benchmark:
+        "results/benchmarks/paste_back/{photo}--{clip}.tsv"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        paste_back=config["animations"]["paste_back"],
+        crf=config["animations"]["crf"],
+        core=core_digest("paste_back"),
+    script:
+        "../workflow_scripts/paste_back.py"
+
+
+rule extract_frames:
+    """Write the frames of an animation as pictures."""
+    input:
+        video="results/animations/{source}--{clip}.mp4",
+    output:
+        folder=directory("results/animations/{source}--{clip}--frames"),
+    log:
+        "results/logs/extract_frames/{source}--{clip}.log",
+    benchmark:
+        "results/benchmarks/extract_frames/{source}--{clip}.tsv"
+    threads: 2
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        core=core_digest("extract_frames"),
+    script:
+        "../workflow_scripts/extract_frames.py"

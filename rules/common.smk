@@ -79,6 +79,12 @@ def fan_of(wildcards):
     return f"results/fan/all/{wildcards.source if own else 'base'}.pt"
 
 
+def tuning_of(wildcards):
+    """What the generator has learned of a photo; a source from a seed needs none."""
+    tuned = f"results/sources/{wildcards.source}/tuning.pt"
+    return [tuned] if wildcards.source in PHOTOS else []
+
+
 SHARDS = [
     f"{shard:05d}"
     for shard in range(config["latents"]["samples"] // config["latents"]["shard_size"])
@@ -104,7 +110,7 @@ VIDEOS = expand(
     "results/animations/{source}--{clip}{kind}",
     source=SOURCES,
     clip=CLIPS,
-    kind=[".mp4", "--side-by-side.mp4", ".sheet.png"],
+    kind=[".mp4", "--side-by-side.mp4", ".sheet.png", ".figures.parquet"],
 )
 
 GENERATOR = "data/assets/mobilestylegan-ffhq"

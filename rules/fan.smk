@@ -38,6 +38,7 @@ rule finetune_fan:
         identity=IDENTITY,
         directions=DIRECTIONS,
         fan="results/fan/{group}/base.pt",
+        tuning=tuning_of,
         code="results/sources/{source}/inversion.zarr",
         landmarks="results/sources/{source}/landmarks.parquet",
     output:

@@ -1,8 +1,9 @@
 import numpy as np
+import pyarrow
 import pytest
 import torch
 
-from d2a_core import animations, evaluation, rendering
+from d2a_core import animations, evaluation, io, rendering
 from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
 from d2a_core.mean_face import template_of
@@ -103,14 +104,20 @@ def test_a_target_without_a_face_asks_for_no_motion():
     assert (delta == 0).all()
 
 
-def test_relative_motion_keeps_the_shape_of_the_source_and_absolute_asks_for_the_driver():
-    source = REST[None]
-    wider = REST * [1.2, 1.0]  # a driver with another face
-    driver = np.stack([wider + 0.13, wider, wider - 0.12]).astype(np.float32)
-    relative = animations.goal(source, driver, motion="relative")
-    assert relative[1] == pytest.approx(REST, abs=1e-6)  # the neutral frame is the one nearest to the median
-    assert relative[0] - relative[2] == pytest.approx(np.full((98, 2), 0.25), abs=1e-6)
-    assert np.array_equal(animations.goal(source, driver, motion="absolute"), driver)
+def _table(points):
+    still = {name: np.zeros(len(points), np.float32) for name in ("yaw", "pitch", "roll")}
+    return pyarrow.table({"time_s": np.arange(len(points)) / 25, "points": io.points_column(points), **still})
+
+
+@pytest.mark.parametrize(("motion", "shape"), [("relative", "source"), ("absolute", "driver")])
+def test_the_source_is_asked_for_its_own_shape_or_for_the_drivers(motion, shape):
+    wider = (REST - [0.5, 0.4]) * [1.2, 1.0] + [0.5, 0.4]  # a driver with another face, shifting sideways
+    driver = np.stack([wider + [0.02 * step, 0] for step in (0, 1, 2)]).astype(np.float32)
+    options = animations.Options(motion, 0.04, 1.0, 1.0, 1.0, 0, 2.0, 0.05, 16)
+    asked = animations.asked(_table(REST[None]), _table(driver), options)
+    resting = {"source": REST, "driver": wider}[shape]
+    assert asked[1] == pytest.approx(resting + ([0.02, 0] if motion == "absolute" else [0, 0]), abs=2e-3)
+    assert (asked[2] - asked[0]).mean(axis=0)[0] == pytest.approx(0.04, rel=0.25)
 
 
 def test_frames_move_only_the_first_layers():
@@ -135,8 +142,6 @@ def test_float_images_become_bytes_by_clipping_and_rounding():
 
 
 def test_summary_averages_found_pairs_of_each_pass_and_prints_percent():
-    import pyarrow
-
     table = pyarrow.table(
         {
             "pair": [0, 1, 0, 1],

@@ -19,6 +19,7 @@ from d2a_core import (
     inversion,
     landmarks,
     pairs,
+    paste,
     performances,
     photos,
     sources,
@@ -37,6 +38,7 @@ OPTIONS = {
     "fan.finetune": finetuning.Options,
     "inversion": inversion.Options,
     "animations": animations.Options,
+    "animations.paste_back": paste.Options,
     "animations.comparison": animations.Comparison,
     "evaluation": evaluation.Options,
 }

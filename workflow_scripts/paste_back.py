@@ -1,0 +1,34 @@
+"""Put an animated face back into the photo that it comes from."""
+
+import numpy as np
+
+from d2a_core import alignment, io, paste, photos, runtime, video
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    inputs = snakemake.input
+    options = paste.Options(**snakemake.params.paste_back)
+    source = io.points_array(io.read_parquet(inputs.landmarks))
+    target = io.read_zarr(inputs.latents, ["target"])["target"]
+    result = video.probe(inputs.video)
+    frames = paste.stream(
+        photos.read_photo(inputs.photo).image,
+        alignment.crop_from_facts(io.read_json(inputs.alignment)),
+        np.concatenate((source, target)),
+        video.read_frames(inputs.video),
+        longest=options.longest_side,
+    )
+    video.write_frames(
+        frames,
+        snakemake.output.video,
+        rate=result.rate,
+        audio=inputs.video,
+        crf=snakemake.params.crf,
+        metadata=result.metadata,
+        progress=runtime.Progress(log, "animations", result.frames, unit="frames"),
+    )
+
+
+if __name__ == "__main__":
+    main(snakemake)
