@@ -9,10 +9,10 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from d2a_core.alignment import Crop
 from d2a_core.pictures import resize, warped
-from d2a_core.schemes import Scheme, scheme_of
-from d2a_core.video import Frame
+from d2a_core.schemes import Scheme
 
 DRAWN = 512  # px, side at which the mask is drawn and blurred
+NEAR = 2  # frames before and after one whose faces its mask covers too, so that it does not flicker
 FOREHEAD = 0.45  # how far the mask reaches above the brows, in distances from mouth to eyes
 FEATHER = 0.015  # of the picture's side: sigma of the mask's soft rim, which lies outside the face
 EDGE = 0.04  # of the picture's side: width over which the mask ends before the picture does
@@ -45,9 +45,9 @@ class Place:
 def face_mask(points: NDArray, scheme: Scheme, *, size: int) -> NDArray[np.float32]:
     """Soft mask [size, size] in [0, 1] of the aligned picture that covers a face in all its positions.
 
-    `points` [T, P, 2] are fractions of the side: those of the source and of every frame. What any of them
-    covers is taken from the frame, so an opened mouth leaves no second chin and a turned head no second
-    cheek, and the mask does not flicker. Rows with NaN, no face having been found, do not count.
+    `points` [T, P, 2] are fractions of the side: those of the source and of one or more frames. What any of
+    them covers is taken from the frame, so an opened mouth leaves no second chin and a turned head no second
+    cheek. Rows with NaN, no face having been found, do not count.
     """
     seen = points[np.isfinite(points).all(axis=(1, 2))]
     if not len(seen):
@@ -117,28 +117,30 @@ def fitted(photo: NDArray[np.uint8], crop: Crop, *, longest: int) -> tuple[NDArr
     return small, Crop(crop.quad * (small.shape[1] / photo.shape[1]), crop.size)
 
 
-def stream(
+def follow(
     photo: NDArray[np.uint8],
+    frames: Iterable[NDArray[np.uint8]],
     crop: Crop,
+    source: NDArray,
     points: NDArray,
-    frames: Iterable[Frame],
-    *,
-    longest: int,
+    scheme: Scheme,
 ) -> Iterator[NDArray[np.uint8]]:
-    """A photo with the faces of a video in place of its own, frame by frame, u1 [H, W, 3].
+    """The photo with each frame of a video, one at a time: u1 [H, W, 3], both sides even.
 
-    `points` [T, P, 2] are the landmarks of source and result that `face_mask` covers.
+    `source` [1, P, 2] and `points` [T, P, 2], one row a frame, are landmarks as fractions of the picture. The
+    mask of a frame covers the source and the frames around it: a mask for the whole video would be wide
+    enough for its largest turn and show the generator's hair and background in all other frames.
     """
-    mask = face_mask(points, scheme_of(points.shape[1]), size=crop.size)
-    place = prepare(*fitted(photo, crop, longest=longest), mask)
-    for frame in frames:
-        yield paste(place, frame.image)
+    for index, frame in enumerate(frames):
+        near = points[max(0, index - NEAR) : index + NEAR + 1]
+        mask = face_mask(np.concatenate((source, near)), scheme, size=DRAWN)
+        yield paste(prepare(photo, crop, mask), frame)
 
 
 def paste_back(
     photo: NDArray[np.uint8], frame: NDArray[np.uint8], crop: Crop, mask: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """One frame into the photo; for a video `prepare` once and `paste` each frame."""
+    """One frame into the photo; `follow` does it for a video."""
     return paste(prepare(photo, crop, mask), frame)
 
 

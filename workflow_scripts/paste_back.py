@@ -1,8 +1,6 @@
 """Put an animated face back into the photo that it comes from."""
 
-import numpy as np
-
-from d2a_core import alignment, io, paste, photos, runtime, video
+from d2a_core import alignment, io, paste, photos, runtime, schemes, video
 
 
 def main(snakemake):
@@ -12,15 +10,15 @@ def main(snakemake):
     source = io.points_array(io.read_parquet(inputs.landmarks))
     target = io.read_zarr(inputs.latents, ["target"])["target"]
     result = video.probe(inputs.video)
-    frames = paste.stream(
+    photo, crop = paste.fitted(
         photos.read_photo(inputs.photo).image,
         alignment.crop_from_facts(io.read_json(inputs.alignment)),
-        np.concatenate((source, target)),
-        video.read_frames(inputs.video),
         longest=options.longest_side,
     )
+    frames = (frame.image for frame in video.read_frames(inputs.video))
+    scheme = schemes.scheme_of(target.shape[1])
     video.write_frames(
-        frames,
+        paste.follow(photo, frames, crop, source, target, scheme),
         snakemake.output.video,
         rate=result.rate,
         audio=inputs.video,

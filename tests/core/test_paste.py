@@ -134,3 +134,26 @@ def test_a_mask_without_a_face_is_refused(photo):
         paste.face_mask(np.full((2, 98, 2), np.nan), WFLW98, size=SIZE)
     with pytest.raises(ValueError, match="mask is empty"):
         paste.prepare(photo, _crop(1, 0, 0, 0), np.zeros((SIZE, SIZE), np.float32))
+
+
+def test_a_video_streams_and_its_mask_goes_with_the_face(photo):
+    still, turned = _face(), _face(shift=0.12)
+    points = np.concatenate([still] * 6 + [turned] * 6)
+    crop, black = _crop(1, 0, 100, 100), np.zeros((SIZE, SIZE, 3), np.uint8)
+    drawn = []
+
+    def frames():
+        for index in range(len(points)):
+            drawn.append(index)
+            yield black
+
+    white = np.full_like(photo, 255)
+    results = paste.follow(white, frames(), crop, still, points, WFLW98)
+    first = next(results)
+    assert drawn == [0]  # one frame at a time, however long the clip
+    *_, last = results
+    assert len(drawn) == len(points)
+    x, y = (turned[0, 28] * SIZE + 100).astype(int)  # a cheek that only the turned face has there
+    assert first[y, x, 0] > 240 and last[y, x, 0] < 15
+    x, y = (still[0, 4] * SIZE + 100).astype(int)  # the photo's own cheek: gone in every frame
+    assert first[y, x, 0] < 15 and last[y, x, 0] < 15

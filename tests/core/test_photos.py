@@ -215,3 +215,10 @@ def test_a_photo_that_is_large_but_allowed_is_read_without_a_warning(tmp_path, m
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_photo(tmp_path / "i.png").image.shape == ramp.shape
+
+
+def test_a_heic_photo_is_read_where_the_plug_in_is_installed(tmp_path, ramp):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    pillow_heif.from_pillow(Image.fromarray(ramp)).save(tmp_path / "i.heic", quality=90)
+    image = read_photo(tmp_path / "i.heic").image
+    assert np.abs(image.astype(int) - ramp).mean() < 6
