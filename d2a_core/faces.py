@@ -14,8 +14,8 @@ from d2a_core.networks.facemesh import DETECTOR_SIDE, SAME_FACE, FaceModels, ove
 from d2a_core.schemes import WFLW98
 
 WIDEST_LOOK = 1.5  # longer sides of the photo: a face that fills it is found with a margin around it
-LOOK_STEP = 3  # from one look to the next finer one; the detector sees faces of 6 to 80 % of a look
-FINEST_LOOK_PX = 768  # whose smallest visible faces, 48 px, are too small to animate anyway
+LOOK_STEP = 3  # most from one look to the next finer one; the detector sees faces of 6 to 80 % of a look
+FINEST_LOOK_PX = 640  # whose smallest visible faces, 40 px, are too small to animate anyway
 LOOK_OVERLAP = 0.5  # of neighbouring looks, so that a face up to this share of a look lies whole in one
 ROOM = 2.0  # regions around a candidate that are cut out for the mesh
 MESH_WORK_PX = 768  # region sides beyond which the cut-out is scaled down: four times what the mesh sees
@@ -107,14 +107,13 @@ def remarks(face: Face, *, path: object) -> tuple[str, ...]:
 
 def looks(height: int, width: int) -> Iterator[tuple[float, NDArray[np.float64]]]:
     """Side in pixels and top left corners [K, 2] of the squares to look at, from coarse to fine."""
-    side = float(max(height, width))
-    yield WIDEST_LOOK * side, np.array([[width, height]]) / 2 - WIDEST_LOOK * side / 2
-    while True:
+    longest = float(max(height, width))
+    yield WIDEST_LOOK * longest, np.array([[width, height]]) / 2 - WIDEST_LOOK * longest / 2
+    finest = min(longest, FINEST_LOOK_PX)
+    steps = int(np.ceil(np.log(longest / finest) / np.log(LOOK_STEP)))
+    for side in np.geomspace(longest, finest, steps + 1).tolist():
         across, down = (_places(length, side) for length in (width, height))
         yield side, np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
-        if side <= FINEST_LOOK_PX:
-            return
-        side /= LOOK_STEP
 
 
 def _places(length: int, side: float) -> NDArray[np.float64]:
