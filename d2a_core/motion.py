@@ -15,7 +15,7 @@ LARGEST_RATIO = 1.5  # between the sizes of two people's parts; more is an error
 NEIGHBOURS = 2  # frames on either side that must be as neutral: a single one does not win
 WIDE_OPEN = 0.8  # quantile of a clip's eye opening that counts as open
 # Equally far from rest: this turn, gap of the lips, narrowing of the eyes, mean distance from the median
-TURNED_DEGREES, MOUTH_UNIT, EYES_UNIT, SHAPE_UNIT = 10.0, 0.05, 0.06, 0.03
+TURNED_DEGREES, MOUTH_UNIT, EYES_UNIT, SHAPE_UNIT = 10.0, 0.05, 0.06, 0.015
 
 
 def goal(
@@ -112,20 +112,20 @@ def neutral_frame(points: NDArray, angles: NDArray | None = None) -> int:
 
 
 def neutral_costs(points: NDArray, angles: NDArray | None = None) -> NDArray[np.float64]:
-    """How far each frame [T] is from rest: turned, mouth open, eyes closing, unlike the clip's median."""
+    """How far each frame [T] is from rest: turned, mouth open, eyes closing, unlike the calm half."""
     scheme = scheme_of(points.shape[1])
     heads = lift_clip(points, scheme, angles)
     angles = geometry.angles_of(heads.rotation)
     canonical = heads.shape[..., :2]
     measured = geometry.attributes(points, canonical, angles, scheme)
     mouth, eyes = measured["mouth_opening"], measured["eye_opening"]
-    unlike = np.linalg.norm(canonical - np.median(canonical, axis=0), axis=2).mean(axis=1)
-    return (
+    costs = (
         np.linalg.norm(angles, axis=1) / TURNED_DEGREES
         + np.maximum(mouth, 0) / MOUTH_UNIT
         + np.maximum(np.quantile(eyes, WIDE_OPEN) - eyes, 0) / EYES_UNIT
-        + unlike / SHAPE_UNIT
     )
+    quiet = canonical[costs <= np.median(costs)]  # otherwise half-open mouths would draw the median
+    return costs + np.linalg.norm(canonical - np.median(quiet, axis=0), axis=2).mean(axis=1) / SHAPE_UNIT
 
 
 def neutral_index(time_s: NDArray, neutral_s: float | None) -> int | None:

@@ -121,6 +121,8 @@ def test_entries_of_lists_have_the_keys_of_their_class():
             "fan.output is 'both', but it must be one of coefficients, direct",
         ),
         (("animations", "comparison", "height"), 333, "must be a multiple of 2"),
+        (("animations", "motion_scale"), -1, "animations.motion_scale is -1, but it must be at least 0"),
+        (("animations", "neutral_s"), "first", "neutral_s is 'first', but it must be of type number or null"),
         (("sources", 0, "name"), "a--b", "sources.0.name is 'a--b', but it may hold only letters"),
         (
             ("sources", 0),
