@@ -11,6 +11,7 @@ import yaml
 from d2a_core import (
     animations,
     directions,
+    encoder,
     evaluation,
     fan,
     finetuning,
@@ -37,6 +38,7 @@ OPTIONS = {
     "fan": fan.Options,
     "fan.finetune": finetuning.Options,
     "inversion": inversion.Options,
+    "encoder": encoder.Options,
     "animations": animations.Options,
     "animations.paste_back": paste.Options,
     "animations.comparison": animations.Comparison,

@@ -1,0 +1,175 @@
+"""Stage `encoder`: from a picture to a code in W, learned on the generator's own samples.
+
+It gives the inversion its start and HFGI its base code. One w serves all layers: with a few thousand faces
+offsets for single layers only fitted noise in w that no image shows.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from d2a_core import training
+from d2a_core.generator import broadcast
+from d2a_core.networks.encoder import Architecture, Encoder
+from d2a_core.training import Training
+
+STANDARD_FACES = 512  # faces that give the maps their mean and deviation
+CHUNK = 32  # images in memory at a time
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `encoder`."""
+
+    views: int
+    width: int
+    dropout: float
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    validation_share: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Faces:
+    """`maps` [V, N, C, S, S] float16 of V views of each face, the clean one first, and `w` [N, w_dim]."""
+
+    maps: Tensor
+    w: Tensor
+
+
+def to_float(images: NDArray[np.uint8]) -> Tensor:
+    """U1 [N, H, W, 3] → float [N, 3, H, W] in [-1, 1]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def faces(
+    images: NDArray[np.uint8],
+    w: NDArray,
+    trunk: Callable[[Tensor], Tensor],
+    *,
+    views: int,
+    seed: int,
+    progress=None,
+) -> Faces:
+    """Maps of `images` u1 [N, H, W, 3] as they are and as `views` - 1 worse photographs of the same face."""
+    rng = torch.Generator().manual_seed(seed)
+    rows = []
+    for start in range(0, len(images), CHUNK):
+        clean = to_float(images[start : start + CHUNK])
+        worse = [photograph(clean, generator=rng) for _ in range(views - 1)]
+        rows.append(torch.stack([trunk(view).half() for view in (clean, *worse)]))
+        if progress is not None:
+            progress.advance(len(clean))
+    return Faces(torch.cat(rows, dim=1), torch.from_numpy(w).float())
+
+
+def photograph(images: Tensor, *, generator: torch.Generator) -> Tensor:
+    """What a camera and a careless crop make of `images` [N, 3, H, W] in [-1, 1]: the w stays the same.
+
+    Gain and offset of every colour channel, a similarity of about 3 % of the side, blur and noise. No
+    mirroring: a mirrored face has another w.
+    """
+    count = len(images)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(count, *shape, generator=generator)
+
+    images = images * (1 + 0.1 * draw(1, 1, 1) + 0.07 * draw(3, 1, 1))
+    images = images + 0.1 * draw(1, 1, 1) + 0.04 * draw(3, 1, 1)
+    turn = torch.polar(1 + 0.03 * draw(), 0.03 * draw())
+    matrix = torch.stack((turn.real, -turn.imag, turn.imag, turn.real), dim=1).reshape(-1, 2, 2)
+    move = torch.cat((matrix, 0.03 * draw(2, 1)), dim=2)
+    cells = functional.affine_grid(move, list(images.shape), align_corners=False)
+    images = functional.grid_sample(images, cells, padding_mode="reflection", align_corners=False)
+    side = max(1, images.shape[-1] // 4)
+    small = functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+    small = functional.interpolate(small, size=images.shape[-2:], mode="bilinear")
+    blurred = images + 0.7 * torch.rand(count, 1, 1, 1, generator=generator) * (small - images)
+    noise = 0.1 * torch.rand(count, 1, 1, 1, generator=generator)
+    return (blurred + noise * torch.randn(images.shape, generator=generator)).clamp(-1, 1)
+
+
+def start(faces: Faces, options: Options, *, device: str) -> Training:
+    """A training run before its first epoch; the weights follow `options.seed`."""
+    _, _, channels, side, _ = faces.maps.shape
+    shape = Architecture(channels, side, options.width, options.dropout, faces.w.shape[1])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        network = Encoder(shape)
+    learn, _ = _split(faces, options)
+    sample = learn[:STANDARD_FACES]
+    network.standardise(faces.maps[:, sample].flatten(0, 1).float(), faces.w[learn])
+    optimizer = torch.optim.AdamW(
+        network.to(device).parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+    )
+    return Training(network, optimizer)
+
+
+def _split(faces: Faces, options: Options) -> tuple[Tensor, Tensor]:
+    return training.split(len(faces.w), validation_share=options.validation_share, seed=options.seed)
+
+
+def train(
+    run: Training,
+    faces: Faces,
+    options: Options,
+    *,
+    device: str,
+    resume: dict | None = None,
+    save: Callable[[dict], None] = lambda state: None,
+    log: logging.Logger,
+) -> Training:
+    """Least squares in w over the epochs that are left, a random view of each face a step."""
+    learn, held = _split(faces, options)
+
+    def step(rows: Tensor) -> Tensor:
+        view = torch.randint(len(faces.maps), (len(rows),))
+        return _loss(run.network, faces.maps[view, rows], faces.w[rows], device)
+
+    def evaluate() -> dict[str, float]:
+        missed = _loss(run.network, faces.maps[0, held], faces.w[held], device).item()
+        spread = (faces.w[held] - run.network.w_mean.cpu()).square().mean().item()
+        return {"validation_loss": missed, "explained_variance": 1 - missed / spread}
+
+    return training.run(
+        run, learn, options, stage="encoder", step=step, evaluate=evaluate, resume=resume, save=save, log=log
+    )
+
+
+def _loss(network: Encoder, maps: Tensor, w: Tensor, device: str) -> Tensor:
+    """Mean squared error of w, per coordinate."""
+    return functional.mse_loss(network(maps.to(device).float()), w.to(device))
+
+
+def checkpoint(run: Training, provenance: Mapping) -> dict:
+    """The best epoch as plain values and tensors: what `load` reads."""
+    return {
+        "architecture": asdict(run.network.architecture),
+        "state": {name: value.cpu() for name, value in run.best.items()},
+        "provenance": dict(provenance),
+    }
+
+
+def load(state: Mapping, *, device: str) -> Encoder:
+    """A trained encoder from a checkpoint written by `checkpoint`."""
+    network = Encoder(Architecture(**state["architecture"]))
+    network.load_state_dict(state["state"])
+    return network.to(device).eval().requires_grad_(False)
+
+
+def encode(
+    network: Encoder, trunk: Callable[[Tensor], Tensor], images: NDArray[np.uint8], *, num_layers: int
+) -> Tensor:
+    """W+ [N, num_layers, w_dim] of aligned pictures u1 [N, H, W, 3], the same w in every layer."""
+    device = network.w_mean.device
+    with torch.no_grad():
+        return broadcast(network(trunk(to_float(images)).to(device)), num_layers)

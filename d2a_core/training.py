@@ -1,0 +1,143 @@
+"""Train any network so that a killed and resumed run ends with the weights of an uninterrupted one."""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from d2a_core.pictures import line_chart
+from d2a_core.runtime import Progress
+
+
+class Schedule(Protocol):
+    """What `run` reads from a stage's options."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    seed: int
+
+
+@dataclass
+class Training:
+    """A network on its way: everything that a resumed run needs."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    epoch: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def state(self) -> dict:
+        """All of it as plain values and tensors."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "best": self.best,
+            "history": self.history,
+        }
+
+    def restore(self, state: Mapping) -> None:
+        """Go on from a `state`."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.best, self.history = state["epoch"], state["best"], state["history"]
+
+
+def split(count: int, *, validation_share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices of training and validation faces, at least one held out."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    held = max(1, round(count * validation_share))
+    if held >= count:
+        raise ValueError(f"{count} faces leave none to train on; give more than {held}")
+    return order[held:], order[:held]
+
+
+def run(
+    training: Training,
+    learn: Tensor,
+    schedule: Schedule,
+    *,
+    stage: str,
+    step: Callable[[Tensor], Tensor],
+    evaluate: Callable[[], dict[str, float]],
+    resume: dict | None = None,
+    save: Callable[[dict], None] = lambda state: None,
+    log: logging.Logger,
+) -> Training:
+    """Run the epochs that are left over the rows `learn` [n]; the best one stands in `training.best`.
+
+    `step` gives the loss of some rows, `evaluate` the figures of an epoch with `validation_loss` among
+    them. `save` receives the whole state after every epoch and `resume` is such a state. Order and random
+    numbers are drawn anew in each epoch from (seed, epoch).
+    """
+    if resume is not None:
+        training.restore(resume)
+        log.info("%s resumed epoch=%d/%d", stage, training.epoch, schedule.epochs)
+    done = training.epoch * len(learn)
+    progress = Progress(log, stage, schedule.epochs * len(learn), unit="faces", done=done)
+    for epoch in range(training.epoch, schedule.epochs):
+        figures = _run_epoch(training, learn, schedule, epoch=epoch, step=step, progress=progress)
+        training.network.eval()
+        with torch.no_grad():
+            figures |= evaluate()
+        past = (row["validation_loss"] for row in training.history)
+        if figures["validation_loss"] < min(past, default=math.inf):
+            training.best = {name: value.clone() for name, value in training.network.state_dict().items()}
+        training.history.append(figures)
+        training.epoch = epoch + 1
+        save(training.state())
+        log.info("%s %s", stage, " ".join(f"{name}={value:.4g}" for name, value in figures.items()))
+    return training
+
+
+def _run_epoch(
+    training: Training,
+    learn: Tensor,
+    schedule: Schedule,
+    *,
+    epoch: int,
+    step: Callable[[Tensor], Tensor],
+    progress: Progress,
+) -> dict[str, float]:
+    """One pass over the rows `learn`, the learning rate along a half cosine over all epochs."""
+    training.network.train()
+    seed = schedule.seed * 100_003 + epoch
+    order = torch.randperm(len(learn), generator=torch.Generator().manual_seed(seed))
+    batches, total = order.split(schedule.batch), 0.0
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for index, chosen in enumerate(batches):
+            rate = learning_rate(schedule, epoch + index / len(batches))
+            for group in training.optimizer.param_groups:
+                group["lr"] = rate
+            value = step(learn[chosen])
+            training.optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            training.optimizer.step()
+            total += value.item() * len(chosen)
+            progress.advance(len(chosen), loss=value.item())
+    return {"epoch": epoch + 1, "learning_rate": rate, "training_loss": total / len(learn)}
+
+
+def learning_rate(schedule: Schedule, epoch: float) -> float:
+    """Linear warm-up over the first half epoch, then a half cosine to zero at the last."""
+    fall = 0.5 * (1 + math.cos(math.pi * epoch / schedule.epochs))
+    return schedule.learning_rate * min(1.0, 2 * epoch + 0.02) * fall
+
+
+def history_columns(training: Training) -> dict[str, np.ndarray]:
+    """The loss curve as columns, one row an epoch."""
+    return {name: np.array([row[name] for row in training.history]) for name in training.history[0]}
+
+
+def loss_curve(history: Mapping[str, np.ndarray], *, title: str, loss: str) -> np.ndarray:
+    """Training and validation loss over the epochs, as a picture u1 [H, W, 3]."""
+    series = {name: (history["epoch"], history[f"{name}_loss"]) for name in ("training", "validation")}
+    return line_chart(series, title=title, x_label="epoch", y_label=loss)

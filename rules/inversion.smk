@@ -1,0 +1,32 @@
+"""Networks of the inversion, trained only when `inversion.method` asks for them.
+
+In: sampled faces. Out: the encoder, and the consultation networks of HFGI.
+"""
+
+
+rule train_encoder:
+    """Train the encoder on all sampled faces; a killed run goes on where it stopped."""
+    input:
+        models=FACE_MODELS,
+        latents=LATENT_STORES,
+    output:
+        checkpoint="results/inversion/encoder.pt",
+        history="results/inversion/encoder.history.parquet",
+        curve=report(
+            "results/inversion/encoder.loss.png",
+            category="Training",
+            labels={"group": "encoder", "figure": "loss"},
+        ),
+    log:
+        "results/logs/train_encoder.log",
+    benchmark:
+        "results/benchmarks/train_encoder.tsv"
+    threads: 2
+    resources:
+        mem_mb=5000,
+        runtime=60,
+    params:
+        encoder=config["encoder"],
+        core=core_digest("train_encoder"),
+    script:
+        "../workflow_scripts/train_encoder.py"

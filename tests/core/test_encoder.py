@@ -1,0 +1,119 @@
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from d2a_core import encoder, training
+from d2a_core.networks.encoder import Trunk
+
+LOG = logging.getLogger("test")
+OPTIONS = encoder.Options(
+    views=2,
+    width=24,
+    dropout=0.0,
+    epochs=12,
+    batch=16,
+    learning_rate=5e-3,
+    weight_decay=0.0,
+    validation_share=0.2,
+    seed=0,
+)
+
+
+def _trunk(images):
+    return functional.adaptive_avg_pool2d(images, 6)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Pictures of 24 px that are a linear function of five numbers."""
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(240, 5)).astype(np.float32) * [3, 2, 1, 1, 1] + 4
+    basis = functional.interpolate(torch.from_numpy(rng.normal(size=(5, 3, 4, 4))), size=24, mode="bilinear")
+    pictures = 127.5 + 9 * np.einsum("nk,kchw->nhwc", w - 4, basis.numpy())
+    images = pictures.clip(0, 255).astype(np.uint8)
+    return images, w.astype(np.float32), encoder.faces(images, w, _trunk, views=2, seed=0)
+
+
+def _train(world, options, **arguments):
+    run = encoder.start(world[2], options, device="cpu")
+    return encoder.train(run, world[2], options, device="cpu", log=LOG, **arguments)
+
+
+def test_training_finds_the_code_of_faces_it_has_not_seen(world):
+    clean = replace(world[2], maps=world[2].maps[:1])
+    run = _train((*world[:2], clean), replace(OPTIONS, epochs=40))
+    network = encoder.load(encoder.checkpoint(run, {}), device="cpu")
+    _, held = training.split(240, validation_share=0.2, seed=0)
+    codes = encoder.encode(network, _trunk, world[0][held], num_layers=3)
+    true = torch.from_numpy(world[1][held])
+    assert codes.shape == (48, 3, 5) and torch.equal(codes[:, 0], codes[:, 2])
+    assert (codes[:, 0] - true).square().sum() < 0.1 * (true - true.mean(0)).square().sum()
+
+
+def test_an_untrained_encoder_gives_the_mean_face(world):
+    run = encoder.start(world[2], OPTIONS, device="cpu")
+    learn, _ = training.split(240, validation_share=0.2, seed=0)
+    w = run.network.eval()(world[2].maps[0, :4].float())
+    assert w.detach().numpy() == pytest.approx(np.tile(world[1][learn].mean(0), (4, 1)), abs=1e-5)
+
+
+class Killed(Exception):
+    """Stands for a job that is stopped from outside."""
+
+
+def test_a_killed_and_resumed_run_ends_with_the_same_weights(world):
+    options = replace(OPTIONS, epochs=4, dropout=0.3)
+    whole = _train(world, options)
+    states = []
+
+    def save(state):
+        states.append({**state, "network": {k: v.clone() for k, v in state["network"].items()}})
+        if len(states) == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        _train(world, options, save=save)
+    resumed = _train(world, options, resume=states[-1])
+    assert resumed.history == whole.history
+    for name, value in whole.best.items():
+        assert torch.equal(value, resumed.best[name]), name
+
+
+def test_the_best_epoch_is_kept_not_the_last(world):
+    run = _train(world, replace(OPTIONS, epochs=6, learning_rate=0.2))
+    losses = [row["validation_loss"] for row in run.history]
+    assert losses.index(min(losses)) < len(losses) - 1  # or the test shows nothing
+    network = encoder.load(encoder.checkpoint(run, {}), device="cpu")
+    _, held = training.split(240, validation_share=0.2, seed=0)
+    with torch.no_grad():
+        predicted = network(world[2].maps[0, held].float())
+    again = functional.mse_loss(predicted, world[2].w[held]).item()
+    assert again == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_a_worse_photograph_is_another_picture_of_the_same_layout():
+    ramp = torch.linspace(-0.8, 0.8, 64).expand(8, 3, 64, 64).clone()
+    worse = encoder.photograph(ramp, generator=torch.Generator().manual_seed(0))
+    assert worse.shape == ramp.shape and worse.abs().max() <= 1
+    assert ((worse - ramp).abs().mean(dim=(1, 2, 3)) > 0.02).all()
+    # not mirrored
+    assert (worse[..., 48:].mean(dim=(1, 2, 3)) > worse[..., :16].mean(dim=(1, 2, 3)) + 0.5).all()
+
+
+def test_too_few_faces_are_one_sentence():
+    with pytest.raises(ValueError, match="1 faces leave none to train on; give more than 1"):
+        training.split(1, validation_share=0.1, seed=0)
+
+
+def test_the_trunk_reads_colours_and_is_equal_one_by_one(assets):
+    trunk = Trunk(assets / "mediapipe-face", threads=1)
+    images = torch.rand(2, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    images[1] = 0.25
+    maps = trunk(images)
+    assert maps.shape == (2, Trunk.channels, 12, 12)
+    assert torch.equal(maps[1:], trunk(images[1:]))
+    assert maps[1, -48:].numpy() == pytest.approx(0.25, abs=1e-6)

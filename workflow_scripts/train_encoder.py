@@ -1,0 +1,41 @@
+"""Train the encoder on the sampled faces."""
+
+from d2a_core import encoder, io, runtime, training
+from d2a_core.networks.encoder import Trunk
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    options = encoder.Options(**snakemake.params.encoder)
+    device = runtime.device(snakemake.resources)
+    trunk = Trunk(snakemake.input.models, threads=snakemake.threads)
+    latents = io.read_zarrs(snakemake.input.latents, ("image", "w"))
+    progress = runtime.Progress(log, "maps", len(latents["w"]))
+    faces = encoder.faces(
+        latents["image"],
+        latents["w"],
+        trunk,
+        views=options.views,
+        seed=options.seed,
+        progress=progress,
+    )
+    facts = io.provenance(
+        stage="encoder",
+        options=options,
+        core=snakemake.params.core,
+        models_sha256=io.sha256(snakemake.input.models),
+        latents=list(map(io.zarr_attributes, snakemake.input.latents)),
+    )
+    kept = io.ResumeFile("results/.state/train_encoder", facts)
+    run = encoder.start(faces, options, device=device)
+    encoder.train(run, faces, options, device=device, resume=kept.read(), save=kept.write, log=log)
+    history = training.history_columns(run)
+    io.write_parquet(history, snakemake.output.history, metadata=facts)
+    curve = training.loss_curve(history, title="Encoder", loss="squared error of w")
+    io.write_image(curve, snakemake.output.curve)
+    io.write_checkpoint(encoder.checkpoint(run, facts), snakemake.output.checkpoint)
+    kept.clear()
+
+
+if __name__ == "__main__":
+    main(snakemake)
