@@ -1,7 +1,7 @@
 """Stage `generator`: W+ → image, in full size or as a cheap draft.
 
 Nothing above this module knows which network it drives. A generator offers `resolution`, `num_layers`,
-`w_dim`, `mean_w`, `map(z)` and `synthesize(wplus, size=None)`.
+`w_dim`, `mean_w`, `map(z)` and `synthesize(wplus, size=None, consultation=None)`.
 """
 
 import warnings
@@ -22,6 +22,9 @@ MEAN_SAMPLES = 10_000  # z drawn for the mean of W, as StyleGAN2's projector doe
 MEAN_SEED = 0
 ANCHOR_RIDGE = 1e-4  # of a readout fitted to one face, as a share of the mean squared feature
 DRAFT_SEED = 20_220_001  # of the faces a draft is fitted on
+
+
+Consultation = tuple[Tensor, Tensor]  # scale and shift of a hidden map, [N, 512, 64, 64] each (HFGI)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ class Generator(Protocol):
         """[N, w_dim] standard normal → w [N, w_dim]."""
         ...
 
-    def synthesize(self, wplus: Tensor, size: int | None = None) -> Tensor:
+    def synthesize(
+        self, wplus: Tensor, size: int | None = None, *, consultation: Consultation | None = None
+    ) -> Tensor:
         """W+ [N, num_layers, w_dim] → images float32 [N, 3, R, R], about [-1, 1]."""
         ...
 
@@ -85,7 +90,7 @@ class MobileStyleGan:
         self.draft, self.device, self.threads = draft, device, threads
         self.mapping.requires_grad_(False)
         self.synthesis.requires_grad_(False)  # whoever tunes the weights turns it on
-        self._compiled: dict[int, tuple[int, object]] = {}
+        self._compiled: dict[tuple[int, int], tuple[int, object]] = {}
 
     @cached_property
     def mean_w(self) -> Tensor:
@@ -98,12 +103,22 @@ class MobileStyleGan:
         """[N, 512] standard normal → w [N, 512]."""
         return self.mapping(z.to(self.device))
 
-    def synthesize(self, wplus: Tensor, size: int | None = None) -> Tensor:
+    def synthesize(
+        self, wplus: Tensor, size: int | None = None, *, consultation: Consultation | None = None
+    ) -> Tensor:
         """W+ [N, 16, 512] → float32 [N, 3, size, size]; any `size` but the full one is a draft.
 
-        Raises ValueError for a size that neither the network nor the fitted draft can give.
+        A `consultation` refines the 64 px map of block 3: see `mobile_stylegan.Block`. Raises ValueError for
+        a size that neither the network nor the fitted draft can give.
         """
         size = size or self.resolution
+        self._check(wplus, size, consultation)
+        inputs = (wplus, *(consultation or ()))
+        if self.device == "cpu" and not self._needs_gradient(inputs):
+            return self._run_compiled(inputs, size)
+        return self._network(size)(*(tensor.to(self.device) for tensor in inputs))
+
+    def _check(self, wplus: Tensor, size: int, consultation: Consultation | None) -> None:
         if size != self.resolution and (self.draft is None or size != self.draft.size):
             known = [self.resolution] + ([self.draft.size] if self.draft else [])
             raise ValueError(
@@ -111,24 +126,30 @@ class MobileStyleGan:
             )
         if wplus.shape[1:] != (self.num_layers, self.w_dim):
             raise ValueError(f"W+ must be [N, {self.num_layers}, {self.w_dim}], not {list(wplus.shape)}")
-        if self.device == "cpu" and not self._needs_gradient(wplus):
-            return self._run_compiled(wplus, size)
-        return self._network(size)(wplus.to(self.device))
+        shape = (len(wplus), *mobile_stylegan.CONSULTED_SHAPE)
+        for tensor in consultation or ():
+            if tensor.shape != shape:
+                raise ValueError(f"a consultation must be twice {list(shape)}, not {list(tensor.shape)}")
+        if consultation and size != self.resolution and draft_blocks(size) <= mobile_stylegan.CONSULTED:
+            raise ValueError(f"a draft of {size} px is read before the consulted map; use 128 px or more")
 
-    def _needs_gradient(self, wplus: Tensor) -> bool:
+    def _needs_gradient(self, inputs: tuple[Tensor, ...]) -> bool:
         tuned = any(parameter.requires_grad for parameter in self.synthesis.parameters())
-        return torch.is_grad_enabled() and (wplus.requires_grad or tuned)
+        return torch.is_grad_enabled() and (tuned or any(tensor.requires_grad for tensor in inputs))
 
     def _network(self, size: int) -> nn.Module:
         return self.synthesis if size == self.resolution else _DraftNetwork(self.synthesis, self.draft)
 
-    def _run_compiled(self, wplus: Tensor, size: int) -> Tensor:
+    def _run_compiled(self, inputs: tuple[Tensor, ...], size: int) -> Tensor:
         version = sum(parameter._version for parameter in self.synthesis.parameters())  # grows when tuned
-        if self._compiled.get(size, (None,))[0] != version:
-            network = compile_openvino(self._network(size), wplus[:1], threads=self.threads)
-            self._compiled[size] = (version, network)
-        network = self._compiled[size][1]
-        return torch.from_numpy(network(wplus.detach().numpy().copy())[0].copy())
+        key = size, len(inputs)
+        if self._compiled.get(key, (None,))[0] != version:
+            example = tuple(tensor[:1] for tensor in inputs)
+            network = compile_openvino(self._network(size), *example, threads=self.threads)
+            self._compiled[key] = (version, network)
+        network = self._compiled[key][1]
+        result = network([tensor.detach().numpy().copy() for tensor in inputs])
+        return torch.from_numpy(result[0].copy())
 
 
 class _HiddenAndImage(nn.Module):
@@ -149,8 +170,8 @@ class _DraftNetwork(nn.Module):
         super().__init__()
         self.synthesis, self.draft = synthesis, draft
 
-    def forward(self, wplus: Tensor) -> Tensor:
-        return self.draft(self.synthesis.hidden(wplus, draft_blocks(self.draft.size)))
+    def forward(self, wplus: Tensor, *consultation: Tensor) -> Tensor:
+        return self.draft(self.synthesis.hidden(wplus, draft_blocks(self.draft.size), consultation))
 
 
 def draft_blocks(size: int) -> int:
@@ -161,19 +182,20 @@ def draft_blocks(size: int) -> int:
     return blocks
 
 
-def compile_openvino(module: nn.Module, example: Tensor, *, threads: int):
+def compile_openvino(module: nn.Module, *examples: Tensor, threads: int):
     """Compile `module` for the CPU with a free batch size; float32 even where bfloat16 would be native.
 
-    `example` is one input [1, …]. OpenVINO 2026 picks bfloat16 by itself on processors that have it,
+    `examples` are its inputs, [1, …] each. OpenVINO 2026 picks bfloat16 by itself on processors that have it,
     which moves pixels by up to 2 grey levels in 10: hence the precision hint.
     """
     import openvino
 
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # tracing is what OpenVINO converts fastest
-        traced = torch.jit.trace(module, torch.zeros_like(example), check_trace=False)
-        model = openvino.convert_model(traced, example_input=torch.zeros_like(example))
-    model.reshape([-1, *example.shape[1:]])
+        zeros = tuple(map(torch.zeros_like, examples))
+        traced = torch.jit.trace(module, zeros, check_trace=False)
+        model = openvino.convert_model(traced, example_input=zeros)
+    model.reshape({index: [-1, *example.shape[1:]] for index, example in enumerate(examples)})
     hints = {
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",

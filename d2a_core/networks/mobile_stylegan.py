@@ -6,6 +6,7 @@ a modulated convolution is a scaled input followed by an ordinary (depthwise-sep
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,6 +16,8 @@ from torch.nn import functional
 NUM_LAYERS = 16  # live inputs of W+; see design.md for how they match StyleGAN2's
 W_DIM = 512
 BLOCKS = 7
+CONSULTED = 3  # block whose 64 px map a consultation refines; its first convolution takes layer 7
+CONSULTED_SHAPE = (512, 64, 64)
 SLOPE = 0.2  # of every leaky ReLU
 HAAR = 0.5 * torch.tensor(  # 2×2 synthesis kernels: low, row, column, diagonal
     [[[1, 1], [1, 1]], [[1, 1], [-1, -1]], [[1, -1], [1, -1]], [[1, -1], [-1, 1]]],
@@ -91,10 +94,17 @@ class Block(nn.Module):
         super().__init__()
         self.up, self.conv1, self.conv2 = up, conv1, conv2
 
-    def forward(self, x: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        """[N, C, S, S] and two layers of W+, [N, 512] each → [N, C', 2S, 2S]."""
-        x = inverse_haar(x * self.up(first))
-        return self.conv2(self.conv1(x, first), second)
+    def forward(self, x: Tensor, first: Tensor, second: Tensor, *consultation: Tensor) -> Tensor:
+        """[N, C, S, S] and two layers of W+, [N, 512] each → [N, C', 2S, 2S].
+
+        A consultation, scale and shift [N, C, 2S, 2S], refines the map between the two convolutions:
+        x(1 + scale) + shift (Wang et al. 2022, equation 6).
+        """
+        x = self.conv1(inverse_haar(x * self.up(first)), first)
+        if consultation:
+            scale, shift = consultation
+            x = x * (1 + scale) + shift
+        return self.conv2(x, second)
 
 
 class SynthesisNetwork(nn.Module):
@@ -117,16 +127,20 @@ class SynthesisNetwork(nn.Module):
         )
         self.style, self.to_bands, self.bias = style, nn.Parameter(to_bands), nn.Parameter(bias)
 
-    def hidden(self, wplus: Tensor, blocks: int = BLOCKS) -> Tensor:
-        """Feature map after the first `blocks` blocks: [N, 16, 512] → [N, C, 4·2^blocks, same]."""
+    def hidden(self, wplus: Tensor, blocks: int = BLOCKS, consultation: Sequence[Tensor] = ()) -> Tensor:
+        """Feature map after the first `blocks` blocks: [N, 16, 512] → [N, C, 4·2^blocks, same].
+
+        `consultation` is empty or scale and shift for block 3, [N, 512, 64, 64] each.
+        """
         x = self.first(self.constant.expand(wplus.shape[0], -1, -1, -1), wplus[:, 0])
         for index in range(blocks):
-            x = self.blocks[index](x, wplus[:, 2 * index + 1], wplus[:, 2 * index + 2])
+            refined = consultation if index == CONSULTED else ()
+            x = self.blocks[index](x, wplus[:, 2 * index + 1], wplus[:, 2 * index + 2], *refined)
         return x
 
-    def forward(self, wplus: Tensor) -> Tensor:
-        """[N, 16, 512] → [N, 3, 1024, 1024], about [-1, 1]."""
-        x = self.hidden(wplus) * self.style(wplus[:, NUM_LAYERS - 1])
+    def forward(self, wplus: Tensor, *consultation: Tensor) -> Tensor:
+        """[N, 16, 512], perhaps with a scale and a shift → [N, 3, 1024, 1024], about [-1, 1]."""
+        x = self.hidden(wplus, consultation=consultation) * self.style(wplus[:, NUM_LAYERS - 1])
         return inverse_haar(functional.conv2d(x, self.to_bands, self.bias))
 
 

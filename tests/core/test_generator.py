@@ -72,6 +72,62 @@ def test_pytorch_and_compiled_synthesis_agree_and_pytorch_has_gradients(network)
     assert (wplus.grad.abs().sum(dim=-1) > 0).all()  # every one of the 16 layers acts
 
 
+def _consultation(count, seed=0, size=0.1):
+    rng = torch.Generator().manual_seed(seed)
+    return tuple(size * torch.randn(count, 512, 64, 64, generator=rng) for _ in range(2))
+
+
+def test_a_consultation_of_zeros_changes_no_bit_in_pytorch(drafting):
+    wplus = generator.broadcast(_w(drafting, 1, seed=8), 16)
+    network = drafting._network(256)
+    with torch.no_grad():
+        plain, consulted = network(wplus), network(wplus, *_consultation(1, size=0.0))
+        before = [drafting.synthesis.hidden(wplus, n, ()) for n in (3, 4)]
+        after = [drafting.synthesis.hidden(wplus, n, _consultation(1)) for n in (3, 4)]
+    assert torch.equal(plain, consulted)
+    assert torch.equal(before[0], after[0])  # nothing moves before block 3
+    assert not torch.allclose(before[1], after[1], atol=0.1)
+
+
+def test_a_consultation_is_applied_to_the_map_that_layer_7_styles(drafting):
+    wplus, (scale, shift) = generator.broadcast(_w(drafting, 1, seed=8), 16), _consultation(1)
+    block, maps = drafting.synthesis.blocks[3], []
+    hook = block.conv1.register_forward_hook(lambda module, inputs, output: maps.append((inputs, output)))
+    with torch.no_grad():
+        refined = drafting.synthesis.hidden(wplus, 4, (scale, shift))
+        hook.remove()
+        (_, layer), output = maps[0]
+        assert torch.equal(layer, wplus[:, 7])
+        expected = block.conv2(output + output * scale + shift, wplus[:, 8])
+    assert torch.allclose(refined, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [256, 1024])
+def test_compiled_consultation_equals_pytorch_and_leaves_plain_renders_alone(drafting, size):
+    wplus, consultation = generator.broadcast(_w(drafting, 1, seed=9), 16), _consultation(1)
+    with torch.no_grad():
+        plain = drafting.synthesize(wplus, size)
+        compiled = drafting.synthesize(wplus, size, consultation=consultation)
+        pytorch = drafting._network(size)(wplus, *consultation)
+        again = drafting.synthesize(wplus, size)
+    assert (compiled - pytorch).abs().max() <= 1e-4 * max(1, pytorch.abs().max())
+    assert torch.equal(plain, again)
+    assert (compiled - plain).abs().mean() > 0.01
+
+
+def test_a_consultation_of_another_shape_or_for_a_small_draft_is_one_sentence(drafting):
+    wplus = generator.broadcast(_w(drafting, 1), 16)
+    scale, shift = _consultation(2)
+    with pytest.raises(ValueError, match=r"twice \[1, 512, 64, 64\], not \[2, 512, 64, 64\]"):
+        drafting.synthesize(wplus, consultation=(scale, shift))
+    readout, drafting.draft = drafting.draft, generator.Draft(torch.zeros(12, 512), torch.zeros(12), 64)
+    try:
+        with pytest.raises(ValueError, match="64 px is read before the consulted map"):
+            drafting.synthesize(wplus, 64, consultation=(scale[:1], shift[:1]))
+    finally:
+        drafting.draft = readout
+
+
 def test_a_batch_gives_what_single_images_give(drafting):
     wplus = generator.broadcast(_w(drafting, 3, seed=5), 16)
     with torch.no_grad():
