@@ -30,3 +30,34 @@ rule train_encoder:
         core=core_digest("train_encoder"),
     script:
         "../workflow_scripts/train_encoder.py"
+
+
+rule train_hfgi:
+    """Train alignment and consultation on faces that the encoder has not seen."""
+    input:
+        generator=GENERATOR,
+        draft=DRAFT,
+        models=FACE_MODELS,
+        encoder="results/inversion/encoder.pt",
+    output:
+        checkpoint="results/inversion/hfgi.pt",
+        history="results/inversion/hfgi.history.parquet",
+        curve=report(
+            "results/inversion/hfgi.loss.png",
+            category="Training",
+            labels={"group": "hfgi", "figure": "loss"},
+        ),
+    log:
+        "results/logs/train_hfgi.log",
+    benchmark:
+        "results/benchmarks/train_hfgi.tsv"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        generator=config["generator"],
+        hfgi=config["hfgi"],
+        core=core_digest("train_hfgi"),
+    script:
+        "../workflow_scripts/train_hfgi.py"

@@ -100,11 +100,15 @@ class Block(nn.Module):
         A consultation, scale and shift [N, C, 2S, 2S], refines the map between the two convolutions:
         x(1 + scale) + shift (Wang et al. 2022, equation 6).
         """
-        x = self.conv1(inverse_haar(x * self.up(first)), first)
+        x = self.first_map(x, first)
         if consultation:
             scale, shift = consultation
             x = x * (1 + scale) + shift
         return self.conv2(x, second)
+
+    def first_map(self, x: Tensor, first: Tensor) -> Tensor:
+        """Doubling and first convolution: [N, C, S, S], [N, 512] → [N, C', 2S, 2S]."""
+        return self.conv1(inverse_haar(x * self.up(first)), first)
 
 
 class SynthesisNetwork(nn.Module):
@@ -137,6 +141,11 @@ class SynthesisNetwork(nn.Module):
             refined = consultation if index == CONSULTED else ()
             x = self.blocks[index](x, wplus[:, 2 * index + 1], wplus[:, 2 * index + 2], *refined)
         return x
+
+    def consulted(self, wplus: Tensor) -> Tensor:
+        """The map that a consultation refines: [N, 16, 512] → [N, 512, 64, 64]."""
+        block, layer = self.blocks[CONSULTED], wplus[:, 2 * CONSULTED + 1]
+        return block.first_map(self.hidden(wplus, CONSULTED), layer)
 
     def forward(self, wplus: Tensor, *consultation: Tensor) -> Tensor:
         """[N, 16, 512], perhaps with a scale and a shift → [N, 3, 1024, 1024], about [-1, 1]."""

@@ -1,0 +1,298 @@
+"""Stage `hfgi`: put back what a code cannot hold (Wang et al., CVPR 2022, the paper's reference 55).
+
+The distortion map D = x - x0 between a photo and the render of its code is laid onto the face to be shown
+(ADA) and turned into a scale and a shift of the generator's 64 px map. Trained on the generator's own faces,
+with encoder and generator frozen.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from d2a_core import training
+from d2a_core.encoder import encode, to_float
+from d2a_core.generator import Consultation, MobileStyleGan, broadcast
+from d2a_core.networks.encoder import Encoder
+from d2a_core.networks.hfgi import STRIDE, Architecture, Hfgi
+from d2a_core.rendering import to_uint8
+from d2a_core.training import Training
+
+FACES_SEED = 20_220_003  # of the faces it is trained on, which the encoder has never seen
+RIDGE_FACES = 64  # faces the start of the shift is fitted on
+PYRAMID = 4  # levels of the image loss
+SSIM_WEIGHT = 0.5
+WINDOW = 7  # px, of the structural similarity
+SSIM_CONSTANTS = (0.01**2, 0.03**2)  # of images in [0, 1]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `hfgi`."""
+
+    faces: int
+    width: int
+    rank: int
+    ridge: float
+    epochs: int
+    batch: int
+    learning_rate: float
+    distortion: float
+    distortion_share: float
+    alignment_weight: float
+    yaw_limit_deg: float
+    validation_share: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Faces:
+    """`image` of `w` [N, 512] and `base` of the encoder's `wplus` [N, L, 512], u1 [N, H, W, 3]."""
+
+    image: NDArray[np.uint8]
+    base: NDArray[np.uint8]
+    w: Tensor
+    wplus: Tensor
+
+
+def faces(
+    generator: MobileStyleGan,
+    encoder: Encoder,
+    trunk: Callable[[Tensor], Tensor],
+    *,
+    count: int,
+    seed: int,
+    progress=None,
+) -> Faces:
+    """Draw `count` faces and render each beside what the encoder makes of it, as drafts.
+
+    Fresh ones: on the faces it was trained on, the encoder's errors are too small to learn from.
+    """
+    rng = torch.Generator().manual_seed(FACES_SEED + seed)
+    size, rows = generator.draft.size, []
+    with torch.no_grad():
+        for w in generator.map(torch.randn(count, generator.w_dim, generator=rng)).split(1):
+            image = to_uint8(generator.synthesize(broadcast(w, generator.num_layers), size))
+            wplus = encode(encoder, trunk, image, num_layers=generator.num_layers)
+            rows.append((image, to_uint8(generator.synthesize(wplus, size)), w.cpu(), wplus.cpu()))
+            if progress is not None:
+                progress.advance(1)
+    image, base, w, wplus = zip(*rows, strict=True)
+    return Faces(np.concatenate(image), np.concatenate(base), torch.cat(w), torch.cat(wplus))
+
+
+def perspective(maps: Tensor, moves: Tensor) -> Tensor:
+    """Warp `maps` [N, C, H, W]: each corner takes its value from `moves` [N, 4, 2] away.
+
+    Moves are in half sides, corners in the order top left, top right, bottom left, bottom right.
+    """
+    corners = torch.tensor([[-1, -1], [1, -1], [-1, 1], [1, 1]]).to(moves)
+    x, y = corners.expand_as(moves).unbind(-1)
+    u, v = (corners + moves).unbind(-1)
+    one, nil = torch.ones_like(x), torch.zeros_like(x)
+    rows = [
+        torch.stack((x, y, one, nil, nil, nil, -u * x, -u * y), dim=-1),
+        torch.stack((nil, nil, nil, x, y, one, -v * x, -v * y), dim=-1),
+    ]
+    solution = torch.linalg.solve(torch.cat(rows, dim=1), torch.cat((u, v), dim=1))
+    matrix = torch.cat((solution, one[:, :1]), dim=1).reshape(-1, 3, 3)
+    identity = torch.eye(2, 3).expand(len(maps), -1, -1).to(maps)
+    cells = functional.affine_grid(identity, list(maps.shape), align_corners=False)
+    places = functional.pad(cells, (0, 1), value=1.0).flatten(1, 2) @ matrix.transpose(1, 2)
+    places = (places[..., :2] / places[..., 2:]).reshape(cells.shape)
+    return functional.grid_sample(maps, places, padding_mode="border", align_corners=False)
+
+
+def distort(maps: Tensor, *, distortion: float, share: float) -> Tensor:
+    """Warp a `share` of `maps` [N, C, H, W]: corners take values from up to `distortion` further in."""
+    inwards = torch.tensor([[1, 1], [-1, 1], [1, -1], [-1, -1]])
+    moves = inwards * distortion * torch.rand(len(maps), 4, 2)
+    chosen = (torch.rand(len(maps), 1, 1) < share).float()
+    return perspective(maps, (moves * chosen).to(maps))
+
+
+def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
+    """Mean SSIM (Wang et al. 2004) of images [N, 3, H, W] in [-1, 1], uniform windows: a scalar."""
+
+    def mean(x: Tensor) -> Tensor:
+        return functional.avg_pool2d(x, WINDOW, stride=1)
+
+    first, second = first / 2 + 0.5, second / 2 + 0.5  # below zero the product of two errors would be a gain
+    a, b = mean(first), mean(second)
+    variances = mean(first.square()) - a.square() + mean(second.square()) - b.square()
+    covariance = mean(first * second) - a * b
+    c1, c2 = SSIM_CONSTANTS
+    value = (2 * a * b + c1) * (2 * covariance + c2)
+    return (value / ((a.square() + b.square() + c1) * (variances + c2))).mean()
+
+
+def image_loss(rendered: Tensor, image: Tensor) -> Tensor:
+    """L1 on a pyramid of halved images plus 1 - SSIM, for images [N, 3, H, W]: a scalar.
+
+    In place of the paper's L2, LPIPS and ArcFace terms, whose networks are no part of this project.
+    """
+    total = SSIM_WEIGHT * (1 - structural_similarity(rendered, image))
+    for _ in range(PYRAMID):
+        total = total + (rendered - image).abs().mean() / PYRAMID
+        rendered, image = (functional.avg_pool2d(part, 2) for part in (rendered, image))
+    return total
+
+
+def start(generator: MobileStyleGan, faces: Faces, options: Options) -> Training:
+    """A training run before its first epoch: ADA passes maps on, the shift is the ridge regression."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        network = Hfgi(Architecture(options.width, options.rank)).to(generator.device)
+    learn, _ = _split(faces, options)
+    response = fit_shift(
+        generator, faces, learn[:RIDGE_FACES].tolist(), rank=options.rank, ridge=options.ridge
+    )
+    network.consultation.start_from(*response)
+    return Training(network, torch.optim.Adam(network.parameters(), lr=options.learning_rate))
+
+
+def fit_shift(
+    generator: MobileStyleGan, faces: Faces, rows: list[int], *, rank: int, ridge: float
+) -> tuple[Tensor, Tensor]:
+    """Reduced-rank ridge regression from the distortion map to the change of features it stands for.
+
+    Each cell of the 64 px map predicts f(w) - f(ŵ) from the 3×3 cells of colours around it; both are known,
+    as the faces are the generator's own. Returns `response` [rank, 48, 3, 3] and `basis` [512, rank].
+    """
+    gram, moment = 0, 0
+    for row in rows:
+        distortion = to_float(faces.image[row : row + 1]) - to_float(faces.base[row : row + 1])
+        colours = functional.unfold(functional.pixel_unshuffle(distortion, STRIDE), 3, padding=1)[0]
+        codes = torch.stack((broadcast(faces.w[row : row + 1], generator.num_layers)[0], faces.wplus[row]))
+        with torch.no_grad():
+            true, base = generator.synthesis.consulted(codes.to(generator.device)).cpu().flatten(2)
+        gram = gram + (colours @ colours.T).double()
+        moment = moment + (colours @ (true - base).T).double()
+    penalty = ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
+    solution = torch.linalg.solve(gram + penalty, moment)
+    _, axes = torch.linalg.eigh(solution.T @ gram @ solution)  # of the predicted features, smallest first
+    basis = axes[:, -min(rank, len(gram)) :]
+    response = (solution @ basis).T.reshape(-1, len(gram) // 9, 3, 3)
+    return response.float(), basis.float()
+
+
+def _split(faces: Faces, options: Options) -> tuple[Tensor, Tensor]:
+    return training.split(len(faces.image), validation_share=options.validation_share, seed=options.seed)
+
+
+def train(
+    run: Training,
+    generator: MobileStyleGan,
+    faces: Faces,
+    options: Options,
+    *,
+    resume: dict | None = None,
+    save: Callable[[dict], None] = lambda state: None,
+    log: logging.Logger,
+) -> Training:
+    """Train both networks through the frozen generator's drafts; ADA must undo a random perspective."""
+    learn, held = _split(faces, options)
+
+    def step(rows: Tensor) -> Tensor:
+        image, base, wplus = _batch(faces, rows, generator.device)
+        distortion = image - base
+        warped = distort(distortion, distortion=options.distortion, share=options.distortion_share)
+        aligned = run.network.alignment(warped, base)
+        rendered = _render(generator, wplus, run.network.consultation(aligned), image)
+        return image_loss(rendered, image) + options.alignment_weight * (aligned - distortion).abs().mean()
+
+    def evaluate() -> dict[str, float]:
+        losses, errors, before = [], [], []
+        for row in held:
+            image, base, wplus = _batch(faces, row[None], generator.device)
+            rendered = _render(generator, wplus, run.network(image - base, base), image)
+            losses.append(image_loss(rendered, image).item())
+            errors.append(psnr(rendered, image))
+            before.append(psnr(base, image))
+        figures = {"validation_loss": losses, "psnr_db": errors, "psnr_before_db": before}
+        return {name: float(np.mean(values)) for name, values in figures.items()}
+
+    return training.run(
+        run, learn, options, stage="hfgi", step=step, evaluate=evaluate, resume=resume, save=save, log=log
+    )
+
+
+def _batch(faces: Faces, rows: Tensor, device: str) -> tuple[Tensor, Tensor, Tensor]:
+    chosen = rows.numpy()
+    image, base = (to_float(part[chosen]).to(device) for part in (faces.image, faces.base))
+    return image, base, faces.wplus[rows].to(device)
+
+
+def _render(generator: MobileStyleGan, wplus: Tensor, consultation: Consultation, like: Tensor) -> Tensor:
+    return generator.synthesize(wplus, like.shape[-1], consultation=consultation)
+
+
+def psnr(first: Tensor, second: Tensor) -> float:
+    """Peak signal-to-noise ratio of images in [-1, 1], in dB."""
+    error = (first.clamp(-1, 1) - second.clamp(-1, 1)).square().mean()
+    return float(10 * torch.log10(4 / error))
+
+
+def checkpoint(run: Training, provenance: Mapping) -> dict:
+    """The best epoch as plain values and tensors: what `load` reads."""
+    return {
+        "architecture": asdict(run.network.architecture),
+        "state": {name: value.cpu() for name, value in run.best.items()},
+        "provenance": dict(provenance),
+    }
+
+
+def load(state: Mapping, *, device: str) -> Hfgi:
+    """Trained networks from a checkpoint written by `checkpoint`."""
+    network = Hfgi(Architecture(**state["architecture"]))
+    network.load_state_dict(state["state"])
+    return network.to(device).eval().requires_grad_(False)
+
+
+def consult(generator: MobileStyleGan, networks: Hfgi, image: Tensor, wplus: Tensor) -> Consultation:
+    """Scale and shift that bring the render of `wplus` [N, 16, 512] to `image` [N, 3, 256, 256] in [-1, 1].
+
+    `image` has the size of a draft. `wplus` may be the encoder's code or a better one.
+    """
+    return consult_frame(generator, networks, image, wplus, wplus)
+
+
+def consult_frame(
+    generator: MobileStyleGan,
+    networks: Hfgi,
+    image: Tensor,
+    wplus: Tensor,
+    moved: Tensor,
+    *,
+    yaw_deg: Tensor | float = 0.0,
+    yaw_limit_deg: float = float("inf"),
+) -> Consultation:
+    """Scale and shift for frames `moved` [N, 16, 512] of the face of `image` [1 or N, 3, 256, 256].
+
+    ADA sees the frame and lays the distortion map of the still onto it. `yaw_deg` [N] is how far each frame
+    is turned from the still: see `fade`.
+    """
+    size = image.shape[-1]
+    with torch.no_grad():
+        base = generator.synthesize(wplus, size).clamp(-1, 1)
+        same = moved is wplus
+        face = base if same else generator.synthesize(moved, size).clamp(-1, 1)
+        distortion = (image.to(base) - base).expand(len(face), -1, -1, -1)
+        scale, shift = networks(distortion, face)
+    kept = fade(torch.as_tensor(yaw_deg, device=scale.device), limit_deg=yaw_limit_deg).reshape(-1, 1, 1, 1)
+    return scale * kept, shift * kept
+
+
+def fade(yaw_deg: Tensor, *, limit_deg: float) -> Tensor:
+    """Share of the consultation kept at a turn of `yaw_deg`: 1 up to half the limit, 0 from the limit on.
+
+    ADA has learned to undo perspective warps of 15 % of the half side. A turned head uncovers skin that the
+    still never showed and carries the map further than that; the map then stays behind as a ghost (HFGI's
+    authors answer pose edits with an alignment of their own that they did not publish, issue 2).
+    """
+    return (2 * (1 - yaw_deg.abs().float() / limit_deg)).clamp(0, 1)

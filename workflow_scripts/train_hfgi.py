@@ -1,0 +1,43 @@
+"""Train the consultation networks of HFGI on the generator's own faces."""
+
+from d2a_core import encoder, generator, hfgi, io, runtime, training
+from d2a_core.networks.encoder import Trunk
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    options = hfgi.Options(**snakemake.params.hfgi)
+    network = generator.load(
+        generator.Options(**snakemake.params.generator),
+        snakemake.input.generator,
+        draft=io.read_zarr(snakemake.input.draft),
+        **runtime.hardware(snakemake),
+    )
+    faces = hfgi.faces(
+        network,
+        encoder.load(io.read_checkpoint(snakemake.input.encoder), device=network.device),
+        Trunk(snakemake.input.models, threads=snakemake.threads),
+        count=options.faces,
+        seed=options.seed,
+        progress=runtime.Progress(log, "faces", options.faces),
+    )
+    facts = io.provenance(
+        stage="hfgi",
+        options=options,
+        core=snakemake.params.core,
+        generator_sha256=io.sha256(snakemake.input.generator),
+        encoder_sha256=io.sha256(snakemake.input.encoder),
+    )
+    kept = io.ResumeFile("results/.state/train_hfgi", facts)
+    run = hfgi.start(network, faces, options)
+    hfgi.train(run, network, faces, options, resume=kept.read(), save=kept.write, log=log)
+    history = training.history_columns(run)
+    io.write_parquet(history, snakemake.output.history, metadata=facts)
+    curve = training.loss_curve(history, title="HFGI", loss="image loss")
+    io.write_image(curve, snakemake.output.curve)
+    io.write_checkpoint(hfgi.checkpoint(run, facts), snakemake.output.checkpoint)
+    kept.clear()
+
+
+if __name__ == "__main__":
+    main(snakemake)
