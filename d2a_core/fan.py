@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from d2a_core import training
 from d2a_core.networks.fan import Architecture, Fan
-from d2a_core.pictures import line_chart
-from d2a_core.runtime import Progress
+from d2a_core.training import Training
 
 PAIR_ARRAYS = ("source_points", "points", "delta", "found")
+CHART = {"title": "FAN", "loss": "loss (equation 5)"}  # of its loss curve
 STANDARD_PAIRS = 2048  # pairs that give the readout its mean and deviation
 VALIDATION_PAIRS = 4096  # at most, so that an epoch spends its time on training
 
@@ -79,15 +80,6 @@ def loss(predicted: Tensor, true: Tensor, *, l2_weight: float) -> Tensor:
     return (log_cosh(error).sum(dim=1) + l2_weight * norm).mean()
 
 
-def split_by_source(count: int, *, validation_share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices of training and validation faces; a face never stands on both sides."""
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    held = max(1, round(count * validation_share))
-    if held >= count:
-        raise ValueError(f"{count} source faces leave none to train on; raise pairs.sources")
-    return order[held:], order[:held]
-
-
 def ordered_pairs(faces: Faces, chosen: Tensor) -> Tensor:
     """Every ordered pair of two different states of one chosen face, [n, 3]: face, from, to.
 
@@ -134,38 +126,10 @@ def build(options: Options, *, points: int, vector: Tensor) -> Fan:
         return Fan(architecture, vector)
 
 
-@dataclass
-class Training:
-    """Everything that a resumed run needs to end with the weights of an uninterrupted one."""
-
-    network: Fan
-    optimizer: torch.optim.Optimizer
-    epoch: int
-    best: dict[str, Tensor]
-    history: list[dict[str, float]]
-
-    def state(self) -> dict:
-        """All of it as plain values and tensors."""
-        return {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "best": self.best,
-            "history": self.history,
-        }
-
-    def restore(self, state: Mapping) -> None:
-        """Go on from a `state`."""
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.best, self.history = state["epoch"], state["best"], state["history"]
-
-
 def split(faces: Faces, options: Options) -> tuple[Tensor, Tensor]:
     """Ordered pairs [n, 3] to train on and to choose the epoch by, of different faces."""
-    learn, held = split_by_source(
-        len(faces.points), validation_share=options.validation_share, seed=options.seed
-    )
+    count, share = len(faces.points), options.validation_share
+    learn, held = training.split(count, validation_share=share, seed=options.seed)
     pairs, validation = ordered_pairs(faces, learn), ordered_pairs(faces, held)[:VALIDATION_PAIRS]
     if not len(pairs) or not len(validation):
         raise ValueError("no pair with two detected faces to train on; raise pairs.sources_per_shard")
@@ -185,11 +149,11 @@ def go_on(network: Fan, options: Options) -> Training:
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
-    return Training(network, optimizer, epoch=0, best={}, history=[])
+    return Training(network, optimizer)
 
 
 def train(
-    training: Training,
+    run: Training,
     faces: Faces,
     pairs: Tensor,
     validation: Tensor,
@@ -200,71 +164,26 @@ def train(
     save: Callable[[dict], None] = lambda state: None,
     log: logging.Logger,
 ) -> Training:
-    """Run the epochs that are left on `pairs` [n, 3]; the best one on `validation` [m, 3] is `training.best`.
+    """Run the epochs that are left on `pairs` [n, 3]; the best one on `validation` [m, 3] is `run.best`.
 
-    `save` receives the whole state after every epoch and `resume` is such a state. Order and dropout are
-    drawn anew in each epoch from (seed, epoch), so a run that was killed and resumed repeats the
-    uninterrupted one.
+    `save` receives the whole state after every epoch and `resume` is such a state.
     """
-    if resume is not None:
-        training.restore(resume)
-        log.info("fan resumed epoch=%d/%d", training.epoch, options.epochs)
-    total = options.epochs * len(pairs)
-    progress = Progress(log, "fan", total, unit="pairs", done=training.epoch * len(pairs))
-    for epoch in range(training.epoch, options.epochs):
-        figures = run_epoch(training, faces, pairs, options, epoch=epoch, device=device, progress=progress)
-        figures |= evaluate(training.network, faces, validation, options, device=device)
-        if figures["validation_loss"] < min(
-            (h["validation_loss"] for h in training.history), default=math.inf
-        ):
-            training.best = {name: value.clone() for name, value in training.network.state_dict().items()}
-        training.history.append(figures)
-        training.epoch = epoch + 1
-        save(training.state())
-        log.info("fan %s", " ".join(f"{name}={value:.4g}" for name, value in figures.items()))
-    return training
 
+    def step(rows: Tensor) -> Tensor:
+        source, target, delta = batch_of(faces, pairs[rows], device)
+        return loss(run.network(source, target), delta, l2_weight=options.l2_weight)
 
-def run_epoch(
-    training: Training,
-    faces: Faces,
-    pairs: Tensor,
-    options: Options,
-    *,
-    epoch: int,
-    device: str,
-    progress: Progress,
-) -> dict[str, float]:
-    """One pass over `pairs` [n, 3]; the learning rate falls along a half cosine over all epochs."""
-    network = training.network.train()
-    order = torch.randperm(
-        len(pairs), generator=torch.Generator().manual_seed(options.seed * 100_003 + epoch)
-    )
-    batches = order.split(options.batch)
-    total = 0.0
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device == "cuda" else []):
-        torch.manual_seed(options.seed * 100_003 + epoch)
-        for index, chosen in enumerate(batches):
-            rate = learning_rate(options, epoch + index / len(batches))
-            for group in training.optimizer.param_groups:
-                group["lr"] = rate
-            source, target, delta = batch_of(faces, pairs[chosen], device)
-            value = loss(network(source, target), delta, l2_weight=options.l2_weight)
-            training.optimizer.zero_grad(set_to_none=True)
-            value.backward()
-            training.optimizer.step()
-            total += value.item() * len(chosen)
-            progress.advance(len(chosen), loss=value.item())
-    return {"epoch": epoch + 1, "learning_rate": rate, "training_loss": total / len(pairs)}
-
-
-def learning_rate(options: Options, epoch: float) -> float:
-    """Linear warm-up over the first half epoch, then a half cosine to zero at the last."""
-    return (
-        options.learning_rate
-        * min(1.0, 2 * epoch + 0.02)
-        * 0.5
-        * (1 + math.cos(math.pi * epoch / options.epochs))
+    return training.run(
+        run,
+        torch.arange(len(pairs)),
+        options,
+        stage="fan",
+        unit="pairs",
+        step=step,
+        evaluate=lambda: evaluate(run.network, faces, validation, options, device=device),
+        resume=resume,
+        save=save,
+        log=log,
     )
 
 
@@ -282,11 +201,11 @@ def evaluate(network: Fan, faces: Faces, pairs: Tensor, options: Options, *, dev
     return {"validation_loss": sum(losses) / len(pairs), "explained_energy": 1 - missed / energy}
 
 
-def checkpoint(training: Training, provenance: Mapping) -> dict:
+def checkpoint(run: Training, provenance: Mapping) -> dict:
     """The best epoch as plain values and tensors: what `load` reads."""
     return {
-        "architecture": asdict(training.network.architecture),
-        "state": {name: value.cpu() for name, value in training.best.items()},
+        "architecture": asdict(run.network.architecture),
+        "state": {name: value.cpu() for name, value in run.best.items()},
         "provenance": dict(provenance),
     }
 
@@ -297,14 +216,3 @@ def load(state: Mapping, *, device: str) -> Fan:
     network = Fan(architecture, state["state"].get("vector"))
     network.load_state_dict(state["state"])
     return network.to(device).eval()
-
-
-def history_columns(training: Training) -> dict[str, np.ndarray]:
-    """The loss curve as columns, one row an epoch."""
-    return {name: np.array([row[name] for row in training.history]) for name in training.history[0]}
-
-
-def loss_curve(history: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Training and validation loss over the epochs, as a picture u1 [H, W, 3]."""
-    series = {name: (history["epoch"], history[f"{name}_loss"]) for name in ("training", "validation")}
-    return line_chart(series, title="FAN", x_label="epoch", y_label="loss (equation 5)")

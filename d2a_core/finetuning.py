@@ -16,6 +16,7 @@ from torch import Tensor
 from d2a_core import animations, fan, identity, pairs, rendering
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.networks.fan import Fan
+from d2a_core.training import Training
 
 
 @dataclass(frozen=True)
@@ -102,20 +103,18 @@ def tune(
     resume: dict | None = None,
     save: Callable[[dict], None] = lambda state: None,
     log: logging.Logger,
-) -> fan.Training:
+) -> Training:
     """Go on training `base` on the pairs of `split`; epoch 0 of the history is `base` itself.
 
     When no epoch beats it on the held-out pairs, the base weights are kept.
     """
     settings = replace(training_options, epochs=options.epochs, learning_rate=options.learning_rate)
     learn, held = split(faces, options, seed=settings.seed)
-    training = fan.go_on(base, settings)
-    training.best = {name: value.clone() for name, value in base.state_dict().items()}
+    run = fan.go_on(base, settings)
+    run.best = {name: value.clone() for name, value in base.state_dict().items()}
     figures = fan.evaluate(base, faces, held, settings, device=device)
-    training.history = [
-        {"epoch": 0, "learning_rate": 0.0, "training_loss": figures["validation_loss"], **figures}
-    ]
-    return fan.train(training, faces, learn, held, settings, device=device, resume=resume, save=save, log=log)
+    run.history = [{"epoch": 0, "learning_rate": 0.0, "training_loss": figures["validation_loss"], **figures}]
+    return fan.train(run, faces, learn, held, settings, device=device, resume=resume, save=save, log=log)
 
 
 def compare(

@@ -65,13 +65,14 @@ def run(
     schedule: Schedule,
     *,
     stage: str,
+    unit: str = "faces",
     step: Callable[[Tensor], Tensor],
     evaluate: Callable[[], dict[str, float]],
     resume: dict | None = None,
     save: Callable[[dict], None] = lambda state: None,
     log: logging.Logger,
 ) -> Training:
-    """Run the epochs that are left over the rows `learn` [n]; the best one stands in `training.best`.
+    """Run the epochs that are left over the rows `learn` [n], counted as `unit`; the best is `training.best`.
 
     `step` gives the loss of some rows, `evaluate` the figures of an epoch with `validation_loss` among
     them. `save` receives the whole state after every epoch and `resume` is such a state. Order and random
@@ -81,7 +82,7 @@ def run(
         training.restore(resume)
         log.info("%s resumed epoch=%d/%d", stage, training.epoch, schedule.epochs)
     done = training.epoch * len(learn)
-    progress = Progress(log, stage, schedule.epochs * len(learn), unit="faces", done=done)
+    progress = Progress(log, stage, schedule.epochs * len(learn), unit=unit, done=done)
     for epoch in range(training.epoch, schedule.epochs):
         figures = _run_epoch(training, learn, schedule, epoch=epoch, step=step, progress=progress)
         training.network.eval()

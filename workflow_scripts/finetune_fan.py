@@ -1,6 +1,6 @@
 """Fine-tune the facial action network on one source."""
 
-from d2a_core import animations, fan, finetuning, identity, io, runtime
+from d2a_core import animations, fan, finetuning, identity, io, runtime, training
 
 
 def main(snakemake):
@@ -28,14 +28,14 @@ def main(snakemake):
     base = fan.load(io.read_checkpoint(inputs.fan), device=hardware["device"])
     keep = {"resume": kept.read(), "save": kept.write}
     device = hardware["device"]
-    training = finetuning.tune(base, faces, training_options, options, device=device, log=log, **keep)
-    checkpoint, history = fan.checkpoint(training, facts), fan.history_columns(training)
+    run = finetuning.tune(base, faces, training_options, options, device=device, log=log, **keep)
+    checkpoint, history = fan.checkpoint(run, facts), training.history_columns(run)
     tuned = fan.load(checkpoint, device=device)
     rows = finetuning.compare(stage, tuned, code, faces, identity.Embedder(inputs.identity), options)
     log.info("fan %s", finetuning.summary(rows))
     io.write_parquet(rows, snakemake.output.comparison, metadata=facts)
     io.write_parquet(history, snakemake.output.history, metadata=facts)
-    io.write_image(fan.loss_curve(history), snakemake.output.curve)
+    io.write_image(training.loss_curve(history, **fan.CHART), snakemake.output.curve)
     io.write_checkpoint(checkpoint, snakemake.output.checkpoint)
     kept.clear()
 

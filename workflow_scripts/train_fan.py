@@ -1,6 +1,6 @@
 """Train the facial action network of one group."""
 
-from d2a_core import directions, fan, io, runtime
+from d2a_core import directions, fan, io, runtime, training
 
 
 def main(snakemake):
@@ -18,13 +18,13 @@ def main(snakemake):
     )
     kept = io.ResumeFile("results/.state/train_fan", facts)
     pairs, validation = fan.split(faces, options)
-    training = fan.start(faces, pairs, vector, options, device=device)
+    run = fan.start(faces, pairs, vector, options, device=device)
     keep = {"resume": kept.read(), "save": kept.write}
-    fan.train(training, faces, pairs, validation, options, device=device, log=log, **keep)
-    history = fan.history_columns(training)
+    fan.train(run, faces, pairs, validation, options, device=device, log=log, **keep)
+    history = training.history_columns(run)
     io.write_parquet(history, snakemake.output.history, metadata=facts)
-    io.write_image(fan.loss_curve(history), snakemake.output.curve)
-    io.write_checkpoint(fan.checkpoint(training, facts), snakemake.output.checkpoint)
+    io.write_image(training.loss_curve(history, **fan.CHART), snakemake.output.curve)
+    io.write_checkpoint(fan.checkpoint(run, facts), snakemake.output.checkpoint)
     kept.clear()
 
 

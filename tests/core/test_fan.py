@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import fan
+from d2a_core import fan, training
 from d2a_core.mean_face import template_of
 from d2a_core.networks.fan import Fan, HeatmapReadout, heatmaps
 from d2a_core.schemes import WFLW98
@@ -63,7 +63,7 @@ def test_loss_is_log_cosh_summed_plus_a_tenth_of_the_norm():
 
 
 def test_split_puts_every_face_on_one_side():
-    learn, held = fan.split_by_source(50, validation_share=0.1, seed=3)
+    learn, held = training.split(50, validation_share=0.1, seed=3)
     assert len(held) == 5
     assert sorted([*learn.tolist(), *held.tolist()]) == list(range(50))
 
@@ -94,16 +94,16 @@ def world():
 def _train(world, options, **arguments):
     faces, vector = world
     pairs, validation = fan.split(faces, options)
-    training = fan.start(faces, pairs, vector, options, device="cpu")
-    return fan.train(training, faces, pairs, validation, options, device="cpu", log=LOG, **arguments)
+    run = fan.start(faces, pairs, vector, options, device="cpu")
+    return fan.train(run, faces, pairs, validation, options, device="cpu", log=LOG, **arguments)
 
 
 @pytest.mark.parametrize("output", ["coefficients", "direct"])
 def test_training_recovers_the_motion_of_faces_it_has_not_seen(world, output):
-    training = _train(world, replace(OPTIONS, output=output))
-    best = max(row["explained_energy"] for row in training.history)
+    run = _train(world, replace(OPTIONS, output=output))
+    best = max(row["explained_energy"] for row in run.history)
     assert best > 0.9
-    loaded = fan.load(fan.checkpoint(training, {}), device="cpu")
+    loaded = fan.load(fan.checkpoint(run, {}), device="cpu")
     faces, _ = world
     predicted = loaded(faces.points[:, 0], faces.points[:, 1])
     assert (predicted - faces.delta[:, 1]).square().sum() < 0.1 * faces.delta[:, 1].square().sum()
@@ -132,12 +132,12 @@ def test_a_killed_and_resumed_run_ends_with_the_same_weights(world):
 
 
 def test_best_epoch_is_kept_not_the_last(world):
-    training = _train(world, replace(OPTIONS, epochs=3, learning_rate=1e-2))
-    losses = [row["validation_loss"] for row in training.history]
+    run = _train(world, replace(OPTIONS, epochs=3, learning_rate=1e-2))
+    losses = [row["validation_loss"] for row in run.history]
     faces, _ = world
-    _, held = fan.split_by_source(60, validation_share=0.2, seed=0)
-    network = Fan(training.network.architecture, training.best["vector"])
-    network.load_state_dict(training.best)
+    _, held = training.split(60, validation_share=0.2, seed=0)
+    network = Fan(run.network.architecture, run.best["vector"])
+    network.load_state_dict(run.best)
     figures = fan.evaluate(network, faces, fan.ordered_pairs(faces, held), OPTIONS, device="cpu")
     assert figures["validation_loss"] == pytest.approx(min(losses), rel=1e-5)
 
@@ -154,5 +154,5 @@ def test_coefficients_stay_in_the_span_of_the_directions(world):
 def test_unknown_output_and_too_few_faces_are_one_sentence(world):
     with pytest.raises(ValueError, match="'both'; choose 'coefficients' or 'direct'"):
         fan.build(replace(OPTIONS, output="both"), points=98, vector=torch.zeros(1, 1, 4))
-    with pytest.raises(ValueError, match="1 source faces leave none to train on"):
-        fan.split_by_source(1, validation_share=0.1, seed=0)
+    with pytest.raises(ValueError, match="1 faces leave none to train on"):
+        training.split(1, validation_share=0.1, seed=0)
