@@ -1,0 +1,184 @@
+"""What a run of the workflow says, as one line a stage."""
+
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+PLAIN_EVERY_S = 30.0  # where lines cannot be updated
+NAME_WIDTH = 22
+TAIL_BYTES = 4096
+RULE = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):$")
+DETAIL = re.compile(r" {4}(log|jobid): (\S+)")
+FINISHED = re.compile(r"Finished jobid: (\d+)")
+FAILED = re.compile(r"Error in rule (\w+)")
+COUNT = re.compile(r"(\w+) +(\d+)$")
+STEP = re.compile(  # what runtime.Progress writes
+    r" INFO \w+ (?P<unit>\w+)=(?P<done>\d+)(?:/(?P<total>\d+))? (?P=unit)_per_s=\S+(?: eta_s=(?P<eta>\d+))?"
+)
+MISTAKE = re.compile(r"^\S+ \S+ ERROR (.+)$", re.M)
+
+
+@dataclass
+class Stage:
+    """A rule of this run: `total` jobs, `done` of them finished, the logs of `running` ones by number."""
+
+    name: str
+    total: int
+    done: int = 0
+    running: dict[int, Path | None] = field(default_factory=dict)
+    started_s: float | None = None
+    ended_s: float | None = None
+
+
+class Run:
+    """Follows the output of Snakemake: which stages there are, and how far each has come."""
+
+    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.folder, self._clock = folder, clock
+        self.stages: dict[str, Stage] = {}
+        self.mistake: str | None = None  # the name of the stage that failed first
+        self.log: Path | None = None  # and the log of its job
+        self._counting, self._rule, self._pending = False, None, None
+
+    def read(self, lines: Iterable[str]) -> None:
+        """Take in lines of Snakemake's output, in their order."""
+        for line in lines:
+            self._count(line)
+            if begun := RULE.match(line):
+                self._rule, self._pending = begun[1], None
+            elif failed := FAILED.match(line):
+                self.mistake = self.mistake or failed[1]
+                self._rule = None
+            elif detail := DETAIL.match(line):
+                self._detail(detail[1], detail[2])
+            elif finished := FINISHED.match(line):
+                self._finish(int(finished[1]))
+
+    def _count(self, line: str) -> None:
+        """The table of jobs that stands once before the first one (once more behind a dry run)."""
+        if line == "Job stats:":
+            self._counting = not self.stages
+        elif not line:
+            self._counting = False
+        elif self._counting and (row := COUNT.match(line)) and row[1] not in ("total", "all"):
+            self.stages[row[1]] = Stage(row[1], int(row[2]))
+
+    def _detail(self, key: str, value: str) -> None:
+        """Log and number of the job whose block this is; in the block of a failure, of the failed one."""
+        if key == "log" and self._rule is None:
+            self.log = self.log or self.folder / value.rstrip(",")
+        elif key == "log":
+            self._pending = self.folder / value.rstrip(",")
+        elif self._rule in self.stages:
+            stage = self.stages[self._rule]
+            stage.running[int(value)] = self._pending
+            stage.started_s = self._clock() if stage.started_s is None else stage.started_s
+
+    def _finish(self, number: int) -> None:
+        for stage in self.stages.values():
+            if number in stage.running:
+                del stage.running[number]
+                stage.done += 1
+                stage.ended_s = self._clock()
+
+    def sentence(self) -> str | None:
+        """The last error that the failed job has logged, or None."""
+        if self.log is None or not self.log.is_file():
+            return None
+        errors = MISTAKE.findall(self.log.read_text(encoding="utf-8", errors="replace"))
+        return errors[-1] if errors else None
+
+
+def step(log: Path | None) -> str:
+    """How far the job of a log has come, such as `frames 51/100, 40 s left`; empty while it says nothing."""
+    if log is None or not log.is_file():
+        return ""
+    with log.open("rb") as handle:
+        handle.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        found = list(STEP.finditer(handle.read().decode("utf-8", errors="replace")))
+    if not found:
+        return ""
+    last = found[-1].groupdict()
+    shown = f"{last['unit']} {last['done']}" + (f"/{last['total']}" if last["total"] else "")
+    if last["eta"] is None or last["done"] == last["total"]:
+        return shown
+    age_s = time.time() - log.stat().st_mtime  # since that line was written
+    return f"{shown}, {max(0, round(int(last['eta']) - age_s))} s left"
+
+
+class Board:
+    """Draws a run: finished stages stay, running ones are updated in place.
+
+    Where `stream` is no terminal, a running stage is told in a line of its own every `PLAIN_EVERY_S`.
+    """
+
+    def __init__(
+        self, run: Run, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.run, self.stream, self._clock = run, stream or sys.stderr, clock
+        self._live = self.stream.isatty()
+        self._closed: set[str] = set()
+        self._told: dict[str, float] = {}
+        self._drawn: list[str] = []
+
+    def watch(self, lines: list[str]) -> None:
+        """Take in new lines of Snakemake's output and show what changed."""
+        self.run.read(lines)
+        stages = self.run.stages.values()
+        ended = [stage for stage in stages if stage.done >= stage.total and stage.name not in self._closed]
+        if ended:
+            self._wipe()
+        for stage in ended:
+            self._closed.add(stage.name)
+            self._write(_row("✓", stage.name, f"{stage.ended_s - stage.started_s:.0f} s"))
+        going = [stage for stage in stages if stage.started_s is not None and stage.name not in self._closed]
+        if self._live:
+            self._draw([_row(" ", stage.name, _state(stage)) for stage in going])
+        else:
+            self._tell(going)
+
+    def close(self) -> None:
+        """Wipe what was running, and name the stage that failed."""
+        self._wipe()
+        if self.run.mistake:
+            self._write(_row("✗", self.run.mistake, "failed"))
+
+    def _draw(self, rows: list[str]) -> None:
+        width = shutil.get_terminal_size().columns - 1  # a wrapped line could not be erased
+        rows = [row[:width] for row in rows]
+        if rows != self._drawn:
+            self._wipe()
+            for row in rows:
+                self._write(row)
+            self._drawn = rows
+
+    def _tell(self, going: list[Stage]) -> None:
+        now = self._clock()
+        for stage in going:
+            if now - self._told.setdefault(stage.name, stage.started_s) >= PLAIN_EVERY_S:
+                self._write(_row(" ", stage.name, _state(stage)))
+                self._told[stage.name] = now
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            self.stream.write(f"\x1b[{len(self._drawn)}A\x1b[J")  # up to the first of them, erase downwards
+            self._drawn = []
+
+    def _write(self, row: str) -> None:
+        self.stream.write(f"{row}\n")
+        self.stream.flush()
+
+
+def _row(mark: str, name: str, state: str) -> str:
+    return f"{mark} {name.replace('_', ' '):<{NAME_WIDTH}} {state}".rstrip()
+
+
+def _state(stage: Stage) -> str:
+    """Jobs of a stage that has several, and how far the running ones have come."""
+    jobs = [f"{stage.done} of {stage.total}"] if stage.total > 1 else []
+    return ", ".join(filter(None, [*jobs, *(step(log) for log in stage.running.values())])) or "running"
