@@ -1,0 +1,237 @@
+"""What a user asks `d2a animate` for, checked before anything expensive begins."""
+
+import math
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from d2a_core import config, io, video
+
+KEYS = {  # fields of Request that set a key of the config
+    "motion": "animations.motion",
+    "neutral": "animations.neutral_s",
+    "motion_scale": "animations.motion_scale",
+    "pose_scale": "animations.pose_scale",
+    "expression_scale": "animations.expression_scale",
+    "method": "inversion.method",
+    "tune": "inversion.tune",
+}
+PHOTO_ONLY = ("face", "method", "tune", "paste_back")
+NAME_CHARS = 40
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `d2a animate`; None leaves a setting to the config.
+
+    `source` is the path of a photo or `seed:N`, `driving` that of a video or of a driving table, `work` the
+    folder where stages are cached. `output` gets the video, `side_by_side` a copy of the comparison, the
+    folder `frames` png pictures. `face` N is the N-th largest on the photo, 0 the largest.
+    """
+
+    source: str
+    driving: Path
+    output: Path
+    work: Path
+    face: int | None = None
+    motion: str | None = None
+    neutral: float | None = None
+    motion_scale: float | None = None
+    pose_scale: float | None = None
+    expression_scale: float | None = None
+    method: str | None = None
+    tune: bool | None = None
+    paste_back: bool = False
+    side_by_side: Path | None = None
+    frames: Path | None = None
+    cores: int | None = None
+    configfile: Path | None = None
+    dry_run: bool = False
+
+    @property
+    def seed(self) -> int | None:
+        """N of a source `seed:N`; None for a photo."""
+        return int(self.source[5:]) if re.fullmatch(r"seed:\d+", self.source, re.ASCII) else None
+
+    @property
+    def photo(self) -> Path:
+        """Path of a source that is no seed."""
+        return Path(self.source)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the driver is a table of landmarks, of which there are no pictures."""
+        return self.driving.suffix.lower() == ".parquet"
+
+    @property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """The config keys that the options set, by section."""
+        found: dict[str, dict[str, Any]] = {}
+        for name, key in KEYS.items():
+            section, _, leaf = key.partition(".")
+            if (value := getattr(self, name)) is not None:
+                found.setdefault(section, {})[leaf] = value
+        return found
+
+
+def default_output(source: str, driving: Path) -> Path:
+    """`<source>--<clip>.mp4` in the current folder."""
+    return Path(f"{slug(Path(source).stem, 'photo')}--{slug(driving.stem, 'clip')}.mp4")
+
+
+def slug(stem: str, fallback: str) -> str:
+    """Letters and digits of `stem` with single hyphens between them, as names in the config are."""
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9]+", "-", plain)[:NAME_CHARS].strip("-") or fallback
+
+
+def option(name: str) -> str:
+    """The option of a field of Request."""
+    return f"--{name.replace('_', '-')}"
+
+
+def check(request: Request, root: Path) -> None:
+    """Raise ValueError, in one sentence, for the first mistake in `request`; the cheapest checks first."""
+    _check_words(request)
+    _check_outputs(request)
+    _check_settings(request, root)
+    _check_source(request)
+    duration_s = _check_driving(request)
+    if request.neutral is not None and request.neutral > duration_s:
+        raise ValueError(
+            f"--neutral is {request.neutral:g} s, but {request.driving} lasts {float(duration_s):.2f} s; "
+            "give the time of a frame in which the face is at rest"
+        )
+
+
+def _check_words(request: Request) -> None:
+    if request.source.startswith("seed:"):
+        if request.seed is None:
+            raise ValueError(f"--source is {request.source!r}; a seed is a whole number, such as seed:21")
+        for name in PHOTO_ONLY:
+            if getattr(request, name):
+                raise ValueError(f"{option(name)} is for photos, but --source is a seed; leave it out")
+    for name in ("neutral", "motion_scale", "pose_scale", "expression_scale"):
+        if not math.isfinite(getattr(request, name) or 0.0):
+            raise ValueError(f"{option(name)} is {getattr(request, name)}; give a finite number")
+    for name, least in (("face", 0), ("cores", 1), ("neutral", 0)):
+        value = getattr(request, name)
+        if value is not None and value < least:
+            raise ValueError(f"{option(name)} is {value:g}, but it must be at least {least}")
+    if request.is_table and request.side_by_side:
+        raise ValueError(f"{request.driving} holds no pictures to show; leave out --side-by-side")
+
+
+def _check_outputs(request: Request) -> None:
+    if request.work.exists() and not request.work.is_dir():
+        raise ValueError(f"--work {request.work} is no folder; give a folder, or the name of a new one")
+    _check_writable("--work", request.work / "results")
+    for name in ("output", "side_by_side"):
+        if getattr(request, name) is not None:
+            _check_video_name(request, name)
+    if request.side_by_side and request.side_by_side.resolve() == request.output.resolve():
+        raise ValueError(f"--output and --side-by-side are both {request.output}; give two names")
+    folder = request.frames
+    if folder is not None:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ValueError(f"--frames {folder} is there already; give a new or an empty folder")
+        _check_writable("--frames", folder)
+
+
+def _check_video_name(request: Request, name: str) -> None:
+    path: Path = getattr(request, name)
+    if path.suffix.lower() != ".mp4":
+        raise ValueError(f"{option(name)} {path} must end in .mp4; the result is an mp4 video")
+    if path.is_dir():
+        raise ValueError(f"{option(name)} {path} is a folder; give the name of a file")
+    for given in ("source", "driving"):
+        if path.resolve() == Path(getattr(request, given)).resolve():
+            raise ValueError(f"{option(name)} {path} would overwrite {option(given)}; give another name")
+    _check_writable(option(name), path)
+
+
+def _check_writable(name: str, path: Path) -> None:
+    """Raise ValueError when nothing can be written at `path`: the nearest folder that exists decides."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise ValueError(f"{name} {path} cannot be written, {folder} is no folder; give another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{name} {path} cannot be written, {folder} is closed to you; give another place")
+
+
+def _check_settings(request: Request, root: Path) -> None:
+    """Check the numbers where their limits stand: in the schema of the config."""
+    if not (root / "Snakefile").is_file():
+        raise ValueError(f"the workflow is not in {root}; install d2a with pip install -e from a checkout")
+    whole = _yaml(root / "config.yaml")
+    if request.configfile is not None:
+        if not request.configfile.is_file():
+            raise ValueError(f"--configfile {request.configfile} does not exist; give a YAML file")
+        whole = merged(whole, _yaml(request.configfile))
+    try:
+        config.check(merged(whole, request.settings), _yaml(root / "schemas" / "config.schema.yaml"))
+    except ValueError as error:
+        sentence = str(error)
+        for name, key in KEYS.items():
+            sentence = sentence.replace(f"config: {key} ", f"{option(name)} ")
+        raise ValueError(sentence) from error
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        read = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no YAML file ({' '.join(str(error).split())}); correct it") from error
+    if not isinstance(read, dict):
+        raise ValueError(f"{path} holds no sections of a config; write it like config.yaml")
+    return read
+
+
+def merged(base: Mapping, over: Mapping) -> dict[str, Any]:
+    """`base` with the values of `over`; mappings are merged, all else is replaced, as Snakemake does."""
+    result = {**base, **over}
+    for key in base.keys() & over.keys():
+        if isinstance(base[key], Mapping) and isinstance(over[key], Mapping):
+            result[key] = merged(base[key], over[key])
+    return result
+
+
+def _check_source(request: Request) -> None:
+    if request.seed is None:
+        _check_readable("--source", request.photo, "a photo, or seed:N")
+        io.read_image(request.photo)
+
+
+def _check_driving(request: Request) -> float | Fraction:
+    """Check the driver; returns how many seconds it lasts, infinity where it does not say."""
+    _check_readable("--driving", request.driving, "a video, or a driving table (.parquet)")
+    if not request.is_table:
+        return video.probe(request.driving).duration_s or math.inf
+    try:
+        table = io.read_parquet(request.driving)
+        io.points_array(table)
+        return table["time_s"][-1].as_py()
+    except (ValueError, LookupError) as error:
+        reason = "it has no row with a time" if isinstance(error, LookupError) else str(error)
+        raise ValueError(
+            f"--driving {request.driving} is no driving table ({reason}); give one that d2a has made, "
+            "such as results/driving/*.parquet, or a video"
+        ) from error
+
+
+def _check_readable(name: str, path: Path, wanted: str) -> None:
+    if path.is_dir():
+        raise ValueError(f"{name} {path} is a folder; give {wanted}")
+    if not path.exists():
+        raise ValueError(f"{name} {path} does not exist; give {wanted}")
+    if not path.is_file():
+        raise ValueError(f"{name} {path} is no regular file; give {wanted}")
+    if not os.access(path, os.R_OK):
+        raise ValueError(f"{name} {path} may not be read; give yourself the right to, or copy it")

@@ -1,0 +1,196 @@
+import os
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from d2a_core import io, video
+from d2a_core.request import KEYS, Request, check, default_output, merged, slug
+
+ROOT = Path(__file__).parents[2]
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+STUB = """
+latents: {samples: 2, shard_size: 2}
+clusters: {counts: {all: [2]}}
+pairs: {shards: 1}
+sources: [{name: anna, seed: 21, truncation: 0.7}]
+driving: {performances: [], clips: []}
+fan: {epochs: 8}
+inversion: {method: optimize, tune: false}
+animations: {motion: relative, neutral_s: null, motion_scale: 1.0, pose_scale: 1.0, expression_scale: 1.0}
+"""
+SCHEMA = """
+properties:
+  fan: {properties: {epochs: {minimum: 1}}}
+  inversion: {properties: {method: {enum: [encoder, optimize]}}}
+  animations:
+    properties:
+      motion: {enum: [relative, absolute]}
+      motion_scale: {minimum: 0}
+"""
+PATHS = ("driving", "output", "work", "side_by_side", "frames", "configfile")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A project folder as far as a check looks at it."""
+    folder = tmp_path_factory.mktemp("root")
+    (folder / "schemas").mkdir()
+    (folder / "Snakefile").touch()
+    (folder / "config.yaml").write_text(STUB)
+    (folder / "schemas" / "config.schema.yaml").write_text(SCHEMA)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory):
+    """A folder with a photo, a clip of 0.08 s, its table, and files that are none of these."""
+    folder = tmp_path_factory.mktemp("media")
+    picture = np.zeros((16, 16, 3), np.uint8)
+    io.write_image(picture, folder / "me.png")
+    with video.VideoWriter(folder / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
+        writer.write(picture)
+        writer.write(picture)
+    points = io.points_column(np.zeros((2, 98, 2), np.float32))
+    io.write_parquet({"time_s": [0.0, 0.04], "points": points}, folder / "talk.parquet", metadata={})
+    io.write_parquet({"a": [1]}, folder / "other.parquet", metadata={})
+    (folder / "text.txt").write_text("no picture")
+    (folder / "list.yaml").write_text("- a\n")
+    (folder / "broken.yaml").write_text("a: [1\n")
+    (folder / "wrong.yaml").write_text("fan: {epochs: 0}\n")
+    (folder / "fake.parquet").write_text("no table")
+    (folder / "folder.mp4").mkdir()
+    (folder / "full").mkdir()
+    (folder / "full" / "mine.png").touch()
+    os.mkfifo(folder / "pipe")
+    return folder
+
+
+@pytest.fixture
+def request_(media, monkeypatch):
+    monkeypatch.chdir(media)
+    return Request("me.png", Path("talk.mp4"), Path("out.mp4"), media)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"source": "seed:21"},
+        {"driving": Path("talk.parquet"), "neutral": 0.04},
+        {"motion": "absolute", "neutral": 0.0, "cores": 1, "face": 2},
+        {"output": Path("new/folder/out.MP4"), "frames": Path("new/frames"), "work": Path("new/work")},
+        {"side_by_side": Path("both.mp4")},
+    ],
+)
+def test_a_good_request_passes(request_, root, options):
+    check(replace(request_, **options), root)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"source": "none.jpg"}, "--source none.jpg does not exist; give a photo, or seed:N"),
+        ({"source": "full"}, "--source full is a folder"),
+        ({"source": "pipe"}, "--source pipe is no regular file"),
+        ({"source": "text.txt"}, "text.txt .*; "),
+        ({"source": "talk.mp4"}, "talk.mp4 .*; "),
+        ({"source": "seed:"}, "--source is 'seed:'; a seed is a whole number, such as seed:21"),
+        ({"source": "seed:-1"}, "a seed is a whole number"),
+        ({"source": "seed:1", "face": 2}, "--face is for photos"),
+        ({"source": "seed:1", "method": "hfgi"}, "--method is for photos"),
+        ({"source": "seed:1", "tune": True}, "--tune is for photos"),
+        ({"source": "seed:1", "paste_back": True}, "--paste-back is for photos"),
+        ({"driving": "none.mp4"}, "--driving none.mp4 does not exist; give a video, or a driving table"),
+        ({"driving": "full"}, "--driving full is a folder"),
+        ({"driving": "list.yaml"}, "list.yaml .*; "),
+        ({"driving": "other.parquet"}, "--driving other.parquet is no driving table .*no column 'points'"),
+        ({"driving": "fake.parquet"}, "--driving fake.parquet is no driving table"),
+        ({"output": "out.avi"}, "--output out.avi must end in .mp4"),
+        ({"output": "folder.mp4"}, "--output folder.mp4 is a folder"),
+        ({"output": "talk.mp4"}, "--output talk.mp4 would overwrite --driving"),
+        ({"output": "full/../talk.mp4"}, "would overwrite --driving"),
+        (
+            {"output": "text.txt/out.mp4"},
+            "--output text.txt/out.mp4 cannot be written, .*text.txt is no folder",
+        ),
+        ({"output": "/proc/out.mp4"}, "--output /proc/out.mp4 cannot be written, /proc is closed to you"),
+        ({"side_by_side": "out.mp4"}, "--output and --side-by-side are both out.mp4"),
+        ({"side_by_side": "both.mkv"}, "--side-by-side both.mkv must end in .mp4"),
+        ({"side_by_side": "b.mp4", "driving": "talk.parquet"}, "talk.parquet holds no pictures"),
+        ({"frames": "full"}, "--frames full is there already; give a new or an empty folder"),
+        ({"frames": "text.txt"}, "--frames text.txt is there already"),
+        ({"work": "text.txt"}, "--work text.txt is no folder"),
+        ({"work": "text.txt/x"}, "--work .* cannot be written"),
+        ({"motion": "sideways"}, "--motion is 'sideways', but it must be one of relative, absolute"),
+        ({"motion_scale": float("nan")}, "--motion-scale is nan; give a finite number"),
+        ({"pose_scale": float("inf")}, "--pose-scale is inf; give a finite number"),
+        ({"motion_scale": -1.0}, "--motion-scale is -1.0, but it must be at least 0"),
+        ({"method": "magic"}, "--method is 'magic', but it must be one of encoder, optimize"),
+        ({"face": -1}, "--face is -1, but it must be at least 0"),
+        ({"cores": 0}, "--cores is 0, but it must be at least 1"),
+        ({"neutral": -0.5}, "--neutral is -0.5, but it must be at least 0"),
+        ({"neutral": 3.0}, "--neutral is 3 s, but talk.mp4 lasts 0.08 s"),
+        ({"neutral": 3.0, "driving": "talk.parquet"}, "--neutral is 3 s, but talk.parquet lasts 0.04 s"),
+        ({"configfile": "none.yaml"}, "--configfile none.yaml does not exist"),
+        ({"configfile": "list.yaml"}, "list.yaml holds no sections of a config"),
+        ({"configfile": "broken.yaml"}, "broken.yaml is no YAML file"),
+        ({"configfile": "wrong.yaml"}, "config: fan.epochs is 0, but it must be at least 1"),
+    ],
+)
+def test_a_bad_request_is_one_sentence(request_, root, monkeypatch, options, words):
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).startswith("/proc"))
+    paths = {key: Path(value) for key, value in options.items() if key in PATHS}
+    with pytest.raises(ValueError, match=words) as caught:
+        check(replace(request_, **options | paths), root)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unreadable_file_is_told_from_a_missing_one(request_, root, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK)  # as root may read all
+    with pytest.raises(ValueError, match="--source me.png may not be read"):
+        check(request_, root)
+
+
+def test_a_package_without_its_workflow_says_so(request_, tmp_path):
+    with pytest.raises(ValueError, match="the workflow is not in .*; install d2a with pip install -e"):
+        check(request_, tmp_path)
+
+
+@pytest.mark.skipif("inversion" not in CONFIG, reason="needs the stage inversion")
+def test_every_setting_is_a_key_of_the_config():
+    for key in KEYS.values():
+        section, _, leaf = key.partition(".")
+        assert leaf in CONFIG[section]
+
+
+def test_settings_are_only_those_that_were_given(request_):
+    assert request_.settings == {}
+    some = replace(request_, motion_scale=0.0, tune=False, neutral=1.5)
+    assert some.settings == {
+        "animations": {"neutral_s": 1.5, "motion_scale": 0.0},
+        "inversion": {"tune": False},
+    }
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [("me", "me"), ("IMG_2041 (1)", "IMG-2041-1"), ("Zoë", "Zoe"), ("фото", "photo"), ("--a--b--", "a-b")],
+)
+def test_a_slug_is_a_name_that_the_config_takes(stem, name):
+    assert slug(stem, "photo") == name
+    assert slug("a-" * 40, "photo") == "a-" * 19 + "a"
+
+
+def test_the_default_output_is_named_after_both(request_):
+    assert default_output("x/me.jpg", Path("y/talk.mov")) == Path("me--talk.mp4")
+    assert default_output("seed:21", Path("talk.mov")) == Path("seed-21--talk.mp4")
+
+
+def test_merging_replaces_lists_and_keeps_other_keys():
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 3}
+    assert merged(base, {"a": {"c": [5]}, "e": 6}) == {"a": {"b": 1, "c": [5]}, "d": 3, "e": 6}
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 3}
