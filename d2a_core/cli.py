@@ -9,7 +9,7 @@ import d2a_core
 
 
 class Group(click.Group):
-    """Ends a ValueError or OSError as one line with exit code 1, and Ctrl-C with 130."""
+    """Ends ValueError and OSError as one line with exit code 1, wrong options with 2, Ctrl-C with 130."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that the context names."""
@@ -19,10 +19,13 @@ class Group(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # click is silent about a reader like `head` that has gone
+        except click.UsageError as error:
+            error.ctx = None  # its usage lines hide the sentence
+            raise
         except (ValueError, OSError) as error:
             raise click.ClickException(one_line(error)) from error
-        except KeyboardInterrupt:
-            click.echo("Interrupted", err=True)
+        except KeyboardInterrupt as error:
+            click.echo(str(error) or "Interrupted", err=True)
             ctx.exit(130)
 
 
@@ -57,3 +60,39 @@ def fetch(names: tuple[str, ...], folder: Path) -> None:
     log = runtime.start_log(None)
     for name in names or assets.ASSETS:
         assets.fetch(name, folder / name, log=log)
+
+
+PATH = click.Path(path_type=Path)
+
+
+@main.command()
+@click.option("--source", required=True, help="Photo of a face, or seed:N for a face that does not exist.")
+@click.option("--driving", type=PATH, required=True, help="Video of a face, or its driving table (.parquet).")
+@click.option("--output", type=PATH, help="The video to write.  [default: <source>--<driving>.mp4]")
+@click.option("--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]")
+@click.option("--face", type=int, help="Which face of the photo: 1 the largest, 2 the next, …")
+@click.option("--motion", help="relative (keeps the source's face shape) or absolute (the paper).")
+@click.option("--neutral", type=float, metavar="SECONDS", help="When the driver's face is at rest.")
+@click.option("--motion-scale", type=float, help="Strength of all motion, 1 is the driver's.")
+@click.option("--pose-scale", type=float, help="Strength of the head's turns.")
+@click.option("--expression-scale", type=float, help="Strength of mouth, eyes and brows.")
+@click.option("--method", help="How the photo is inverted; see `inversion` in config.yaml.")
+@click.option("--tune/--no-tune", default=None, help="Tune the generator to the photo: closer, and slower.")
+@click.option("--paste-back", is_flag=True, help="Blend the face into the uncropped photo.")
+@click.option("--side-by-side", type=PATH, help="Also write source, driver and result beside one another.")
+@click.option("--frames", type=PATH, metavar="FOLDER", help="Also write the frames as png pictures.")
+@click.option("--cores", type=int, help="Processors to use.  [default: all]")
+@click.option("--configfile", type=PATH, help="YAML file over config.yaml.")
+@click.option("--dry-run", is_flag=True, help="Only say which stages would run.")
+def animate(output: Path | None, work: Path | None, **options: Any) -> None:
+    """Let the face of a photo move like a video.
+
+    Every stage is cached in the work directory: a second call computes only what is new. Animate a
+    real person only with that person's consent.
+    """
+    from d2a_core import command, request
+
+    output = output or request.default_output(options["source"], options["driving"])
+    wanted = request.Request(output=output, work=work or command.ROOT, **options)
+    for what, path in command.animate(wanted).items():
+        click.echo(f"{what:<14}{path}")

@@ -1,0 +1,182 @@
+"""The command `d2a animate`: one request as a config and targets of the workflow.
+
+A request becomes an overlay of the config with one source and one clip, and Snakemake computes what is not
+there yet. Names carry a digest of the file's content: two different `me.jpg` never share a cache, and the
+same picture finds its own from another folder or under another name.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import yaml
+
+from d2a_core import io
+from d2a_core.board import Board, Run
+from d2a_core.execution import Workflow, exclusive, run, unlock
+from d2a_core.request import Request, check, slug
+
+ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
+STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock
+INPUTS = Path("data/inputs")  # in the work directory: copies of photos and clips
+TRUNCATION = 0.7  # ψ of a source given by its seed, as in config.yaml
+DIGEST_CHARS = 12
+LONG_AGO_S = 946684800.0  # 2000-01-01, the time of every copy in INPUTS
+RESUMES = "Stopped; the same command goes on where it stopped"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: an `overlay` of the config, called `name`, and the `results` in the work directory.
+
+    `copies` tells for the path of a copy which file of the user's it is, for messages.
+    """
+
+    name: str
+    overlay: dict[str, Any]
+    results: dict[str, str]
+    copies: dict[str, str]
+
+
+def animate(request: Request, *, stream: TextIO | None = None) -> dict[str, Path]:
+    """Compute what `request` asks for; returns the paths to show, by what they are.
+
+    Progress goes to `stream` (None: stderr). Raises ValueError, in one sentence, for a user's mistake,
+    found before anything expensive or logged by the stage that failed.
+    """
+    check(request, ROOT)
+    work = request.work.resolve()
+    with exclusive(work, work / STATE / "lock"):
+        plan = make_plan(request, work)
+        overlay, log = (work / STATE / f"{plan.name}.{kind}" for kind in ("yaml", "log"))
+        _write_if_changed(yaml.safe_dump(plan.overlay, sort_keys=False), overlay)
+        extra = [request.configfile.absolute()] if request.configfile else []
+        workflow = Workflow(ROOT, work, (*extra, overlay), str(request.cores or "all"))
+        unlock(workflow)
+        _run(workflow, plan, log, dry=request.dry_run, stream=stream or sys.stderr)
+        delivered = {} if request.dry_run else _deliver(request, plan, work)
+    return delivered | {"log": log}
+
+
+def make_plan(request: Request, work: Path) -> Plan:
+    """Name the source and the clip of a request, copy them into `work` and say what to compute."""
+    clip, driving = _adopt(request.driving, work, "clip")
+    if request.seed is None:
+        name, image = _adopt(request.photo, work, "photo")
+        copies = {driving: str(request.driving), image: str(request.photo)}
+        source = {"name": _variant(name, request), "image": image, "face": _face(request)}
+    else:
+        copies = {driving: str(request.driving)}
+        source = {"name": f"seed-{request.seed}", "seed": request.seed, "truncation": TRUNCATION}
+    clips = {"clips": [{"name": clip, "path": driving}]}
+    overlay = {"sources": [source], "driving": clips, **request.settings}
+    results = _results(request, f"results/animations/{source['name']}--{clip}")
+    digest = hashlib.sha256(yaml.safe_dump([overlay, results]).encode()).hexdigest()[:DIGEST_CHARS]
+    return Plan(f"{source['name']}--{clip}--{digest}", overlay, results, copies)
+
+
+def _variant(name: str, request: Request) -> str:
+    """Name of a source with what its inversion depends on: trying another one keeps the first."""
+    face = f"face-{request.face}" if _face(request) else None
+    tune = {None: None, True: "tuned", False: "untuned"}[request.tune]
+    return "-".join(part for part in (name, face, request.method, tune) if part)
+
+
+def _face(request: Request) -> int:
+    """Number of a face as the config has it; 0 and 1 both mean the largest."""
+    return request.face if (request.face or 0) > 1 else 0
+
+
+def _adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
+    """Copy a user's file into the work directory; returns its name and the path of the copy there.
+
+    Snakemake reruns what depends on a file that was touched and misses one that was moved. The copy is
+    found by its content and has always the same time, so neither costs anything.
+    """
+    digest = io.sha256(path)[:DIGEST_CHARS]
+    known = sorted((work / INPUTS).glob(f"*-{digest}.*"))
+    if not known:
+        suffix = re.sub(r"[^a-z0-9.]", "", path.suffix.lower())
+        known = [work / INPUTS / f"{slug(path.stem, fallback)}-{digest}{suffix}"]
+        with io.atomic_path(known[0]) as part:
+            shutil.copyfile(path, part)
+            os.utime(part, (LONG_AGO_S, LONG_AGO_S))
+    return known[0].stem, str(INPUTS / known[0].name)
+
+
+def _results(request: Request, stem: str) -> dict[str, str]:
+    """Targets of the workflow, by what they are; a table of landmarks has no pictures to compare with."""
+    wanted = {
+        "video": (True, ".mp4"),
+        "side by side": (not request.is_table, "--side-by-side.mp4"),
+        "contact sheet": (not request.is_table, ".sheet.png"),
+        "paste-back": (request.paste_back, "--paste-back.mp4"),
+        "frames": (request.frames is not None, "--frames"),
+    }
+    return {what: stem + kind for what, (asked, kind) in wanted.items() if asked}
+
+
+def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, stream: TextIO) -> None:
+    """Run the workflow under a board; raises ValueError with the sentence of what failed."""
+    progress = Run(workflow.work)
+    board = Board(progress, stream)
+    words = [*plan.results.values(), *(["--dry-run"] if dry else [])]
+    try:
+        code = run(workflow, *words, log=log, watch=progress.read if dry else board.watch)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(RESUMES) from None
+    finally:
+        board.close()
+    if code:
+        stream.write(f"Log: {log}\n")
+        raise ValueError(_reason(progress, plan, log))
+    if not progress.stages:
+        stream.write("Every stage was done before\n")
+    for stage in progress.stages.values() if dry else ():
+        stream.write(f"would run {stage.name.replace('_', ' ')} ({stage.total})\n")
+
+
+def _reason(progress: Run, plan: Plan, log: Path) -> str:
+    """Why a run failed, in one sentence that calls files what the user calls them."""
+    sentence = progress.sentence()
+    if sentence is None and progress.mistake:
+        stage = progress.mistake.replace("_", " ")
+        sentence = f"the stage '{stage}' ended without a word, perhaps for want of memory; look at {log}"
+    if sentence is None:
+        said = log.read_text(encoding="utf-8", errors="replace")
+        found = re.search(r"^(config: .+)$", said, re.M)
+        sentence = found[1] if found else f"the workflow did not start; look at {log}"
+    for copy, given in plan.copies.items():
+        sentence = sentence.replace(copy, given)
+    return sentence
+
+
+def _deliver(request: Request, plan: Plan, work: Path) -> dict[str, Path]:
+    """Copy results to where the user wants them, whole or not at all; returns the paths of all results."""
+    paths = {what: work / result for what, result in plan.results.items()}
+    main = "paste-back" if request.paste_back else "video"
+    wanted = {main: request.output, "side by side": request.side_by_side, "frames": request.frames}
+    for what, target in wanted.items():
+        if target is None:
+            continue
+        with io.atomic_path(target) as part:
+            _copy(paths[what], part)
+        paths[what] = target
+    return paths
+
+
+def _copy(path: Path, target: Path) -> None:
+    if path.is_dir():
+        shutil.copytree(path, target, ignore=shutil.ignore_patterns(".*"))  # Snakemake's time stamp
+    else:
+        shutil.copyfile(path, target)
+
+
+def _write_if_changed(text: str, path: Path) -> None:
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        io.write_text(text, path)
