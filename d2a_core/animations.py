@@ -10,14 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import fan, generator, io, landmarks, manifold, motion, pictures, rendering, tuning
+from d2a_core import fan, generator, geometry, io, landmarks, manifold, motion, pictures, rendering, tuning
 from d2a_core.generator import Generator
 from d2a_core.geometry import normalized_mean_error
+from d2a_core.heads import lift_clip
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Fan
 from d2a_core.pictures import grid, resize
 from d2a_core.runtime import Progress
+from d2a_core.schemes import scheme_of
 from d2a_core.smoothing import one_euro
 from d2a_core.video import Frame
 
@@ -200,6 +202,14 @@ def follow(
             np.isinf(error).sum(),
         )
     return replace(path, delta=torch.from_numpy(smoothed.astype(np.float32)))
+
+
+def yaw_from(source: pyarrow.Table, path: Path) -> NDArray[np.float32]:
+    """How far the head of each frame is asked to turn away from the source, in degrees of yaw: [T]."""
+    points = np.concatenate((io.points_array(source), path.target))
+    heads = lift_clip(points, scheme_of(points.shape[1]))
+    yaw = geometry.angles_of(heads.rotation)[:, 0]
+    return yaw[1:] - yaw[0]
 
 
 def arrays(path: Path) -> dict[str, NDArray]:

@@ -5,8 +5,9 @@ offsets for single layers only fitted noise in w that no image shows.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import training
+from d2a_core import io, training
 from d2a_core.generator import broadcast
-from d2a_core.networks.encoder import Architecture, Encoder
+from d2a_core.networks.encoder import Architecture, Encoder, Trunk
 from d2a_core.training import Training
 
 STANDARD_FACES = 512  # faces that give the maps their mean and deviation
@@ -173,3 +174,23 @@ def encode(
     device = network.w_mean.device
     with torch.no_grad():
         return broadcast(network(trunk(to_float(images)).to(device)), num_layers)
+
+
+def code_of(
+    checkpoints: Sequence[str],
+    models: str | Path,
+    photo: NDArray[np.uint8],
+    *,
+    num_layers: int,
+    device: str,
+    threads: int,
+) -> NDArray[np.float32] | None:
+    """W+ [1, num_layers, w_dim] of an aligned photo u1 [R, R, 3]; None without an encoder.
+
+    `checkpoints` holds the path of the encoder or none, `models` is the folder of FaceMesh.
+    """
+    if not checkpoints:
+        return None
+    network = load(io.read_checkpoint(checkpoints[0]), device=device)
+    trunk = Trunk(Path(models), threads=threads)
+    return encode(network, trunk, photo[None], num_layers=num_layers).contiguous().cpu().numpy()

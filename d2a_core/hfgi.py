@@ -6,7 +6,7 @@ with encoder and generator frozen.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import training
+from d2a_core import io, training
 from d2a_core.encoder import encode, to_float
 from d2a_core.generator import Consultation, MobileStyleGan, broadcast
 from d2a_core.networks.encoder import Encoder
 from d2a_core.networks.hfgi import STRIDE, Architecture, Hfgi
+from d2a_core.pictures import resize
 from d2a_core.rendering import to_uint8
 from d2a_core.training import Training
 
@@ -286,6 +287,48 @@ def consult_frame(
         scale, shift = networks(distortion, face)
     kept = fade(torch.as_tensor(yaw_deg, device=scale.device), limit_deg=yaw_limit_deg).reshape(-1, 1, 1, 1)
     return scale * kept, shift * kept
+
+
+@dataclass(frozen=True)
+class Consultant:
+    """What is put back into the frames of one photo; without `networks` it is nothing.
+
+    `image` [1, 3, S, S] in [-1, 1] is the photo at the size of a draft, `wplus` [1, 16, 512] its code.
+    """
+
+    generator: MobileStyleGan
+    networks: Hfgi | None
+    image: Tensor
+    wplus: Tensor
+    yaw_limit_deg: float
+
+    def __call__(self, moved: Tensor, yaw_deg: float = 0.0) -> dict[str, Consultation]:
+        """Keyword arguments of `rendering.render` for the code `moved` [1, 16, 512], turned by `yaw_deg`."""
+        if self.networks is None:
+            return {}
+        pictures = self.image, self.wplus, moved
+        turned = {"yaw_deg": yaw_deg, "yaw_limit_deg": self.yaw_limit_deg}
+        return {"consultation": consult_frame(self.generator, self.networks, *pictures, **turned)}
+
+    def along(self, yaw_deg: NDArray) -> Callable[[Tensor, int], dict[str, Consultation]]:
+        """What `rendering.frames` asks for each frame of a path that is turned by `yaw_deg` [T]."""
+        return lambda moved, index: self(moved, float(yaw_deg[index]))
+
+
+def consultant(
+    generator: MobileStyleGan,
+    checkpoints: Sequence[str],
+    photo: NDArray[np.uint8],
+    wplus: NDArray,
+    *,
+    yaw_limit_deg: float,
+) -> Consultant:
+    """The consultant of an aligned photo u1 [R, R, 3]; `checkpoints` has the path of the networks or none."""
+    networks = [load(io.read_checkpoint(path), device=generator.device) for path in checkpoints]
+    size = generator.draft.size
+    image = to_float(resize(photo[None], size))
+    code = torch.as_tensor(wplus)
+    return Consultant(generator, next(iter(networks), None), image, code, yaw_limit_deg)
 
 
 def fade(yaw_deg: Tensor, *, limit_deg: float) -> Tensor:

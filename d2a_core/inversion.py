@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import latent_prior, pictures, quality, tuning
+from d2a_core import hfgi, latent_prior, pictures, quality, tuning
 from d2a_core.generator import AnchoredDraft, Generator
 from d2a_core.identity import Embedder, five_points
 from d2a_core.landmarks import Detections, LandmarkDetector
@@ -217,11 +217,13 @@ def invert(
     options: Options,
     *,
     start: NDArray | None = None,
+    consultation: Sequence[str] = (),
     progress=None,
 ) -> Inversion:
     """Find the code of an aligned photo u1 [R, R, 3], tune the generator to it if asked to, and measure.
 
-    `start` [1, L, 512] is what an encoder made of the photo. Raises ValueError for a photo without a face.
+    `start` [1, L, 512] is what an encoder made of the photo, `consultation` holds the path of HFGI's networks
+    or none. Raises ValueError for a photo without a face.
     """
     began = time.monotonic()
     seen = judges.detector.detect(photo[None])
@@ -233,9 +235,10 @@ def invert(
     wplus = torch.from_numpy(code.wplus)
     delta = find_delta(generator, wplus, likeness, options, progress=progress)
     seconds = time.monotonic() - began
-    panels = {"photo": photo, options.method: render(generator, wplus)[0]}
+    still = hfgi.consultant(generator, consultation, photo, code.wplus, yaw_limit_deg=math.inf)
+    panels = {"photo": photo, options.method: render(generator, wplus, **still(wplus))[0]}
     with tuning.applied(generator, delta):
-        panels |= {"tuned": render(generator, wplus)[0]} if delta else {}
+        panels |= {"tuned": render(generator, wplus, **still(wplus))[0]} if delta else {}
     rows = {
         name: quality.compare(image, photo, detector=judges.detector, embedder=judges.embedder)
         for name, image in panels.items()

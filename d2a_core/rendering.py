@@ -1,6 +1,6 @@
 """From a step in W+ to pictures (paper, equations 1 and 7)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -23,16 +23,29 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
     return scaled.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def render(generator: Generator, wplus: Tensor, size: int | None = None) -> NDArray[np.uint8]:
-    """Images u1 [N, R, R, 3] of W+ [N, 16, 512]; `size` asks for drafts."""
+def render(
+    generator: Generator, wplus: Tensor, size: int | None = None, **consultation: object
+) -> NDArray[np.uint8]:
+    """Images u1 [N, R, R, 3] of W+ [N, 16, 512]; `size` asks for drafts.
+
+    A generator that takes a `consultation` (see `hfgi`) may be given one.
+    """
     with torch.no_grad():
-        return to_uint8(generator.synthesize(wplus, size))
+        return to_uint8(generator.synthesize(wplus, size, **consultation))
 
 
-def frames(generator: Generator, wplus: Tensor, delta: Tensor) -> Iterator[NDArray[np.uint8]]:
+def frames(
+    generator: Generator,
+    wplus: Tensor,
+    delta: Tensor,
+    consult: Callable[[Tensor, int], Mapping[str, object]] = lambda moved, index: {},
+) -> Iterator[NDArray[np.uint8]]:
     """Full-size frames u1 [R, R, 3] of `wplus` [1 or T, 16, 512] along `delta` [T, L, 512].
 
-    One at a time, so that memory does not grow with the clip.
+    One at a time, so that memory does not grow with the clip. `consult` says for the code and the index of a
+    frame what else `render` is given.
     """
-    for w, move in zip(wplus.expand(len(delta), -1, -1).split(1), delta.split(1), strict=True):
-        yield render(generator, apply(w, move))[0]
+    steps = zip(wplus.expand(len(delta), -1, -1).split(1), delta.split(1), strict=True)
+    for index, (w, move) in enumerate(steps):
+        moved = apply(w, move)
+        yield render(generator, moved, **consult(moved, index))[0]

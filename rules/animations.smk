@@ -10,6 +10,8 @@ rule animate:
         directions=DIRECTIONS,
         fan=fan_of,
         tuning=tuning_of,
+        consultation=consultation_of,
+        image="results/sources/{source}/aligned.png",
         code="results/sources/{source}/inversion.zarr",
         landmarks="results/sources/{source}/landmarks.parquet",
         driving="results/driving/{clip}.parquet",
@@ -29,6 +31,7 @@ rule animate:
         generator=config["generator"],
         landmarks=config["landmarks"],
         animations=without(config["animations"], "comparison", "paste_back"),
+        yaw_limit_deg=config["hfgi"]["yaw_limit_deg"],
         core=core_digest("animate"),
     script:
         "../workflow_scripts/animate.py"

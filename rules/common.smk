@@ -85,6 +85,11 @@ def tuning_of(wildcards):
     return [tuned] if wildcards.source in PHOTOS else []
 
 
+def consultation_of(wildcards):
+    """Networks that put back what the code of a photo cannot hold, where the config asks for them."""
+    return CONSULTATION if wildcards.source in PHOTOS else []
+
+
 SHARDS = [
     f"{shard:05d}"
     for shard in range(config["latents"]["samples"] // config["latents"]["shard_size"])
@@ -112,6 +117,10 @@ VIDEOS = expand(
     clip=CLIPS,
     kind=[".mp4", "--side-by-side.mp4", ".sheet.png", ".figures.parquet"],
 )
+
+METHOD = config["inversion"]["method"]
+ENCODER = [] if METHOD == "optimize" else ["results/inversion/encoder.pt"]
+CONSULTATION = ["results/inversion/hfgi.pt"] if METHOD == "hfgi" else []
 
 GENERATOR = "data/assets/mobilestylegan-ffhq"
 FACE_MODELS = "data/assets/mediapipe-face"

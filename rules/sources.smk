@@ -60,6 +60,8 @@ rule invert_source:
         draft=DRAFT,
         models=FACE_MODELS,
         identity=IDENTITY,
+        encoder=ENCODER,
+        consultation=CONSULTATION,
     output:
         code=directory("results/sources/{photo}/inversion.zarr"),
         tuning="results/sources/{photo}/tuning.pt",

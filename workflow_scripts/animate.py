@@ -1,6 +1,6 @@
 """Let one source move like one clip."""
 
-from d2a_core import animations, io, rendering, runtime, video
+from d2a_core import animations, hfgi, io, rendering, runtime, video
 
 
 def main(snakemake):
@@ -13,6 +13,8 @@ def main(snakemake):
     source, driver = (io.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
     rate = video.probe(inputs.video).rate
     path = animations.follow(stage, code, source, driver, options, rate_hz=float(rate), log=log)
+    photo, limit = io.read_image(inputs.image), snakemake.params.yaw_limit_deg
+    still = hfgi.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
     facts = io.provenance(
         stage="animations",
         options=options,
@@ -23,7 +25,9 @@ def main(snakemake):
     )
     io.write_zarr(snakemake.output.latents, animations.arrays(path), attributes=facts)
     video.write_frames(
-        rendering.frames(stage.generator, path.wplus, path.delta),
+        rendering.frames(
+            stage.generator, path.wplus, path.delta, still.along(animations.yaw_from(source, path))
+        ),
         snakemake.output.video,
         rate=rate,
         audio=inputs.video,

@@ -1,6 +1,6 @@
 """Find the code of an aligned photo, and tune the generator to it if asked to."""
 
-from d2a_core import generator, inversion, io, landmarks, runtime
+from d2a_core import encoder, generator, inversion, io, landmarks, runtime
 
 
 def main(snakemake):
@@ -15,7 +15,10 @@ def main(snakemake):
     judges = inversion.load_judges(detector, snakemake.input.identity, device=hardware["device"])
     photo = io.read_image(snakemake.input.photo)
     progress = runtime.Progress(log, "inversion", inversion.steps(options), unit="steps")
-    found = inversion.invert(network, judges, photo, options, progress=progress)
+    looked = snakemake.input.encoder, snakemake.input.models, photo
+    begin = encoder.code_of(*looked, num_layers=network.num_layers, **hardware)
+    given = {"start": begin, "consultation": snakemake.input.consultation}
+    found = inversion.invert(network, judges, photo, options, **given, progress=progress)
     facts = io.provenance(
         stage="inversion",
         options=options,
