@@ -138,6 +138,8 @@ def test_a_clock_that_does_not_start_at_zero_does(tmp_path):
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a %03d.png", "a.webp", "a.bmp"])
 def test_a_picture_is_a_clip_of_one_frame(tmp_path, name):
     Image.fromarray(quarters(64, 96)).save(tmp_path / name)
+    for number in range(3):  # which `a %03d.png` must not mean
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / f"a {number:03d}.png")
     assert video.probe(tmp_path / name).frames == 1
     (frame,) = video.read_frames(tmp_path / name)
     assert_four_colours(frame.image, share=1)

@@ -134,10 +134,15 @@ def test_the_sound_ends_with_the_pictures(tmp_path, codec):
 
 
 @pytest.mark.parametrize("codec", ["aac", "flac"])
-def test_the_same_frames_and_sound_give_the_same_bytes(tmp_path, codec):
+def test_the_same_sound_gives_the_same_packets_at_the_same_times(tmp_path, codec):
     make_driver(tmp_path / "a.mkv", codec)
-    one, other = (result_of(tmp_path / "a.mkv", tmp_path / f"{i}.mp4").read_bytes() for i in (1, 2))
-    assert one == other and b"Lavf" not in one
+    packets = []
+    for name in ("1.mp4", "2.mp4"):
+        path = result_of(tmp_path / "a.mkv", tmp_path / name)
+        assert b"Lavf" not in path.read_bytes()
+        with av.open(str(path)) as container:
+            packets.append([(packet.pts, bytes(packet)) for packet in container.demux(audio=0)])
+    assert packets[0] == packets[1] and len(packets[0]) > 50
 
 
 def test_without_sound_there_is_none(tmp_path):
@@ -149,12 +154,12 @@ def test_without_sound_there_is_none(tmp_path):
 
 
 def test_damaged_sound_does_not_cost_the_video(tmp_path):
-    make_driver(tmp_path / "whole.mkv", "flac")
+    make_driver(tmp_path / "whole.mkv", "libopus")
     with av.open(str(tmp_path / "whole.mkv")) as whole, av.open(str(tmp_path / "a.mkv"), "w") as damaged:
         streams = [damaged.add_stream_from_template(stream, opaque=True) for stream in whole.streams]
         for number, packet in enumerate(packet for packet in whole.demux() if packet.size):
             if packet.stream.type == "audio" and 20 < number < 40:
-                packet.update(bytes(packet.size))
+                packet.update(b"\xff" * packet.size)
             packet.stream = streams[packet.stream.index]
             damaged.mux(packet)
     result = result_of(tmp_path / "a.mkv", tmp_path / "b.mp4")

@@ -68,6 +68,16 @@ def test_a_still_face_has_no_tremor(detector, portrait):
     assert points.std(axis=0).mean() < 0.003 * size
 
 
+def test_the_place_that_is_looked_at_rests_until_the_face_moves(detector, portrait):
+    follower = tracking.follower(detector, rate_hz=25)
+    regions = []
+    for shift in (0, 1, 2, 30):
+        follower.see(np.roll(portrait, shift, axis=1), cut=False)
+        regions.append(follower._region)
+    assert regions[1] is regions[2]
+    assert regions[3][0] - regions[2][0] == pytest.approx(29, abs=4)
+
+
 def test_the_same_one_of_two_faces_is_followed_past_a_loss(detector, portrait):
     left = [place(portrait, (40 + 4 * n, 100), (640, 60)) for n in range(4)]
     left[0] = place(portrait, (40, 100))  # the other one comes in later
