@@ -7,6 +7,7 @@ and to the mean face. That pull keeps a code editable: free codes copy a photo b
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
