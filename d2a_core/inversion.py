@@ -7,7 +7,7 @@ and to the mean face. That pull keeps a code editable: free codes copy a photo b
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from d2a_core.likeness import Likeness, Weights
 from d2a_core.networks import face_resnet
 from d2a_core.rendering import render
 
-ROUND = 20  # steps between two anchors of the drafts
+RAMP_UP = 0.1  # share of a phase
+ROUND = 15  # steps between two anchors of the drafts
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Options:
     w_steps: int
     wplus_steps: int
     full_steps: int
+    learning_rate: float
     least_gain: float
     pixel_weight: float
     structure_weight: float
@@ -56,10 +58,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Phase:
-    """A run of the optimizer: whether it sees drafts, and whether every layer moves by itself."""
+    """A run of the optimizer; `speed` multiplies the learning rate, `layers` frees every layer by itself."""
 
     name: str
     steps: int
+    speed: float
     drafts: bool
     layers: bool
 
@@ -80,9 +83,9 @@ def phases(generator: Generator, options: Options, *, started: bool) -> list[Pha
     """
     drafts = generator.device == "cpu" and generator.draft is not None
     plan = [
-        Phase("w", 0 if started else options.w_steps, drafts, False),
-        Phase("wplus", options.wplus_steps, drafts, True),
-        Phase("full", options.full_steps if drafts else 0, False, True),
+        Phase("w", 0 if started else options.w_steps, 2.0, drafts, False),
+        Phase("wplus", options.wplus_steps, 1.0, drafts, True),
+        Phase("full", options.full_steps if drafts else 0, 0.5, False, True),
     ]
     return [phase for phase in plan if phase.steps]
 
@@ -102,88 +105,67 @@ def optimize(
     and the offsets d of the layers.
     """
     shape = (1, generator.num_layers, generator.w_dim)
-    known = torch.zeros(shape) if start is None else prior.encode(start.cpu())
-    common = known.mean(dim=1, keepdim=True).to(prior.mean)
-    offset = known.to(prior.mean) - common
-    history: list[dict[str, object]] = []
-    for phase in phases(generator, options, started=start is not None):
-        problem = Problem(generator, likeness, prior, options, phase, progress)
-        common, offset = problem.solve(common, offset)
-        history += problem.history
-    return Code(prior.decode(common + offset).cpu().numpy(), history)
+    known = (torch.zeros(shape) if start is None else prior.encode(start.cpu())).to(prior.mean)
+    common = known.mean(dim=1, keepdim=True).requires_grad_()
+    offset = (known - common).detach().requires_grad_()
 
+    def code() -> Tensor:
+        return prior.decode(common + offset)
 
-class Problem:
-    """One phase of `optimize`: rounds of L-BFGS, on drafts each around a fresh anchor.
-
-    In whitened coordinates L-BFGS needs a third of the images that Adam needs. A step is one image forth
-    and back; rounds end early when one gains less than `least_gain` of the loss.
-    """
-
-    def __init__(self, generator, likeness, prior, options: Options, phase: Phase, progress=None) -> None:
-        self.generator, self.likeness, self.prior = generator, likeness, prior
-        self.options, self.phase, self.progress = options, phase, progress
-        self.history: list[dict[str, object]] = []
-
-    def solve(self, common: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
-        """Improve the common code [1, 1, D] and, where layers move by themselves, the offsets [1, L, D]."""
-        best, kept = math.inf, (common, offset)
-        while len(self.history) < self.phase.steps:
-            first = len(self.history)
-            tried = self._round(common, offset)
-            losses = [row["loss"] for row in self.history[first:]]
-            if losses[0] > best:  # the last round went where its drafts were wrong
-                common, offset = kept
-                break
-            kept = common, offset
-            common, offset = tried
-            if best - losses[0] < self.options.least_gain * losses[0]:
-                break
-            best = losses[0]
-        return common, offset
-
-    def _round(self, common: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
-        render = self._renderer(self.prior.decode(common + offset))
-        common, offset = common.clone(), offset.clone()
-        free = [common, offset] if self.phase.layers else [common]
-        for tensor in free:
-            tensor.requires_grad_()
-        budget = min(ROUND, self.phase.steps - len(self.history))
-        optimizer = torch.optim.LBFGS(
-            free, max_iter=budget, max_eval=budget, history_size=ROUND, line_search_fn="strong_wolfe"
-        )
-        best, kept = math.inf, (common, offset)
-
-        def evaluate() -> Tensor:
-            nonlocal best, kept
-            optimizer.zero_grad()
-            terms = self._terms(render, common, offset)
-            loss = sum(terms.values())
-            loss.backward()
-            self._note(loss.item(), terms)
-            if loss.item() < best:
-                best, kept = loss.item(), (common.detach().clone(), offset.detach().clone())
-            return loss
-
-        optimizer.step(evaluate)
-        return kept
-
-    def _renderer(self, wplus: Tensor):
-        if self.phase.drafts:
-            return AnchoredDraft(self.generator, wplus)
-        return self.generator.synthesize
-
-    def _terms(self, render, common: Tensor, offset: Tensor) -> dict[str, Tensor]:
-        return self.likeness(render(self.prior.decode(common + offset))) | {
-            "prior": self.options.prior_weight * common.square().mean(),
-            "spread": self.options.spread_weight * offset.square().mean(),
+    def loss_terms(image: Tensor) -> dict[str, Tensor]:
+        return likeness(image) | {
+            "prior": options.prior_weight * common.square().mean(),
+            "spread": options.spread_weight * offset.square().mean(),
         }
 
-    def _note(self, loss: float, terms: dict[str, Tensor]) -> None:
-        row = {"phase": self.phase.name, "loss": loss}
-        self.history.append(row | {name: term.item() for name, term in terms.items()})
-        if self.progress is not None:
-            self.progress.advance(1, phase=self.phase.name, loss=loss)
+    history: list[dict[str, object]] = []
+    for phase in phases(generator, options, started=start is not None):
+        free = [common, offset] if phase.layers else [common]
+        history += descend(generator, loss_terms, free, code, options, phase, progress=progress)
+    return Code(code().detach().cpu().numpy(), history)
+
+
+def descend(
+    generator: Generator,
+    loss_terms: Callable[[Tensor], dict[str, Tensor]],
+    free: Sequence[Tensor],
+    code: Callable[[], Tensor],
+    options: Options,
+    phase: Phase,
+    *,
+    progress=None,
+) -> list[dict[str, object]]:
+    """Run Adam on the tensors `free`, which make up `code()`; returns the terms of the loss at every step.
+
+    Every `ROUND` steps the drafts are anchored anew; there the loss is that of the true image, and the phase
+    ends when it has not fallen by `least_gain` since the last anchor.
+    """
+    optimizer = torch.optim.Adam(free, lr=options.learning_rate * phase.speed, betas=(0.9, 0.95))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, phase.steps))
+    history, before, render = [], math.inf, generator.synthesize
+    for step in range(phase.steps):
+        anchored = step % ROUND == 0
+        if anchored and phase.drafts:
+            render = AnchoredDraft(generator, code().detach())
+        terms = loss_terms(render(code()))
+        loss = sum(terms.values())
+        row = {"phase": phase.name, "loss": loss.item()}
+        history.append(row | {name: term.item() for name, term in terms.items()})
+        if progress is not None:
+            progress.advance(1, phase=phase.name, loss=loss.item())
+        if anchored and loss.item() > (1 - options.least_gain) * before:
+            break
+        before = loss.item() if anchored else before
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return history
+
+
+def rate(step: int, steps: int) -> float:
+    """Share of the learning rate at `step` of `steps`: a short linear rise, then half a cosine down."""
+    return min((step + 1) / (RAMP_UP * steps + 1), 1.0) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+import torch
+
+from d2a_core import generator, inversion, latent_prior, likeness, quality, sources
+from d2a_core.networks import face_resnet
+from d2a_core.rendering import render
+
+OPTIONS = inversion.Options(
+    method="optimize",
+    w_steps=120,
+    wplus_steps=120,
+    full_steps=0,
+    learning_rate=0.1,
+    least_gain=0.0,
+    pixel_weight=1.0,
+    structure_weight=0.5,
+    features_weight=0.5,
+    identity_weight=1.0,
+    prior_weight=0.0,
+    spread_weight=0.0,
+    tune=False,
+    tune_steps=0,
+    tune_learning_rate=1e-3,
+    locality_weight=1.0,
+)
+
+
+class Linear:
+    """image = first layer @ m + second layer @ n: what every code shows is known on paper."""
+
+    resolution, num_layers, w_dim, device, draft = 4, 2, 4, "cpu", None
+
+    def __init__(self):
+        rng = torch.Generator().manual_seed(0)
+        self.m, self.n = torch.randn(2, 4, 8, generator=rng) / 2
+        self.mean_w = torch.full((4,), 0.5)
+
+    def map(self, z):
+        return z + self.mean_w
+
+    def synthesize(self, wplus, size=None):
+        return wplus[:, 0] @ self.m + wplus[:, 1] @ self.n
+
+
+def _changed(**values):
+    return inversion.Options(**{**OPTIONS.__dict__, **values})
+
+
+def _invert(wplus, options=OPTIONS, **rest):
+    network = Linear()
+    target = network.synthesize(wplus)
+
+    def squared(image):
+        return {"pixel": (image - target).square().mean()}
+
+    return inversion.optimize(network, squared, latent_prior.fit(network), options, **rest)
+
+
+@pytest.fixture
+def wplus():
+    return torch.randn(1, 2, 4, generator=torch.Generator().manual_seed(3)) + 0.5
+
+
+def test_a_known_code_is_recovered(wplus):
+    found = _invert(wplus)
+    assert found.wplus == pytest.approx(wplus.numpy(), abs=0.05)
+    assert found.history[-1]["loss"] < 1e-3 * found.history[0]["loss"]
+    assert [row["phase"] for row in found.history] == ["w"] * 120 + ["wplus"] * 120
+
+
+def test_a_strong_prior_gives_the_mean_face(wplus):
+    found = _invert(wplus, _changed(prior_weight=1e3, spread_weight=1e3))
+    assert found.wplus == pytest.approx(np.full((1, 2, 4), 0.5), abs=0.05)
+
+
+def test_a_strong_spread_weight_gives_one_code_for_all_layers(wplus):
+    apart = _invert(wplus).wplus
+    found = _invert(wplus, _changed(spread_weight=1e3)).wplus
+    assert np.abs(found[:, 0] - found[:, 1]).max() < 0.05 < np.abs(apart[:, 0] - apart[:, 1]).max()
+
+
+def test_a_start_at_the_answer_stops_at_the_second_anchor_and_skips_the_common_code(wplus):
+    found = _invert(wplus, _changed(learning_rate=1e-9, least_gain=0.01), start=wplus)
+    assert [row["phase"] for row in found.history] == ["wplus"] * (inversion.ROUND + 1)
+    assert found.wplus == pytest.approx(wplus.numpy(), abs=1e-4)
+
+
+def test_only_a_cpu_with_drafts_ends_with_full_steps():
+    plain = Linear()
+    drafting = Linear()
+    drafting.draft = object()
+    options = _changed(full_steps=3)
+    assert [phase.name for phase in inversion.phases(plain, options, started=False)] == ["w", "wplus"]
+    assert [(phase.name, phase.drafts) for phase in inversion.phases(drafting, options, started=True)] == [
+        ("wplus", True),
+        ("full", False),
+    ]
+
+
+def test_an_encoder_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="'hfgi', which needs an encoder; choose 'optimize'"):
+        inversion.find_code(Linear(), None, _changed(method="hfgi"), start=None, progress=None)
+
+
+@pytest.fixture(scope="module")
+def network(assets):
+    torch.set_num_threads(1)
+    found = generator.MobileStyleGan(assets / "mobilestylegan-ffhq", threads=1)
+    blank = generator.Draft(weight=torch.zeros(12, 256), bias=torch.zeros(12), size=256)
+    found.draft = blank  # anchoring fits it anew
+    return found
+
+
+def test_an_anchored_draft_equals_the_full_render_and_has_gradients(network):
+    wplus = sources.code(network, seed=3, truncation=1.0)
+    full = torch.nn.functional.avg_pool2d(network.synthesize(wplus), 4)
+    anchored = generator.AnchoredDraft(network, wplus)
+    assert torch.allclose(anchored(wplus), full, atol=1e-4)
+    moved = torch.lerp(wplus, sources.code(network, seed=4, truncation=1.0), 0.1)
+    there = torch.nn.functional.avg_pool2d(network.synthesize(moved), 4)
+    assert (anchored(moved) - there).abs().mean() < 0.6 * (full - there).abs().mean()
+    near = (wplus + 0.1 * torch.randn(wplus.shape)).requires_grad_()
+    anchored(near).square().mean().backward()
+    assert (near.grad[0, :11].abs().sum(dim=-1) > 0).all()
+
+
+def test_a_few_steps_bring_a_real_face_nearer_than_the_mean_face(network, assets):
+    code = sources.code(network, seed=5, truncation=0.7)
+    photo = render(network, code)[0]
+    corners = torch.tensor([[0.69, 0.48], [0.56, 0.48], [0.31, 0.48], [0.44, 0.48], [0.5, 0.62]])
+    features = face_resnet.load(assets / "dlib-face" / face_resnet.FILE)
+    near = likeness.Likeness(photo, corners, features, weights=OPTIONS.weights)
+    options = _changed(w_steps=15, wplus_steps=0, prior_weight=0.003)
+    found = inversion.optimize(network, near, latent_prior.fit(network), options)
+    mean = render(network, generator.broadcast(network.mean_w[None], 16))[0]
+    image = render(network, torch.from_numpy(found.wplus))[0]
+    assert quality.psnr(image, photo) > quality.psnr(mean, photo) + 2

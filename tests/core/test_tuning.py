@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from d2a_core import generator, sources, tuning
+from d2a_core.rendering import render
+
+
+@pytest.fixture(scope="module")
+def network(assets):
+    torch.set_num_threads(1)
+    found = generator.MobileStyleGan(assets / "mobilestylegan-ffhq", threads=1)
+    rng = torch.Generator().manual_seed(0)
+    readout = torch.randn(12, 256, generator=rng) / 100
+    found.draft = generator.Draft(weight=readout, bias=torch.zeros(12), size=256)
+    return found
+
+
+@pytest.fixture(scope="module")
+def pivot(network):
+    return sources.code(network, seed=3, truncation=0.7)
+
+
+def _weights(network):
+    return {name: value.clone() for name, value in network.synthesis.state_dict().items()}
+
+
+def _darker(image):
+    """A likeness that only asks for less light."""
+    return {"pixel": image.mean() + 1}
+
+
+def test_tuning_improves_the_face_and_leaves_the_generator_as_it_was(network, pivot):
+    before, image = _weights(network), render(network, pivot)
+    options = {"steps": 2, "learning_rate": 1e-3, "locality_weight": 1.0}
+    delta = tuning.tune(network, pivot, _darker, **options)
+    assert all(torch.equal(value, before[name]) for name, value in _weights(network).items())
+    assert not any(parameter.requires_grad for parameter in network.synthesis.parameters())
+    assert set(delta) == set(tuning.tuned_names(network)) and not any("style" in name for name in delta)
+    with tuning.applied(network, delta):
+        tuned = render(network, pivot)  # the compiled network notices
+    assert tuned.mean() < image.mean() - 1
+    assert all(torch.equal(value, before[name]) for name, value in _weights(network).items())
+    assert (render(network, pivot) == image).all()
+
+
+def test_no_difference_gives_the_same_bytes(network, pivot):
+    image = render(network, pivot, 256)
+    for delta in ({}, {"to_bands": torch.zeros_like(network.synthesis.to_bands)}):
+        with tuning.applied(network, delta):
+            assert (render(network, pivot, 256) == image).all()
+
+
+@pytest.mark.parametrize("delta", [{"blocks.9.conv1.bias": torch.zeros(3)}, {"to_bands": torch.zeros(3)}])
+def test_a_difference_of_another_network_is_refused(network, delta):
+    with pytest.raises(ValueError, match="invert the photo again"):
+        tuning.apply_delta(network, delta)
