@@ -4,7 +4,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -20,12 +20,15 @@ COUNT = re.compile(r"(\w+) +(\d+)$")
 STEP = re.compile(  # what runtime.Progress writes
     r" INFO \w+ (?P<unit>\w+)=(?P<done>\d+)(?:/(?P<total>\d+))? (?P=unit)_per_s=\S+(?: eta_s=(?P<eta>\d+))?"
 )
-MISTAKE = re.compile(r"^\S+ \S+ ERROR (.+)$", re.M)
+REMARK = re.compile(r"^\S+ \S+ (WARNING|ERROR) (.+)$", re.M)
 
 
 @dataclass
 class Stage:
-    """A rule of this run: `total` jobs, `done` of them finished, the logs of `running` ones by number."""
+    """A rule of this run: `total` jobs, `done` of them finished, the logs of `running` ones by number.
+
+    `warnings` are those that its finished jobs have logged.
+    """
 
     name: str
     total: int
@@ -33,13 +36,23 @@ class Stage:
     running: dict[int, Path | None] = field(default_factory=dict)
     started_s: float | None = None
     ended_s: float | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 class Run:
-    """Follows the output of Snakemake: which stages there are, and how far each has come."""
+    """Follows the output of Snakemake in `folder`: which stages there are, and how far each has come.
 
-    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.folder, self._clock = folder, clock
+    `names` tells how the user calls a file that the workflow has under another path, for messages.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        names: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder, self.names, self._clock = folder, names or {}, clock
         self.stages: dict[str, Stage] = {}
         self.mistake: str | None = None  # the name of the stage that failed first
         self.log: Path | None = None  # and the log of its job
@@ -82,16 +95,24 @@ class Run:
     def _finish(self, number: int) -> None:
         for stage in self.stages.values():
             if number in stage.running:
-                del stage.running[number]
+                stage.warnings += self._remarks(stage.running.pop(number), "WARNING")
                 stage.done += 1
                 stage.ended_s = self._clock()
 
     def sentence(self) -> str | None:
         """The last error that the failed job has logged, or None."""
-        if self.log is None or not self.log.is_file():
-            return None
-        errors = MISTAKE.findall(self.log.read_text(encoding="utf-8", errors="replace"))
-        return errors[-1] if errors else None
+        return next(reversed(self._remarks(self.log, "ERROR")), None)
+
+    def _remarks(self, log: Path | None, level: str) -> list[str]:
+        if log is None or not log.is_file():
+            return []
+        found = REMARK.findall(log.read_text(encoding="utf-8", errors="replace"))
+        return [self._as_given(text) for kind, text in found if kind == level]
+
+    def _as_given(self, text: str) -> str:
+        for path, given in self.names.items():
+            text = text.replace(path, given)
+        return text
 
 
 def step(log: Path | None) -> str:
@@ -136,6 +157,8 @@ class Board:
         for stage in ended:
             self._closed.add(stage.name)
             self._write(_row("✓", stage.name, f"{stage.ended_s - stage.started_s:.0f} s"))
+            for warning in stage.warnings:
+                self._write(f"  note: {warning}")
         going = [stage for stage in stages if stage.started_s is not None and stage.name not in self._closed]
         if self._live:
             self._draw([_row(" ", stage.name, _state(stage)) for stage in going])

@@ -110,11 +110,11 @@ def _adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
 
 
 def _results(request: Request, stem: str) -> dict[str, str]:
-    """Targets of the workflow, by what they are; a table of landmarks has no pictures to compare with."""
+    """Targets of the workflow, by what they are."""
     wanted = {
         "video": (True, ".mp4"),
-        "side by side": (not request.is_table, "--side-by-side.mp4"),
-        "contact sheet": (not request.is_table, ".sheet.png"),
+        "side by side": (True, "--side-by-side.mp4"),
+        "contact sheet": (True, ".sheet.png"),
         "paste-back": (request.paste_back, "--paste-back.mp4"),
         "frames": (request.frames is not None, "--frames"),
     }
@@ -123,7 +123,7 @@ def _results(request: Request, stem: str) -> dict[str, str]:
 
 def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, stream: TextIO) -> None:
     """Run the workflow under a board; raises ValueError with the sentence of what failed."""
-    progress = Run(workflow.work)
+    progress = Run(workflow.work, names=plan.copies)
     board = Board(progress, stream)
     words = [*plan.results.values(), *(["--dry-run"] if dry else [])]
     try:
@@ -134,15 +134,15 @@ def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, stream: TextIO
         board.close()
     if code:
         stream.write(f"Log: {log}\n")
-        raise ValueError(_reason(progress, plan, log))
+        raise ValueError(_reason(progress, log))
     if not progress.stages:
         stream.write("Every stage was done before\n")
     for stage in progress.stages.values() if dry else ():
         stream.write(f"would run {stage.name.replace('_', ' ')} ({stage.total})\n")
 
 
-def _reason(progress: Run, plan: Plan, log: Path) -> str:
-    """Why a run failed, in one sentence that calls files what the user calls them."""
+def _reason(progress: Run, log: Path) -> str:
+    """Why a run failed, in one sentence."""
     sentence = progress.sentence()
     if sentence is None and progress.mistake:
         stage = progress.mistake.replace("_", " ")
@@ -151,8 +151,6 @@ def _reason(progress: Run, plan: Plan, log: Path) -> str:
         said = log.read_text(encoding="utf-8", errors="replace")
         found = re.search(r"^(config: .+)$", said, re.M)
         sentence = found[1] if found else f"the workflow did not start; look at {log}"
-    for copy, given in plan.copies.items():
-        sentence = sentence.replace(copy, given)
     return sentence
 
 

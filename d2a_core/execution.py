@@ -16,7 +16,7 @@ import psutil
 
 MARK = "D2A_WORK"  # in the environment of all that a run starts: tells its orphans from other processes
 POLL_S = 0.2
-PATIENCE_S = 15.0  # for a process that was asked to stop: jobs finish the batch they are at
+PATIENCE_S = 30.0  # for a process that was asked to stop: jobs finish the batch they are at
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +65,6 @@ class Request:
         return Path(self.source)
 
     @property
-    def is_table(self) -> bool:
-        """Whether the driver is a table of landmarks, of which there are no pictures."""
-        return self.driving.suffix.lower() == ".parquet"
-
-    @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """The config keys that the options set, by section."""
         found: dict[str, dict[str, Any]] = {}
@@ -106,7 +100,7 @@ def check(request: Request, root: Path) -> None:
     duration_s = _check_driving(request)
     if request.neutral is not None and request.neutral > duration_s:
         raise ValueError(
-            f"--neutral is {request.neutral:g} s, but {request.driving} lasts {float(duration_s):.2f} s; "
+            f"--neutral is {request.neutral:g} s, but {request.driving} lasts {duration_s:.2f} s; "
             "give the time of a frame in which the face is at rest"
         )
 
@@ -125,8 +119,6 @@ def _check_words(request: Request) -> None:
         value = getattr(request, name)
         if value is not None and value < least:
             raise ValueError(f"{option(name)} is {value:g}, but it must be at least {least}")
-    if request.is_table and request.side_by_side:
-        raise ValueError(f"{request.driving} holds no pictures to show; leave out --side-by-side")
 
 
 def _check_outputs(request: Request) -> None:
@@ -206,24 +198,19 @@ def merged(base: Mapping, over: Mapping) -> dict[str, Any]:
 def _check_source(request: Request) -> None:
     if request.seed is None:
         _check_readable("--source", request.photo, "a photo, or seed:N")
-        io.read_image(request.photo)
+        with io.open_photo(request.photo) as photo:
+            photo.load()
 
 
-def _check_driving(request: Request) -> float | Fraction:
-    """Check the driver; returns how many seconds it lasts, infinity where it does not say."""
+def _check_driving(request: Request) -> float:
+    """Check the driver; returns how many seconds it lasts."""
     _check_readable("--driving", request.driving, "a video, or a driving table (.parquet)")
-    if not request.is_table:
-        return video.probe(request.driving).duration_s or math.inf
-    try:
-        table = io.read_parquet(request.driving)
-        io.points_array(table)
-        return table["time_s"][-1].as_py()
-    except (ValueError, LookupError) as error:
-        reason = "it has no row with a time" if isinstance(error, LookupError) else str(error)
-        raise ValueError(
-            f"--driving {request.driving} is no driving table ({reason}); give one that d2a has made, "
-            "such as results/driving/*.parquet, or a video"
-        ) from error
+    if request.driving.suffix.lower() != ".parquet":
+        return video.probe(request.driving).duration_s
+    table, _ = io.read_driving(request.driving)
+    if "time_s" not in table.column_names or not len(table):
+        raise ValueError(f"{request.driving} has no row with a time_s; give a table as d2a makes them")
+    return float(table["time_s"][-1].as_py())
 
 
 def _check_readable(name: str, path: Path, wanted: str) -> None:

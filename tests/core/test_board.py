@@ -109,6 +109,15 @@ def test_a_failure_names_the_stage_and_the_last_error_of_its_log(board, tmp_path
     assert shown.run.sentence() == "no pair left; lower fan.x"
 
 
+def test_warnings_of_a_finished_stage_are_passed_on_with_the_users_names(tmp_path, clock):
+    stream = io.StringIO()
+    run = Run(tmp_path, names={"data/inputs/me-12.jpg": "/home/me.jpg"}, clock=clock)
+    shown = Board(run, stream, clock=clock)
+    (tmp_path / "x.log").write_text("2026-03-01 12:00:03 WARNING data/inputs/me-12.jpg was turned upright\n")
+    shown.watch((STATS + block("train_fan", 0, "x.log") + finished(0)).splitlines())
+    assert stream.getvalue().splitlines()[1] == "  note: /home/me.jpg was turned upright"
+
+
 def test_the_time_left_grows_shorter_while_the_log_is_silent(tmp_path):
     log = tmp_path / "x.log"
     log.write_text(PROGRESS)

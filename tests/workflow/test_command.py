@@ -119,7 +119,7 @@ class Place:
         for name, text in (("Snakefile", SNAKEFILE), ("job.sh", JOB), ("config.yaml", CONFIG)):
             (self.root / name).write_text(text)
         (self.root / "schemas" / "config.schema.yaml").write_text(SCHEMA)
-        picture = np.zeros((16, 16, 3), np.uint8)
+        picture = np.zeros((64, 64, 3), np.uint8)
         io.write_image(picture, self.home / "me.png")
         with video.VideoWriter(self.home / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
             writer.write(picture)
@@ -301,7 +301,7 @@ def test_names_follow_the_content_of_files(place):
     entry = first.overlay["sources"][0]
     assert entry["face"] == 0 and entry["image"] == f"data/inputs/{entry['name']}.png"
     (place.home / "other").mkdir()
-    io.write_image(np.ones((16, 16, 3), np.uint8), place.home / "other" / "me.png")
+    io.write_image(np.ones((64, 64, 3), np.uint8), place.home / "other" / "me.png")
     other = plan(source=str(place.home / "other" / "me.png")).overlay["sources"][0]
     assert other["name"].startswith("me-") and other["name"] != entry["name"]
     assert plan(face=2, method="hfgi").overlay["sources"][0]["name"] == f"{entry['name']}-face-2-hfgi"
@@ -312,13 +312,6 @@ def test_names_follow_the_content_of_files(place):
     assert plan(motion="absolute").overlay["animations"] == {"motion": "absolute"}
     pattern = SOURCE_NAME.search((ROOT / "schemas" / "config.schema.yaml").read_text())[1]
     assert re.match(pattern, entry["name"])
-
-
-def test_a_table_as_driver_asks_for_no_comparison(place):
-    table = place.home / "talk.parquet"
-    table.touch()
-    wanted = Request(str(place.home / "me.png"), table, place.home / "o.mp4", place.work, paste_back=True)
-    assert list(command.make_plan(wanted, place.work).results) == ["video", "paste-back"]
 
 
 def test_a_wrong_option_is_one_line(run):
