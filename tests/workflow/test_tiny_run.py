@@ -133,3 +133,22 @@ def test_an_edit_reruns_exactly_what_depends_on_it(project, path, old, new, due)
         assert project.due() == due
     finally:
         undo()
+
+
+def test_the_command_animates_another_face_and_reuses_every_shared_stage(project):
+    words = "animate --source seed:21 --driving results/driving/performance.mp4 --output ben.mp4 --cores 2"
+    done = subprocess.run(
+        [sys.executable, "-c", "from d2a_core.cli import main; main()"]
+        + [*words.split(), "--configfile", "tiny.yaml"],
+        cwd=project.folder,
+        env=os.environ | {"PYTHONPATH": str(project.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    stages = [line[2:24].strip() for line in done.stderr.splitlines() if line.startswith("✓")]
+    assert sorted(stages) == ["animate", "compare motion", "sample source", "track driving"]
+    info = video.probe(project.folder / "ben.mp4")
+    assert (info.width, info.height, info.frames) == (1024, 1024, 8)
+    assert "Synthetic" in info.metadata["comment"]
