@@ -7,7 +7,7 @@ and to the mean face. That pull keeps a code editable: free codes copy a photo b
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +24,8 @@ from d2a_core.latent_prior import LatentPrior
 from d2a_core.likeness import Likeness, Weights
 from d2a_core.networks import face_resnet
 from d2a_core.rendering import render
+from d2a_core.schedules import rate
 
-RAMP_UP = 0.1  # share of a phase
 ROUND = 15  # steps between two anchors of the drafts
 
 
@@ -163,11 +163,6 @@ def descend(
     return history
 
 
-def rate(step: int, steps: int) -> float:
-    """Share of the learning rate at `step` of `steps`: a short linear rise, then half a cosine down."""
-    return min((step + 1) / (RAMP_UP * steps + 1), 1.0) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-
-
 @dataclass(frozen=True)
 class Inversion:
     """A photo inside the generator.
@@ -219,28 +214,22 @@ def invert(
     delta = find_delta(generator, wplus, likeness, options, progress=progress)
     seconds = time.monotonic() - began
     still = hfgi.consultant(generator, consultation, photo, code.wplus, yaw_limit_deg=math.inf)
-    panels = {"photo": photo, options.method: render(generator, wplus, **still(wplus))[0]}
+    panels = {options.method: render(generator, wplus, **still(wplus))[0]}
     with tuning.applied(generator, delta):
         panels |= {"tuned": render(generator, wplus, **still(wplus))[0]} if delta else {}
-    rows = {
-        name: quality.compare(image, photo, detector=judges.detector, embedder=judges.embedder)
-        for name, image in panels.items()
-        if name != "photo"
-    }
-    *_, (name, image) = panels.items()
+    looks = {"detector": judges.detector, "embedder": judges.embedder}
+    rows = {name: quality.compare(image, photo, **looks) for name, image in panels.items()}
+    last = list(panels)[-1]
+    figures = {"method": options.method, "tuned": bool(delta)} | rows[last]
+    figures["strangers"] = quality.strangers(generator, **looks)
+    figures |= {"seconds": seconds, "steps": len(code.history) + (options.tune_steps if delta else 0)}
     return Inversion(
         code.wplus,
         np.array([row["loss"] for row in code.history], np.float32),
-        judges.detector.detect(image[None]),
+        judges.detector.detect(panels[last][None]),
         delta,
-        {"method": options.method, "tuned": bool(delta)}
-        | rows[name]
-        | {
-            "strangers": quality.strangers(generator, *_looks(judges), size=_draft_size(generator)),
-            "seconds": seconds,
-            "steps": len(code.history),
-        },
-        draw(panels, rows),
+        figures,
+        draw(photo, panels, rows),
     )
 
 
@@ -276,13 +265,17 @@ def steps(options: Options) -> int:
     return found + (options.tune_steps if options.tune else 0)
 
 
-def draw(panels, rows) -> NDArray[np.uint8]:
-    """Photo and reconstructions side by side, with their figures below."""
+def draw(
+    photo: NDArray[np.uint8],
+    panels: Mapping[str, NDArray[np.uint8]],
+    rows: Mapping[str, Mapping[str, float]],
+) -> NDArray[np.uint8]:
+    """Photo and reconstructions by name side by side, their figures below."""
     captions = ["photo"] + [
         f"{name}: {row['psnr']:.1f} dB, MS-SSIM {row['ms_ssim']:.3f}, identity {row['identity']:.3f}"
         for name, row in rows.items()
     ]
-    return pictures.side_by_side(list(panels.values()), height=512, captions=captions)
+    return pictures.side_by_side([photo, *panels.values()], height=512, captions=captions)
 
 
 def columns(inversion: Inversion) -> dict[str, list]:
@@ -293,14 +286,6 @@ def columns(inversion: Inversion) -> dict[str, list]:
 def checkpoint(inversion: Inversion, facts) -> dict[str, object]:
     """The tuning as it is stored."""
     return {"delta": inversion.delta, "facts": facts}
-
-
-def _looks(judges: Judges) -> tuple[LandmarkDetector, Embedder]:
-    return judges.detector, judges.embedder
-
-
-def _draft_size(generator: Generator) -> int | None:
-    return generator.draft.size if generator.draft else None
 
 
 def load_judges(detector: LandmarkDetector, folder: str | Path, *, device: str) -> Judges:

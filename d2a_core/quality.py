@@ -52,14 +52,12 @@ def compare(
     }
 
 
-def strangers(
-    generator: Generator, detector: LandmarkDetector, embedder: identity.Embedder, *, size: int | None
-) -> float:
+def strangers(generator: Generator, *, detector: LandmarkDetector, embedder: identity.Embedder) -> float:
     """Mean cosine between sampled faces, each against the next: what unrelated people score."""
     rng = torch.Generator().manual_seed(STRANGERS_SEED)
     with torch.no_grad():
         w = generator.map(torch.randn(STRANGERS, generator.w_dim, generator=rng))
     rows = broadcast(w, generator.num_layers).split(1)
-    images = np.concatenate([render(generator, row, size) for row in rows])
+    images = np.concatenate([render(generator, row) for row in rows])
     vectors = embedder.embed(images, detector.detect(images).points)
     return float(np.nanmean(identity.cosine_similarity(vectors, np.roll(vectors, 1, axis=0))))

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from d2a_core.generator import MobileStyleGan, broadcast
 from d2a_core.likeness import Likeness
+from d2a_core.schedules import rate
 
 FIRST_BLOCK = 3  # of those tuned: features of 64 px and finer
 REACH = 0.5  # share of the way from the pivot to a random face where images must stay (PTI: its α)
@@ -52,6 +53,7 @@ def tune(
     with torch.no_grad():
         kept = [generator.synthesize(code, size) for code in nearby]
     optimizer = torch.optim.Adam(free.values(), lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps))
     try:
         for tensor in free.values():
             tensor.requires_grad_(True)
@@ -61,6 +63,7 @@ def tune(
             loss = loss + locality_weight * functional.l1_loss(generator.synthesize(code, size), image)
             loss.backward()
             optimizer.step()
+            schedule.step()
             if progress is not None:
                 progress.advance(1, phase="tune", loss=loss.item())
         return {name: (tensor.detach() - before[name]).cpu() for name, tensor in free.items()}
