@@ -229,7 +229,7 @@ def invert(
         judges.detector.detect(panels[last][None]),
         delta,
         figures,
-        draw(photo, panels, rows),
+        draw(photo, panels, rows, strangers=figures["strangers"]),
     )
 
 
@@ -269,9 +269,11 @@ def draw(
     photo: NDArray[np.uint8],
     panels: Mapping[str, NDArray[np.uint8]],
     rows: Mapping[str, Mapping[str, float]],
+    *,
+    strangers: float,
 ) -> NDArray[np.uint8]:
     """Photo and reconstructions by name side by side, their figures below."""
-    captions = ["photo"] + [
+    captions = [f"photo (strangers: identity {strangers:.3f})"] + [
         f"{name}: {row['psnr']:.1f} dB, MS-SSIM {row['ms_ssim']:.3f}, identity {row['identity']:.3f}"
         for name, row in rows.items()
     ]

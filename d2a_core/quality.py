@@ -36,8 +36,10 @@ def compare(
 ) -> dict[str, float]:
     """Figures of a reconstruction u1 [R, R, 3] against the aligned photo of the same size.
 
-    `psnr` and `psnr_256` in dB, `ms_ssim`, `identity` the cosine of dlib's embeddings (to be read beside
-    `strangers`), `nme` the landmark error in inter-ocular distances. NaN where no face is found.
+    `psnr` and `psnr_256` in dB, `ms_ssim`, `identity` the cosine of dlib's embeddings, `nme` the landmark
+    error in inter-ocular distances. NaN where no face is found. `identity` is no independent witness of an
+    inversion that minimised the same embedding's distance: four steps took the mean face from 0.92 to 0.97
+    and still showed someone else. Read it beside `strangers`, who reach 0.9, and look at the picture.
     """
     both = np.stack((image, photo))
     points = detector.detect(both).points

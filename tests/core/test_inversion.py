@@ -136,3 +136,11 @@ def test_a_few_steps_bring_a_real_face_nearer_than_the_mean_face(network, assets
     mean = render(network, generator.broadcast(network.mean_w[None], 16))[0]
     image = render(network, torch.from_numpy(found.wplus))[0]
     assert quality.psnr(image, photo) > quality.psnr(mean, photo) + 2
+
+
+def test_the_comparison_shows_every_picture_in_one_row():
+    image = np.zeros((64, 64, 3), np.uint8)
+    row = {"psnr": 20.0, "ms_ssim": 0.8, "identity": 0.95}
+    names = ("optimize", "tuned")
+    drawn = inversion.draw(image, dict.fromkeys(names, image), dict.fromkeys(names, row), strangers=0.86)
+    assert drawn.shape[0] > 512 and drawn.shape[1] == 3 * 512
