@@ -159,7 +159,7 @@ cli.main()
 
     def wait_for(self, stage):
         """Wait until the job of a stage is at work."""
-        for _ in range(300):
+        for _ in range(900):  # a loaded machine takes its time to start Snakemake
             if (self.root / "ran").exists() and stage in (self.root / "ran").read_text():
                 return
             time.sleep(0.1)
