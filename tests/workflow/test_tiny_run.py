@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from d2a_core import io, video
@@ -14,7 +15,7 @@ from d2a_core import io, video
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "rules", "workflow_scripts", "d2a_core", "schemas", "profiles", "config.yaml")
 EVALUATION = {"evaluate_cross_identity", "summarize_evaluation"}
-FROM_FAN = EVALUATION | {"train_fan", "animate", "compare_motion"}
+FROM_FAN = EVALUATION | {"train_fan", "animate", "compare_motion", "measure_animation"}
 FROM_CLUSTERS = FROM_FAN | {
     "cluster_landmarks", "collect_directions", "draw_gallery", "augment_latents", "perform_driver",
     "track_driving",
@@ -28,10 +29,10 @@ class Project:
     def __init__(self, folder):
         self.folder = folder
 
-    def snakemake(self, *arguments):
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
+    def snakemake(self, *options, targets=(), configs=("tiny.yaml",)):
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *options]
         done = subprocess.run(
-            [*command, *arguments],
+            [*command, "--configfile", *configs, "--", *targets],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(self.folder)},
             capture_output=True,
@@ -41,9 +42,9 @@ class Project:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
         return done.stdout + done.stderr
 
-    def due(self, *arguments):
+    def due(self):
         """Names of the rules that a run would execute now."""
-        shown = self.snakemake("--dry-run", "--quiet", "rules", "--summary", *arguments)
+        shown = self.snakemake("--dry-run", "--quiet", "rules", "--summary")
         return {line.split("\t")[2] for line in shown.splitlines() if line.endswith("update pending")}
 
     def edit(self, path, old, new):
@@ -61,7 +62,8 @@ def project(assets, tmp_path_factory):
     for part in PARTS:
         source = ROOT / part
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
-    shutil.copy(ROOT / "tests" / "config" / "tiny.yaml", folder)
+    for config in (ROOT / "tests" / "config").glob("*.yaml"):
+        shutil.copy(config, folder)
     shutil.copytree(assets, folder / "data" / "assets")
     project = Project(folder)
     project.snakemake()
@@ -112,6 +114,27 @@ def test_the_evaluation_beats_no_motion(project):
     table = io.read_parquet(project.folder / "results" / "evaluation" / "table.parquet").to_pydict()
     assert table["nme_inter_ocular"][-1] < table["nme_inter_ocular"][0]
     assert table["csim"][-1] > table["csim_strangers"][-1]
+
+
+def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project):
+    skimage = pytest.importorskip("skimage.data")
+    photo = skimage.astronaut()
+    io.write_image(photo, project.folder / "astronaut.png")
+    table = project.folder / "performance.parquet"
+    shutil.copy(project.folder / "results" / "driving" / "performance.parquet", table)
+    stem = "results/animations/astronaut--table"
+    kinds = (".mp4", ".sheet.png", ".figures.parquet", "--paste-back.mp4", "--frames")
+    project.snakemake(targets=[stem + kind for kind in kinds], configs=["tiny.yaml", "photo.yaml"])
+    inverted = io.read_parquet(project.folder / "results/sources/astronaut/inversion.parquet").to_pylist()[0]
+    assert inverted["method"] == "hfgi" and inverted["tuned"] and inverted["psnr"] > 8
+    assert video.probe(project.folder / f"{stem}.mp4").frames == 8
+    frames = sorted((project.folder / f"{stem}--frames").glob("*.png"))
+    assert len(frames) == 8 and io.read_image(frames[0]).shape == (1024, 1024, 3)
+    pasted = next(video.read_frames(project.folder / f"{stem}--paste-back.mp4")).image
+    changed = np.abs(pasted.astype(int) - photo).max(axis=2) > 40
+    assert changed[20:220, 120:320].any() and not changed[300:].any()  # the face, and nothing far from it
+    figures = io.read_parquet(project.folder / f"{stem}.figures.parquet").to_pylist()[0]
+    assert figures["frames"] == 8 and 0 < figures["nme"] < 0.5
 
 
 @pytest.mark.parametrize(
