@@ -6,7 +6,7 @@ offsets for single layers only fitted noise in w that no image shows.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -149,15 +149,6 @@ def train(
 def _loss(network: Encoder, maps: Tensor, w: Tensor, device: str) -> Tensor:
     """Mean squared error of w, per coordinate."""
     return functional.mse_loss(network(maps.to(device).float()), w.to(device))
-
-
-def checkpoint(run: Training, provenance: Mapping) -> dict:
-    """The best epoch as plain values and tensors: what `load` reads."""
-    return {
-        "architecture": asdict(run.network.architecture),
-        "state": {name: value.cpu() for name, value in run.best.items()},
-        "provenance": dict(provenance),
-    }
 
 
 def load(state: Mapping, *, device: str) -> Encoder:

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -199,15 +199,6 @@ def evaluate(network: Fan, faces: Faces, pairs: Tensor, options: Options, *, dev
             missed += (predicted - delta).square().sum().item()
             energy += delta.square().sum().item()
     return {"validation_loss": sum(losses) / len(pairs), "explained_energy": 1 - missed / energy}
-
-
-def checkpoint(run: Training, provenance: Mapping) -> dict:
-    """The best epoch as plain values and tensors: what `load` reads."""
-    return {
-        "architecture": asdict(run.network.architecture),
-        "state": {name: value.cpu() for name, value in run.best.items()},
-        "provenance": dict(provenance),
-    }
 
 
 def load(state: Mapping, *, device: str) -> Fan:

@@ -7,7 +7,7 @@ with encoder and generator frozen.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -237,15 +237,6 @@ def psnr(first: Tensor, second: Tensor) -> float:
     """Peak signal-to-noise ratio of images in [-1, 1], in dB."""
     error = (first.clamp(-1, 1) - second.clamp(-1, 1)).square().mean()
     return float(10 * torch.log10(4 / error))
-
-
-def checkpoint(run: Training, provenance: Mapping) -> dict:
-    """The best epoch as plain values and tensors: what `load` reads."""
-    return {
-        "architecture": asdict(run.network.architecture),
-        "state": {name: value.cpu() for name, value in run.best.items()},
-        "provenance": dict(provenance),
-    }
 
 
 def load(state: Mapping, *, device: str) -> Hfgi:

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -131,6 +131,15 @@ def learning_rate(schedule: Schedule, epoch: float) -> float:
     """Linear warm-up over the first half epoch, then a half cosine to zero at the last."""
     fall = 0.5 * (1 + math.cos(math.pi * epoch / schedule.epochs))
     return schedule.learning_rate * min(1.0, 2 * epoch + 0.02) * fall
+
+
+def checkpoint(run: Training, provenance: Mapping) -> dict:
+    """The best epoch as plain values and tensors: an architecture, its weights, their origin."""
+    return {
+        "architecture": asdict(run.network.architecture),
+        "state": {name: value.cpu() for name, value in run.best.items()},
+        "provenance": dict(provenance),
+    }
 
 
 def history_columns(training: Training) -> dict[str, np.ndarray]:

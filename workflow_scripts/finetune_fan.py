@@ -29,7 +29,7 @@ def main(snakemake):
     keep = {"resume": kept.read(), "save": kept.write}
     device = hardware["device"]
     run = finetuning.tune(base, faces, training_options, options, device=device, log=log, **keep)
-    checkpoint, history = fan.checkpoint(run, facts), training.history_columns(run)
+    checkpoint, history = training.checkpoint(run, facts), training.history_columns(run)
     tuned = fan.load(checkpoint, device=device)
     rows = finetuning.compare(stage, tuned, code, faces, identity.Embedder(inputs.identity), options)
     log.info("fan %s", finetuning.summary(rows))

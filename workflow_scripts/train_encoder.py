@@ -33,7 +33,7 @@ def main(snakemake):
     io.write_parquet(history, snakemake.output.history, metadata=facts)
     curve = training.loss_curve(history, title="Encoder", loss="squared error of w")
     io.write_image(curve, snakemake.output.curve)
-    io.write_checkpoint(encoder.checkpoint(run, facts), snakemake.output.checkpoint)
+    io.write_checkpoint(training.checkpoint(run, facts), snakemake.output.checkpoint)
     kept.clear()
 
 

@@ -24,7 +24,7 @@ def main(snakemake):
     history = training.history_columns(run)
     io.write_parquet(history, snakemake.output.history, metadata=facts)
     io.write_image(training.loss_curve(history, **fan.CHART), snakemake.output.curve)
-    io.write_checkpoint(fan.checkpoint(run, facts), snakemake.output.checkpoint)
+    io.write_checkpoint(training.checkpoint(run, facts), snakemake.output.checkpoint)
     kept.clear()
 
 

@@ -46,7 +46,7 @@ def _train(world, options, **arguments):
 def test_training_finds_the_code_of_faces_it_has_not_seen(world):
     clean = replace(world[2], maps=world[2].maps[:1])
     run = _train((*world[:2], clean), replace(OPTIONS, epochs=40))
-    network = encoder.load(encoder.checkpoint(run, {}), device="cpu")
+    network = encoder.load(training.checkpoint(run, {}), device="cpu")
     _, held = training.split(240, validation_share=0.2, seed=0)
     codes = encoder.encode(network, _trunk, world[0][held], num_layers=3)
     true = torch.from_numpy(world[1][held])
@@ -87,7 +87,7 @@ def test_the_best_epoch_is_kept_not_the_last(world):
     run = _train(world, replace(OPTIONS, epochs=6, learning_rate=0.2))
     losses = [row["validation_loss"] for row in run.history]
     assert losses.index(min(losses)) < len(losses) - 1  # or the test shows nothing
-    network = encoder.load(encoder.checkpoint(run, {}), device="cpu")
+    network = encoder.load(training.checkpoint(run, {}), device="cpu")
     _, held = training.split(240, validation_share=0.2, seed=0)
     with torch.no_grad():
         predicted = network(world[2].maps[0, held].float())

@@ -103,7 +103,7 @@ def test_training_recovers_the_motion_of_faces_it_has_not_seen(world, output):
     run = _train(world, replace(OPTIONS, output=output))
     best = max(row["explained_energy"] for row in run.history)
     assert best > 0.9
-    loaded = fan.load(fan.checkpoint(run, {}), device="cpu")
+    loaded = fan.load(training.checkpoint(run, {}), device="cpu")
     faces, _ = world
     predicted = loaded(faces.points[:, 0], faces.points[:, 1])
     assert (predicted - faces.delta[:, 1]).square().sum() < 0.1 * faces.delta[:, 1].square().sum()

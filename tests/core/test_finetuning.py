@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import animations, fan, finetuning
+from d2a_core import animations, fan, finetuning, training
 from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
 from d2a_core.mean_face import template_of
@@ -93,8 +93,8 @@ def _faces(stage):
 def test_fine_tuning_lowers_the_error_on_augmentations_that_it_never_saw(stage):
     faces = _faces(stage)
     assert faces.points.shape == (1, 49, 98, 2)
-    training = _tune(stage, faces)
-    tuned = fan.load(fan.checkpoint(training, {}), device="cpu")
+    run = _tune(stage, faces)
+    tuned = fan.load(training.checkpoint(run, {}), device="cpu")
     rows = finetuning.compare(stage, tuned, CODE, faces, Embedder(), OPTIONS)
     errors = {name: rows["nme"][np.array(rows["network"]) == name] for name in ("base", "finetuned")}
     assert len(errors["base"]) == 8
@@ -114,11 +114,11 @@ def test_pairs_to_learn_from_hold_every_way_from_the_source_and_none_to_what_is_
 def test_weights_that_nothing_improves_are_the_base(stage):
     faces = _faces(stage)
     known = _tune(stage, faces)  # has learned the world; going on from it with a huge step only harms
-    worse = fan.go_on(fan.load(fan.checkpoint(known, {}), device="cpu"), TRAINING).network
+    worse = fan.go_on(fan.load(training.checkpoint(known, {}), device="cpu"), TRAINING).network
     options = finetuning.Options(**{**vars(OPTIONS), "learning_rate": 10.0, "epochs": 1})
     log = logging.getLogger("d2a.test")
-    training = finetuning.tune(worse, faces, TRAINING, options, device="cpu", log=log)
-    assert all(torch.equal(training.best[name], known.best[name]) for name in known.best)
+    run = finetuning.tune(worse, faces, TRAINING, options, device="cpu", log=log)
+    assert all(torch.equal(run.best[name], known.best[name]) for name in known.best)
 
 
 def test_a_source_whose_augmentations_show_no_face_is_one_sentence(stage):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import generator, hfgi
+from d2a_core import generator, hfgi, training
 from d2a_core.networks.hfgi import Alignment, Architecture, Consultation, Hfgi
 
 LOG = logging.getLogger("test")
@@ -169,7 +169,7 @@ def test_a_killed_and_resumed_run_ends_with_the_same_weights(network, faces, tra
 def test_consulting_brings_a_face_back_that_the_fit_has_not_seen(network, faces, trained):
     row = trained.history[0]
     assert row["psnr_db"] > row["psnr_before_db"] + 3
-    networks = hfgi.load(hfgi.checkpoint(trained, {}), device="cpu")
+    networks = hfgi.load(training.checkpoint(trained, {}), device="cpu")
     image = hfgi.to_float(faces.image)
     consultation = hfgi.consult(network, networks, image, faces.wplus)
     with torch.no_grad():
@@ -179,7 +179,7 @@ def test_consulting_brings_a_face_back_that_the_fit_has_not_seen(network, faces,
 
 
 def test_a_frame_beyond_the_yaw_limit_is_rendered_from_its_code_alone(network, faces, trained):
-    networks = hfgi.load(hfgi.checkpoint(trained, {}), device="cpu")
+    networks = hfgi.load(training.checkpoint(trained, {}), device="cpu")
     image, wplus = hfgi.to_float(faces.image[:1]), faces.wplus[:1]
     moved = wplus.expand(2, -1, -1)
     near, far = torch.tensor([5.0, 25.0])
