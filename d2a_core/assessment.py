@@ -1,12 +1,12 @@
 """How well a rendered video follows its driver and keeps its source."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from d2a_core import geometry, identity, motion
-from d2a_core.driving import batched
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.video import Frame
 
@@ -34,7 +34,8 @@ def assess(
     """
     known = embedder.embed(photo[None], photo_points)
     points, likeness = [], []
-    for chunk in batched(frames, batch):
+    stream = iter(frames)
+    while chunk := list(islice(stream, batch)):
         images = np.stack([frame.image for frame in chunk])
         seen = detector.detect(images).points
         points.append(seen)

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from d2a_core import assessment
+from d2a_core.landmarks import Detections
+from d2a_core.mean_face import template_of
+from d2a_core.schemes import WFLW98
+from d2a_core.video import Frame
+
+REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
+OCULAR = 0.25  # distance of the outer eye corners of REST
+
+
+class Detector:
+    """Sees the face shifted to the right by a hundredth of the side for each grey level; none on black."""
+
+    def detect(self, images):
+        level = images[:, 0, 0, 0].astype(np.float32)
+        points = REST + np.stack((level / 100, np.zeros_like(level)), axis=1)[:, None]
+        found = level > 0
+        points[~found] = np.nan
+        return Detections(points, found.astype(np.float32), found, np.zeros((len(images), 3)), points)
+
+
+class Embedder:
+    """Likeness falls with the grey level; no face has none."""
+
+    def embed(self, images, points):
+        angle = images[:, 0, 0, 0] / 10.0
+        rows = np.stack((np.cos(angle), np.sin(angle)), axis=1)
+        rows[np.isnan(points).any(axis=(1, 2))] = np.nan
+        return rows
+
+
+def _assess(levels, driver):
+    frames = [Frame(i, i / 25, np.full((8, 8, 3), level, np.uint8)) for i, level in enumerate(levels)]
+    photo = np.full((8, 8, 3), 1, np.uint8)
+    target = REST + np.zeros((len(levels), 1, 2), np.float32) + [0.01, 0]
+    return assessment.assess(frames, photo, REST[None], driver, target, Detector(), Embedder())
+
+
+def test_figures_of_a_still_video_are_its_distance_from_driver_and_target():
+    driver = np.repeat(REST[None] + [0.04, 0], 7, axis=0)
+    figures = _assess([2] * 7, driver)
+    assert figures["nme"] == pytest.approx(0.02 / OCULAR, rel=1e-3)
+    assert figures["nme_target"] == pytest.approx(0.01 / OCULAR, rel=1e-3)
+    assert figures["jitter"] == pytest.approx(0, abs=1e-6)
+    assert figures["identity"] == pytest.approx(np.cos(0.1), abs=1e-4)
+    assert (figures["frames"], figures["lost"]) == (7, 0)
+
+
+def test_a_frame_without_a_face_is_counted_and_spoils_no_mean():
+    driver = np.repeat(REST[None] + [0.02, 0], 7, axis=0)
+    figures = _assess([2, 2, 0, 2, 2, 3, 2], driver)
+    assert figures["lost"] == 1
+    assert figures["nme"] == pytest.approx(0.01 / OCULAR / 6, rel=1e-3)  # one of six seen is off by 0.01
+    assert figures["least_identity"] == pytest.approx(np.cos(0.2), abs=1e-4)
+    row = assessment.columns(figures, source="a", clip="b")
+    assert list(row)[:2] == ["source", "clip"] and row["lost"] == [1]
