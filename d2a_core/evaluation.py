@@ -55,7 +55,7 @@ def hold_out(
     generator = stage.generator
     rng = torch.Generator().manual_seed(options.seed)
     with torch.no_grad():
-        w = generator.map(torch.randn(2 * options.pairs, generator.w_dim, generator=rng)).cpu()
+        w = generator.map(torch.randn(2 * options.pairs, generator.z_dim, generator=rng)).cpu()
     wplus = broadcast(w, generator.num_layers)
     images = render_all(generator, wplus, progress)
     halves = images[: options.pairs], images[options.pairs :]

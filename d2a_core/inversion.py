@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core import hfgi, latent_prior, pictures, quality, tuning
-from d2a_core.generator import AnchoredDraft, Generator
+from d2a_core.drafts import AnchoredDraft
+from d2a_core.generator import Generator
 from d2a_core.identity import Embedder, five_points
 from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.latent_prior import LatentPrior
@@ -81,7 +82,8 @@ def phases(generator: Generator, options: Options, *, started: bool) -> list[Pha
     A GPU works at full size throughout. On the CPU most steps see drafts, which cost a tenth but do not
     depend on the last layers: those follow in the full-size steps. A given start needs no common code.
     """
-    drafts = generator.device == "cpu" and generator.draft is not None
+    smaller = generator.draft is not None and generator.draft.size < generator.resolution
+    drafts = smaller and generator.device == "cpu"
     plan = [
         Phase("w", 0 if started else options.w_steps, 2.0, drafts, False),
         Phase("wplus", options.wplus_steps, 1.0, drafts, True),

@@ -23,7 +23,7 @@ def sample(
     A shard depends on (seed, shard) alone, so adding shards leaves the others as they are.
     """
     rng = torch.Generator().manual_seed(seed * 1_000_003 + shard)
-    z = torch.randn(count, generator.w_dim, generator=rng)
+    z = torch.randn(count, generator.z_dim, generator=rng)
     with torch.no_grad():
         w = generator.map(z)
         images = []

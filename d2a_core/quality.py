@@ -58,7 +58,7 @@ def strangers(generator: Generator, *, detector: LandmarkDetector, embedder: ide
     """Mean cosine between sampled faces, each against the next: what unrelated people score."""
     rng = torch.Generator().manual_seed(STRANGERS_SEED)
     with torch.no_grad():
-        w = generator.map(torch.randn(STRANGERS, generator.w_dim, generator=rng))
+        w = generator.map(torch.randn(STRANGERS, generator.z_dim, generator=rng))
     rows = broadcast(w, generator.num_layers).split(1)
     images = np.concatenate([render(generator, row) for row in rows])
     vectors = embedder.embed(images, detector.detect(images).points)

@@ -17,7 +17,7 @@ def main(snakemake):
     )
     clusterings = io.read_each(snakemake.input.clusters, ["centroid"])
     named = dict(zip(snakemake.params.clusterings, clusterings, strict=True))
-    found = directions.distil(named, faces, network.mean_w.numpy(), options)
+    found = directions.distil(named, faces, network.mean_w.cpu().numpy(), options)
     facts = io.provenance(
         stage="directions",
         options=options,

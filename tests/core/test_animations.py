@@ -17,7 +17,7 @@ GAIN = 0.02  # how far one unit of w moves all points
 class LinearWorld:
     """A generator and a detector in one: w's first two channels, seen through pixels, shift the face."""
 
-    num_layers, w_dim, resolution = 16, 512, 8
+    num_layers, z_dim, w_dim, resolution = 16, 512, 512, 8
     scheme = WFLW98
     mean_w = torch.zeros(512)
 

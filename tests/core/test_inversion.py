@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import generator, inversion, latent_prior, likeness, quality, sources
-from d2a_core.networks import face_resnet
+from d2a_core import drafts, inversion, latent_prior, likeness, quality, sources
+from d2a_core.generator import PretrainedGenerator, broadcast
+from d2a_core.networks import face_resnet, mobile_stylegan
 from d2a_core.rendering import render
 
 OPTIONS = inversion.Options(
@@ -29,7 +30,7 @@ OPTIONS = inversion.Options(
 class Linear:
     """image = first layer @ m + second layer @ n: what every code shows is known on paper."""
 
-    resolution, num_layers, w_dim, device, draft = 4, 2, 4, "cpu", None
+    resolution, num_layers, z_dim, w_dim, device, draft = 4, 2, 4, 4, "cpu", None
 
     def __init__(self):
         rng = torch.Generator().manual_seed(0)
@@ -106,8 +107,8 @@ def test_an_encoder_that_is_not_there_is_named():
 @pytest.fixture(scope="module")
 def network(assets):
     torch.set_num_threads(1)
-    found = generator.MobileStyleGan(assets / "mobilestylegan-ffhq", threads=1)
-    blank = generator.Draft(weight=torch.zeros(12, 256), bias=torch.zeros(12), size=256)
+    found = PretrainedGenerator(*mobile_stylegan.load(assets / "mobilestylegan-ffhq"), threads=1)
+    blank = drafts.Draft(weight=torch.zeros(12, 256), bias=torch.zeros(12), size=256)
     found.draft = blank  # anchoring fits it anew
     return found
 
@@ -115,7 +116,7 @@ def network(assets):
 def test_an_anchored_draft_equals_the_full_render_and_has_gradients(network):
     wplus = sources.code(network, seed=3, truncation=1.0)
     full = torch.nn.functional.avg_pool2d(network.synthesize(wplus), 4)
-    anchored = generator.AnchoredDraft(network, wplus)
+    anchored = drafts.AnchoredDraft(network, wplus)
     assert torch.allclose(anchored(wplus), full, atol=1e-4)
     moved = torch.lerp(wplus, sources.code(network, seed=4, truncation=1.0), 0.1)
     there = torch.nn.functional.avg_pool2d(network.synthesize(moved), 4)
@@ -133,7 +134,7 @@ def test_a_few_steps_bring_a_real_face_nearer_than_the_mean_face(network, assets
     near = likeness.Likeness(photo, corners, features, weights=OPTIONS.weights)
     options = _changed(w_steps=15, wplus_steps=0, prior_weight=0.003)
     found = inversion.optimize(network, near, latent_prior.fit(network), options)
-    mean = render(network, generator.broadcast(network.mean_w[None], 16))[0]
+    mean = render(network, broadcast(network.mean_w[None], 16))[0]
     image = render(network, torch.from_numpy(found.wplus))[0]
     assert quality.psnr(image, photo) > quality.psnr(mean, photo) + 2
 

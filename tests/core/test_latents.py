@@ -8,7 +8,7 @@ from d2a_core.landmarks import Detections
 class Flat:
     """A generator whose images are one grey, set by the first channel of w."""
 
-    num_layers, w_dim, resolution = 16, 512, 8
+    num_layers, z_dim, w_dim, resolution = 16, 512, 512, 8
     mean_w = torch.ones(512)
 
     def map(self, z):
