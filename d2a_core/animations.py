@@ -74,7 +74,6 @@ class Stage:
     fan: Fan
     manifold: Manifold
     size: int
-    batch: int = 8
 
 
 def load_stage(
@@ -121,7 +120,8 @@ def look(
 ) -> tuple[NDArray, NDArray]:
     """Detect drafts of w + Δw: points [T, P, 2], error [T] against the target (no face: infinite)."""
     parts = []
-    for w, move in zip(wplus.split(stage.batch), delta.split(stage.batch), strict=True):
+    batch = stage.generator.batch
+    for w, move in zip(wplus.split(batch), delta.split(batch), strict=True):
         images = rendering.render(stage.generator, rendering.apply(w, move), stage.size)
         parts.append(stage.detector.detect(images).points)
         if progress is not None:

@@ -200,7 +200,7 @@ def invert(
     consultation: Sequence[str] = (),
     progress=None,
 ) -> Inversion:
-    """Find the code of an aligned photo u1 [R, R, 3], tune the generator to it if asked to, and measure.
+    """Find the code of a `fitted` photo u1 [R, R, 3], tune the generator to it if asked to, and measure.
 
     `start` [1, L, 512] is what an encoder made of the photo, `consultation` holds the path of HFGI's networks
     or none. Raises ValueError for a photo without a face.
@@ -233,6 +233,11 @@ def invert(
         figures,
         draw(photo, panels, rows, strangers=figures["strangers"]),
     )
+
+
+def fitted(photo: NDArray[np.uint8], generator: Generator) -> NDArray[np.uint8]:
+    """An aligned photo u1 [S, S, 3] as the generator would show it: u1 [R, R, 3]."""
+    return pictures.resize(photo[None], generator.resolution)[0]
 
 
 def find_code(generator, likeness: Likeness, options: Options, *, start: NDArray | None, progress) -> Code:

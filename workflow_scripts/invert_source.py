@@ -13,7 +13,7 @@ def main(snakemake):
     looks = landmarks.Options(**snakemake.params.landmarks)
     detector = landmarks.load_detector(looks, snakemake.input.models, **hardware)
     judges = inversion.load_judges(detector, snakemake.input.identity, device=hardware["device"])
-    photo = io.read_image(snakemake.input.photo)
+    photo = inversion.fitted(io.read_image(snakemake.input.photo), network)
     progress = runtime.Progress(log, "inversion", inversion.steps(options), unit="steps")
     looked = snakemake.input.encoder, snakemake.input.models, photo
     begin = encoder.code_of(*looked, num_layers=network.num_layers, **hardware)

@@ -90,13 +90,26 @@ def test_a_start_at_the_answer_stops_at_the_second_anchor_and_skips_the_common_c
 def test_only_a_cpu_with_drafts_ends_with_full_steps():
     plain = Linear()
     drafting = Linear()
-    drafting.draft = object()
+    drafting.draft = drafts.Draft(2)
     options = _changed(full_steps=3)
     assert [phase.name for phase in inversion.phases(plain, options, started=False)] == ["w", "wplus"]
     assert [(phase.name, phase.drafts) for phase in inversion.phases(drafting, options, started=True)] == [
         ("wplus", True),
         ("full", False),
     ]
+
+
+def test_drafts_of_the_full_size_are_not_told_from_it():
+    small = Linear()
+    small.draft = drafts.Draft(small.resolution)
+    phases = inversion.phases(small, _changed(full_steps=3), started=False)
+    assert [(phase.name, phase.drafts) for phase in phases] == [("w", False), ("wplus", False)]
+
+
+def test_a_photo_is_averaged_down_to_the_size_of_the_images():
+    photo = np.zeros((8, 8, 3), np.uint8)
+    photo[::2] = 100
+    assert (inversion.fitted(photo, Linear()) == np.full((4, 4, 3), 50)).all()
 
 
 def test_an_encoder_that_is_not_there_is_named():
