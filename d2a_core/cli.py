@@ -59,7 +59,7 @@ def fetch(names: tuple[str, ...], folder: Path) -> None:
 
     log = runtime.start_log(None)
     for name in names or assets.ASSETS:
-        assets.fetch(name, folder / name, log=log)
+        assets.fetch(assets.named(name), folder / name, log=log)
 
 
 PATH = click.Path(path_type=Path)
