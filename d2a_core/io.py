@@ -453,6 +453,32 @@ def read_each(paths: Iterable[str | Path], names: Iterable[str]) -> list[dict[st
     return [read_zarr(path, names) for path in paths]
 
 
+def facts(path: str | Path) -> dict[str, Any]:
+    """What a store, a table or a checkpoint says of how it was made; {} where it says nothing."""
+    path = Path(path)
+    if path.suffix == ".parquet":
+        return parquet_metadata(path)
+    return read_checkpoint(path).get("provenance", {}) if path.suffix == ".pt" else zarr_attributes(path)
+
+
+def cached_sha256(path: str | Path, cache: str | Path) -> str:
+    """`sha256` of a file, kept in the JSON file `cache` as long as its path, size and time stay the same."""
+    path, cache = Path(path).absolute(), Path(cache)
+    state = path.stat()
+    stamp = [state.st_size, state.st_mtime_ns]
+    try:
+        known = json.loads(cache.read_text(encoding="utf-8"))
+        if known[str(path)][:2] == stamp:
+            return known[str(path)][2]
+    except FileNotFoundError:
+        known = {}
+    except (ValueError, LookupError, TypeError):  # another file, a changed one, or a damaged cache
+        known = known if isinstance(known, dict) else {}
+    digest = sha256(path)
+    write_json({**known, str(path): [*stamp, digest]}, cache)
+    return digest
+
+
 class ResumeFile:
     """State of a long job, kept outside the rule's outputs, which Snakemake deletes before a rerun.
 
