@@ -10,7 +10,8 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
-AGAIN = "copy or download it again"
+from d2a_core.untrusted import AGAIN, Refusal
+
 REPACK = "save it again with PyTorch"
 MAX_DIRECTORY = 4 << 20  # bytes; 10 000 tensors take 1 MB
 CHUNK = 1 << 20
@@ -18,13 +19,6 @@ MAX_16, MAX_32 = (1 << 16) - 1, (1 << 32) - 1
 END, END_64, LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 ENTRY, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 ENCRYPTED = 1  # bit of an entry's flags
-
-
-class Refusal(ValueError):
-    """What is wrong with a file, and the remedy; whoever knows the file's name puts it in front."""
-
-    def __init__(self, wrong: str, remedy: str) -> None:
-        super().__init__(f"{wrong}; {remedy}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +43,6 @@ class Archive:
         self.entries = {entry.name.partition("/")[2]: entry for entry in entries}
         if len({entry.name.partition("/")[0] for entry in entries}) != 1:
             raise Refusal("is a zip archive, but none of PyTorch", "give the .pt file itself")
-
-    def close(self) -> None:
-        """Forget the entries; the file belongs to the caller."""
-        self.entries.clear()
-
-    def get(self, name: str) -> Entry | None:
-        """Return the entry of that name, or None."""
-        return self.entries.get(name)
 
     def find(self, name: str) -> Entry:
         """Return the entry of that name."""
@@ -85,7 +71,9 @@ class Archive:
         found = tail.rfind(END)
         if found < 0 or len(tail) - found < 22:
             raise Refusal("is a zip archive without its end", AGAIN)
-        length, offset = struct.unpack_from("<2L", tail, found + 12)
+        length, offset, comment = struct.unpack_from("<2LH", tail, found + 12)
+        if found + 22 + comment != len(tail):
+            raise Refusal("is a zip archive with something after its end", REPACK)
         place = self.size - len(tail) + found
         locator = tail[max(0, found - 20) : found]
         if locator.startswith(LOCATOR_64) and len(locator) == 20:
