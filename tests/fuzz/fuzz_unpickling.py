@@ -1,0 +1,74 @@
+"""Fuzz `unpickling.load`, guided by coverage.
+
+In an environment that has this project and atheris, from the root of the repository:
+
+    python tests/fuzz/fuzz_unpickling.py CORPUS -max_total_time=600 -timeout=5 -rss_limit_mb=2000
+
+CORPUS is a folder that keeps inputs which reach new code; where it is empty it is filled with small
+genuine files. The run ends at the first input that raises anything but a one-sentence ValueError,
+imports a module, runs or writes anything, takes more than 5 s, or takes too much memory.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import genuine_checkpoints  # noqa: E402
+
+with atheris.instrument_imports(include=["d2a_core"]):
+    from d2a_core import unpickling
+
+FORBIDDEN = ("import", "exec", "compile", "os.", "subprocess.", "socket.", "pickle.", "ctypes.", "shutil.")
+SHARED_MEMORY = Path("/dev/shm")
+INPUT = Path(tempfile.mkdtemp(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None)) / "input"
+seen: list[str] = []
+watching = False
+
+
+def watch(event, args):
+    """Note what no reading of a checkpoint may do."""
+    if watching and (event.startswith(FORBIDDEN) or (event == "open" and args[0] != str(INPUT))):
+        seen.append(f"{event} {args!r}"[:200])
+
+
+def read(data):
+    """Read one input; whatever leaves this function is a finding."""
+    global watching
+    INPUT.write_bytes(data)
+    known = set(sys.modules)
+    watching = True
+    try:
+        unpickling.load(INPUT)
+    except ValueError as error:
+        message = str(error)
+        assert message.startswith(str(INPUT)) and "\n" not in message and "; " in message, message
+    finally:
+        watching = False
+    assert not seen and set(sys.modules) == known, (seen, set(sys.modules) - known)
+
+
+def main():
+    """Fill an empty corpus and fuzz."""
+    folders = [Path(word) for word in sys.argv[1:] if not word.startswith("-")]
+    for folder in folders[:1]:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            for name, write in genuine_checkpoints.WRITERS.items():
+                (folder / name).write_bytes(write())
+            for protocol in genuine_checkpoints.PROTOCOLS:
+                (folder / f"{protocol}.pkl").write_bytes(genuine_checkpoints.tensorflow(protocol))
+    for protocol in genuine_checkpoints.PROTOCOLS:
+        INPUT.write_bytes(genuine_checkpoints.tensorflow(protocol))
+        unpickling.load(INPUT)  # imports the codecs of old protocols, which no input may do
+    sys.addaudithook(watch)
+    atheris.Setup(sys.argv, read)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
