@@ -132,7 +132,7 @@ def _entry(data: bytes, name_length: int, extra_length: int) -> Entry:
     if method or flags & ENCRYPTED or packed != size:
         raise Refusal(f"has a packed or encrypted entry {name[:80]!r}", REPACK)
     if stat.S_ISLNK(mode >> 16):
-        raise Refusal(f"has a link {name[:80]!r}", REPACK)
+        raise Refusal(f"has a link {name[:80]!r} among its entries", REPACK)
     parts = name.split("/")
     if len(parts) < 2 or any(part in ("", ".", "..") for part in parts) or set(name) & set("\\\0:"):
         raise Refusal(f"has an entry {name[:80]!r} that leads outside", REPACK)

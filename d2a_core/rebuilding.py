@@ -104,7 +104,7 @@ def _storage_facts(saved: tuple) -> tuple[torch.dtype, str, int, int]:
     name, key, count = saved[1], saved[2], saved[4]
     if type(name) is not Name or not name.module.startswith("torch") or name.name not in STORAGES:
         raise Refusal(f"holds a tensor of the unknown type {kind(name)}", "save it as float32")
-    if type(key) is not str or type(count) is not int or count < 0:
+    if type(key) is not str or not is_shape((count,)):
         raise Refusal("refers to a tensor without a key or size", DISTRUST)
     dtype = STORAGES[name.name]
     return dtype, key, count, count * dtype.itemsize
@@ -189,7 +189,7 @@ def scalar(budget: Budget, dtype: object, data: object) -> object:
 def _checked(budget: Budget, data: object, dtype: object, shape: object) -> bytes | bytearray:
     """Return the data of an array of numbers, if they are just as many as its shape says."""
     if not isinstance(dtype, np.dtype):
-        raise Refusal("holds an array of Python objects", "save its numbers as a plain array")
+        raise Refusal("holds an array that is not of numbers", "save it without that array")
     if type(data) is str:  # from Python 2
         data = data.encode("latin-1")
     if not is_shape(shape) or type(data) not in (bytes, bytearray):

@@ -34,7 +34,7 @@ from d2a_core.untrusted import (
 
 MAX_DEPTH = 200  # of nested containers; the modules of StyleGAN2 reach 40
 MAX_ITEMS = 2_000_000  # of the whole tree, with what is shared counted as often as it is shown
-MAX_NUMBER = 1 << 10  # bytes
+MAX_NUMBER = 1 << 8  # bytes
 MAX_NAME = 1 << 12  # bytes
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first value of a PyTorch file that is not a zip archive
 TORCH_PROTOCOL = 1001
@@ -49,7 +49,8 @@ ARGUMENT_BYTES = {  # the longest argument of an opcode, where it is not a text;
 def load(path: str | Path) -> object:
     """Read a pickle or a PyTorch file into plain values, arrays, tensors and inert records.
 
-    Containers come back as dict, list, tuple, set and frozenset, parameters as tensors on the CPU.
+    Containers come back as dict, list, tuple, set and frozenset, parameters as tensors on the CPU, and
+    NumPy's number types as they are.
     Raises ValueError, in one sentence, on whatever is missing, damaged, hostile or no such file.
     """
     path = Path(path)
@@ -62,8 +63,7 @@ def load(path: str | Path) -> object:
     except Refusal as refusal:
         raise ValueError(f"{path} {refusal}") from None
     except (*DAMAGE, ArithmeticError, struct.error) as error:
-        reason = " ".join(str(error)[:200].split()) or type(error).__name__
-        raise ValueError(f"{path} is damaged or no checkpoint ({reason}); {AGAIN}") from None
+        raise ValueError(f"{path} is damaged or no checkpoint; {AGAIN}") from error
 
 
 def _check_file(path: Path) -> None:
@@ -245,8 +245,10 @@ class Machine:
 
     def call(self, function: object, args: object) -> object:
         """Rebuild what is known; of the rest keep only what was to be called with what."""
-        if type(function) is not Name or type(args) is not tuple:
-            raise Refusal(f"calls {kind(function)} with {kind(args)}", DISTRUST)
+        if type(function) is not Name:
+            raise Refusal(f"calls what is no class or function but {kind(function)}", DISTRUST)
+        if type(args) is not tuple:
+            raise Refusal(f"calls {kind(function)} with {kind(args)} as arguments", DISTRUST)
         known = rebuilding.KNOWN.get((function.module, function.name))
         if function.name == "EasyDict":
             known = rebuilding.dictionary

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-MAX_STEPS = 300_000  # a StyleGAN2 of 1024 px with its discriminator and average takes 80 000
+MAX_STEPS = 200_000  # a StyleGAN2 of 1024 px with its discriminator and average takes 65 000
 MAX_TEXT = 16 << 20  # bytes of one string; protocol 2 writes a kernel of 512×512×3×3 as 14 MB of text
 SPARE_BYTES = 32 << 20  # what a file's contents may take beyond twice its size
 MAX_DIMENSIONS = 32
@@ -99,7 +99,9 @@ class Reader:
 
 def kind(value: object) -> str:
     """Name a value in a refusal."""
-    return f"{value.name[:80]!r}" if isinstance(value, Record) else f"a {type(value).__name__}"
+    return (
+        f"{value.name[:80]!r}" if isinstance(value, Record) else f"a value of the type {type(value).__name__}"
+    )
 
 
 def is_shape(numbers: object) -> bool:

@@ -65,7 +65,13 @@ class Persistent:
         self.state = state
 
     def __reduce__(self):
-        facts = dict(type="class", version=6, module_src=SOURCE, class_name=self.name, state=self.state)
+        facts = {
+            "type": "class",
+            "version": 6,
+            "module_src": SOURCE,
+            "class_name": self.name,
+            "state": self.state,
+        }
         return rebuild, (facts,), None
 
 
@@ -90,20 +96,22 @@ def nvidia(protocol=4):
         rebuild.__qualname__ = rebuild.__name__ = "_reconstruct_persistent_obj"
         layer = Persistent(
             "FullyConnectedLayer",
-            dict(
-                training=False,
-                _parameters=collections.OrderedDict(
+            {
+                "training": False,
+                "_parameters": collections.OrderedDict(
                     (name, torch.nn.Parameter(tensor, requires_grad=False))
                     for name, tensor in weights().items()
                 ),
-                _buffers=collections.OrderedDict(gain=torch.ones([])),
-                _non_persistent_buffers_set={"gain"},
-                _modules=collections.OrderedDict(),
-            ),
+                "_buffers": collections.OrderedDict(gain=torch.ones([])),
+                "_non_persistent_buffers_set": {"gain"},
+                "_modules": collections.OrderedDict(),
+            },
         )
         options = EasyDict(num_layers=8, lr=np.float64(0.5), noise=None)
-        root = Persistent("Generator", dict(_modules=collections.OrderedDict(fc=layer), _init_kwargs=options))
-        return pickle.dumps(dict(G=root, G_ema=root, augment_pipe=None), protocol=protocol)
+        root = Persistent(
+            "Generator", {"_modules": collections.OrderedDict(fc=layer), "_init_kwargs": options}
+        )
+        return pickle.dumps({"G": root, "G_ema": root, "augment_pipe": None}, protocol=protocol)
 
 
 def tensorflow(protocol=4):
