@@ -838,26 +838,3 @@ def flipped(count, seed=0):
             changed[rng.integers(len(data))] ^= 1 << rng.integers(8)
             files[f"{name}-bit-{number}"] = bytes(changed)
     return files
-
-
-def safetensors():
-    """Hostile files in the format of safetensors."""
-
-    def file(header, data=bytes(16)):
-        return struct.pack("<Q", len(header)) + header + data
-
-    entry = b'"a":{"dtype":"F32","shape":[4],"data_offsets":[0,%d]}'
-    return {
-        "header_of_exabytes": struct.pack("<Q", 1 << 60) + b"{}",
-        "header_beyond_the_end": struct.pack("<Q", 1 << 20) + b"{}",
-        "header_that_is_no_json": file(b"cos\nsystem\n"),
-        "deep_header": file(b'{"a":' * 100_000),
-        "offsets_beyond_the_end": file(b"{" + entry % (1 << 40) + b"}"),
-        "overlapping_offsets": file(b"{" + entry % 16 + b"," + (entry % 16).replace(b"a", b"b", 1) + b"}"),
-        "shape_that_overflows": file(
-            (b"{" + entry % 16 + b"}").replace(b"[4]", b"[4294967296,4294967296,4]")
-        ),
-        "negative_offsets": file((b"{" + entry % 16 + b"}").replace(b"[0,", b"[-16,")),
-        "unknown_type": file((b"{" + entry % 16 + b"}").replace(b"F32", b"O64")),
-        "hole_in_the_data": file(b"{" + entry % 16 + b"}", bytes(1 << 20)),
-    }
