@@ -106,14 +106,14 @@ def _read_stream(file: BinaryIO, size: int, budget: Budget, *, nested: bool = Fa
         if nested:
             raise Refusal("holds a tensor that PyTorch has not written", DISTRUST)
         return value
-    protocol = Machine(reader, budget).run()
-    system = Machine(reader, budget).run()
+    protocol = Machine(reader, budget, nested=nested).run()
+    system = Machine(reader, budget, nested=nested).run()
     known = type(protocol) is int and protocol == TORCH_PROTOCOL and type(system) is dict
     if not known or system.get("little_endian") is not True:
         raise Refusal("is of a PyTorch format that is not known", "save it again with a current PyTorch")
     storages = rebuilding.StreamStorages(reader, budget)
     value = Machine(reader, budget, storages, nested=nested).run()
-    storages.fill(Machine(reader, budget).run())
+    storages.fill(Machine(reader, budget, nested=nested).run())
     return value
 
 

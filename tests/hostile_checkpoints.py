@@ -650,6 +650,14 @@ def many_views_of_one_tensor(_):
 
 
 @broken
+def files_nested_where_each_has_its_version(_):
+    data = pickle.dumps(1001, 2)
+    for _level in range(300):
+        data = nested_file(pickle.dumps(0x1950A86A20F9469CFC6C, 2) + data)
+    return data
+
+
+@broken
 def one_large_nested_file_many_times(_):
     return nested_file_many_times(torch.zeros(MEGABYTE), 1000)
 
