@@ -66,6 +66,24 @@ PATH = click.Path(path_type=Path)
 
 
 @main.command()
+@click.argument("source", metavar="IN", type=PATH)
+@click.argument("target", metavar="OUT.safetensors", type=PATH)
+@click.option("--label", type=int, help="Class of a conditional checkpoint, from 0.")
+def convert(source: Path, target: Path, label: int | None) -> None:
+    """Convert a StyleGAN2 checkpoint into the format in which it is kept.
+
+    IN is a pickle by NVIDIA (PyTorch or TensorFlow) or a .pt by rosinality. Nothing in it is executed.
+    """
+    from d2a_core import checkpoints
+
+    architecture = checkpoints.convert(source, target, label=label).architecture
+    click.echo(
+        f"{target}: StyleGAN2 {architecture.synthesis}, {architecture.resolution} px, "
+        f"{architecture.num_layers} layers of W+"
+    )
+
+
+@main.command()
 @click.option("--source", required=True, help="Photo of a face, or seed:N for a face that does not exist.")
 @click.option("--driving", type=PATH, required=True, help="Video of a face, or its driving table (.parquet).")
 @click.option("--output", type=PATH, help="The video to write.  [default: <source>--<driving>.mp4]")
