@@ -17,6 +17,7 @@ def compile_openvino(module: nn.Module, *examples: Tensor, threads: int):
 
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # tracing is what OpenVINO converts fastest
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # what depends on sizes alone is constant
         zeros = tuple(map(torch.zeros_like, examples))
         traced = torch.jit.trace(module, zeros, check_trace=False)
         model = openvino.convert_model(traced, example_input=zeros)

@@ -506,13 +506,12 @@ def cached_sha256(path: str | Path, cache: str | Path) -> str:
     state = path.stat()
     stamp = [state.st_size, state.st_mtime_ns]
     try:
-        known = json.loads(cache.read_text(encoding="utf-8"))
-        if known[str(path)][:2] == stamp:
-            return known[str(path)][2]
-    except FileNotFoundError:
+        known = dict(json.loads(cache.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):  # none yet, or a damaged one
         known = {}
-    except (ValueError, LookupError, TypeError):  # another file, a changed one, or a damaged cache
-        known = known if isinstance(known, dict) else {}
+    size, time_ns, digest = known.get(str(path), (None, None, None))
+    if [size, time_ns] == stamp:
+        return digest
     digest = sha256(path)
     write_json({**known, str(path): [*stamp, digest]}, cache)
     return digest
