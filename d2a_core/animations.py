@@ -10,7 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import fan, generator, geometry, io, landmarks, manifold, motion, pictures, rendering, tuning
+from d2a_core import (
+    fan,
+    generator,
+    geometry,
+    io,
+    landmarks,
+    lineage,
+    manifold,
+    motion,
+    pictures,
+    rendering,
+    tuning,
+)
 from d2a_core.generator import Generator
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.heads import lift_clip
@@ -83,16 +95,21 @@ def load_stage(
     *,
     device: str,
     threads: int,
+    runtime: str,
 ) -> Stage:
     """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
 
-    Where it has a `tuning`, the generator is the one tuned to that source.
+    Where it has a `tuning`, the generator is the one tuned to that source. Raises ValueError when a part, or
+    the `code` of a source, was made with another generator.
     """
     settings = generator.Options(**generator_options)
     detection = landmarks.Options(**landmark_options)
-    draft = io.read_zarr(inputs.draft)
-    network = generator.load(settings, inputs.generator, draft=draft, device=device, threads=threads)
-    for path in getattr(inputs, "tuning", []):
+    engine = {"device": device, "threads": threads, "runtime": runtime}
+    network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
+    codes = [inputs.code] if hasattr(inputs, "code") else []
+    tunings = getattr(inputs, "tuning", [])
+    lineage.check(network.identity, inputs.directions, inputs.fan, *codes, *tunings)
+    for path in tunings:
         tuning.apply_delta(network, io.read_checkpoint(path)["delta"])
     return Stage(
         network,

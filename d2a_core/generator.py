@@ -4,20 +4,20 @@ Nothing above this module knows which network it drives. A network module offers
 `synthesis` as below; what the two networks have in common is here: compiled and batched runs, drafts, checks.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from d2a_core import drafts
+from d2a_core import assets, checkpoints, drafts, io, lineage
 from d2a_core.drafts import Draft, DraftNetwork
 from d2a_core.engine import compile_openvino, in_batches, run_compiled
-from d2a_core.networks import mobile_stylegan
+from d2a_core.lineage import Identity
+from d2a_core.networks import mobile_stylegan, stylegan2
 
 MEAN_SAMPLES = 10_000  # z drawn for the mean of W, as StyleGAN2's projector does
 MEAN_SEED = 0
@@ -29,9 +29,8 @@ Consultation = tuple[Tensor, Tensor]  # scale and shift of a hidden map, [N, C, 
 
 @dataclass(frozen=True)
 class Options:
-    """Config section `generator`."""
+    """Keys of the config section `generator` on which results depend; `origins.Options` has the others."""
 
-    name: str
     draft_size: int
     draft_renders: int
     draft_ridge: float
@@ -110,19 +109,25 @@ class PretrainedGenerator:
         mapping: Mapper,
         synthesis: Synthesizer,
         *,
+        identity: Identity,
         draft: Draft | None = None,
         device: str = "cpu",
         threads: int = 0,
+        runtime: str = "auto",
     ):
-        """`threads` 0 means all cores."""
-        self.mapping, self.synthesis = mapping.to(device), synthesis.to(device)
+        """`threads` 0 means all cores; `runtime` is `openvino`, `torch`, or the faster of them (on a CPU)."""
+        self.identity, self.mapping, self.synthesis = identity, mapping.to(device), synthesis.to(device)
         self.draft, self.device, self.threads = draft, device, threads
         self.mapping.requires_grad_(False)
         self.synthesis.requires_grad_(False)  # whoever tunes the weights turns it on
         self.resolution, self.num_layers = synthesis.resolution, synthesis.num_layers
         self.z_dim, self.w_dim = mapping.z_dim, synthesis.w_dim
         self.batch = BATCH if device == "cpu" else GPU_BATCH
-        self._compiles = device == "cpu" and synthesis.fast_runtime == "openvino"
+        chosen = synthesis.fast_runtime if runtime == "auto" else runtime
+        self._compiles = device == "cpu" and chosen == "openvino"
+        if device == "cuda":
+            torch.backends.cudnn.benchmark = True  # all batches but the last have one shape
+            self.synthesis.to(memory_format=torch.channels_last)
         self._compiled: dict[tuple[int, int], tuple[int, object]] = {}
 
     @cached_property
@@ -215,16 +220,50 @@ def load(
     options: Options,
     path: str | Path,
     *,
-    draft: Mapping[str, np.ndarray] | None = None,
+    draft: str | Path | None = None,
     device: str,
     threads: int,
+    runtime: str,
 ) -> PretrainedGenerator:
-    """The generator whose files lie at `path`; `draft` holds the arrays that `drafts.to_arrays` made."""
-    if options.name != "mobilestylegan-ffhq":
-        raise ValueError(f"unknown generator {options.name!r}; set generator.name to 'mobilestylegan-ffhq'")
-    mapping, synthesis = mobile_stylegan.load(Path(path))
-    readout = drafts.from_arrays(draft) if draft is not None else None
-    return PretrainedGenerator(mapping, synthesis, draft=readout, device=device, threads=threads)
+    """The generator that lies at `path`: MobileStyleGAN's folder, or a StyleGAN2 that `convert` wrote.
+
+    `draft` is the store of its draft. Raises ValueError when that is another generator's, or when there can
+    be no draft of `options.draft_size`.
+    """
+    mapping, synthesis, identity = _read(Path(path))
+    drafts.check_size(synthesis, options.draft_size)
+    readout = None
+    if draft is not None:
+        lineage.check(identity, draft)
+        readout = drafts.from_arrays(io.read_zarr(draft))
+    hardware = {"device": device, "threads": threads, "runtime": runtime}
+    return PretrainedGenerator(mapping, synthesis, identity=identity, draft=readout, **hardware)
+
+
+def _read(path: Path) -> tuple[Mapper, Synthesizer, Identity]:
+    if path.is_dir():
+        record = io.read_json(path / assets.RECORD)
+        return *mobile_stylegan.load(path), Identity(record["name"], record["sha256"])
+    found = checkpoints.load(path)
+    network = stylegan2.build(found.architecture, found.state)
+    return network.mapping, network.synthesis, Identity(found.origin["name"], found.origin["sha256"])
+
+
+def convert(source: str | Path, target: str | Path, identity: Identity) -> stylegan2.Architecture:
+    """Write the checkpoint `source`, a file or the folder of a download, to `target` for `load`.
+
+    Raises ValueError when it is not the one that `identity` names.
+    """
+    source = Path(source)
+    if source.is_dir():
+        (source,) = (path for path in source.iterdir() if path.name != assets.RECORD and path.is_file())
+    found = io.sha256(source)
+    if found != identity.sha256:
+        raise ValueError(f"{source} has the sha256 {found} instead of {identity.sha256}; run snakemake again")
+    checkpoint = checkpoints.load(source)
+    origin = checkpoint.origin | {"name": identity.name, "sha256": identity.sha256}
+    checkpoints.save(replace(checkpoint, origin=origin), target)
+    return checkpoint.architecture
 
 
 def broadcast(w: Tensor, num_layers: int) -> Tensor:

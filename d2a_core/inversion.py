@@ -294,7 +294,7 @@ def columns(inversion: Inversion) -> dict[str, list]:
 
 def checkpoint(inversion: Inversion, facts) -> dict[str, object]:
     """The tuning as it is stored."""
-    return {"delta": inversion.delta, "facts": facts}
+    return {"delta": inversion.delta, "provenance": facts}
 
 
 def load_judges(detector: LandmarkDetector, folder: str | Path, *, device: str) -> Judges:

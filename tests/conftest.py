@@ -21,3 +21,17 @@ def assets() -> Path:
             except AssetError as error:
                 pytest.skip(str(error))
     return root
+
+
+@pytest.fixture(scope="session")
+def mobile(assets):
+    """Loads MobileStyleGAN, on as many threads as it is told."""
+    from d2a_core.generator import PretrainedGenerator
+    from d2a_core.lineage import Identity
+    from d2a_core.networks import mobile_stylegan
+
+    def load(*, threads: int) -> PretrainedGenerator:
+        networks = mobile_stylegan.load(assets / "mobilestylegan-ffhq")
+        return PretrainedGenerator(*networks, identity=Identity("mobile", "0" * 64), threads=threads)
+
+    return load

@@ -6,7 +6,7 @@ from d2a_core import drafts, generator, io, runtime
 def main(snakemake):
     log = runtime.start(snakemake)
     options = generator.Options(**snakemake.params.generator)
-    network = generator.load(options, snakemake.input.generator, **runtime.hardware(snakemake))
+    network = generator.load(options, snakemake.input.generator, **runtime.engine(snakemake))
     draft = drafts.fit(
         network,
         size=options.draft_size,
@@ -14,9 +14,7 @@ def main(snakemake):
         ridge=options.draft_ridge,
         progress=runtime.Progress(log, "generator", options.draft_renders),
     )
-    facts = io.provenance(
-        stage="generator", options=options, generator_sha256=io.sha256(snakemake.input.generator)
-    )
+    facts = io.provenance(stage="generator", options=options, **network.identity.facts)
     io.write_zarr(snakemake.output.draft, drafts.to_arrays(draft), attributes=facts)
 
 

@@ -3,10 +3,8 @@ import pytest
 import torch
 
 from d2a_core import drafts, generator
-from d2a_core.generator import PretrainedGenerator
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.landmarks import Options, load_detector
-from d2a_core.networks import mobile_stylegan
 from d2a_core.networks.mobile_stylegan import inverse_haar
 from d2a_core.rendering import render
 
@@ -14,9 +12,9 @@ RENDERS = 30  # enough for a draft; the workflow takes twice as many
 
 
 @pytest.fixture(scope="module")
-def network(assets):
+def network(mobile):
     torch.set_num_threads(2)
-    return PretrainedGenerator(*mobile_stylegan.load(assets / "mobilestylegan-ffhq"), threads=2)
+    return mobile(threads=2)
 
 
 @pytest.fixture(scope="module")

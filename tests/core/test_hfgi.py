@@ -5,8 +5,6 @@ import pytest
 import torch
 
 from d2a_core import drafts, generator, hfgi, training
-from d2a_core.generator import PretrainedGenerator
-from d2a_core.networks import mobile_stylegan
 from d2a_core.networks.hfgi import Alignment, Architecture, Consultation, Hfgi
 
 LOG = logging.getLogger("test")
@@ -127,9 +125,9 @@ class Killed(Exception):
 
 
 @pytest.fixture(scope="module")
-def network(assets):
+def network(mobile):
     torch.set_num_threads(2)
-    made = PretrainedGenerator(*mobile_stylegan.load(assets / "mobilestylegan-ffhq"), threads=2)
+    made = mobile(threads=2)
     made.draft = drafts.fit(made, size=256, renders=8, ridge=1e-4)
     return made
 

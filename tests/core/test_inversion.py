@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from d2a_core import drafts, inversion, latent_prior, likeness, quality, sources
-from d2a_core.generator import PretrainedGenerator, broadcast
-from d2a_core.networks import face_resnet, mobile_stylegan
+from d2a_core.generator import broadcast
+from d2a_core.networks import face_resnet
 from d2a_core.rendering import render
 
 OPTIONS = inversion.Options(
@@ -118,9 +118,9 @@ def test_an_encoder_that_is_not_there_is_named():
 
 
 @pytest.fixture(scope="module")
-def network(assets):
+def network(mobile):
     torch.set_num_threads(1)
-    found = PretrainedGenerator(*mobile_stylegan.load(assets / "mobilestylegan-ffhq"), threads=1)
+    found = mobile(threads=1)
     blank = drafts.Draft(weight=torch.zeros(12, 256), bias=torch.zeros(12), size=256)
     found.draft = blank  # anchoring fits it anew
     return found

@@ -2,15 +2,13 @@ import pytest
 import torch
 
 from d2a_core import drafts, sources, tuning
-from d2a_core.generator import PretrainedGenerator
-from d2a_core.networks import mobile_stylegan
 from d2a_core.rendering import render
 
 
 @pytest.fixture(scope="module")
-def network(assets):
+def network(mobile):
     torch.set_num_threads(1)
-    found = PretrainedGenerator(*mobile_stylegan.load(assets / "mobilestylegan-ffhq"), threads=1)
+    found = mobile(threads=1)
     rng = torch.Generator().manual_seed(0)
     readout = torch.randn(12, 256, generator=rng) / 100
     found.draft = drafts.Draft(weight=readout, bias=torch.zeros(12), size=256)
