@@ -64,7 +64,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Path:
-    """A way through W+: `wplus` [T, 16, 512] the source of each frame, `delta` [T, L, 512] added to it.
+    """A way through W+: `wplus` [T, K, 512] the source of each frame, `delta` [T, L, 512] added to it.
 
     `target` [T, P, 2] are the landmarks it leads to. `error` [passes + 1, T] is the landmark error (NME,
     inter-ocular) on drafts after the open loop and after each closed-loop pass, before smoothing; it has no
@@ -123,7 +123,7 @@ def load_stage(
 def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:
     """Δw [T, L, 512] after FAN saw `current` and `target` points [T, P, 2]: equation 6, kept on the manifold.
 
-    `wplus` [T, 16, 512] are the sources and `delta` what was added to them before. The sum is re-normed
+    `wplus` [T, K, 512] are the sources and `delta` what was added to them before. The sum is re-normed
     layer by layer as the training pairs were, so no pass leaves the ball in which FAN was trained. Where
     a point is NaN, no face having been found, nothing is added.
     """
@@ -153,7 +153,7 @@ def drive(
 ) -> Iterator[Path]:
     """Follow target points [T, P, 2] from source points [T, P, 2]: the open loop, then each closed-loop pass.
 
-    `wplus` [T, 16, 512]. A pass renders where FAN arrived, detects, and applies FAN to what remains; it is
+    `wplus` [T, K, 512]. A pass renders where FAN arrived, detects, and applies FAN to what remains; it is
     kept, frame by frame, only where it brought the landmarks closer to the target.
     """
     layers = stage.fan.architecture.layers
@@ -200,7 +200,7 @@ def follow(
     rate_hz: float,
     log: logging.Logger,
 ) -> Path:
-    """Path of the source `code` [1, 16, 512] behind a driving clip, from their landmark tables.
+    """Path of the source `code` [1, K, 512] behind a driving clip, from their landmark tables.
 
     The One-Euro filter runs along time over Δw: it takes out the detector's tremor and keeps quick moves.
     """
@@ -230,7 +230,7 @@ def yaw_from(source: pyarrow.Table, path: Path) -> NDArray[np.float32]:
 
 
 def arrays(path: Path) -> dict[str, NDArray]:
-    """What is stored: `wplus` [1, 16, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
+    """What is stored: `wplus` [1, K, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
 
     After passes `error` [passes + 1, T] as well.
     """

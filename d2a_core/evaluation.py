@@ -33,7 +33,7 @@ class Options:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Sources and targets: W+ [N, 16, 512], full images u1 [N, R, R, 3], landmarks, embeddings [N, 128]."""
+    """Sources and targets: W+ [N, K, 512], full images u1 [N, R, R, 3], landmarks, embeddings [N, 128]."""
 
     source: Tensor
     source_images: NDArray[np.uint8]
@@ -65,7 +65,7 @@ def hold_out(
 
 
 def render_all(generator: Generator, wplus: Tensor, progress=None) -> NDArray[np.uint8]:
-    """Full-size images u1 [N, R, R, 3] of W+ [N, 16, 512]."""
+    """Full-size images u1 [N, R, R, 3] of W+ [N, K, 512]."""
     images = []
     for row in wplus.split(1):
         images.append(rendering.render(generator, row)[0])

@@ -256,7 +256,8 @@ def convert(source: str | Path, target: str | Path, identity: Identity) -> style
     """
     source = Path(source)
     if source.is_dir():
-        (source,) = (path for path in source.iterdir() if path.name != assets.RECORD and path.is_file())
+        (name,) = io.read_json(source / assets.RECORD)["files"]
+        source = source / name
     found = io.sha256(source)
     if found != identity.sha256:
         raise ValueError(f"{source} has the sha256 {found} instead of {identity.sha256}; run snakemake again")

@@ -94,7 +94,7 @@ def augment_codes(
     size: int,
     progress=None,
 ) -> dict[str, NDArray]:
-    """Move each W+ [S, 16, 512] `per_source` times and detect the drafts.
+    """Move each W+ [S, K, 512] `per_source` times and detect the drafts.
 
     Returns `weight` [S, A, M], `delta` [S, A, L, 512], `points` [S, A, P, 2] and `found` [S, A].
     """

@@ -23,7 +23,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Face:
-    """A source: `wplus` [1, 16, 512], its full-size `image` u1 [R, R, 3] and what was detected on it."""
+    """A source: `wplus` [1, K, 512], its full-size `image` u1 [R, R, 3] and what was detected on it."""
 
     wplus: NDArray[np.float32]
     image: NDArray[np.uint8]

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from d2a_core import checkpoints, drafts, generator, hfgi, io, tuning
+from d2a_core import assets, checkpoints, drafts, generator, hfgi, io, tuning
+from d2a_core.assets import Asset
 from d2a_core.generator import PretrainedGenerator, broadcast
 from d2a_core.lineage import Identity
 from d2a_core.networks import stylegan2
@@ -194,6 +195,16 @@ def test_a_checkpoint_that_is_not_the_one_of_the_config_is_refused(tmp_path):
     _, model, _ = _converted(tmp_path)
     with pytest.raises(ValueError, match=f"has the sha256 {io.sha256(model)} instead of {'f' * 64}"):
         generator.convert(model, tmp_path / "out.safetensors", Identity("other", "f" * 64))
+
+
+def test_a_fetched_checkpoint_is_converted_from_its_folder(tmp_path):
+    _, model, _ = _converted(tmp_path)
+    asset = Asset("net", "path", str(model), (("", "net.safetensors"),), None, "MIT", 1)
+    assets.fetch(asset, tmp_path / "net")
+    (tmp_path / "net" / ".snakemake_timestamp").touch()
+    identity = Identity("net", io.sha256(model))
+    generator.convert(tmp_path / "net", tmp_path / "out.safetensors", identity)
+    assert generator.load(OPTIONS, tmp_path / "out.safetensors", **HARDWARE).identity == identity
 
 
 def test_a_draft_larger_than_the_images_is_one_sentence(tmp_path):
