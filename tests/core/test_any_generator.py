@@ -1,17 +1,21 @@
 """What all stages ask of a generator, on StyleGAN2s of several sizes and kinds with random weights."""
 
+from dataclasses import asdict
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from d2a_core import assets, checkpoints, drafts, generator, hfgi, io, tuning
+from d2a_core import animations, assets, checkpoints, drafts, generator, hfgi, io, tuning
 from d2a_core.assets import Asset
 from d2a_core.generator import PretrainedGenerator, broadcast
 from d2a_core.lineage import Identity
 from d2a_core.networks import stylegan2
 
 OPTIONS = generator.Options(draft_size=32, draft_renders=4, draft_ridge=1e-4)
+LANDMARKS = {"detector": "facemesh", "min_score": 0.5, "box": "ffhq", "weights": None}
 HARDWARE = {"device": "cpu", "threads": 1, "runtime": "torch"}
 
 
@@ -220,3 +224,19 @@ def test_the_draft_of_another_generator_is_refused_with_both_names(tmp_path):
     io.write_zarr(tmp_path / "draft.zarr", {"size": np.array([32])}, attributes=facts)
     with pytest.raises(ValueError, match=r"generator other \(e{12}\) and cannot be used with mine \("):
         generator.load(OPTIONS, model, draft=tmp_path / "draft.zarr", **HARDWARE)
+
+
+@pytest.mark.parametrize("wrong", ["draft", "directions", "fan", "code", "tuning"])
+def test_no_part_of_a_stage_may_be_of_another_generator(tmp_path, wrong):
+    _, model, identity = _converted(tmp_path)
+    paths = {name: tmp_path / f"{name}.zarr" for name in ("draft", "directions", "code")}
+    paths |= {name: tmp_path / f"{name}.pt" for name in ("fan", "tuning")}
+    for name, path in paths.items():
+        made = Identity("other", "e" * 64) if name == wrong else identity
+        if path.suffix == ".zarr":
+            io.write_zarr(path, {"size": np.array([32])}, attributes=io.provenance(**made.facts))
+        else:
+            io.write_checkpoint({"provenance": io.provenance(**made.facts)}, path)
+    inputs = SimpleNamespace(generator=model, models=None, **paths | {"tuning": [paths["tuning"]]})
+    with pytest.raises(ValueError, match=rf"{wrong}\.\w+ was made with the generator other .* with mine"):
+        animations.load_stage(asdict(OPTIONS), LANDMARKS, inputs, **HARDWARE)
