@@ -27,7 +27,6 @@ rule convert_generator:
         "../workflow_scripts/convert_generator.py"
 
 
-
 rule fit_draft:
     """Fit the linear readout of drafts on a few full renders, where there must be one."""
     input:
