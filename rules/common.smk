@@ -11,11 +11,8 @@ from d2a_core import assets, origins
 from d2a_core.config import check
 from d2a_core.digest import code_digest
 
-INDIRECT = (
-    "name",
-    "checkpoints",
-    "runtime",
-)  # keys of `generator`: no result depends on them by themselves
+# Keys of the section `generator` on which no result depends by themselves.
+INDIRECT = ("name", "checkpoints", "runtime")
 
 try:
     check(

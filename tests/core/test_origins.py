@@ -1,5 +1,7 @@
 import hashlib
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -86,3 +88,8 @@ def test_a_download_cannot_take_the_name_of_another_model():
     options = origins.Options("dlib-face", {"dlib-face": {"url": URL, "sha256": SHA}}, "auto")
     with pytest.raises(ValueError, match="has the name 'dlib-face', which another model"):
         origins.downloads(options)
+
+
+def test_a_workflow_is_parsed_without_torch():
+    code = "import sys, d2a_core.origins; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
