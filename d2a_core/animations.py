@@ -10,7 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import fan, generator, geometry, io, landmarks, manifold, motion, pictures, rendering, tuning
+from d2a_core import (
+    fan,
+    generator,
+    geometry,
+    io,
+    landmarks,
+    lineage,
+    manifold,
+    motion,
+    pictures,
+    rendering,
+    tuning,
+)
 from d2a_core.generator import Generator
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.heads import lift_clip
@@ -53,7 +65,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Path:
-    """A way through W+: `wplus` [T, 16, 512] the source of each frame, `delta` [T, L, 512] added to it.
+    """A way through W+: `wplus` [T, K, 512] the source of each frame, `delta` [T, L, 512] added to it.
 
     `target` [T, P, 2] are the landmarks it leads to. `error` [passes + 1, T] is the landmark error (NME,
     inter-ocular) on drafts after the open loop and after each closed-loop pass, before smoothing; it has no
@@ -75,7 +87,6 @@ class Stage:
     fan: Fan
     manifold: Manifold
     size: int
-    batch: int = 8
 
 
 def load_stage(
@@ -85,16 +96,21 @@ def load_stage(
     *,
     device: str,
     threads: int,
+    runtime: str,
 ) -> Stage:
     """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
 
-    Where it has a `tuning`, the generator is the one tuned to that source.
+    Where it has a `tuning`, the generator is the one tuned to that source. Raises ValueError when a part, or
+    the `code` of a source, was made with another generator.
     """
     settings = generator.Options(**generator_options)
     detection = landmarks.Options(**landmark_options)
-    draft = io.read_zarr(inputs.draft)
-    network = generator.load(settings, inputs.generator, draft=draft, device=device, threads=threads)
-    for path in getattr(inputs, "tuning", []):
+    engine = {"device": device, "threads": threads, "runtime": runtime}
+    network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
+    codes = [inputs.code] if hasattr(inputs, "code") else []
+    tunings = getattr(inputs, "tuning", [])
+    lineage.check(network.identity, inputs.directions, inputs.fan, *codes, *tunings)
+    for path in tunings:
         tuning.apply_delta(network, io.read_checkpoint(path)["delta"])
     return Stage(
         network,
@@ -108,7 +124,7 @@ def load_stage(
 def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:
     """Δw [T, L, 512] after FAN saw `current` and `target` points [T, P, 2]: equation 6, kept on the manifold.
 
-    `wplus` [T, 16, 512] are the sources and `delta` what was added to them before. The sum is re-normed
+    `wplus` [T, K, 512] are the sources and `delta` what was added to them before. The sum is re-normed
     layer by layer as the training pairs were, so no pass leaves the ball in which FAN was trained. Where
     a point is NaN, no face having been found, nothing is added.
     """
@@ -122,7 +138,8 @@ def look(
 ) -> tuple[NDArray, NDArray]:
     """Detect drafts of w + Δw: points [T, P, 2], error [T] against the target (no face: infinite)."""
     parts = []
-    for w, move in zip(wplus.split(stage.batch), delta.split(stage.batch), strict=True):
+    batch = stage.generator.batch
+    for w, move in zip(wplus.split(batch), delta.split(batch), strict=True):
         images = rendering.render(stage.generator, rendering.apply(w, move), stage.size)
         parts.append(stage.detector.detect(images).points)
         if progress is not None:
@@ -137,7 +154,7 @@ def drive(
 ) -> Iterator[Path]:
     """Follow target points [T, P, 2] from source points [T, P, 2]: the open loop, then each closed-loop pass.
 
-    `wplus` [T, 16, 512]. A pass renders where FAN arrived, detects, and applies FAN to what remains; it is
+    `wplus` [T, K, 512]. A pass renders where FAN arrived, detects, and applies FAN to what remains; it is
     kept, frame by frame, only where it brought the landmarks closer to the target.
     """
     layers = stage.fan.architecture.layers
@@ -185,7 +202,7 @@ def follow(
     rate_hz: float,
     log: logging.Logger,
 ) -> Path:
-    """Path of the source `code` [1, 16, 512] behind a driving clip, from their landmark tables.
+    """Path of the source `code` [1, K, 512] behind a driving clip, from their landmark tables.
 
     The One-Euro filter runs along time over Δw: it takes out the detector's tremor and keeps quick moves.
     """
@@ -215,7 +232,7 @@ def yaw_from(source: pyarrow.Table, path: Path) -> NDArray[np.float32]:
 
 
 def arrays(path: Path) -> dict[str, NDArray]:
-    """What is stored: `wplus` [1, 16, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
+    """What is stored: `wplus` [1, K, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
 
     After passes `error` [passes + 1, T] as well.
     """

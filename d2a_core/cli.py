@@ -59,10 +59,28 @@ def fetch(names: tuple[str, ...], folder: Path) -> None:
 
     log = runtime.start_log(None)
     for name in names or assets.ASSETS:
-        assets.fetch(name, folder / name, log=log)
+        assets.fetch(assets.named(name), folder / name, log=log)
 
 
 PATH = click.Path(path_type=Path)
+
+
+@main.command()
+@click.argument("source", metavar="IN", type=PATH)
+@click.argument("target", metavar="OUT.safetensors", type=PATH)
+@click.option("--label", type=int, help="Class of a conditional checkpoint, from 0.")
+def convert(source: Path, target: Path, label: int | None) -> None:
+    """Convert a StyleGAN2 checkpoint into the format in which it is kept.
+
+    IN is a pickle by NVIDIA (PyTorch or TensorFlow) or a .pt by rosinality. Nothing in it is executed.
+    """
+    from d2a_core import checkpoints
+
+    architecture = checkpoints.convert(source, target, label=label).architecture
+    click.echo(
+        f"{target}: StyleGAN2 {architecture.synthesis}, {architecture.resolution} px, "
+        f"{architecture.num_layers} layers of W+"
+    )
 
 
 @main.command()

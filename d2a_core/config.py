@@ -5,6 +5,13 @@ from collections.abc import Iterable, Mapping
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError, relevance
 
+NAME = "^[A-Za-z0-9]+([._]?[A-Za-z0-9]+|-[A-Za-z0-9]+)*$"
+PATTERNS = {  # of the schema, in words
+    NAME: "it may hold only letters and digits with single . _ - between them",
+    "^[0-9a-f]{64}$": "it must be 64 hexadecimal digits in small letters",
+    "^https?://.+": "it must start with https:// or http://",
+}
+
 
 def check(config: Mapping, schema: Mapping) -> None:
     """Raise ValueError when `config` breaks `schema` or contradicts itself."""
@@ -58,7 +65,11 @@ def _sentence(error: ValidationError) -> str:
     place = ".".join(str(step) for step in error.absolute_path) or "the top level"
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
-        extra = ", ".join(repr(key) for key in error.instance if key not in known)
+        extra = [key for key in error.instance if key not in known]
+        if not known:
+            name = extra[0]
+            return f"config: {place} holds the name {name!r}; use small letters and digits, single - between"
+        extra = ", ".join(map(repr, extra))
         return f"config: {place} has no key {extra}; known keys are {', '.join(known)}"
     if error.validator == "required":
         missing = ", ".join(repr(key) for key in error.validator_value if key not in error.instance)
@@ -80,7 +91,7 @@ def _rule(error: ValidationError) -> str:
         "maximum": lambda: f"it must be at most {bound}",
         "exclusiveMinimum": lambda: f"it must be above {bound}",
         "multipleOf": lambda: f"it must be a multiple of {bound}",
-        "pattern": lambda: "it may hold only letters and digits with single . _ - between them",
+        "pattern": lambda: PATTERNS.get(bound, f"it must be like {bound}"),
         "minItems": lambda: f"it must hold at least {bound} entry",
     }
     return words.get(error.validator, lambda: error.message)()

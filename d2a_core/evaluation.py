@@ -33,7 +33,7 @@ class Options:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Sources and targets: W+ [N, 16, 512], full images u1 [N, R, R, 3], landmarks, embeddings [N, 128]."""
+    """Sources and targets: W+ [N, K, 512], full images u1 [N, R, R, 3], landmarks, embeddings [N, 128]."""
 
     source: Tensor
     source_images: NDArray[np.uint8]
@@ -55,7 +55,7 @@ def hold_out(
     generator = stage.generator
     rng = torch.Generator().manual_seed(options.seed)
     with torch.no_grad():
-        w = generator.map(torch.randn(2 * options.pairs, generator.w_dim, generator=rng)).cpu()
+        w = generator.map(torch.randn(2 * options.pairs, generator.z_dim, generator=rng)).cpu()
     wplus = broadcast(w, generator.num_layers)
     images = render_all(generator, wplus, progress)
     halves = images[: options.pairs], images[options.pairs :]
@@ -65,7 +65,7 @@ def hold_out(
 
 
 def render_all(generator: Generator, wplus: Tensor, progress=None) -> NDArray[np.uint8]:
-    """Full-size images u1 [N, R, R, 3] of W+ [N, 16, 512]."""
+    """Full-size images u1 [N, R, R, 3] of W+ [N, K, 512]."""
     images = []
     for row in wplus.split(1):
         images.append(rendering.render(generator, row)[0])

@@ -21,6 +21,7 @@ ROOM = 2.0  # regions around a candidate that are cut out for the mesh
 MESH_WORK_PX = 768  # region sides beyond which the cut-out is scaled down: four times what the mesh sees
 MIN_SCORE = 0.5  # of the mesh, below which a candidate is no face
 MIN_EYES_PX = 16  # distance of the eye centres below which texture passes for a face
+MIN_EYES_SHARE = 1 / 8  # of the side of a picture so small that this is less: half of where FFHQ puts them
 FAR_TURNED = 40  # degrees of yaw beyond which FFHQ, on which generators are trained, has hardly a face
 SMALL_EYES_PX = 48  # distance of the eye centres below which a photo gives the generator little to go by
 
@@ -59,7 +60,8 @@ def find(image: NDArray[np.uint8], models: FaceModels, *, min_score: float = MIN
     some look cut out.
     """
     measured = [_measured(image, models, region) for region in _distinct(image, models)]
-    seen = [face for face in measured if face.score >= min_score and face.eye_distance >= MIN_EYES_PX]
+    least = min(MIN_EYES_PX, MIN_EYES_SHARE * min(image.shape[:2]))
+    seen = [face for face in measured if face.score >= min_score and face.eye_distance >= least]
     faces: list[Face] = []
     for face in sorted(seen, key=lambda face: -face.width):
         if not any(_inside(face, larger) for larger in faces):

@@ -46,7 +46,7 @@ def around(
     seed: int,
     progress=None,
 ) -> fan.Faces:
-    """Augmentations of the one source `code` [1, 16, 512] with landmarks `points` [1, P, 2].
+    """Augmentations of the one source `code` [1, K, 512] with landmarks `points` [1, P, 2].
 
     State 0 is the source; the last `held_out` of the others are never trained on.
     """

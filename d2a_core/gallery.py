@@ -61,7 +61,7 @@ def draw(
 ) -> NDArray[np.uint8]:
     """One row a direction, five steps from -2 to +2 lengths, captioned: u1 [H, W, 3]."""
     rng = torch.Generator().manual_seed(options.seed)
-    w = generator.map(torch.randn(1, generator.w_dim, generator=rng))
+    w = generator.map(torch.randn(1, generator.z_dim, generator=rng))
     mean_w = torch.from_numpy(store["mean_w"])
     wplus = broadcast(mean_w + FACE_TRUNCATION * (w.cpu() - mean_w), generator.num_layers)
     chosen = choose(store["effect"], store["deviation"], rows=options.rows)

@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from d2a_core import io, training
 from d2a_core.encoder import encode, to_float
-from d2a_core.generator import Consultation, MobileStyleGan, broadcast
+from d2a_core.generator import Consultation, PretrainedGenerator, broadcast
 from d2a_core.networks.encoder import Encoder
-from d2a_core.networks.hfgi import STRIDE, Architecture, Hfgi
+from d2a_core.networks.hfgi import PICTURE, STRIDE, Architecture, Hfgi
 from d2a_core.pictures import resize
 from d2a_core.rendering import to_uint8
 from d2a_core.training import Training
@@ -53,7 +53,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Faces:
-    """`image` of `w` [N, 512] and `base` of the encoder's `wplus` [N, L, 512], u1 [N, H, W, 3]."""
+    """`image` of `w` [N, D] and `base` of the encoder's `wplus` [N, L, D], drafts u1 [N, S, S, 3]."""
 
     image: NDArray[np.uint8]
     base: NDArray[np.uint8]
@@ -62,7 +62,7 @@ class Faces:
 
 
 def faces(
-    generator: MobileStyleGan,
+    generator: PretrainedGenerator,
     encoder: Encoder,
     trunk: Callable[[Tensor], Tensor],
     *,
@@ -72,12 +72,18 @@ def faces(
 ) -> Faces:
     """Draw `count` faces and render each beside what the encoder makes of it, as drafts.
 
-    Fresh ones: on the faces it was trained on, the encoder's errors are too small to learn from.
+    Fresh ones: on the faces it was trained on, the encoder's errors are too small to learn from. Raises
+    ValueError for a generator without the map that is to be refined.
     """
+    if generator.synthesis.consulted_shape is None:
+        raise ValueError(
+            f"inversion.method hfgi refines a map of 64 px, which a generator of {generator.resolution} px "
+            "has not; choose encoder or optimize"
+        )
     rng = torch.Generator().manual_seed(FACES_SEED + seed)
     size, rows = generator.draft.size, []
     with torch.no_grad():
-        for w in generator.map(torch.randn(count, generator.w_dim, generator=rng)).split(1):
+        for w in generator.map(torch.randn(count, generator.z_dim, generator=rng)).split(1):
             image = to_uint8(generator.synthesize(broadcast(w, generator.num_layers), size))
             wplus = encode(encoder, trunk, image, num_layers=generator.num_layers)
             rows.append((image, to_uint8(generator.synthesize(wplus, size)), w.cpu(), wplus.cpu()))
@@ -85,6 +91,14 @@ def faces(
                 progress.advance(1)
     image, base, w, wplus = zip(*rows, strict=True)
     return Faces(np.concatenate(image), np.concatenate(base), torch.cat(w), torch.cat(wplus))
+
+
+def seen(images: Tensor) -> Tensor:
+    """Images [N, 3, S, S] at the size that the networks look at, [N, 3, 256, 256]."""
+    if images.shape[-1] == PICTURE:
+        return images
+    size = (PICTURE, PICTURE)
+    return functional.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
 
 
 def perspective(maps: Tensor, moves: Tensor) -> Tensor:
@@ -144,11 +158,12 @@ def image_loss(rendered: Tensor, image: Tensor) -> Tensor:
     return total
 
 
-def start(generator: MobileStyleGan, faces: Faces, options: Options) -> Training:
+def start(generator: PretrainedGenerator, faces: Faces, options: Options) -> Training:
     """A training run before its first epoch: ADA passes maps on, the shift is the ridge regression."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        network = Hfgi(Architecture(options.width, options.rank)).to(generator.device)
+        shape = Architecture(options.width, options.rank, generator.synthesis.consulted_shape[0])
+        network = Hfgi(shape).to(generator.device)
     learn, _ = _split(faces, options)
     response = fit_shift(
         generator, faces, learn[:RIDGE_FACES].tolist(), rank=options.rank, ridge=options.ridge
@@ -158,22 +173,23 @@ def start(generator: MobileStyleGan, faces: Faces, options: Options) -> Training
 
 
 def fit_shift(
-    generator: MobileStyleGan, faces: Faces, rows: list[int], *, rank: int, ridge: float
+    generator: PretrainedGenerator, faces: Faces, rows: list[int], *, rank: int, ridge: float
 ) -> tuple[Tensor, Tensor]:
     """Reduced-rank ridge regression from the distortion map to the change of features it stands for.
 
     Each cell of the 64 px map predicts f(w) - f(ŵ) from the 3×3 cells of colours around it; both are known,
-    as the faces are the generator's own. Returns `response` [rank, 48, 3, 3] and `basis` [512, rank].
+    as the faces are the generator's own. Returns `response` [rank, 48, 3, 3] and `basis` [C, rank].
     """
     gram, moment = 0, 0
     for row in rows:
-        distortion = to_float(faces.image[row : row + 1]) - to_float(faces.base[row : row + 1])
+        image, base, _ = _batch(faces, torch.tensor([row]), "cpu")
+        distortion = seen(image) - seen(base)
         colours = functional.unfold(functional.pixel_unshuffle(distortion, STRIDE), 3, padding=1)[0]
         codes = torch.stack((broadcast(faces.w[row : row + 1], generator.num_layers)[0], faces.wplus[row]))
         with torch.no_grad():
-            true, base = generator.synthesis.consulted(codes.to(generator.device)).cpu().flatten(2)
+            true, found = generator.synthesis.consulted(codes.to(generator.device)).cpu().flatten(2)
         gram = gram + (colours @ colours.T).double()
-        moment = moment + (colours @ (true - base).T).double()
+        moment = moment + (colours @ (true - found).T).double()
     penalty = ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
     solution = torch.linalg.solve(gram + penalty, moment)
     _, axes = torch.linalg.eigh(solution.T @ gram @ solution)  # of the predicted features, smallest first
@@ -188,7 +204,7 @@ def _split(faces: Faces, options: Options) -> tuple[Tensor, Tensor]:
 
 def train(
     run: Training,
-    generator: MobileStyleGan,
+    generator: PretrainedGenerator,
     faces: Faces,
     options: Options,
     *,
@@ -201,9 +217,9 @@ def train(
 
     def step(rows: Tensor) -> Tensor:
         image, base, wplus = _batch(faces, rows, generator.device)
-        distortion = image - base
+        distortion = seen(image) - seen(base)
         warped = distort(distortion, distortion=options.distortion, share=options.distortion_share)
-        aligned = run.network.alignment(warped, base)
+        aligned = run.network.alignment(warped, seen(base))
         rendered = _render(generator, wplus, run.network.consultation(aligned), image)
         return image_loss(rendered, image) + options.alignment_weight * (aligned - distortion).abs().mean()
 
@@ -211,7 +227,8 @@ def train(
         losses, errors, before = [], [], []
         for row in held:
             image, base, wplus = _batch(faces, row[None], generator.device)
-            rendered = _render(generator, wplus, run.network(image - base, base), image)
+            distortion = seen(image) - seen(base)
+            rendered = _render(generator, wplus, run.network(distortion, seen(base)), image)
             losses.append(image_loss(rendered, image).item())
             errors.append(psnr(rendered, image))
             before.append(psnr(base, image))
@@ -229,7 +246,9 @@ def _batch(faces: Faces, rows: Tensor, device: str) -> tuple[Tensor, Tensor, Ten
     return image, base, faces.wplus[rows].to(device)
 
 
-def _render(generator: MobileStyleGan, wplus: Tensor, consultation: Consultation, like: Tensor) -> Tensor:
+def _render(
+    generator: PretrainedGenerator, wplus: Tensor, consultation: Consultation, like: Tensor
+) -> Tensor:
     return generator.synthesize(wplus, like.shape[-1], consultation=consultation)
 
 
@@ -246,8 +265,8 @@ def load(state: Mapping, *, device: str) -> Hfgi:
     return network.to(device).eval().requires_grad_(False)
 
 
-def consult(generator: MobileStyleGan, networks: Hfgi, image: Tensor, wplus: Tensor) -> Consultation:
-    """Scale and shift that bring the render of `wplus` [N, 16, 512] to `image` [N, 3, 256, 256] in [-1, 1].
+def consult(generator: PretrainedGenerator, networks: Hfgi, image: Tensor, wplus: Tensor) -> Consultation:
+    """Scale and shift that bring the render of `wplus` [N, L, D] to `image` [N, 3, S, S] in [-1, 1].
 
     `image` has the size of a draft. `wplus` may be the encoder's code or a better one.
     """
@@ -255,7 +274,7 @@ def consult(generator: MobileStyleGan, networks: Hfgi, image: Tensor, wplus: Ten
 
 
 def consult_frame(
-    generator: MobileStyleGan,
+    generator: PretrainedGenerator,
     networks: Hfgi,
     image: Tensor,
     wplus: Tensor,
@@ -264,7 +283,7 @@ def consult_frame(
     yaw_deg: Tensor | float = 0.0,
     yaw_limit_deg: float = float("inf"),
 ) -> Consultation:
-    """Scale and shift for frames `moved` [N, 16, 512] of the face of `image` [1 or N, 3, 256, 256].
+    """Scale and shift for frames `moved` [N, L, D] of the face of `image` [1 or N, 3, S, S].
 
     ADA sees the frame and lays the distortion map of the still onto it. `yaw_deg` [N] is how far each frame
     is turned from the still: see `fade`.
@@ -274,8 +293,8 @@ def consult_frame(
         base = generator.synthesize(wplus, size).clamp(-1, 1)
         same = moved is wplus
         face = base if same else generator.synthesize(moved, size).clamp(-1, 1)
-        distortion = (image.to(base) - base).expand(len(face), -1, -1, -1)
-        scale, shift = networks(distortion, face)
+        distortion = (seen(image.to(base)) - seen(base)).expand(len(face), -1, -1, -1)
+        scale, shift = networks(distortion, seen(face))
     kept = fade(torch.as_tensor(yaw_deg, device=scale.device), limit_deg=yaw_limit_deg).reshape(-1, 1, 1, 1)
     return scale * kept, shift * kept
 
@@ -284,17 +303,17 @@ def consult_frame(
 class Consultant:
     """What is put back into the frames of one photo; without `networks` it is nothing.
 
-    `image` [1, 3, S, S] in [-1, 1] is the photo at the size of a draft, `wplus` [1, 16, 512] its code.
+    `image` [1, 3, S, S] in [-1, 1] is the photo at the size of a draft, `wplus` [1, L, D] its code.
     """
 
-    generator: MobileStyleGan
+    generator: PretrainedGenerator
     networks: Hfgi | None
     image: Tensor
     wplus: Tensor
     yaw_limit_deg: float
 
     def __call__(self, moved: Tensor, yaw_deg: float = 0.0) -> dict[str, Consultation]:
-        """Keyword arguments of `rendering.render` for the code `moved` [1, 16, 512], turned by `yaw_deg`."""
+        """Keyword arguments of `rendering.render` for the code `moved` [1, L, D], turned by `yaw_deg`."""
         if self.networks is None:
             return {}
         pictures = self.image, self.wplus, moved
@@ -307,7 +326,7 @@ class Consultant:
 
 
 def consultant(
-    generator: MobileStyleGan,
+    generator: PretrainedGenerator,
     checkpoints: Sequence[str],
     photo: NDArray[np.uint8],
     wplus: NDArray,

@@ -45,12 +45,14 @@ def _describer(path: Path) -> Callable[[Path], list[str]]:
         return _table
     elif suffix in (".pt", ".pth"):
         return _checkpoint
+    elif suffix == ".safetensors":
+        return _safetensors
     elif suffix in PICTURE_SUFFIXES:
         return _picture
     elif suffix in VIDEO_SUFFIXES:
         return _video
     raise ValueError(
-        f"{path} is of no known type; inspect reads .parquet, .zarr, .pt, "
+        f"{path} is of no known type; inspect reads .parquet, .zarr, .pt, .safetensors, "
         f"{', '.join(PICTURE_SUFFIXES + VIDEO_SUFFIXES)} and asset folders"
     )
 
@@ -178,8 +180,18 @@ def _moments(path: Path, array: "zarr.Array") -> tuple[str, str, str, str]:
 
 
 def _checkpoint(path: Path) -> list[str]:
+    return _state(io.read_checkpoint(path), path)
+
+
+def _safetensors(path: Path) -> list[str]:
+    state, metadata = io.read_safetensors(path)
+    return [*_state(state, path), *_facts("metadata", metadata)]
+
+
+def _state(content: Mapping[str, Any], path: Path) -> list[str]:
+    """Tensors and plain values of a checkpoint."""
     tensors, plain = [], {}
-    for name, value in _leaves(io.read_checkpoint(path), ""):
+    for name, value in _leaves(content, ""):
         if hasattr(value, "numel"):
             tensors.append((name, _by(tuple(value.shape)), str(value.dtype), f"{value.numel():,}"))
         else:
@@ -192,7 +204,7 @@ def _checkpoint(path: Path) -> list[str]:
         lines += _columns([("tensor", "shape", "type", "numbers"), *shown])
     if len(tensors) > MOST_TENSORS:
         lines.append(f"  … and {len(tensors) - MOST_TENSORS} more")
-    return lines + _facts("values", plain)
+    return lines + (_facts("values", plain) if plain else [])
 
 
 def _leaves(value: object, name: str) -> Iterable[tuple[str, object]]:

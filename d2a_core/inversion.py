@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core import hfgi, latent_prior, pictures, quality, tuning
-from d2a_core.generator import AnchoredDraft, Generator
+from d2a_core.drafts import AnchoredDraft
+from d2a_core.generator import Generator
 from d2a_core.identity import Embedder, five_points
 from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.latent_prior import LatentPrior
@@ -83,7 +84,8 @@ def phases(generator: Generator, options: Options, *, started: bool) -> list[Pha
     A GPU works at full size throughout. On the CPU most steps see drafts, which cost a tenth but do not
     depend on the last layers: those follow in the full-size steps. A given start needs no common code.
     """
-    drafts = generator.device == "cpu" and generator.draft is not None
+    smaller = generator.draft is not None and generator.draft.size < generator.resolution
+    drafts = smaller and generator.device == "cpu"
     plan = [
         Phase("w", 0 if started else options.w_steps, 2.0, drafts, False),
         Phase("wplus", options.wplus_steps, 1.0, drafts, True),
@@ -201,7 +203,7 @@ def invert(
     consultation: Sequence[str] = (),
     progress=None,
 ) -> Inversion:
-    """Find the code of an aligned photo u1 [R, R, 3], tune the generator to it if asked to, and measure.
+    """Find the code of a `fitted` photo u1 [R, R, 3], tune the generator to it if asked to, and measure.
 
     `start` [1, L, 512] is what an encoder made of the photo, `consultation` holds the path of HFGI's networks
     or none. Raises ValueError for a photo without a face.
@@ -234,6 +236,11 @@ def invert(
         figures,
         draw(photo, panels, rows, strangers=figures["strangers"]),
     )
+
+
+def fitted(photo: NDArray[np.uint8], generator: Generator) -> NDArray[np.uint8]:
+    """An aligned photo u1 [S, S, 3] as the generator would show it: u1 [R, R, 3]."""
+    return pictures.resize(photo[None], generator.resolution)[0]
 
 
 def find_code(generator, likeness: Likeness, options: Options, *, start: NDArray | None, progress) -> Code:
@@ -290,7 +297,7 @@ def columns(inversion: Inversion) -> dict[str, list]:
 
 def checkpoint(inversion: Inversion, facts) -> dict[str, object]:
     """The tuning as it is stored."""
-    return {"delta": inversion.delta, "facts": facts}
+    return {"delta": inversion.delta, "provenance": facts}
 
 
 def load_judges(detector: LandmarkDetector, folder: str | Path, *, device: str) -> Judges:

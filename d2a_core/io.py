@@ -25,6 +25,7 @@ import d2a_core
 
 if TYPE_CHECKING:
     import pyarrow
+    import torch
     import zarr
     from PIL import Image
 
@@ -400,6 +401,44 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         return torch.load(path, weights_only=True, map_location="cpu")
 
 
+def write_safetensors(
+    tensors: Mapping[str, "torch.Tensor"], path: str | Path, *, metadata: Mapping[str, Any]
+) -> None:
+    """Write tensors by name; `metadata` goes in as JSON, key `d2animator`."""
+    import torch
+    from safetensors.torch import save_file
+
+    whole = {  # safetensors refuses what shares its memory
+        name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    # one key only: safetensors writes several in random order
+    text = {METADATA_KEY.decode(): json.dumps(dict(metadata), sort_keys=True)}
+    with atomic_path(path) as part:
+        save_file(whole, part, metadata=text)
+
+
+def is_safetensors(path: str | Path) -> bool:
+    """Whether a file is one of safetensors, whatever its name: eight bytes of length, then JSON."""
+    with Path(path).open("rb") as handle:
+        head = handle.read(9)
+    return head[8:] == b"{" and int.from_bytes(head[:8], "little") < Path(path).stat().st_size
+
+
+def read_safetensors(
+    path: str | Path, remedies: tuple[str, str] = REDO
+) -> tuple[dict[str, "torch.Tensor"], dict[str, Any]]:
+    """Read what `write_safetensors` wrote, tensors and metadata; {} for metadata of another program."""
+    from safetensors import SafetensorError, safe_open
+
+    with _reading(Path(path), remedies):
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = json.loads((file.metadata() or {}).get(METADATA_KEY.decode(), "{}"))
+                return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+        except SafetensorError as error:
+            raise ValueError(str(error)) from error
+
+
 def write_text(text: str, path: str | Path) -> None:
     """Write `text` as UTF-8 with Unix line ends."""
     with atomic_path(path) as part:
@@ -451,6 +490,31 @@ def read_each(paths: Iterable[str | Path], names: Iterable[str]) -> list[dict[st
     """Read the arrays `names` of several stores, one mapping a store."""
     names = list(names)
     return [read_zarr(path, names) for path in paths]
+
+
+def facts(path: str | Path) -> dict[str, Any]:
+    """What a store, a table or a checkpoint says of how it was made; {} where it says nothing."""
+    path = Path(path)
+    if path.suffix == ".parquet":
+        return parquet_metadata(path)
+    return read_checkpoint(path).get("provenance", {}) if path.suffix == ".pt" else zarr_attributes(path)
+
+
+def cached_sha256(path: str | Path, cache: str | Path) -> str:
+    """`sha256` of a file, kept in the JSON file `cache` as long as its path, size and time stay the same."""
+    path, cache = Path(path).absolute(), Path(cache)
+    state = path.stat()
+    stamp = [state.st_size, state.st_mtime_ns]
+    try:
+        known = dict(json.loads(cache.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):  # none yet, or a damaged one
+        known = {}
+    size, time_ns, digest = known.get(str(path), (None, None, None))
+    if [size, time_ns] == stamp:
+        return digest
+    digest = sha256(path)
+    write_json({**known, str(path): [*stamp, digest]}, cache)
+    return digest
 
 
 class ResumeFile:

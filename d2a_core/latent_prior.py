@@ -38,7 +38,7 @@ def fit(generator: Generator) -> LatentPrior:
     """The prior of `generator`, from principal component analysis of sampled w."""
     rng = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
-        w = generator.map(torch.randn(SAMPLES, generator.w_dim, generator=rng))
+        w = generator.map(torch.randn(SAMPLES, generator.z_dim, generator=rng))
     variance, axes = torch.linalg.eigh(torch.cov(w.T))
     deviation = variance.clamp(min=0).sqrt()
     return LatentPrior(w.mean(dim=0), axes, deviation.clamp(min=SMALLEST_DEVIATION * deviation.max()))

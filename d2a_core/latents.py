@@ -15,7 +15,6 @@ def sample(
     count: int,
     seed: int,
     size: int,
-    batch: int = 8,
     progress=None,
 ) -> dict[str, NDArray]:
     """Draw shard number `shard`: `sample_id` [N], `z` and `w` [N, 512], `image` [N, size, size, 3] u1.
@@ -23,11 +22,11 @@ def sample(
     A shard depends on (seed, shard) alone, so adding shards leaves the others as they are.
     """
     rng = torch.Generator().manual_seed(seed * 1_000_003 + shard)
-    z = torch.randn(count, generator.w_dim, generator=rng)
+    z = torch.randn(count, generator.z_dim, generator=rng)
     with torch.no_grad():
         w = generator.map(z)
         images = []
-        for chunk in w.split(batch):
+        for chunk in w.split(generator.batch):
             wplus = broadcast(chunk, generator.num_layers)
             images.append(render(generator, wplus, size))
             if progress is not None:

@@ -54,7 +54,6 @@ def augment(
     plan: Plan,
     *,
     size: int,
-    batch: int = 8,
     progress=None,
 ) -> dict[str, NDArray]:
     """Augment the first faces of a shard `per_source` times each: S sources, A augmentations.
@@ -74,7 +73,6 @@ def augment(
         plan.per_source,
         rng=rng,
         size=size,
-        batch=batch,
         progress=progress,
     )
     return {
@@ -94,10 +92,9 @@ def augment_codes(
     *,
     rng: torch.Generator,
     size: int,
-    batch: int = 8,
     progress=None,
 ) -> dict[str, NDArray]:
-    """Move each W+ [S, 16, 512] `per_source` times and detect the drafts.
+    """Move each W+ [S, K, 512] `per_source` times and detect the drafts.
 
     Returns `weight` [S, A, M], `delta` [S, A, L, 512], `points` [S, A, P, 2] and `found` [S, A].
     """
@@ -106,6 +103,7 @@ def augment_codes(
     vector = torch.from_numpy(basis(directions))
     delta, weight = draw(vector, source[:, : vector.shape[1]], manifold.from_store(directions), rng=rng)
     points, found = [], []
+    batch = generator.batch
     for code, move in zip(source.split(batch), delta.split(batch), strict=True):
         images = rendering.render(generator, rendering.apply(code, move), size)
         detections = detector.detect(images)

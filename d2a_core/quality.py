@@ -3,9 +3,8 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_msssim import ms_ssim
 
-from d2a_core import identity, pictures
+from d2a_core import identity, likeness, pictures
 from d2a_core.generator import Generator, broadcast
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.landmarks import LandmarkDetector
@@ -22,9 +21,9 @@ def psnr(image: NDArray[np.uint8], photo: NDArray[np.uint8]) -> float:
 
 
 def structural_similarity(image: NDArray[np.uint8], photo: NDArray[np.uint8]) -> float:
-    """MS-SSIM (Wang et al. 2003) of two pictures u1 [H, W, 3] of more than 160 px; 1 for equal ones."""
+    """MS-SSIM of two pictures u1 [H, W, 3], 1 for equal ones: see `likeness.structural_similarity`."""
     first, second = (torch.from_numpy(each.copy()).permute(2, 0, 1)[None].double() for each in (image, photo))
-    return ms_ssim(first, second, data_range=255).item()
+    return likeness.structural_similarity(first / 255, second / 255).item()
 
 
 def compare(
@@ -58,7 +57,7 @@ def strangers(generator: Generator, *, detector: LandmarkDetector, embedder: ide
     """Mean cosine between sampled faces, each against the next: what unrelated people score."""
     rng = torch.Generator().manual_seed(STRANGERS_SEED)
     with torch.no_grad():
-        w = generator.map(torch.randn(STRANGERS, generator.w_dim, generator=rng))
+        w = generator.map(torch.randn(STRANGERS, generator.z_dim, generator=rng))
     rows = broadcast(w, generator.num_layers).split(1)
     images = np.concatenate([render(generator, row) for row in rows])
     vectors = embedder.embed(images, detector.detect(images).points)

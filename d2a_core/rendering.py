@@ -11,7 +11,7 @@ from d2a_core.generator import Generator
 
 
 def apply(wplus: Tensor, delta: Tensor) -> Tensor:
-    """W + Δw on the first layers: [N, 16, 512] and [N, L, 512] → [N, 16, 512]."""
+    """W + Δw on the first L of all K layers: [N, K, 512] and [N, L, 512] → [N, K, 512]."""
     moved = wplus.clone()
     moved[:, : delta.shape[1]] += delta
     return moved
@@ -26,7 +26,7 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
 def render(
     generator: Generator, wplus: Tensor, size: int | None = None, **consultation: object
 ) -> NDArray[np.uint8]:
-    """Images u1 [N, R, R, 3] of W+ [N, 16, 512]; `size` asks for drafts.
+    """Images u1 [N, R, R, 3] of W+ [N, K, 512]; `size` asks for drafts.
 
     A generator that takes a `consultation` (see `hfgi`) may be given one.
     """
@@ -40,7 +40,7 @@ def frames(
     delta: Tensor,
     consult: Callable[[Tensor, int], Mapping[str, object]] = lambda moved, index: {},
 ) -> Iterator[NDArray[np.uint8]]:
-    """Full-size frames u1 [R, R, 3] of `wplus` [1 or T, 16, 512] along `delta` [T, L, 512].
+    """Full-size frames u1 [R, R, 3] of `wplus` [1 or T, K, 512] along `delta` [T, L, 512].
 
     One at a time, so that memory does not grow with the clip. `consult` says for the code and the index of a
     frame what else `render` is given.

@@ -73,8 +73,16 @@ def hardware(snakemake: object) -> dict[str, object]:
     return {"device": device(snakemake.resources), "threads": snakemake.threads}
 
 
+def engine(snakemake: object) -> dict[str, object]:
+    """`hardware` and what runs a generator on a CPU, as keyword arguments of whatever loads one.
+
+    The word comes from the config and not from the params: it changes the speed and no result.
+    """
+    return {**hardware(snakemake), "runtime": snakemake.config["generator"]["runtime"]}
+
+
 def device(resources: object) -> str:
-    """Return 'cuda' when `resources.gpu` is at least 1, else 'cpu'.
+    """Return 'cuda' (or Apple's 'mps') when `resources.gpu` is at least 1, else 'cpu'.
 
     Raises ValueError when a GPU is asked for and PyTorch sees none: a silent fall-back would take
     days instead of hours.
@@ -84,12 +92,14 @@ def device(resources: object) -> str:
         return "cpu"
     import torch
 
-    if not torch.cuda.is_available():
-        raise ValueError(
-            f"the resources ask for gpu={gpus} but PyTorch sees no CUDA device; "
-            "install a CUDA build of PyTorch or take gpu out of the profile"
-        )
-    return "cuda"
+    if torch.cuda.is_available():
+        return "cuda"
+    if torch.backends.mps.is_available():
+        return "mps"
+    raise ValueError(
+        f"the resources ask for gpu={gpus} but PyTorch sees no CUDA device; "
+        "install a CUDA build of PyTorch or take gpu out of the profile"
+    )
 
 
 def limit_threads(count: int) -> None:

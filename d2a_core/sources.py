@@ -23,7 +23,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Face:
-    """A source: `wplus` [1, 16, 512], its full-size `image` u1 [R, R, 3] and what was detected on it."""
+    """A source: `wplus` [1, K, 512], its full-size `image` u1 [R, R, 3] and what was detected on it."""
 
     wplus: NDArray[np.float32]
     image: NDArray[np.uint8]
@@ -38,7 +38,7 @@ def code(generator: Generator, *, seed: int, truncation: float) -> Tensor:
     """
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        w = generator.map(torch.randn(1, generator.w_dim, generator=rng))
+        w = generator.map(torch.randn(1, generator.z_dim, generator=rng))
     w = generator.mean_w + truncation * (w - generator.mean_w)
     return broadcast(w, generator.num_layers).cpu()
 

@@ -12,25 +12,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core.generator import MobileStyleGan, broadcast
+from d2a_core.generator import PretrainedGenerator, broadcast
 from d2a_core.likeness import Likeness
 from d2a_core.schedules import rate
 
-FIRST_BLOCK = 3  # of those tuned: features of 64 px and finer
 REACH = 0.5  # share of the way from the pivot to a random face where images must stay (PTI: its α)
 PIVOT_SEED = 20_220_004
 
 
-def tuned_names(generator: MobileStyleGan) -> list[str]:
-    """Parameters of the synthesis network that tuning changes."""
-    blocks = tuple(f"blocks.{index}." for index in range(FIRST_BLOCK, len(generator.synthesis.blocks)))
-    names = [name for name, _ in generator.synthesis.named_parameters()]
-    convolutions = [name for name in names if "style" not in name and ".up." not in name]
-    return [name for name in convolutions if name.startswith(blocks) or name == "to_bands"]
-
-
 def tune(
-    generator: MobileStyleGan,
+    generator: PretrainedGenerator,
     wplus: Tensor,
     likeness: Likeness,
     *,
@@ -39,14 +30,14 @@ def tune(
     locality_weight: float,
     progress=None,
 ) -> dict[str, Tensor]:
-    """Differences of weights that bring the full-size image of `wplus` [1, L, 512] nearer to the photo.
+    """Differences of weights that bring the full-size image of `wplus` [1, L, D] nearer to the photo.
 
     Minimises likeness + locality_weight·‖tuned - original‖₁ of drafts at random codes near the pivot; leaves
     the generator as it was.
     """
     rng = torch.Generator().manual_seed(PIVOT_SEED)
     parameters = dict(generator.synthesis.named_parameters())
-    free = {name: parameters[name] for name in tuned_names(generator)}
+    free = {name: parameters[name] for name in generator.synthesis.tunable}
     before = {name: tensor.detach().clone() for name, tensor in free.items()}
     size = generator.draft.size if generator.draft else None
     nearby = [_neighbour(generator, wplus, rng) for _ in range(steps)]
@@ -73,15 +64,15 @@ def tune(
             tensor.requires_grad_(False)
 
 
-def _neighbour(generator: MobileStyleGan, wplus: Tensor, rng: torch.Generator) -> Tensor:
+def _neighbour(generator: PretrainedGenerator, wplus: Tensor, rng: torch.Generator) -> Tensor:
     """A code between the pivot and a random face."""
     with torch.no_grad():
-        w = generator.map(torch.randn(1, generator.w_dim, generator=rng))
+        w = generator.map(torch.randn(1, generator.z_dim, generator=rng))
     return torch.lerp(wplus.to(w), broadcast(w, generator.num_layers), REACH)
 
 
 @contextmanager
-def applied(generator: MobileStyleGan, delta: Mapping[str, Tensor]) -> Iterator[None]:
+def applied(generator: PretrainedGenerator, delta: Mapping[str, Tensor]) -> Iterator[None]:
     """Add `delta` to the weights inside the block; afterwards they are, to the bit, what they were."""
     parameters = dict(generator.synthesis.named_parameters())
     before = {name: parameters[name].detach().clone() for name in delta}
@@ -92,7 +83,7 @@ def applied(generator: MobileStyleGan, delta: Mapping[str, Tensor]) -> Iterator[
         _set(parameters, before)
 
 
-def apply_delta(generator: MobileStyleGan, delta: Mapping[str, Tensor]) -> None:
+def apply_delta(generator: PretrainedGenerator, delta: Mapping[str, Tensor]) -> None:
     """Add differences of weights, as `tune` returns them; none leave the generator as it is.
 
     Raises ValueError when they belong to another network.

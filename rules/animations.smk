@@ -28,7 +28,8 @@ rule animate:
         mem_mb=3500,
         runtime=120,
     params:
-        generator=config["generator"],
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
         landmarks=config["landmarks"],
         animations=without(config["animations"], "comparison", "paste_back"),
         yaw_limit_deg=config["hfgi"]["yaw_limit_deg"],

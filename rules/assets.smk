@@ -14,6 +14,6 @@ rule fetch_asset:
         mem_mb=1000,
         runtime=30,
     params:
-        asset="{asset}",
+        asset=asset_of,
     script:
         "../workflow_scripts/fetch_asset.py"

@@ -1,13 +1,18 @@
 """Known values, wildcard constraints and helpers of all rules."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
 
+from d2a_core import assets, origins
 from d2a_core.config import check
 from d2a_core.digest import code_digest
+
+# Keys of the section `generator` on which no result depends by themselves.
+INDIRECT = ("name", "checkpoints", "runtime")
 
 try:
     check(
@@ -16,6 +21,9 @@ try:
             (Path(workflow.basedir) / "schemas" / "config.schema.yaml").read_text()
         ),
     )
+    CHOICE = origins.Options(**{key: config["generator"][key] for key in INDIRECT})
+    ORIGIN = origins.find(CHOICE, cache="results/.state/sha256.json")
+    DOWNLOADS = origins.downloads(CHOICE)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -38,6 +46,12 @@ def one_of(names):
 def named(section, name):
     """The entry called `name` of a list in the config."""
     return next(entry for entry in section if entry["name"] == name)
+
+
+def asset_of(wildcards):
+    """A model file to fetch: its name in the table of assets, or a download that the config describes."""
+    download = DOWNLOADS.get(wildcards.asset)
+    return dataclasses.asdict(download) if download else wildcards.asset
 
 
 def performance_of(wildcards):
@@ -122,7 +136,9 @@ METHOD = config["inversion"]["method"]
 ENCODER = [] if METHOD == "optimize" else ["results/inversion/encoder.pt"]
 CONSULTATION = ["results/inversion/hfgi.pt"] if METHOD == "hfgi" else []
 
-GENERATOR = "data/assets/mobilestylegan-ffhq"
+# Ancient: a file that was only touched or moved reruns nothing, another generator has another sha256.
+GENERATOR = ancient(ORIGIN.model)
+DRAFTS = without(config["generator"], *INDIRECT)
 FACE_MODELS = "data/assets/mediapipe-face"
 IDENTITY = "data/assets/dlib-face"
 DRAFT = "results/generator/draft.zarr"
@@ -132,7 +148,8 @@ LANDMARK_TABLES = expand("results/landmarks/{shard}.parquet", shard=SHARDS)
 
 
 wildcard_constraints:
-    asset="[a-z0-9-]+",
+    asset=one_of([*assets.ASSETS, *DOWNLOADS]),
+    generator=one_of([ORIGIN.key]),
     shard=r"\d{5}",
     part=one_of(config["clusters"]["counts"]),
     k=r"\d+",

@@ -20,7 +20,8 @@ rule collect_directions:
         mem_mb=3000,
         runtime=15,
     params:
-        generator=config["generator"],
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
         directions=without(config["directions"], "gallery"),
         clusterings=CLUSTERINGS,
         core=core_digest("collect_directions"),
@@ -50,7 +51,8 @@ rule draw_gallery:
         mem_mb=3000,
         runtime=15,
     params:
-        generator=config["generator"],
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
         gallery=config["directions"]["gallery"],
         core=core_digest("draw_gallery"),
     script:

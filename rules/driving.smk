@@ -18,7 +18,8 @@ rule perform_driver:
         mem_mb=3500,
         runtime=30,
     params:
-        generator=config["generator"],
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
         performance=performance_of,
         core=core_digest("perform_driver"),
     script:

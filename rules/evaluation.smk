@@ -26,7 +26,8 @@ rule evaluate_cross_identity:
         mem_mb=3500,
         runtime=60,
     params:
-        generator=config["generator"],
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
         landmarks=config["landmarks"],
         evaluation=config["evaluation"],
         core=core_digest("evaluate_cross_identity"),

@@ -59,7 +59,8 @@ rule finetune_fan:
         mem_mb=3500,
         runtime=60,
     params:
-        generator=config["generator"],
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
         landmarks=config["landmarks"],
         fan=without(config["fan"], "finetune"),
         finetune=config["fan"]["finetune"],

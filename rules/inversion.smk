@@ -56,7 +56,8 @@ rule train_hfgi:
         mem_mb=4000,
         runtime=120,
     params:
-        generator=config["generator"],
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
         hfgi=config["hfgi"],
         core=core_digest("train_hfgi"),
     script:

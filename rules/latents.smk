@@ -20,7 +20,8 @@ rule sample_latents:
         mem_mb=3000,
         runtime=60,
     params:
-        generator=config["generator"],
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
         shard_size=config["latents"]["shard_size"],
         seed=config["latents"]["seed"],
         core=core_digest("sample_latents"),

@@ -21,7 +21,8 @@ rule augment_latents:
         mem_mb=3000,
         runtime=60,
     params:
-        generator=config["generator"],
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
         landmarks=config["landmarks"],
         plan=PAIR_PLAN,
         core=core_digest("augment_latents"),

@@ -19,7 +19,8 @@ rule sample_source:
         mem_mb=3000,
         runtime=15,
     params:
-        generator=config["generator"],
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
         landmarks=config["landmarks"],
         source=seeded_of,
         core=core_digest("sample_source"),
@@ -81,7 +82,8 @@ rule invert_source:
         mem_mb=6000,
         runtime=30,
     params:
-        generator=config["generator"],
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
         landmarks=config["landmarks"],
         inversion=config["inversion"],
         core=core_digest("invert_source"),

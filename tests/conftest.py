@@ -11,13 +11,27 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="session")
 def assets() -> Path:
     """Folder of the model files; fetched on first use, skipped with the reason when it cannot be."""
-    from d2a_core.assets import AssetError, fetch
+    from d2a_core.assets import AssetError, fetch, named
 
     root = Path(os.environ.get("D2A_ASSETS", ROOT / "data" / "assets"))
     for name in ("mobilestylegan-ffhq", "mediapipe-face", "dlib-face"):
         if not (root / name).is_dir():
             try:
-                fetch(name, root / name)
+                fetch(named(name), root / name)
             except AssetError as error:
                 pytest.skip(str(error))
     return root
+
+
+@pytest.fixture(scope="session")
+def mobile(assets):
+    """Loads MobileStyleGAN, on as many threads as it is told."""
+    from d2a_core.generator import PretrainedGenerator
+    from d2a_core.lineage import Identity
+    from d2a_core.networks import mobile_stylegan
+
+    def load(*, threads: int) -> PretrainedGenerator:
+        networks = mobile_stylegan.load(assets / "mobilestylegan-ffhq")
+        return PretrainedGenerator(*networks, identity=Identity("mobile", "0" * 64), threads=threads)
+
+    return load

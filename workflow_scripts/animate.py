@@ -5,10 +5,10 @@ from d2a_core import animations, hfgi, io, rendering, runtime, video
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    inputs, hardware = snakemake.input, runtime.hardware(snakemake)
+    inputs = snakemake.input
     options = animations.Options(**snakemake.params.animations)
     models = snakemake.params.generator, snakemake.params.landmarks
-    stage = animations.load_stage(*models, inputs, **hardware)
+    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
     code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, driver = (io.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
     rate = video.probe(inputs.video).rate
@@ -20,8 +20,7 @@ def main(snakemake):
         options=options,
         rate=str(rate),
         fan_sha256=io.sha256(inputs.fan),
-        generator=snakemake.params.generator["name"],
-        generator_sha256=io.sha256(inputs.generator),
+        **stage.generator.identity.facts,
     )
     io.write_zarr(snakemake.output.latents, animations.arrays(path), attributes=facts)
     video.write_frames(

@@ -1,11 +1,12 @@
 """Cluster the sampled faces by one facial part."""
 
-from d2a_core import clusters, io, runtime, samples
+from d2a_core import clusters, io, lineage, runtime, samples
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     part, k = snakemake.params.part, int(snakemake.params.k)
+    identity = lineage.shared([*snakemake.input.latents, *snakemake.input.landmarks])
     faces = samples.join(
         io.read_zarrs(snakemake.input.latents, ["sample_id", "w"]),
         io.read_parquets(snakemake.input.landmarks),
@@ -14,7 +15,8 @@ def main(snakemake):
     found = clusters.cluster(
         features, faces.w, k=k, restarts=snakemake.params.restarts, seed=snakemake.params.seed
     )
-    facts = io.provenance(stage="clusters", part=part, k=k, seed=snakemake.params.seed, faces=len(features))
+    plan = {"part": part, "k": k, "seed": snakemake.params.seed, "faces": len(features)}
+    facts = io.provenance(stage="clusters", **plan, **identity.facts)
     arrays = {"centroid": found.centroid, "size": found.size}
     io.write_zarr(snakemake.output.centroids, arrays, attributes=facts)
     columns = {"sample_id": faces.sample_id, "cluster": found.cluster, "distance": found.distance}

@@ -1,6 +1,6 @@
 """Collect, measure and select the directions of all clusterings."""
 
-from d2a_core import directions, generator, io, runtime, samples
+from d2a_core import directions, generator, io, lineage, runtime, samples
 
 
 def main(snakemake):
@@ -13,17 +13,18 @@ def main(snakemake):
     network = generator.load(
         generator.Options(**snakemake.params.generator),
         snakemake.input.generator,
-        **runtime.hardware(snakemake),
+        **runtime.engine(snakemake),
     )
+    lineage.check(network.identity, *snakemake.input.latents, *snakemake.input.clusters)
     clusterings = io.read_each(snakemake.input.clusters, ["centroid"])
     named = dict(zip(snakemake.params.clusterings, clusterings, strict=True))
-    found = directions.distil(named, faces, network.mean_w.numpy(), options)
+    found = directions.distil(named, faces, network.mean_w.cpu().numpy(), options)
     facts = io.provenance(
         stage="directions",
         options=options,
-        generator_sha256=io.sha256(snakemake.input.generator),
         faces=len(faces.w),
         dropped=found.dropped,
+        **network.identity.facts,
     )
     io.write_zarr(snakemake.output.directions, found.arrays, attributes=facts)
     io.write_parquet(found.columns, snakemake.output.catalogue, metadata=facts)

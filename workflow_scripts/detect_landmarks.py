@@ -1,6 +1,6 @@
 """Detect facial landmarks on one shard of sampled images."""
 
-from d2a_core import io, landmarks, runtime
+from d2a_core import io, landmarks, lineage, runtime
 
 
 def main(snakemake):
@@ -17,6 +17,7 @@ def main(snakemake):
         options=options,
         units="points: fractions of the image side, x0 y0 x1 …; yaw, pitch, roll: degrees",
         latents=origin,
+        **lineage.of(snakemake.input.latents).facts,
     )
     io.write_parquet(table, snakemake.output.table, metadata=facts)
     log.info("landmarks images=%d found=%d", len(detections.found), detections.found.sum())

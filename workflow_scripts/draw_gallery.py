@@ -1,6 +1,6 @@
 """Show what the strongest directions do to one face."""
 
-from d2a_core import gallery, generator, io, runtime
+from d2a_core import gallery, generator, io, lineage, runtime
 
 
 def main(snakemake):
@@ -10,9 +10,10 @@ def main(snakemake):
     network = generator.load(
         settings,
         snakemake.input.generator,
-        draft=io.read_zarr(snakemake.input.draft),
-        **runtime.hardware(snakemake),
+        draft=snakemake.input.draft,
+        **runtime.engine(snakemake),
     )
+    lineage.check(network.identity, snakemake.input.directions)
     store = io.read_zarr(snakemake.input.directions)
     catalogue = io.read_parquet(snakemake.input.catalogue).to_pylist()
     picture = gallery.draw(

@@ -5,10 +5,10 @@ from d2a_core import animations, evaluation, identity, io, runtime
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    inputs, hardware = snakemake.input, runtime.hardware(snakemake)
+    inputs = snakemake.input
     options = evaluation.Options(**snakemake.params.evaluation)
     models = snakemake.params.generator, snakemake.params.landmarks
-    stage = animations.load_stage(*models, inputs, **hardware)
+    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
     progress = runtime.Progress(log, "evaluation", options.renders)
     embedder = identity.Embedder(inputs.identity)
     held = evaluation.hold_out(stage, embedder, options, progress)
@@ -18,8 +18,8 @@ def main(snakemake):
         options=options,
         landmarks=snakemake.params.landmarks,
         identity="dlib ResNet, 128-d",
-        generator_sha256=io.sha256(inputs.generator),
         fan_sha256=io.sha256(inputs.fan),
+        **stage.generator.identity.facts,
     )
     io.write_parquet(columns, snakemake.output.table, metadata=facts)
     io.write_image(sheet, snakemake.output.sheet)

@@ -6,9 +6,9 @@ from d2a_core import assets, runtime
 
 
 def main(snakemake):
-    """Fill the output folder with the files of `wildcards.asset`."""
+    """Fill the output folder with the files of `params.asset`."""
     log = runtime.start_log(snakemake.log[0])
-    assets.fetch(snakemake.wildcards.asset, Path(snakemake.output[0]), log=log)
+    assets.fetch(assets.named(snakemake.params.asset), Path(snakemake.output[0]), log=log)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ from d2a_core import animations, fan, finetuning, identity, io, runtime, trainin
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    inputs, hardware = snakemake.input, runtime.hardware(snakemake)
+    inputs, device = snakemake.input, runtime.device(snakemake.resources)
     training_options = fan.Options(**snakemake.params.fan)
     options = finetuning.Options(**snakemake.params.finetune)
     models = snakemake.params.generator, snakemake.params.landmarks
-    stage = animations.load_stage(*models, inputs, **hardware)
+    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
     code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
     points = io.points_array(io.read_parquet(inputs.landmarks))
     directions = io.read_zarr(inputs.directions)
@@ -23,11 +23,11 @@ def main(snakemake):
         core=snakemake.params.core,
         base_sha256=io.sha256(inputs.fan),
         source=io.zarr_attributes(inputs.code),
+        **stage.generator.identity.facts,
     )
     kept = io.ResumeFile("results/.state/finetune_fan", facts)
-    base = fan.load(io.read_checkpoint(inputs.fan), device=hardware["device"])
+    base = fan.load(io.read_checkpoint(inputs.fan), device=device)
     keep = {"resume": kept.read(), "save": kept.write}
-    device = hardware["device"]
     run = finetuning.tune(base, faces, training_options, options, device=device, log=log, **keep)
     checkpoint, history = training.checkpoint(run, facts), training.history_columns(run)
     tuned = fan.load(checkpoint, device=device)

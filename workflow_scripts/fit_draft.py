@@ -1,23 +1,21 @@
 """Fit the readout of the generator's drafts."""
 
-from d2a_core import generator, io, runtime
+from d2a_core import drafts, generator, io, runtime
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     options = generator.Options(**snakemake.params.generator)
-    network = generator.load(options, snakemake.input.generator, **runtime.hardware(snakemake))
-    draft = generator.fit_draft(
+    network = generator.load(options, snakemake.input.generator, **runtime.engine(snakemake))
+    draft = drafts.fit(
         network,
         size=options.draft_size,
         renders=options.draft_renders,
         ridge=options.draft_ridge,
         progress=runtime.Progress(log, "generator", options.draft_renders),
     )
-    facts = io.provenance(
-        stage="generator", options=options, generator_sha256=io.sha256(snakemake.input.generator)
-    )
-    io.write_zarr(snakemake.output.draft, generator.draft_arrays(draft), attributes=facts)
+    facts = io.provenance(stage="generator", options=options, **network.identity.facts)
+    io.write_zarr(snakemake.output.draft, drafts.to_arrays(draft), attributes=facts)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,30 @@
 """Find the code of an aligned photo, and tune the generator to it if asked to."""
 
-from d2a_core import encoder, generator, inversion, io, landmarks, runtime
+from d2a_core import encoder, generator, inversion, io, landmarks, lineage, runtime
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     settings = generator.Options(**snakemake.params.generator)
     options = inversion.Options(**snakemake.params.inversion)
-    hardware = runtime.hardware(snakemake)
-    draft = io.read_zarr(snakemake.input.draft)
-    network = generator.load(settings, snakemake.input.generator, draft=draft, **hardware)
+    inputs, hardware = snakemake.input, runtime.hardware(snakemake)
+    engine = runtime.engine(snakemake)
+    network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
+    lineage.check(network.identity, *inputs.encoder, *inputs.consultation)
     looks = landmarks.Options(**snakemake.params.landmarks)
-    detector = landmarks.load_detector(looks, snakemake.input.models, **hardware)
-    judges = inversion.load_judges(detector, snakemake.input.identity, device=hardware["device"])
-    photo = io.read_image(snakemake.input.photo)
+    detector = landmarks.load_detector(looks, inputs.models, **hardware)
+    judges = inversion.load_judges(detector, inputs.identity, device=hardware["device"])
+    photo = inversion.fitted(io.read_image(inputs.photo), network)
     progress = runtime.Progress(log, "inversion", inversion.steps(options), unit="steps")
-    looked = snakemake.input.encoder, snakemake.input.models, photo
+    looked = inputs.encoder, inputs.models, photo
     begin = encoder.code_of(*looked, num_layers=network.num_layers, **hardware)
-    given = {"start": begin, "consultation": snakemake.input.consultation}
+    given = {"start": begin, "consultation": inputs.consultation}
     found = inversion.invert(network, judges, photo, options, **given, progress=progress)
     facts = io.provenance(
         stage="inversion",
         options=options,
-        photo_sha256=io.sha256(snakemake.input.photo),
-        generator=settings.name,
-        generator_sha256=io.sha256(snakemake.input.generator),
+        photo_sha256=io.sha256(inputs.photo),
+        **network.identity.facts,
     )
     arrays = {"wplus": found.wplus, "loss": found.loss}
     io.write_zarr(snakemake.output.code, arrays, attributes=facts)

@@ -2,18 +2,19 @@
 
 from fractions import Fraction
 
-from d2a_core import generator, io, performances, rendering, runtime, sources, video
+from d2a_core import generator, io, lineage, performances, rendering, runtime, sources, video
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     settings = generator.Options(**snakemake.params.generator)
-    network = generator.load(settings, snakemake.input.generator, **runtime.hardware(snakemake))
+    network = generator.load(settings, snakemake.input.generator, **runtime.engine(snakemake))
+    lineage.check(network.identity, snakemake.input.directions)
     performance = performances.Performance(**snakemake.params.performance)
     store = io.read_zarr(snakemake.input.directions)
     wplus = sources.code(network, seed=performance.seed, truncation=performance.truncation)
     delta = performances.perform(store, wplus, performance)
-    facts = io.provenance(generator=settings.name, generator_sha256=io.sha256(snakemake.input.generator))
+    facts = io.provenance(**network.identity.facts)
     progress = runtime.Progress(log, "driving", len(delta), unit="frames")
     video.write_frames(
         rendering.frames(network, wplus, delta),

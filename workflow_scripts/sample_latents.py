@@ -6,8 +6,8 @@ from d2a_core import generator, io, latents, runtime
 def main(snakemake):
     log = runtime.start(snakemake)
     options = generator.Options(**snakemake.params.generator)
-    draft = io.read_zarr(snakemake.input.draft)
-    network = generator.load(options, snakemake.input.generator, draft=draft, **runtime.hardware(snakemake))
+    inputs, engine = snakemake.input, runtime.engine(snakemake)
+    network = generator.load(options, inputs.generator, draft=inputs.draft, **engine)
     arrays = latents.sample(
         network,
         shard=int(snakemake.wildcards.shard),
@@ -18,10 +18,9 @@ def main(snakemake):
     )
     facts = io.provenance(
         stage="latents",
-        generator=options.name,
-        generator_sha256=io.sha256(snakemake.input.generator),
         seed=snakemake.params.seed,
         shard=int(snakemake.wildcards.shard),
+        **network.identity.facts,
     )
     io.write_zarr(snakemake.output.latents, arrays, attributes=facts)
 

@@ -6,17 +6,15 @@ from d2a_core import generator, io, landmarks, runtime, sources
 def main(snakemake):
     log = runtime.start(snakemake)
     settings = generator.Options(**snakemake.params.generator)
-    hardware = runtime.hardware(snakemake)
-    network = generator.load(settings, snakemake.input.generator, **hardware)
+    network = generator.load(settings, snakemake.input.generator, **runtime.engine(snakemake))
     options = landmarks.Options(**snakemake.params.landmarks)
-    detector = landmarks.load_detector(options, snakemake.input.models, **hardware)
+    detector = landmarks.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
     source = sources.Options(**snakemake.params.source)
     face = sources.sample(network, detector, source)
     facts = io.provenance(
         stage="sources",
         source=source,
-        generator=settings.name,
-        generator_sha256=io.sha256(snakemake.input.generator),
+        **network.identity.facts,
     )
     io.write_zarr(snakemake.output.code, {"wplus": face.wplus}, attributes=facts)
     table = landmarks.table(face.detections, sample_id=[source.seed])

@@ -1,6 +1,6 @@
 """Train the encoder on the sampled faces."""
 
-from d2a_core import encoder, io, runtime, training
+from d2a_core import encoder, io, lineage, runtime, training
 from d2a_core.networks.encoder import Trunk
 
 
@@ -25,6 +25,7 @@ def main(snakemake):
         core=snakemake.params.core,
         models_sha256=io.sha256(snakemake.input.models),
         latents=list(map(io.zarr_attributes, snakemake.input.latents)),
+        **lineage.shared(snakemake.input.latents).facts,
     )
     kept = io.ResumeFile("results/.state/train_encoder", facts)
     run = encoder.start(faces, options, device=device)

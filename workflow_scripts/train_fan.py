@@ -1,6 +1,6 @@
 """Train the facial action network of one group."""
 
-from d2a_core import directions, fan, io, runtime, training
+from d2a_core import directions, fan, io, lineage, runtime, training
 
 
 def main(snakemake):
@@ -15,6 +15,7 @@ def main(snakemake):
         core=snakemake.params.core,
         pairs=list(map(io.sha256, snakemake.input.pairs)),
         directions=io.zarr_attributes(snakemake.input.directions),
+        **lineage.shared([snakemake.input.directions, *snakemake.input.pairs]).facts,
     )
     kept = io.ResumeFile("results/.state/train_fan", facts)
     pairs, validation = fan.split(faces, options)

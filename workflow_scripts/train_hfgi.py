@@ -1,6 +1,6 @@
 """Train the consultation networks of HFGI on the generator's own faces."""
 
-from d2a_core import encoder, generator, hfgi, io, runtime, training
+from d2a_core import encoder, generator, hfgi, io, lineage, runtime, training
 from d2a_core.networks.encoder import Trunk
 
 
@@ -10,9 +10,10 @@ def main(snakemake):
     network = generator.load(
         generator.Options(**snakemake.params.generator),
         snakemake.input.generator,
-        draft=io.read_zarr(snakemake.input.draft),
-        **runtime.hardware(snakemake),
+        draft=snakemake.input.draft,
+        **runtime.engine(snakemake),
     )
+    lineage.check(network.identity, snakemake.input.encoder)
     faces = hfgi.faces(
         network,
         encoder.load(io.read_checkpoint(snakemake.input.encoder), device=network.device),
@@ -25,8 +26,8 @@ def main(snakemake):
         stage="hfgi",
         options=options,
         core=snakemake.params.core,
-        generator_sha256=io.sha256(snakemake.input.generator),
         encoder_sha256=io.sha256(snakemake.input.encoder),
+        **network.identity.facts,
     )
     kept = io.ResumeFile("results/.state/train_hfgi", facts)
     run = hfgi.start(network, faces, options)

@@ -11,19 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from d2a_core.networks.mobile_stylegan import CONSULTED_SHAPE
-
 SLOPE = 0.2  # of every leaky ReLU
 STRIDE = 4  # px of the picture above one cell of the consulted map
 COLOURS = 3 * STRIDE**2
+PICTURE = 64 * STRIDE  # px, side of the pictures that the networks look at
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that shapes the networks."""
+    """Everything that shapes the networks; `channels` are those of the generator's consulted map."""
 
     width: int
     rank: int
+    channels: int
 
 
 class Residual(nn.Module):
@@ -79,7 +79,7 @@ class Alignment(nn.Module):
 class Consultation(nn.Module):
     """Distortion map → scale and shift of the generator's 64 px map."""
 
-    def __init__(self, rank: int) -> None:
+    def __init__(self, rank: int, channels: int) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
             nn.Conv2d(3, 32, 3, padding=1, stride=2),
@@ -89,7 +89,6 @@ class Consultation(nn.Module):
             nn.Conv2d(48, 64, 3, padding=1),
             nn.LeakyReLU(SLOPE),
         )
-        channels = CONSULTED_SHAPE[0]
         self.scale, self.shift = (
             nn.Sequential(nn.Conv2d(64 + COLOURS, rank, 3, padding=1), nn.Conv2d(rank, channels, 1))
             for _ in range(2)
@@ -101,7 +100,7 @@ class Consultation(nn.Module):
     def start_from(self, response: Tensor, basis: Tensor) -> None:
         """Let the shift begin as a linear map of the colours.
 
-        `response` [rank, 48, 3, 3] reads the colours around a cell, `basis` [512, rank] spans the features.
+        `response` [rank, 48, 3, 3] reads the colours around a cell, `basis` [C, rank] spans the features.
         """
         with torch.no_grad():
             self.shift[0].weight.zero_()
@@ -110,7 +109,7 @@ class Consultation(nn.Module):
             self.shift[1].weight[:, : len(response), 0, 0] = basis
 
     def forward(self, distortion: Tensor) -> tuple[Tensor, Tensor]:
-        """[N, 3, 256, 256] → scale and shift, [N, 512, 64, 64] each."""
+        """[N, 3, 256, 256] → scale and shift, [N, C, 64, 64] each."""
         colours = functional.pixel_unshuffle(distortion, STRIDE)
         x = torch.cat((self.encoder(distortion), colours), dim=1)
         return self.scale(x), self.shift(x)
@@ -123,8 +122,8 @@ class Hfgi(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.alignment = Alignment(architecture.width)
-        self.consultation = Consultation(architecture.rank)
+        self.consultation = Consultation(architecture.rank, architecture.channels)
 
     def forward(self, distortion: Tensor, face: Tensor) -> tuple[Tensor, Tensor]:
-        """Distortion map and rendered face [N, 3, 256, 256] → scale and shift, [N, 512, 64, 64] each."""
+        """Distortion map and rendered face [N, 3, 256, 256] → scale and shift, [N, C, 64, 64] each."""
         return self.consultation(self.alignment(distortion, face))

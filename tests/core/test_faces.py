@@ -51,6 +51,13 @@ def test_a_tilted_face_is_found_and_tilted(models, astronaut, degrees):
     assert error < 0.06
 
 
+def test_a_face_that_fills_a_small_picture_is_found_although_its_eyes_are_near(models, astronaut):
+    small = astronaut.crop((120, 0, 330, 210)).resize((64, 64), Image.Resampling.LANCZOS)
+    (face,) = faces.find(np.array(small), models)
+    assert 8 < face.eye_distance < faces.MIN_EYES_PX
+    assert faces.find(_canvas((small, (600, 300))), models) == []
+
+
 def test_all_faces_come_largest_first_however_small_and_far_off_centre(models, astronaut):
     photo = _canvas(
         (astronaut.resize((256, 256), Image.Resampling.LANCZOS), (10, 900)),

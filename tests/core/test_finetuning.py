@@ -43,7 +43,7 @@ DIRECTIONS = {
 class World:
     """A generator and a detector in one: the first two channels of w shift the face."""
 
-    num_layers, w_dim, resolution = 16, 512, 8
+    num_layers, z_dim, w_dim, resolution, batch = 16, 512, 512, 8, 8
     scheme, mean_w = WFLW98, torch.zeros(512)
 
     def __init__(self, blind=False):

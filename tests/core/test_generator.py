@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import generator
+from d2a_core import drafts, generator
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.landmarks import Options, load_detector
 from d2a_core.networks.mobile_stylegan import inverse_haar
@@ -12,14 +12,14 @@ RENDERS = 30  # enough for a draft; the workflow takes twice as many
 
 
 @pytest.fixture(scope="module")
-def network(assets):
+def network(mobile):
     torch.set_num_threads(2)
-    return generator.MobileStyleGan(assets / "mobilestylegan-ffhq", threads=2)
+    return mobile(threads=2)
 
 
 @pytest.fixture(scope="module")
 def drafting(network):
-    network.draft = generator.fit_draft(network, size=256, renders=RENDERS, ridge=1e-4)
+    network.draft = drafts.fit(network, size=256, renders=RENDERS, ridge=1e-4)
     return network
 
 
@@ -120,7 +120,7 @@ def test_a_consultation_of_another_shape_or_for_a_small_draft_is_one_sentence(dr
     scale, shift = _consultation(2)
     with pytest.raises(ValueError, match=r"twice \[1, 512, 64, 64\], not \[2, 512, 64, 64\]"):
         drafting.synthesize(wplus, consultation=(scale, shift))
-    readout, drafting.draft = drafting.draft, generator.Draft(torch.zeros(12, 512), torch.zeros(12), 64)
+    readout, drafting.draft = drafting.draft, drafts.Draft(64, torch.zeros(12, 512), torch.zeros(12))
     try:
         with pytest.raises(ValueError, match="64 px is read before the consulted map"):
             drafting.synthesize(wplus, 64, consultation=(scale[:1], shift[:1]))
@@ -159,8 +159,8 @@ def test_landmarks_on_drafts_stay_near_those_on_full_renders(drafting, assets):
 
 
 def test_draft_survives_storage(drafting):
-    arrays = generator.draft_arrays(drafting.draft)
-    again = generator.draft_from_arrays(arrays)
+    arrays = drafts.to_arrays(drafting.draft)
+    again = drafts.from_arrays(arrays)
     assert torch.equal(again.weight, drafting.draft.weight) and again.size == 256
 
 
@@ -173,10 +173,15 @@ def test_what_the_network_cannot_render_is_one_sentence(drafting, shape, size, w
         drafting.synthesize(torch.zeros(shape), size)
 
 
-@pytest.mark.parametrize("size", [48, 1024, 8])
-def test_impossible_draft_sizes_name_the_possible_ones(size):
-    with pytest.raises(ValueError, match="choose 64, 128, 256 or 512"):
-        generator.draft_blocks(size)
+@pytest.mark.parametrize("size", [48, 8])
+def test_impossible_draft_sizes_name_the_possible_ones(network, size):
+    with pytest.raises(ValueError, match="choose one of 32, 64, 128, 256, 512, 1024"):
+        drafts.check_size(network.synthesis, size)
+
+
+def test_a_draft_larger_than_the_images_is_one_sentence(network):
+    with pytest.raises(ValueError, match="draft_size is 2048 px, .* only 1024 px; set it to 1024 or less"):
+        drafts.check_size(network.synthesis, 2048)
 
 
 def test_mean_w_has_the_published_norm(network):

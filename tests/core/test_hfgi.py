@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import generator, hfgi, training
+from d2a_core import drafts, generator, hfgi, training
 from d2a_core.networks.hfgi import Alignment, Architecture, Consultation, Hfgi
 
 LOG = logging.getLogger("test")
@@ -72,7 +72,7 @@ def test_ssim_of_two_flat_images_is_the_formula():
 
 
 def test_untrained_networks_leave_map_and_generator_alone():
-    networks = Hfgi(Architecture(width=4, rank=8))
+    networks = Hfgi(Architecture(width=4, rank=8, channels=512))
     distortion, face = _smooth(2, 256), _smooth(2, 256, seed=1)
     with torch.no_grad():
         assert torch.equal(networks.alignment(distortion, face), distortion)
@@ -100,7 +100,7 @@ def test_alignment_learns_to_undo_a_known_shift():
 
 def test_the_shift_starts_as_the_linear_map_it_is_given():
     rng = torch.Generator().manual_seed(0)
-    consultation = Consultation(rank=8)
+    consultation = Consultation(rank=8, channels=512)
     response, basis = (
         torch.randn(5, 48, 3, 3, generator=rng),
         torch.randn(512, 5, generator=rng),
@@ -125,10 +125,10 @@ class Killed(Exception):
 
 
 @pytest.fixture(scope="module")
-def network(assets):
+def network(mobile):
     torch.set_num_threads(2)
-    made = generator.MobileStyleGan(assets / "mobilestylegan-ffhq", threads=2)
-    made.draft = generator.fit_draft(made, size=256, renders=8, ridge=1e-4)
+    made = mobile(threads=2)
+    made.draft = drafts.fit(made, size=256, renders=8, ridge=1e-4)
     return made
 
 

@@ -83,6 +83,14 @@ def test_checkpoint_summary_counts_numbers_and_shows_plain_values(tmp_path):
     assert row(text, "step") == ["step", "9"] and row(text, "empty") == ["empty", "{}"]
 
 
+def test_a_generator_tells_its_architecture_and_origin(tmp_path):
+    facts = {"architecture": {"resolution": 64}, "origin": {"name": "mine"}}
+    io.write_safetensors({"w": torch.zeros(2, 3)}, tmp_path / "a.safetensors", metadata=facts)
+    text = describe(tmp_path / "a.safetensors")
+    assert "checkpoint of 1 tensors, 6 numbers" in text
+    assert '{"resolution": 64}' in text and '{"name": "mine"}' in text
+
+
 def test_checkpoint_summary_of_many_tensors_stays_short(tmp_path):
     io.write_checkpoint({f"t{n}": torch.zeros(1) for n in range(50)}, tmp_path / "a.pt")
     text = summary(tmp_path / "a.pt")

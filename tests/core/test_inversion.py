@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import generator, inversion, latent_prior, likeness, quality, sources
+from d2a_core import drafts, inversion, latent_prior, likeness, quality, sources
+from d2a_core.generator import broadcast
 from d2a_core.networks import face_resnet
 from d2a_core.rendering import render
 
@@ -30,7 +31,7 @@ OPTIONS = inversion.Options(
 class Linear:
     """image = first layer @ m + second layer @ n: what every code shows is known on paper."""
 
-    resolution, num_layers, w_dim, device, draft = 4, 2, 4, "cpu", None
+    resolution, num_layers, z_dim, w_dim, device, draft = 4, 2, 4, 4, "cpu", None
 
     def __init__(self):
         rng = torch.Generator().manual_seed(0)
@@ -108,7 +109,7 @@ def test_a_start_at_the_answer_stops_at_the_second_anchor_and_skips_the_common_c
 def test_only_a_cpu_with_drafts_ends_with_full_steps():
     plain = Linear()
     drafting = Linear()
-    drafting.draft = object()
+    drafting.draft = drafts.Draft(2)
     options = _changed(full_steps=3)
     assert [phase.name for phase in inversion.phases(plain, options, started=False)] == ["w", "wplus"]
     assert [(phase.name, phase.drafts) for phase in inversion.phases(drafting, options, started=True)] == [
@@ -117,16 +118,29 @@ def test_only_a_cpu_with_drafts_ends_with_full_steps():
     ]
 
 
+def test_drafts_of_the_full_size_are_not_told_from_it():
+    small = Linear()
+    small.draft = drafts.Draft(small.resolution)
+    phases = inversion.phases(small, _changed(full_steps=3), started=False)
+    assert [(phase.name, phase.drafts) for phase in phases] == [("w", False), ("wplus", False)]
+
+
+def test_a_photo_is_averaged_down_to_the_size_of_the_images():
+    photo = np.zeros((8, 8, 3), np.uint8)
+    photo[::2] = 100
+    assert (inversion.fitted(photo, Linear()) == np.full((4, 4, 3), 50)).all()
+
+
 def test_an_encoder_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="'hfgi', which needs an encoder; choose 'optimize'"):
         inversion.find_code(Linear(), None, _changed(method="hfgi"), start=None, progress=None)
 
 
 @pytest.fixture(scope="module")
-def network(assets):
+def network(mobile):
     torch.set_num_threads(1)
-    found = generator.MobileStyleGan(assets / "mobilestylegan-ffhq", threads=1)
-    blank = generator.Draft(weight=torch.zeros(12, 256), bias=torch.zeros(12), size=256)
+    found = mobile(threads=1)
+    blank = drafts.Draft(weight=torch.zeros(12, 256), bias=torch.zeros(12), size=256)
     found.draft = blank  # anchoring fits it anew
     return found
 
@@ -134,7 +148,7 @@ def network(assets):
 def test_an_anchored_draft_equals_the_full_render_and_has_gradients(network):
     wplus = sources.code(network, seed=3, truncation=1.0)
     full = torch.nn.functional.avg_pool2d(network.synthesize(wplus), 4)
-    anchored = generator.AnchoredDraft(network, wplus)
+    anchored = drafts.AnchoredDraft(network, wplus)
     assert torch.allclose(anchored(wplus), full, atol=1e-4)
     moved = torch.lerp(wplus, sources.code(network, seed=4, truncation=1.0), 0.1)
     there = torch.nn.functional.avg_pool2d(network.synthesize(moved), 4)
@@ -152,7 +166,7 @@ def test_a_few_steps_bring_a_real_face_nearer_than_the_mean_face(network, assets
     near = likeness.Likeness(photo, corners, features, weights=OPTIONS.weights)
     options = _changed(w_steps=15, wplus_steps=0, prior_weight=0.003)
     found = inversion.optimize(network, near, latent_prior.fit(network), options)
-    mean = render(network, generator.broadcast(network.mean_w[None], 16))[0]
+    mean = render(network, broadcast(network.mean_w[None], 16))[0]
     image = render(network, torch.from_numpy(found.wplus))[0]
     assert quality.psnr(image, photo) > quality.psnr(mean, photo) + 2
 

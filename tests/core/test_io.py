@@ -357,3 +357,21 @@ def test_tables_stores_and_pictures_do_not_import_torch(tmp_path):
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_safetensors_give_back_tensors_and_metadata_also_where_they_share_memory(tmp_path):
+    whole = torch.arange(6.0).reshape(2, 3)
+    tensors = {"whole": whole, "turned": whole.T, "row": whole[1], "number": torch.tensor(2.0)}
+    io.write_safetensors(tensors, tmp_path / "a.safetensors", metadata={"side": 3})
+    again, metadata = io.read_safetensors(tmp_path / "a.safetensors")
+    assert metadata == {"side": 3} and again.keys() == tensors.keys()
+    assert all(torch.equal(again[name], tensors[name]) for name in tensors)
+    assert io.is_safetensors(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\x80\x04" + bytes(6) + b"{", b"a short text{"])
+def test_what_is_no_safetensors_file_is_told_and_not_read(tmp_path, data):
+    (tmp_path / "a.safetensors").write_bytes(data)
+    assert not io.is_safetensors(tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match="cannot be read"):
+        io.read_safetensors(tmp_path / "a.safetensors")

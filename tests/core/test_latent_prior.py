@@ -7,7 +7,7 @@ from d2a_core import latent_prior
 class Stretched:
     """w = z · scale, so that the deviations are known."""
 
-    w_dim = 3
+    z_dim = 3
 
     def map(self, z):
         return z * torch.tensor([4.0, 1.0, 1e-6]) + 5

@@ -8,7 +8,7 @@ from d2a_core.landmarks import Detections
 class Flat:
     """A generator whose images are one grey, set by the first channel of w."""
 
-    num_layers, w_dim, resolution = 16, 512, 8
+    num_layers, z_dim, w_dim, resolution, batch = 16, 512, 512, 8, 2
     mean_w = torch.ones(512)
 
     def map(self, z):
@@ -20,7 +20,7 @@ class Flat:
 
 
 def _sample(shard, seed=0):
-    return latents.sample(Flat(), shard=shard, count=5, seed=seed, size=4, batch=2)
+    return latents.sample(Flat(), shard=shard, count=5, seed=seed, size=4)
 
 
 def test_a_shard_repeats_by_seed_and_number_and_others_differ():

@@ -29,6 +29,14 @@ def test_ms_ssim_of_flat_pictures_is_the_luminance_term_of_the_last_scale():
     assert quality.structural_similarity(_flat(100), _flat(150)) == pytest.approx(luminance**0.1333, abs=1e-4)
 
 
+@pytest.mark.parametrize("side", [32, 64, 160])
+def test_ms_ssim_of_small_pictures_is_that_of_enlarged_ones(side):
+    photo, noise = PHOTO[:side, :side], np.random.default_rng(0).integers(-30, 30, (side, side, 3))
+    noisy = (photo.astype(int) + noise).clip(0, 255).astype(np.uint8)
+    assert quality.structural_similarity(photo, photo) == pytest.approx(1)
+    assert 0 < quality.structural_similarity(noisy, photo) < 1
+
+
 def test_ms_ssim_is_one_for_equal_pictures_and_falls_with_noise():
     rng = np.random.default_rng(0)
     noisy = [(PHOTO + rng.normal(0, s, PHOTO.shape)).clip(0, 255).astype(np.uint8) for s in (10, 40)]

@@ -80,10 +80,20 @@ def test_device_without_a_gpu_resource_is_the_cpu(resources):
     assert runtime.device(resources) == "cpu"
 
 
+def test_the_runtime_of_the_generator_comes_from_the_config_and_not_from_the_params():
+    job = SimpleNamespace(
+        resources=SimpleNamespace(), threads=3, config={"generator": {"runtime": "torch"}}, params={}
+    )
+    assert runtime.engine(job) == {"device": "cpu", "threads": 3, "runtime": "torch"}
+
+
 def test_device_with_a_gpu_resource_is_cuda_or_a_sentence(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert runtime.device(SimpleNamespace(gpu=1)) == "cuda"
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    assert runtime.device(SimpleNamespace(gpu=1)) == "mps"
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     with pytest.raises(ValueError, match="gpu=2 but PyTorch sees no CUDA"):
         runtime.device(SimpleNamespace(gpu=2))
 

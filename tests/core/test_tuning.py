@@ -1,17 +1,17 @@
 import pytest
 import torch
 
-from d2a_core import generator, sources, tuning
+from d2a_core import drafts, sources, tuning
 from d2a_core.rendering import render
 
 
 @pytest.fixture(scope="module")
-def network(assets):
+def network(mobile):
     torch.set_num_threads(1)
-    found = generator.MobileStyleGan(assets / "mobilestylegan-ffhq", threads=1)
+    found = mobile(threads=1)
     rng = torch.Generator().manual_seed(0)
     readout = torch.randn(12, 256, generator=rng) / 100
-    found.draft = generator.Draft(weight=readout, bias=torch.zeros(12), size=256)
+    found.draft = drafts.Draft(weight=readout, bias=torch.zeros(12), size=256)
     return found
 
 
@@ -35,7 +35,7 @@ def test_tuning_improves_the_face_and_leaves_the_generator_as_it_was(network, pi
     delta = tuning.tune(network, pivot, _darker, **options)
     assert all(torch.equal(value, before[name]) for name, value in _weights(network).items())
     assert not any(parameter.requires_grad for parameter in network.synthesis.parameters())
-    assert set(delta) == set(tuning.tuned_names(network)) and not any("style" in name for name in delta)
+    assert set(delta) == set(network.synthesis.tunable) and not any("style" in name for name in delta)
     with tuning.applied(network, delta):
         tuned = render(network, pivot)  # the compiled network notices
     assert tuned.mean() < image.mean() - 1

@@ -20,6 +20,7 @@ from d2a_core import (
     hfgi,
     inversion,
     landmarks,
+    origins,
     pairs,
     paste,
     performances,
@@ -27,12 +28,13 @@ from d2a_core import (
     sources,
 )
 from d2a_core.config import check
+from d2a_core.request import merged
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 SCHEMA = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text())
 OPTIONS = {
-    "generator": generator.Options,
+    "generator": (origins.Options, generator.Options),
     "landmarks": landmarks.Options,
     "directions": directions.Options,
     "directions.gallery": gallery.Options,
@@ -53,6 +55,8 @@ def _objects(schema, path=()):
         yield path, schema
         for name, part in schema["properties"].items():
             yield from _objects(part, (*path, name))
+        for part in schema.get("patternProperties", {}).values():
+            yield from _objects(part, path)
     elif "items" in schema:
         yield from _objects(schema["items"], path)
     for form in schema.get("oneOf", []):
@@ -73,6 +77,11 @@ def test_config_passes_its_schema():
     check(CONFIG, SCHEMA)
 
 
+@pytest.mark.parametrize("overlay", ["docs/generators.yaml", "tests/config/stylegan2.yaml"])
+def test_an_overlay_that_names_a_generator_passes_the_schema(overlay):
+    check(merged(CONFIG, yaml.safe_load((ROOT / overlay).read_text())), SCHEMA)
+
+
 def test_schema_is_closed_complete_described_and_without_defaults():
     for path, part in _objects(SCHEMA):
         assert part["additionalProperties"] is False, path
@@ -90,7 +99,10 @@ def test_every_key_of_the_config_is_in_the_schema_and_back():
         ("sources", "face"),
         ("driving", "clips", "name"),
         ("driving", "clips", "path"),
-    }  # no photo and no clip by default
+        ("generator", "checkpoints", "url"),
+        ("generator", "checkpoints", "sha256"),
+        ("generator", "checkpoints", "path"),
+    }  # no photo, no clip and no checkpoint by default
     assert set(_keys(CONFIG)) | users_own == in_schema
 
 
@@ -98,7 +110,9 @@ def test_every_key_of_the_config_is_in_the_schema_and_back():
 def test_options_have_the_keys_of_their_section(section):
     keys = functools.reduce(dict.__getitem__, section.split("."), CONFIG)
     parts = {name.rpartition(".")[2] for name in OPTIONS if name.rpartition(".")[0] == section}
-    assert [field.name for field in fields(OPTIONS[section])] == [key for key in keys if key not in parts]
+    kinds = OPTIONS[section] if isinstance(OPTIONS[section], tuple) else (OPTIONS[section],)
+    names = [field.name for kind in kinds for field in fields(kind)]
+    assert names == [key for key in keys if key not in parts]
 
 
 def test_entries_of_lists_have_the_keys_of_their_class():
@@ -116,6 +130,29 @@ def test_entries_of_lists_have_the_keys_of_their_class():
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
+        (("generator", "name"), 3, "generator.name is 3, but it must be of type string"),
+        (
+            ("generator", "draft_size"),
+            48,
+            "draft_size is 48, but it must be one of 32, 64, 128, ",
+        ),
+        (("generator", "checkpoints", "My GAN"), {"path": "x.pkl"}, "holds the name 'My GAN'; use small"),
+        (("generator", "checkpoints", "ffhq"), {"url": "https://a.org/x.pkl"}, "ffhq lacks the key 'sha256'"),
+        (
+            ("generator", "checkpoints", "ffhq"),
+            {"url": "ftp://a.org/x.pkl", "sha256": None},
+            "ffhq.url is 'ftp://a.org/x.pkl', but it must start with https:// or http://",
+        ),
+        (
+            ("generator", "checkpoints", "ffhq"),
+            {"url": "https://a.org/x.pkl", "sha256": "abc"},
+            "ffhq.sha256 is 'abc', but it must be 64 hexadecimal digits",
+        ),
+        (
+            ("generator", "checkpoints", "own"),
+            {"path": "x.pkl", "size": 64},
+            "own has no key 'size'; known keys are path",
+        ),
         (("latents", "sampels"), 3, "latents has no key 'sampels'; known keys are samples"),
         (("fan", "epochs"), 0, "fan.epochs is 0, but it must be at least 1"),
         (("fan", "epochs"), "ten", "fan.epochs is 'ten', but it must be of type integer"),

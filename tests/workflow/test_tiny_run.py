@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from d2a_core import io, video
+from d2a_core.assets import ASSETS
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "rules", "workflow_scripts", "d2a_core", "schemas", "profiles", "config.yaml")
@@ -82,7 +83,7 @@ def test_the_result_is_a_full_size_video_with_its_provenance(project):
     assert (info.rate, info.frames) == (driver.rate, driver.frames) == (25, 8)
     assert "Synthetic" in info.metadata["comment"]
     facts = json.loads(info.metadata["description"])
-    assert facts["generator_sha256"] == io.sha256(project.folder / "data/assets/mobilestylegan-ffhq")
+    assert facts["generator_sha256"] == ASSETS["mobilestylegan-ffhq"].sha256
     images = [frame.image for frame in video.read_frames(results / "animations" / "anna--performance.mp4")]
     assert min(image.std() for image in images) > 20  # no blank frame
 

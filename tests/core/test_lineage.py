@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from d2a_core import io, lineage
+from d2a_core.lineage import Identity
+
+OURS, OTHER = Identity("ours", "a" * 64), Identity("other", "b" * 64)
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Write an artefact of each kind; returns its path."""
+
+    def write(name, identity):
+        path, facts = tmp_path / name, io.provenance(**(identity.facts if identity else {}))
+        if path.suffix == ".zarr":
+            io.write_zarr(path, {"w": np.zeros(3)}, attributes=facts)
+        elif path.suffix == ".pt":
+            io.write_checkpoint({"provenance": facts}, path)
+        else:
+            io.write_parquet({"w": [1.0]}, path, metadata=facts)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["store.zarr", "fan.pt", "table.parquet"])
+def test_an_artefact_tells_its_generator(made, name):
+    path = made(name, OURS)
+    assert lineage.of(path) == OURS
+    lineage.check(Identity("ours under another name", OURS.sha256), path)
+
+
+def test_an_artefact_of_another_generator_is_refused_with_both_names(made):
+    paths = [made("first.zarr", OURS), made("second.pt", OTHER)]
+    with pytest.raises(ValueError) as caught:
+        lineage.check(OURS, *paths)
+    assert str(caught.value) == (
+        f"{paths[1]} was made with the generator other (bbbbbbbbbbbb) and cannot be used with ours "
+        "(aaaaaaaaaaaa); delete it and snakemake recomputes it, or set generator.name back to other"
+    )
+    with pytest.raises(ValueError, match="second.pt was made with the generator other"):
+        lineage.shared(paths)
+
+
+def test_what_all_artefacts_share_is_their_generator(made):
+    assert lineage.shared([made(f"{number}.zarr", OURS) for number in range(3)]) == OURS
+
+
+def test_an_artefact_that_says_nothing_is_to_be_made_again(made):
+    with pytest.raises(ValueError, match="does not say with which generator it was made; delete it"):
+        lineage.of(made("old.zarr", None))
