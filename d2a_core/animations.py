@@ -45,6 +45,7 @@ class Options:
 
     motion: str
     neutral_s: float | None
+    rest_lips: str
     motion_scale: float
     pose_scale: float
     expression_scale: float
@@ -185,6 +186,7 @@ def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDA
         scale=options.motion_scale,
         pose=options.pose_scale,
         expression=options.expression_scale,
+        rest_lips=options.rest_lips,
         source_angles=io.angles_array(source),
         driver_angles=io.angles_array(driver),
     )

@@ -81,11 +81,17 @@ def load(path: str | Path, *, label: int | None = None) -> Checkpoint:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Put the file's name before what is wrong with it; it may hold values of any type and shape."""
+    """Put the file's name before what is wrong with it; it may hold values of any type and shape.
+
+    Names from the file go into the sentence: what a terminal would obey is shown as an escape.
+    """
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        shown = "".join(
+            sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(error)
+        )
+        raise ValueError(f"{path}: {shown}") from error
     except io.DAMAGE as error:
         raise ValueError(f"{path} is not built like a StyleGAN2 checkpoint; give {KINDS}") from error
 
@@ -237,8 +243,12 @@ def _read_tensorflow(record: Record) -> tuple[State, _Recorded]:
 def _variables(record: object, prefix: str) -> Iterator[tuple[str, np.ndarray]]:
     if not _is_tensorflow(record):
         raise ValueError(f"its {prefix or 'generator'} is not a network of TensorFlow; give {KINDS}")
-    for name, value in record.state.get("variables", ()):
-        yield prefix + name, np.asarray(value)
+    for variable in record.state.get("variables", ()):
+        if len(variable) != 2:
+            raise ValueError(
+                f"a variable of its {prefix or 'generator'} is no pair of name and value; give {KINDS}"
+            )
+        yield prefix + variable[0], np.asarray(variable[1])
     for name, part in (record.state.get("components") or {}).items():
         yield from _variables(part, f"{prefix}{name}/")
 

@@ -91,6 +91,7 @@ def convert(source: Path, target: Path, label: int | None) -> None:
 @click.option("--face", type=int, help="Which face of the photo: 1 the largest, 2 the next, …")
 @click.option("--motion", help="relative (keeps the source's face shape) or absolute (the paper).")
 @click.option("--neutral", type=float, metavar="SECONDS", help="When the driver's face is at rest.")
+@click.option("--rest-lips", help="driver (an open mouth starts closed) or source (as on the photo).")
 @click.option("--motion-scale", type=float, help="Strength of all motion, 1 is the driver's.")
 @click.option("--pose-scale", type=float, help="Strength of the head's turns.")
 @click.option("--expression-scale", type=float, help="Strength of mouth, eyes and brows.")

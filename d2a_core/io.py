@@ -414,7 +414,10 @@ def write_safetensors(
     # one key only: safetensors writes several in random order
     text = {METADATA_KEY.decode(): json.dumps(dict(metadata), sort_keys=True)}
     with atomic_path(path) as part:
+        part.touch()  # save_file would let its owner alone read it, whatever the umask says
+        rights = part.stat().st_mode
         save_file(whole, part, metadata=text)
+        part.chmod(rights)
 
 
 def is_safetensors(path: str | Path) -> bool:

@@ -14,6 +14,9 @@ from d2a_core.smoothing import jitter
 LARGEST_RATIO = 1.5  # between the sizes of two people's parts; more is an error of measurement
 NEIGHBOURS = 2  # frames on either side that must be as neutral: a single one does not win
 WIDE_OPEN = 0.8  # quantile of a clip's eye opening that counts as open
+JAW = 0.75  # share of a closing mouth that the lower lip goes, the upper one goes the rest
+CHIN = 0.7  # of the way of the lower lip that the chin goes
+CHIN_WIDTH = 0.2  # share of the contour on either side of the chin that goes with it
 # Equally far from rest: this turn, gap of the lips, narrowing of the eyes, mean distance from the median
 TURNED_DEGREES, MOUTH_UNIT, EYES_UNIT, SHAPE_UNIT = 10.0, 0.05, 0.06, 0.015
 
@@ -27,6 +30,7 @@ def goal(
     scale: float,
     pose: float,
     expression: float,
+    rest_lips: str,
     source_angles: NDArray | None = None,
     driver_angles: NDArray | None = None,
 ) -> NDArray[np.float32]:
@@ -36,10 +40,15 @@ def goal(
     adds to the source what has changed since the driver's frame `neutral` (None: found automatically), in the
     proportions of the source, so that its own shape stays. Motion is transferred in space: a turn of the
     driver turns the source's head. `pose` multiplies turn, shift and size, `expression` the rest, `scale`
-    both. `*_angles` [.., 3] yaw, pitch, roll of the landmark tables make the turns exact.
+    both. With `rest_lips` "driver", relative motion starts from the source with its mouth no further open
+    than the driver's at rest: a photo that shows its teeth could otherwise never close its mouth, and would
+    be asked to open it further than any face. `*_angles` [.., 3] yaw, pitch, roll of the landmark tables
+    make the turns exact.
     """
     if motion not in ("absolute", "relative"):
         raise ValueError(f"animations.motion is {motion!r}; choose 'absolute' or 'relative'")
+    if rest_lips not in ("driver", "source"):
+        raise ValueError(f"animations.rest_lips is {rest_lips!r}; choose 'driver' or 'source'")
     scheme = scheme_of(driver_points.shape[1])
     source = lift(source_points, scheme, source_angles)
     driver = lift_clip(driver_points, scheme, driver_angles)
@@ -48,6 +57,9 @@ def goal(
         index = neutral_frame(driver_points, driver_angles) if neutral is None else neutral
         start = _frame(driver, index)
         gain = proportions(source.shape[0], start.shape[0], scheme)
+        if rest_lips == "driver":
+            change = closed(source.shape[0], start.shape[0], gain, scheme) - source.shape
+            source = replace(source, shape=source.shape + min(1.0, scale * expression) * change)
     moved = _pose(source, start, driver, amount=scale * pose)
     shape = source.shape + scale * expression * gain * (driver.shape - start.shape)
     shape = _uncrossed(shape, driver.shape, scheme)
@@ -90,6 +102,26 @@ def proportions(source: NDArray, neutral: NDArray, scheme: Scheme) -> NDArray[np
     gain[eyes, 0] = ratio(width([scheme.left_corners, scheme.right_corners]))
     gain[eyes, 1] = ratio(width(scheme.lids))
     return gain
+
+
+def closed(source: NDArray, neutral: NDArray, gain: NDArray, scheme: Scheme) -> NDArray[np.float64]:
+    """The source's shape [P, 3] with its lips no further apart than the driver's at rest, [P, 3].
+
+    The lower lip rises and the chin with it, the upper lip comes down a little; corners stay, so a smile
+    remains one. `gain` [P, 3] are the `proportions` of the two.
+    """
+    upper, lower = map(list, zip(*scheme.lips, strict=True))
+    rest = np.maximum(gain[lower, 1] * (neutral[lower, 1] - neutral[upper, 1]), 0)
+    surplus = np.maximum(source[lower, 1] - source[upper, 1] - rest, 0)
+    left, right = scheme.mouth_corners
+    slit = np.stack((source[left], *(source[upper] + source[lower]) / 2, source[right]))
+    shape, mouth, contour = source.copy(), list(scheme.parts["mouth"]), list(scheme.parts["contour"])
+    excess = np.interp(source[mouth, 0], slit[:, 0], np.pad(surplus, 1))
+    below = source[mouth, 1] > np.interp(source[mouth, 0], slit[:, 0], slit[:, 1])
+    shape[mouth, 1] += np.where(below, -JAW, 1 - JAW) * excess
+    away = np.abs(np.arange(len(contour)) / (len(contour) - 1) - 0.5) / CHIN_WIDTH
+    shape[contour, 1] -= CHIN * JAW * surplus.max() * np.cos(np.pi / 2 * np.minimum(away, 1))
+    return shape
 
 
 def _uncrossed(shape: NDArray, driver: NDArray, scheme: Scheme) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from d2a_core import config, io, video
 KEYS = {  # fields of Request that set a key of the config
     "motion": "animations.motion",
     "neutral": "animations.neutral_s",
+    "rest_lips": "animations.rest_lips",
     "motion_scale": "animations.motion_scale",
     "pose_scale": "animations.pose_scale",
     "expression_scale": "animations.expression_scale",
@@ -42,6 +43,7 @@ class Request:
     face: int | None = None
     motion: str | None = None
     neutral: float | None = None
+    rest_lips: str | None = None
     motion_scale: float | None = None
     pose_scale: float | None = None
     expression_scale: float | None = None

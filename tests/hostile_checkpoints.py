@@ -6,7 +6,9 @@ reader takes or refuses them, within its time and memory. Every writer takes the
 """
 
 import io
+import json
 import pickle
+import pickletools
 import stat
 import struct
 import zipfile
@@ -846,3 +848,94 @@ def flipped(count, seed=0):
             changed[rng.integers(len(data))] ^= 1 << rng.integers(8)
             files[f"{name}-bit-{number}"] = bytes(changed)
     return files
+
+
+def mistaken():
+    """Files whose opcodes are sound, and which have other things where a generator has its parts."""
+    files = {
+        "keys_with_control_characters": pickle.dumps({"a\nb\x1b[31m": 1}),
+        "weights_that_are_numbers": pickle.dumps({"g_ema": {"input.input": 1, 5: 2}}),
+        "weights_that_are_a_list": pickle.dumps({"g_ema": []}),
+        "two_networks": pickle.dumps((1, 2, 3)),
+    }
+    persistent = b"ctorch_utils.persistence\n_reconstruct_persistent_obj\n"
+    for name, facts in PERSISTENT.items():
+        program = b"\x80\x02}" + text("G_ema") + persistent + _program(facts) + b"\x85Rs."
+        files[f"persistent_{name}"] = program
+    for name, state in TENSORFLOW.items():
+        network = b"cdnnlib.tflib.network\nNetwork\n)\x81" + _program(state) + b"b"
+        files[f"tensorflow_{name}"] = b"\x80\x02(" + network * 3 + b"t."
+    return files
+
+
+def _program(value):
+    return pickletools.optimize(pickle.dumps(value, 2))[2:-1]
+
+
+def _module(**state):
+    return {"type": "class", "version": 6, "module_src": "", "class_name": "Generator", "state": state}
+
+
+def _network(**state):
+    return {"version": 4, "name": "Gs", "static_kwargs": {}, "components": {}, "variables": [], **state}
+
+
+PERSISTENT = {
+    "without_facts": {},
+    "facts_that_are_a_number": 5,
+    "state_that_is_a_list": {"class_name": "Generator", "state": []},
+    "class_that_is_a_number": {"class_name": 5, "state": {}},
+    "modules_that_are_a_list": _module(_modules=[1]),
+    "modules_that_are_numbers": _module(_modules={"synthesis": 1}),
+    "parameters_that_are_a_number": _module(_modules={}, _parameters=5, _buffers={}),
+    "parameters_that_are_texts": _module(_modules={}, _parameters={"a": "b"}, _buffers={}),
+    "options_that_are_texts": _module(
+        _modules={}, _parameters={}, _buffers={}, _init_args=(), _init_kwargs={"img_resolution": "x"}
+    ),
+}
+TENSORFLOW = {
+    "without_facts": {},
+    "state_that_is_a_number": 5,
+    "variables_that_are_a_number": _network(variables=5),
+    "variables_that_are_numbers": _network(variables=[1, 2]),
+    "variables_of_three": _network(variables=[("a", 1, 2)]),
+    "variables_without_names": _network(variables=[(1, 2)]),
+    "components_that_are_a_list": _network(components=[]),
+    "components_that_are_numbers": _network(components={"mapping": 5}),
+    "options_that_are_a_list": _network(static_kwargs=[]),
+    "options_of_giant_size": _network(static_kwargs={"resolution": 1 << 60}),
+}
+
+
+def safetensors():
+    """Hostile files in the format of safetensors."""
+
+    def file(header, data=bytes(16)):
+        return struct.pack("<Q", len(header)) + header + data
+
+    def noted(words):
+        return file(json.dumps({"__metadata__": {"d2animator": words}}).encode(), b"")
+
+    entry = b'"a":{"dtype":"F32","shape":[4],"data_offsets":[0,%d]}'
+    one = b"{" + entry % 16 + b"}"
+    ours = {"format": "d2animator StyleGAN2", "origin": {}}
+    return {
+        "header_of_exabytes": struct.pack("<Q", 1 << 60) + b"{}",
+        "header_beyond_the_end": struct.pack("<Q", 1 << 20) + b"{}",
+        "header_that_is_no_json": file(b"cos\nsystem\n"),
+        "deep_header": file(b'{"a":' * 100_000),
+        "offsets_beyond_the_end": file(b"{" + entry % (1 << 40) + b"}"),
+        "overlapping_offsets": file(b"{" + entry % 16 + b"," + (entry % 16).replace(b"a", b"b", 1) + b"}"),
+        "shape_that_overflows": file(one.replace(b"[4]", b"[4294967296,4294967296,4]")),
+        "negative_offsets": file(one.replace(b"[0,", b"[-16,")),
+        "unknown_type": file(one.replace(b"F32", b"O64")),
+        "hole_in_the_data": file(one, bytes(1 << 20)),
+        "facts_that_are_no_json": noted("cos\nsystem\n"),
+        "facts_that_are_a_list": noted("[]"),
+        "deep_facts": noted("[" * 100_000),
+        "architecture_that_is_a_list": noted(json.dumps({**ours, "architecture": []})),
+        "architecture_of_giant_numbers": noted(
+            json.dumps({**ours, "architecture": {"resolution": 1 << 80, "z_dim": -1, "layers": 1 << 60}})
+        ),
+        "architecture_without_tensors": noted(json.dumps({**ours, "architecture": {"resolution": 64}})),
+    }

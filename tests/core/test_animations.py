@@ -113,7 +113,7 @@ def _table(points):
 def test_the_source_is_asked_for_its_own_shape_or_for_the_drivers(motion, shape):
     wider = (REST - [0.5, 0.4]) * [1.2, 1.0] + [0.5, 0.4]  # a driver with another face, shifting sideways
     driver = np.stack([wider + [0.02 * step, 0] for step in (0, 1, 2)]).astype(np.float32)
-    options = animations.Options(motion, 0.04, 1.0, 1.0, 1.0, 0, 2.0, 0.05, 16)
+    options = animations.Options(motion, 0.04, "source", 1.0, 1.0, 1.0, 0, 2.0, 0.05, 16)
     asked = animations.asked(_table(REST[None]), _table(driver), options)
     resting = {"source": REST, "driver": wider}[shape]
     assert asked[1] == pytest.approx(resting + ([0.02, 0] if motion == "absolute" else [0, 0]), abs=2e-3)

@@ -12,6 +12,7 @@ OPTIONS = inversion.Options(
     w_steps=120,
     wplus_steps=120,
     full_steps=0,
+    shared_layers=0,
     learning_rate=0.1,
     least_gain=0.0,
     pixel_weight=1.0,
@@ -44,12 +45,21 @@ class Linear:
         return wplus[:, 0] @ self.m + wplus[:, 1] @ self.n
 
 
+class ThreeLayers(Linear):
+    """Twice the first layer of `Linear`, so that only the sum of the first two shows."""
+
+    num_layers = 3
+
+    def synthesize(self, wplus, size=None):
+        return (wplus[:, 0] + wplus[:, 1]) @ self.m / 2 + wplus[:, 2] @ self.n
+
+
 def _changed(**values):
     return inversion.Options(**{**OPTIONS.__dict__, **values})
 
 
-def _invert(wplus, options=OPTIONS, **rest):
-    network = Linear()
+def _invert(wplus, options=OPTIONS, *, network=None, **rest):
+    network = network or Linear()
     target = network.synthesize(wplus)
 
     def squared(image):
@@ -79,6 +89,15 @@ def test_a_strong_spread_weight_gives_one_code_for_all_layers(wplus):
     apart = _invert(wplus).wplus
     found = _invert(wplus, _changed(spread_weight=1e3)).wplus
     assert np.abs(found[:, 0] - found[:, 1]).max() < 0.05 < np.abs(apart[:, 0] - apart[:, 1]).max()
+
+
+def test_shared_layers_keep_one_code_and_the_others_are_free(wplus):
+    known = wplus[:, [0, 0, 1]]
+    start = known + torch.tensor([0.3, -0.3, 0.0])[:, None]  # the same sum
+    free = _invert(known, network=ThreeLayers(), start=start).wplus
+    shared = _invert(known, _changed(shared_layers=2), network=ThreeLayers(), start=start).wplus
+    assert free == pytest.approx(start.numpy(), abs=0.05)
+    assert shared == pytest.approx(known.numpy(), abs=0.05)
 
 
 def test_a_start_at_the_answer_stops_at_the_second_anchor_and_skips_the_common_code(wplus):

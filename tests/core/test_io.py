@@ -367,6 +367,9 @@ def test_safetensors_give_back_tensors_and_metadata_also_where_they_share_memory
     assert metadata == {"side": 3} and again.keys() == tensors.keys()
     assert all(torch.equal(again[name], tensors[name]) for name in tensors)
     assert io.is_safetensors(tmp_path / "a.safetensors")
+    (tmp_path / "plain").touch()
+    rights = [(tmp_path / name).stat().st_mode for name in ("a.safetensors", "plain")]
+    assert rights[0] == rights[1]  # as the umask says
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"\x80\x04" + bytes(6) + b"{", b"a short text{"])

@@ -8,7 +8,7 @@ from d2a_core.schemes import IBUG68_IN_WFLW98, WFLW98
 
 FACE = template_of(WFLW98)
 MOUTH, EYES = slice(76, 96), slice(60, 76)
-REST = {"neutral": 0, "scale": 1.0, "pose": 1.0, "expression": 1.0}
+REST = {"neutral": 0, "scale": 1.0, "pose": 1.0, "expression": 1.0, "rest_lips": "source"}
 
 
 def another_face():
@@ -108,6 +108,36 @@ def test_motion_has_the_size_of_the_face_that_moves():
     near = np.stack([picture(opened(another_face(), gap), scale=0.5) for gap in (0, 0.2)])
     found = motion.goal(source, near, motion="relative", **REST)
     assert lips(found)[1] - lips(found)[0] == pytest.approx(0.25 * 0.2, rel=0.02)
+
+
+def test_an_open_mouth_starts_closed_behind_a_closed_driver_and_opens_as_far():
+    teeth = opened(another_face(), 0.2)
+    driver = np.stack([picture(opened(FACE, gap)) for gap in (0, 0.3)])
+    kept = motion.goal(picture(teeth)[None], driver, motion="relative", **REST)
+    found = motion.goal(picture(teeth)[None], driver, motion="relative", **(REST | {"rest_lips": "driver"}))
+    at_rest, unit = lips(picture(another_face())[None])[0], 0.25
+    assert lips(kept)[0] == pytest.approx(at_rest + 0.2 * unit, abs=0.004)
+    assert lips(found)[0] == pytest.approx(at_rest, abs=0.004)
+    assert lips(found)[1] - lips(found)[0] == pytest.approx(lips(kept)[1] - lips(kept)[0], abs=0.004)
+    np.testing.assert_allclose(found[:, [76, 82]], kept[:, [76, 82]], atol=1e-3)  # a smile stays one
+    assert found[0, 16, 1] < kept[0, 16, 1] - 0.01  # the chin comes up
+    np.testing.assert_allclose(found[:, :9], kept[:, :9], atol=1e-3)
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.1])
+def test_a_mouth_no_further_open_than_the_drivers_stays_as_it_is(gap):
+    source, driver = picture(opened(another_face(), gap))[None], picture(opened(another_face(), 0.1))[None]
+    found = motion.goal(source, driver, motion="relative", **(REST | {"rest_lips": "driver"}))
+    np.testing.assert_allclose(found, source, atol=1e-3)
+    teeth = picture(opened(another_face(), 0.3))[None]
+    still = REST | {"rest_lips": "driver", "expression": 0.0}
+    np.testing.assert_allclose(motion.goal(teeth, driver, motion="relative", **still), teeth, atol=1e-3)
+
+
+def test_unknown_rest_lips_name_the_known_ones():
+    face = picture(FACE)[None]
+    with pytest.raises(ValueError, match="animations.rest_lips is 'mine'; choose 'driver' or 'source'"):
+        motion.goal(face, face, motion="relative", **(REST | {"rest_lips": "mine"}))
 
 
 def test_pose_and_expression_are_scaled_apart():
