@@ -44,13 +44,24 @@ def in_batches(network: Callable[..., Tensor], inputs: Sequence[Tensor], *, batc
     """
     parts, done, count = [], 0, len(inputs[0])
     while done < count:
-        try:
-            parts.append(network(*(tensor[done : done + batch] for tensor in inputs)))
-        except torch.OutOfMemoryError:
-            if min(batch, count - done) == 1:
-                raise
+        part = _attempt(network, [tensor[done : done + batch] for tensor in inputs])
+        if part is None:
             batch = min(batch, count - done) // 2
             torch.cuda.empty_cache()
         else:
+            parts.append(part)
             done += batch
     return torch.cat(parts), batch
+
+
+def _attempt(network: Callable[..., Tensor], rows: Sequence[Tensor]) -> Tensor | None:
+    """Output for some rows, None when they do not fit.
+
+    A function of its own: while an error is handled, its frames hold the memory that is to be freed.
+    """
+    try:
+        return network(*rows)
+    except torch.OutOfMemoryError:
+        if len(rows[0]) == 1:
+            raise
+        return None
