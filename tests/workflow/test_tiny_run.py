@@ -1,20 +1,15 @@
 """The whole workflow on the real generator with a few dozen faces, then what an edit reruns."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_project import Project
 
 from d2a_core import io, video
 from d2a_core.assets import ASSETS
 
-ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "rules", "workflow_scripts", "d2a_core", "schemas", "profiles", "config.yaml")
 EVALUATION = {"evaluate_cross_identity", "summarize_evaluation"}
 FROM_FAN = EVALUATION | {"train_fan", "animate", "compare_motion", "measure_animation"}
 FROM_CLUSTERS = FROM_FAN | {
@@ -24,49 +19,9 @@ FROM_CLUSTERS = FROM_FAN | {
 pytestmark = pytest.mark.slow
 
 
-class Project:
-    """A copy of the project, so that its code can be edited."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def snakemake(self, *options, targets=(), configs=("tiny.yaml",)):
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *options]
-        done = subprocess.run(
-            [*command, "--configfile", *configs, "--", *targets],
-            cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(self.folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-        return done.stdout + done.stderr
-
-    def due(self):
-        """Names of the rules that a run would execute now."""
-        shown = self.snakemake("--dry-run", "--quiet", "rules", "--summary")
-        return {line.split("\t")[2] for line in shown.splitlines() if line.endswith("update pending")}
-
-    def edit(self, path, old, new):
-        """Replace text in a file; returns a function that puts it back."""
-        target = self.folder / path
-        before = target.read_text()
-        assert old in before
-        target.write_text(before.replace(old, new))
-        return lambda: target.write_text(before)
-
-
 @pytest.fixture(scope="module")
 def project(assets, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    for part in PARTS:
-        source = ROOT / part
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
-    for config in (ROOT / "tests" / "config").glob("*.yaml"):
-        shutil.copy(config, folder)
-    shutil.copytree(assets, folder / "data" / "assets")
-    project = Project(folder)
+    project = Project(tmp_path_factory.mktemp("project"), assets, "tiny.yaml")
     project.snakemake()
     return project
 
@@ -162,17 +117,9 @@ def test_an_edit_reruns_exactly_what_depends_on_it(project, path, old, new, due)
 
 def test_the_command_animates_another_face_and_reuses_every_shared_stage(project):
     words = "animate --source seed:21 --driving results/driving/performance.mp4 --output ben.mp4 --cores 2"
-    done = subprocess.run(
-        [sys.executable, "-c", "from d2a_core.cli import main; main()"]
-        + [*words.split(), "--configfile", "tiny.yaml"],
-        cwd=project.folder,
-        env=os.environ | {"PYTHONPATH": str(project.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    stages = [line[2:24].strip() for line in done.stderr.splitlines() if line.startswith("✓")]
+    program = "from d2a_core.cli import main; main()"
+    said = project.run("-c", program, *words.split(), "--configfile", "tiny.yaml")
+    stages = [line[2:24].strip() for line in said.splitlines() if line.startswith("✓")]
     assert sorted(stages) == ["animate", "compare motion", "sample source", "track driving"]
     info = video.probe(project.folder / "ben.mp4")
     assert (info.width, info.height, info.frames) == (1024, 1024, 8)

@@ -1,0 +1,55 @@
+"""A copy of the project in which the whole workflow runs with a few dozen faces."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("Snakefile", "rules", "workflow_scripts", "d2a_core", "schemas", "profiles", "config.yaml")
+
+
+class Project:
+    """A copy of the project, whose code can be edited; `configs` are laid over its config by default."""
+
+    def __init__(self, folder, assets, *configs):
+        self.folder, self.configs = folder, configs
+        for part in PARTS:
+            source = ROOT / part
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
+        for config in (ROOT / "tests" / "config").glob("*.yaml"):
+            shutil.copy(config, folder)
+        shutil.copytree(assets, folder / "data" / "assets")
+
+    def run(self, *words):
+        """What Python says when it runs these words on the code of the copy."""
+        paths = (str(self.folder), os.environ.get("PYTHONPATH", ""))
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+        return done.stdout + done.stderr
+
+    def snakemake(self, *options, targets=(), configs=None):
+        """What Snakemake says."""
+        command = ["-m", "snakemake", "--cores", "2", *options]
+        return self.run(*command, "--configfile", *(configs or self.configs), "--", *targets)
+
+    def due(self, *, configs=None):
+        """Names of the rules that a run would execute now."""
+        shown = self.snakemake("--dry-run", "--quiet", "rules", "--summary", configs=configs)
+        return {line.split("\t")[2] for line in shown.splitlines() if line.endswith("update pending")}
+
+    def edit(self, path, old, new):
+        """Replace text in a file; returns a function that puts it back."""
+        target = self.folder / path
+        before = target.read_text()
+        assert old in before
+        target.write_text(before.replace(old, new))
+        return lambda: target.write_text(before)
