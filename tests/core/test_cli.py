@@ -61,7 +61,7 @@ def test_interrupt_ends_with_130(run, monkeypatch):
 @pytest.mark.parametrize("names", [[], ["dlib-face"]])
 def test_fetch_puts_each_asset_into_a_folder_of_its_name(run, monkeypatch, tmp_path, names):
     fetched = []
-    monkeypatch.setattr(assets, "fetch", lambda name, folder, log: fetched.append((name, folder)))
+    monkeypatch.setattr(assets, "fetch", lambda asset, folder, log: fetched.append((asset.name, folder)))
     assert run("fetch", *names, "--folder", tmp_path).exit_code == 0
     assert fetched == [(name, tmp_path / name) for name in names or assets.ASSETS]
 
