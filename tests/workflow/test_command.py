@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from d2a_core import command, io, video
@@ -19,7 +20,6 @@ from d2a_core.cli import main
 from d2a_core.request import Request
 
 ROOT = Path(__file__).parents[2]
-SOURCE_NAME = re.compile(r"pattern: (\S+)")
 SNAKEFILE = """
 configfile: f"{workflow.basedir}/config.yaml"
 
@@ -310,8 +310,9 @@ def test_names_follow_the_content_of_files(place):
     assert seeded["sources"] == [{"name": "seed-21", "seed": 21, "truncation": 0.7}]
     assert "animations" not in seeded
     assert plan(motion="absolute").overlay["animations"] == {"motion": "absolute"}
-    pattern = SOURCE_NAME.search((ROOT / "schemas" / "config.schema.yaml").read_text())[1]
-    assert re.match(pattern, entry["name"])
+    schema = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text())
+    for form in schema["properties"]["sources"]["items"]["oneOf"]:
+        assert re.match(form["properties"]["name"]["pattern"], entry["name"])
 
 
 def test_a_wrong_option_is_one_line(run):
