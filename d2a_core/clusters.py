@@ -20,18 +20,19 @@ class Clustering:
     size: NDArray[np.int64]
 
 
-def features(faces: Samples, *, part: str) -> NDArray[np.float32]:
+def features(faces: Samples, *, part: str, pose_normalisation: bool = True) -> NDArray[np.float32]:
     """What k-means sees of one facial part: [N, 2·P'].
 
     `all` keeps the 196 raw coordinates of the paper. On raw points the mouth or the eyes would find yaw
     again, so a part is taken after pose normalisation: turned to the front, about its own centre, and
-    without what head angles still explain of it, because a detected depth is never exact.
+    without what head angles still explain of it, because a detected depth is never exact. Without it the
+    part's raw points are clustered.
     """
     parts = faces.scheme.parts
     if part not in parts:
         raise ValueError(f"clusters.counts names the part {part!r}; choose from {', '.join(parts)}")
-    if part == POSE_PART:
-        return faces.points.reshape(len(faces.points), -1)
+    if part == POSE_PART or not pose_normalisation:
+        return faces.points[:, list(parts[part])].reshape(len(faces.points), -1)
     chosen = faces.canonical[:, list(parts[part])]
     centred = (chosen - chosen.mean(axis=1, keepdims=True)).reshape(len(chosen), -1)
     return without_pose(centred, faces.angles)

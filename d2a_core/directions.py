@@ -32,6 +32,9 @@ ATTRIBUTES = (
 class Options:
     """Config section `directions`."""
 
+    method: str
+    components: int
+    svm_share: float
     layers: int
     layer_groups: int
     ica_above: int
@@ -45,7 +48,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Directions of one clustering: `vector` [m, 512], `name` and `share` of the centroids' spread [m]."""
+    """Directions of one origin: `vector` [m, 512], `name` [m], `share` [m] of what the origin explains."""
 
     vector: NDArray[np.float32]
     name: list[str]
@@ -192,20 +195,13 @@ def basis(store: Mapping[str, NDArray]) -> NDArray[np.float32]:
 
 
 def distil(
-    clusterings: Mapping[str, Mapping[str, NDArray]],
-    faces: Samples,
-    mean_w: NDArray,
-    options: Options,
+    candidates: Mapping[str, Candidates], faces: Samples, mean_w: NDArray, options: Options
 ) -> Distilled:
-    """Collect the directions of all clusterings, measure, orient and select them.
+    """Measure, orient and select the directions of all origins.
 
-    `clusterings` maps `{part}-k{k}` to its store with `centroid` [k, 512]. Stored: `vector` [M, layers, 512],
-    the ball of `manifold.measure`, `effect` [M, A] on the `ATTRIBUTES` and their `deviation` [A].
+    `candidates` maps `{part}-k{k}` to what `direction_methods.find` found there. Stored: `vector` [M, layers,
+    512], the ball of `manifold.measure`, `effect` [M, A] on the `ATTRIBUTES` and their `deviation` [A].
     """
-    candidates = {
-        key: collect(store["centroid"], ica_above=options.ica_above, seed=options.seed)
-        for key, store in clusterings.items()
-    }
     vector = np.concatenate([found.vector for found in candidates.values()])
     effect, strength, deviation = measure(vector, faces)
     sign = orient(effect, deviation)

@@ -25,6 +25,7 @@ class Options:
     """Config section `fan`."""
 
     output: str
+    input: str
     heatmap_size: int
     heatmap_sigma: float
     frequencies: int
@@ -109,6 +110,8 @@ def build(options: Options, *, points: int, vector: Tensor) -> Fan:
     """An untrained FAN for `vector` [M, L, D]; the weights follow `options.seed`."""
     if options.output not in ("coefficients", "direct"):
         raise ValueError(f"fan.output is {options.output!r}; choose 'coefficients' or 'direct'")
+    if options.input not in ("heatmaps", "coordinates"):
+        raise ValueError(f"fan.input is {options.input!r}; choose 'heatmaps' or 'coordinates'")
     architecture = Architecture(
         points=points,
         layers=vector.shape[1],
@@ -119,6 +122,7 @@ def build(options: Options, *, points: int, vector: Tensor) -> Fan:
         width=options.width,
         depth=options.depth,
         dropout=options.dropout,
+        input=options.input,
         w_dim=vector.shape[2],
     )
     with torch.random.fork_rng(devices=[]):

@@ -96,6 +96,10 @@ class Synthesizer(Protocol):
         """The map that a consultation refines, [N, *consulted_shape]."""
         ...
 
+    def style_weights(self, layers: int) -> Tensor:
+        """Weights [C, w_dim] of the styles that the first `layers` layers of W+ make."""
+        ...
+
 
 class PretrainedGenerator:
     """A generator made of a mapping and a synthesis network.
@@ -142,6 +146,10 @@ class PretrainedGenerator:
     def map(self, z: Tensor) -> Tensor:
         """[N, z_dim] standard normal → w [N, w_dim]."""
         return self.mapping(z.to(self.device))
+
+    def style_weights(self, layers: int) -> Tensor:
+        """Weights [C, w_dim] of the styles that the first `layers` layers of W+ make."""
+        return self.synthesis.style_weights(layers).cpu()
 
     def synthesize(
         self, wplus: Tensor, size: int | None = None, *, consultation: Consultation | None = None

@@ -23,6 +23,7 @@ rule cluster_landmarks:
     params:
         part="{part}",
         k="{k}",
+        pose_normalisation=config["clusters"]["pose_normalisation"],
         restarts=config["clusters"]["restarts"],
         seed=config["clusters"]["seed"],
         core=core_digest("cluster_landmarks"),

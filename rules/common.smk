@@ -113,7 +113,10 @@ PAIR_PLAN = {
     name: config["pairs"][name] for name in ("sources_per_shard", "per_source", "seed")
 }
 CLUSTERINGS = [
-    f"{part}-k{k}" for part, ks in config["clusters"]["counts"].items() for k in ks
+    f"{part}-k{k}"
+    for part, ks in config["clusters"]["counts"].items()
+    for k in ks
+    if config["directions"]["method"] == "clusters"
 ]
 SEEDED = [source["name"] for source in config["sources"] if "seed" in source]
 PHOTOS = [source["name"] for source in config["sources"] if "image" in source]

@@ -2,7 +2,7 @@
 
 
 rule collect_directions:
-    """Collect, measure and select the directions of all clusterings."""
+    """Collect, measure and select directions, from the clusters or by another method."""
     input:
         generator=GENERATOR,
         latents=LATENT_STORES,

@@ -6,16 +6,18 @@ from d2a_core import clusters, io, lineage, runtime, samples
 def main(snakemake):
     log = runtime.start(snakemake)
     part, k = snakemake.params.part, int(snakemake.params.k)
+    normalised = snakemake.params.pose_normalisation
     identity = lineage.shared([*snakemake.input.latents, *snakemake.input.landmarks])
     faces = samples.join(
         io.read_zarrs(snakemake.input.latents, ["sample_id", "w"]),
         io.read_parquets(snakemake.input.landmarks),
     )
-    features = clusters.features(faces, part=part)
+    features = clusters.features(faces, part=part, pose_normalisation=normalised)
     found = clusters.cluster(
         features, faces.w, k=k, restarts=snakemake.params.restarts, seed=snakemake.params.seed
     )
     plan = {"part": part, "k": k, "seed": snakemake.params.seed, "faces": len(features)}
+    plan["pose_normalisation"] = normalised
     facts = io.provenance(stage="clusters", **plan, **identity.facts)
     arrays = {"centroid": found.centroid, "size": found.size}
     io.write_zarr(snakemake.output.centroids, arrays, attributes=facts)

@@ -1,6 +1,6 @@
-"""Collect, measure and select the directions of all clusterings."""
+"""Collect, measure and select directions, from the clusters or by another method."""
 
-from d2a_core import directions, generator, io, lineage, runtime, samples
+from d2a_core import direction_methods, directions, generator, io, lineage, runtime, samples
 
 
 def main(snakemake):
@@ -18,7 +18,8 @@ def main(snakemake):
     lineage.check(network.identity, *snakemake.input.latents, *snakemake.input.clusters)
     clusterings = io.read_each(snakemake.input.clusters, ["centroid"])
     named = dict(zip(snakemake.params.clusterings, clusterings, strict=True))
-    found = directions.distil(named, faces, network.mean_w.cpu().numpy(), options)
+    candidates = direction_methods.find(named, faces, network, options)
+    found = directions.distil(candidates, faces, network.mean_w.cpu().numpy(), options)
     facts = io.provenance(
         stage="directions",
         options=options,

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 class Architecture:
     """Sizes of a FAN; a checkpoint holds them as plain values.
 
-    `points` landmarks, `layers` of W+ moved, `directions` M (0: Δw is predicted directly).
+    `points` landmarks, `layers` of W+ moved, `directions` M (0: Δw is predicted directly). `input` is what
+    the network sees of the landmarks, `heatmaps` or `coordinates`.
     """
 
     points: int
@@ -23,6 +24,7 @@ class Architecture:
     width: int
     depth: int
     dropout: float = 0.0
+    input: str = "heatmaps"
     w_dim: int = 512
 
 
@@ -65,6 +67,7 @@ class HeatmapReadout(nn.Module):
     def __init__(self, size: int, sigma: float, frequencies: int):
         super().__init__()
         rows, columns = cosine_waves(size, frequencies)
+        self.features = len(rows)
         self.rows, self.columns = nn.Parameter(rows), nn.Parameter(columns)
         self.sigma = sigma
 
@@ -73,6 +76,16 @@ class HeatmapReadout(nn.Module):
         gauss = gaussians(points, size=self.rows.shape[1], sigma=self.sigma)
         read = (gauss[:, :, 1] @ self.rows.T) * (gauss[:, :, 0] @ self.columns.T)
         return read / (2 * math.pi * self.sigma**2)
+
+
+class CoordinateReadout(nn.Module):
+    """The landmarks themselves: what is lost when FAN sees numbers and no maps."""
+
+    features = 2
+
+    def forward(self, points: Tensor) -> Tensor:
+        """[N, P, 2] → [N, P, 2]."""
+        return points
 
 
 class Residual(nn.Module):
@@ -101,10 +114,11 @@ class Fan(nn.Module):
         """`vector` [M, L, 512] is required when `architecture.directions` is not 0."""
         super().__init__()
         self.architecture = architecture
-        self.readout = HeatmapReadout(
-            architecture.heatmap_size, architecture.heatmap_sigma, architecture.frequencies
-        )
-        features = 2 * architecture.points * len(self.readout.rows)
+        a = architecture
+        heatmaps = a.input == "heatmaps"
+        maps = a.heatmap_size, a.heatmap_sigma, a.frequencies
+        self.readout = HeatmapReadout(*maps) if heatmaps else CoordinateReadout()
+        features = 2 * a.points * self.readout.features
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("deviation", torch.ones(features))
         self.dropout = nn.Dropout(architecture.dropout)

@@ -158,6 +158,14 @@ class SynthesisNetwork(nn.Module):
         block, layer = self.blocks[CONSULTED], wplus[:, 2 * CONSULTED + 1]
         return block.first_map(self.hidden(wplus, CONSULTED), layer)
 
+    def style_weights(self, layers: int) -> Tensor:
+        """Weights [C, 512] of the styles that the first `layers` layers of W+ make, all channels."""
+        affines = [(0, self.first.style)]
+        for index, block in enumerate(self.blocks):
+            affines += [(2 * index + 1, block.up), (2 * index + 1, block.conv1.style)]
+            affines += [(2 * index + 2, block.conv2.style)]
+        return torch.cat([affine.weight.detach() for layer, affine in affines if layer < layers])
+
     @property
     def tunable(self) -> list[str]:
         """Parameters that pivotal tuning may change: late convolutions, no styles."""

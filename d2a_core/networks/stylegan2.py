@@ -395,6 +395,13 @@ class SynthesisNetwork(nn.Module):
         side, channels = 4 << CONSULTED, self.architecture.channels
         return (channels[CONSULTED], side, side) if self.resolution >= side else None
 
+    def style_weights(self, layers: int) -> Tensor:
+        """Weights [C, w_dim] of the styles that the first `layers` layers give to convolutions."""
+        affines = [self._block(0).conv1.affine]
+        for index in range(1, len(self.architecture.resolutions)):
+            affines += [self._block(index).conv0.affine, self._block(index).conv1.affine]
+        return torch.cat([affine.weight.detach() for affine in affines[:layers]])
+
     @property
     def tunable(self) -> list[str]:
         """Parameters that pivotal tuning may change: convolutions from 64 px upwards, no styles, no noise."""

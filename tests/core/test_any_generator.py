@@ -240,3 +240,15 @@ def test_no_part_of_a_stage_may_be_of_another_generator(tmp_path, wrong):
     inputs = SimpleNamespace(generator=model, models=None, **paths | {"tuning": [paths["tuning"]]})
     with pytest.raises(ValueError, match=rf"{wrong}\.\w+ was made with the generator other .* with mine"):
         animations.load_stage(asdict(OPTIONS), LANDMARKS, inputs, **HARDWARE)
+
+
+@pytest.mark.parametrize("layers", [1, 5])
+def test_style_weights_say_what_a_step_in_the_first_layers_does_to_the_styles(layers):
+    network = _generator(64)
+    blocks = [network.synthesis.b4.conv1, network.synthesis.b8.conv0, network.synthesis.b8.conv1]
+    blocks += [network.synthesis.b16.conv0, network.synthesis.b16.conv1]
+    step = torch.randn(1, 16, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        styles = [(block.affine(step) - block.affine(0 * step)) / block.affine.gain for block in blocks]
+    expected = torch.cat(styles[:layers], dim=1)[0]
+    assert torch.allclose(network.style_weights(layers) @ step[0], expected, atol=1e-5)

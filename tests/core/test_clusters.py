@@ -58,3 +58,9 @@ def test_all_is_the_raw_points_of_the_paper():
 def test_an_unknown_part_names_the_known_ones():
     with pytest.raises(ValueError, match="part 'ears'; choose from all, contour"):
         clusters.features(_faces(np.zeros((1, 98, 2)), np.zeros((1, 98, 2))), part="ears")
+
+
+def test_without_pose_normalisation_a_part_is_its_raw_points():
+    points = np.random.default_rng(0).random((3, 98, 2))
+    raw = clusters.features(_faces(points, points * 0), part="nose", pose_normalisation=False)
+    assert np.array_equal(raw, points[:, 51:60].reshape(3, -1))

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
+from directions_of_faces import OPTIONS, made_faces
 
 from d2a_core import directions
-from d2a_core.mean_face import template_of
-from d2a_core.samples import Samples
-from d2a_core.schemes import WFLW98
 
 
 def test_few_clusters_give_every_pairwise_difference():
@@ -83,39 +81,18 @@ def test_of_two_ways_to_the_same_effect_steering_takes_the_shorter():
 
 @pytest.fixture
 def faces():
-    """600 faces: the first coordinate of w shifts the mouth's lower lip, the second turns the head."""
-    rng = np.random.default_rng(0)
-    w = rng.normal(size=(600, 24)).astype(np.float32)
-    points = np.repeat(template_of(WFLW98)[None, :, :2], 600, axis=0)
-    points[:, [93, 94, 95], 1] += 0.02 * w[:, :1]
-    canonical = points.astype(np.float32)
-    angles = np.zeros((600, 3), np.float32)
-    angles[:, 0] = 10 * w[:, 1]
-    turned = 0.35 * points + np.array([0.5, 0.5]) + 0.01 * w[:, 1, None, None] * np.array([1, 0])
-    return Samples(np.arange(600), w, turned.astype(np.float32), canonical, angles)
-
-
-OPTIONS = directions.Options(
-    layers=8,
-    layer_groups=4,
-    ica_above=6,
-    duplicate_cosine=0.95,
-    min_displacement=0.001,
-    unit_norm=3.0,
-    radius_quantile=0.95,
-    reach=0.6,
-    seed=0,
-)
+    return made_faces()
 
 
 def test_distilled_directions_carry_their_measured_effect(faces):
     high, low = faces.w[:, 0] > 0, faces.w[:, 0] <= 0
     right, left = faces.w[:, 1] > 0, faces.w[:, 1] <= 0
-    stores = {
-        "mouth-k2": {"centroid": np.stack([faces.w[low].mean(0), faces.w[high].mean(0)])},
-        "all-k2": {"centroid": np.stack([faces.w[left].mean(0), faces.w[right].mean(0)])},
+    centroids = {
+        "mouth-k2": np.stack([faces.w[low].mean(0), faces.w[high].mean(0)]),
+        "all-k2": np.stack([faces.w[left].mean(0), faces.w[right].mean(0)]),
     }
-    found = directions.distil(stores, faces, np.zeros(24, np.float32), OPTIONS)
+    candidates = {key: directions.collect(value, ica_above=6, seed=0) for key, value in centroids.items()}
+    found = directions.distil(candidates, faces, np.zeros(24, np.float32), OPTIONS)
     assert found.arrays["vector"].shape == (2, 8, 24)
     assert np.linalg.norm(found.arrays["vector"], axis=-1) == pytest.approx(3, abs=1e-4)
     by_part = {part: index for index, part in enumerate(found.columns["part"])}
@@ -127,6 +104,6 @@ def test_distilled_directions_carry_their_measured_effect(faces):
 
 
 def test_no_significant_direction_is_one_sentence(faces):
-    stores = {"all-k2": {"centroid": np.zeros((2, 24), np.float32)}}
+    still = directions.collect(np.zeros((2, 24), np.float32), ica_above=6, seed=0)
     with pytest.raises(ValueError, match="lower directions.min_displacement"):
-        directions.distil(stores, faces, np.zeros(24, np.float32), OPTIONS)
+        directions.distil({"all-k2": still}, faces, np.zeros(24, np.float32), OPTIONS)

@@ -14,6 +14,7 @@ from d2a_core.schemes import WFLW98
 LOG = logging.getLogger("test")
 OPTIONS = fan.Options(
     output="coefficients",
+    input="heatmaps",
     heatmap_size=32,
     heatmap_sigma=1.0,
     frequencies=2,
@@ -98,9 +99,11 @@ def _train(world, options, **arguments):
     return fan.train(run, faces, pairs, validation, options, device="cpu", log=LOG, **arguments)
 
 
-@pytest.mark.parametrize("output", ["coefficients", "direct"])
-def test_training_recovers_the_motion_of_faces_it_has_not_seen(world, output):
-    run = _train(world, replace(OPTIONS, output=output))
+@pytest.mark.parametrize(
+    "changes", [{}, {"output": "direct"}, {"input": "coordinates"}], ids=["paper", "direct", "coordinates"]
+)
+def test_training_recovers_the_motion_of_faces_it_has_not_seen(world, changes):
+    run = _train(world, replace(OPTIONS, **changes))
     best = max(row["explained_energy"] for row in run.history)
     assert best > 0.9
     loaded = fan.load(training.checkpoint(run, {}), device="cpu")
@@ -154,5 +157,7 @@ def test_coefficients_stay_in_the_span_of_the_directions(world):
 def test_unknown_output_and_too_few_faces_are_one_sentence(world):
     with pytest.raises(ValueError, match="'both'; choose 'coefficients' or 'direct'"):
         fan.build(replace(OPTIONS, output="both"), points=98, vector=torch.zeros(1, 1, 4))
+    with pytest.raises(ValueError, match="'pixels'; choose 'heatmaps' or 'coordinates'"):
+        fan.build(replace(OPTIONS, input="pixels"), points=98, vector=torch.zeros(1, 1, 4))
     with pytest.raises(ValueError, match="1 faces leave none to train on"):
         training.split(1, validation_share=0.1, seed=0)

@@ -1,0 +1,110 @@
+"""Where directions come from: the paper's clusters, or the methods that it is compared with.
+
+All return candidates for `directions.distil`, which measures, selects and scales them alike, so that a
+comparison changes the directions and nothing else.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d2a_core.directions import ATTRIBUTES, Candidates, Options, collect
+from d2a_core.generator import PretrainedGenerator
+from d2a_core.samples import Samples
+
+METHODS = ("clusters", "interfacegan", "ganspace", "sefa")
+SVM_C = 1e-3  # a wide margin: 512 weights from some hundred faces
+
+
+def find(
+    clusterings: Mapping[str, Mapping[str, NDArray]],
+    faces: Samples,
+    network: PretrainedGenerator,
+    options: Options,
+) -> dict[str, Candidates]:
+    """Candidates by origin, `{part}-k{k}`, after `options.method`.
+
+    `clusterings` maps that key to a store with `centroid` [k, 512]; only the method `clusters` reads it.
+    Raises ValueError for an unknown method.
+    """
+    if options.method == "clusters":
+        return {
+            key: collect(store["centroid"], ica_above=options.ica_above, seed=options.seed)
+            for key, store in clusterings.items()
+        }
+    if options.method == "interfacegan":
+        found = interfacegan(faces, share=options.svm_share, seed=options.seed)
+    elif options.method == "ganspace":
+        found = ganspace(faces.w, count=options.components)
+    elif options.method == "sefa":
+        found = sefa(network.style_weights(options.layers).numpy(), faces.w, count=options.components)
+    else:
+        raise ValueError(f"directions.method is {options.method!r}; choose one of {', '.join(METHODS)}")
+    return {f"{options.method}-k{len(found.vector)}": found}
+
+
+def interfacegan(faces: Samples, *, share: float, seed: int) -> Candidates:
+    """Normals of linear classifiers of the `ATTRIBUTES` (Shen et al., CVPR 2020, the paper's reference 46).
+
+    For each attribute that landmarks measure, a linear SVM tells the `share` of faces that have most of it
+    from the `share` that have least. The first direction has the largest accuracy on the other faces, split
+    at the middle of the two extremes; that accuracy is `share` of the result.
+    """
+    from sklearn.svm import LinearSVC
+
+    count = int(share * len(faces.w))
+    if count < 2:
+        raise ValueError(
+            f"directions.svm_share {share:g} of {len(faces.w)} faces are fewer than two a side; raise it"
+        )
+    normals, names, accuracies = [], [], []
+    for name in ATTRIBUTES:
+        values = faces.attributes[name]
+        if np.isnan(values).any():
+            continue
+        order = np.argsort(values, kind="stable")
+        low, high, rest = order[:count], order[-count:], order[count:-count]
+        model = LinearSVC(C=SVM_C, random_state=seed, max_iter=20_000)
+        model.fit(faces.w[np.concatenate((low, high))], np.repeat((0, 1), count))
+        middle = (values[low[-1]] + values[high[0]]) / 2
+        known = model.predict(faces.w[rest]) == (values[rest] > middle)
+        normals.append(model.coef_[0] / np.linalg.norm(model.coef_[0]))
+        names.append(f"boundary {name}")
+        accuracies.append(known.mean())
+    best = np.argsort(-np.array(accuracies), kind="stable")
+    return Candidates(
+        deviations_long(np.array(normals)[best], faces.w),
+        [names[index] for index in best],
+        np.array(accuracies, np.float32)[best],
+    )
+
+
+def ganspace(w: NDArray, *, count: int) -> Candidates:
+    """The first `count` principal components of w [N, 512] (Härkönen et al., NeurIPS 2020, reference 20)."""
+    from sklearn.decomposition import PCA
+
+    model = PCA(n_components=min(count, *w.shape), svd_solver="full").fit(w.astype(np.float64))
+    vector = (model.components_ * np.sqrt(model.explained_variance_)[:, None]).astype(np.float32)
+    names = [f"component {rank}" for rank in range(len(vector))]
+    return Candidates(vector, names, model.explained_variance_ratio_.astype(np.float32))
+
+
+def sefa(weights: NDArray, w: NDArray, *, count: int) -> Candidates:
+    """The first `count` eigenvectors of AᵀA (Shen and Zhou, CVPR 2021, the paper's reference 47).
+
+    `weights` A [C, 512] turn w into the styles of the layers that move, each row at unit length: the
+    directions that change the styles most. `w` [N, 512] only gives their length, one standard deviation.
+    """
+    rows = weights.astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True) + 1e-12
+    energy, vector = np.linalg.eigh(rows.T @ rows)
+    order = np.argsort(-energy)[:count]
+    names = [f"eigenvector {rank}" for rank in range(len(order))]
+    share = (energy[order] / energy.sum()).astype(np.float32)
+    return Candidates(deviations_long(vector.T[order], w), names, share)
+
+
+def deviations_long(unit: NDArray, w: NDArray) -> NDArray[np.float32]:
+    """Unit directions [m, 512] made one standard deviation of w [N, 512] long, as the centroids' are."""
+    return (unit * (w @ unit.T).std(axis=0)[:, None]).astype(np.float32)
