@@ -1,6 +1,7 @@
 """Check the configuration: one sentence that names the key, the value and what is allowed."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError, relevance
@@ -39,6 +40,32 @@ def check(config: Mapping, schema: Mapping) -> None:
         )
     if not any(config["clusters"]["counts"].values()):
         raise ValueError("config: clusters.counts asks for no cluster; give a part at least one k")
+
+
+def variants(config: Mapping, overlays: Mapping[str, Mapping], schema: Mapping) -> dict[str, dict]:
+    """The whole configuration of every ablation in `overlays`, by name; with no ablations of its own.
+
+    Raises ValueError, naming the ablation, when one breaks the schema.
+    """
+    none = {"ablations": {}, "scaling": {"latents_shards": [], "pairs_shards": []}}
+    main = {**config, "evaluation": {**config["evaluation"], **none}}
+    found = {}
+    for name, overlay in overlays.items():
+        found[name] = merged(main, overlay)
+        try:
+            check(found[name], schema)
+        except ValueError as error:
+            raise ValueError(f"{error} (in evaluation.ablations.{name})") from None
+    return found
+
+
+def merged(base: Mapping, over: Mapping) -> dict[str, Any]:
+    """`base` with the values of `over`; mappings are merged, all else is replaced, as Snakemake does."""
+    result = {**base, **over}
+    for key in base.keys() & over.keys():
+        if isinstance(base[key], Mapping) and isinstance(over[key], Mapping):
+            result[key] = merged(base[key], over[key])
+    return result
 
 
 def _unique(section: str, names: Iterable[str]) -> None:

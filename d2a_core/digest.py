@@ -1,11 +1,12 @@
 """Hash what the core code means: a stage reruns when its maths changes, not when a comment does."""
 
 import ast
+import functools
 import hashlib
 from pathlib import Path
 
 PACKAGE = "d2a_core"
-NO_RESULT = {"runtime", "digest", "assets", "config", "lineage", "origins"}  # cannot change a result
+NO_RESULT = {"runtime", "digest", "assets", "config", "lineage", "origins", "ablations"}  # cannot change a result
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -17,7 +18,7 @@ def code_digest(script: Path) -> str:
     root = script.parent.parent
     digest = hashlib.sha256()
     for path in [script, *(_file(root, module) for module in modules_of(script))]:
-        digest.update(meaning(path.read_text(encoding="utf-8")).encode())
+        digest.update(_read(path)[0].encode())
     return digest.hexdigest()[:12]
 
 
@@ -27,7 +28,7 @@ def modules_of(script: Path) -> list[str]:
     found: set[str] = set()
     queue = [script]
     while queue:
-        for module in _imports(queue.pop()):
+        for module in _read(queue.pop())[1]:
             if module not in found | NO_RESULT and _file(root, module).is_file():
                 found.add(module)
                 queue.append(_file(root, module))
@@ -47,10 +48,22 @@ def _file(root: Path, module: str) -> Path:
     return root.joinpath(PACKAGE, *module.split(".")).with_suffix(".py")
 
 
-def _imports(path: Path) -> set[str]:
+def _read(path: Path) -> tuple[str, frozenset[str]]:
+    """Meaning of a file and the modules that it imports; a file that has not changed is parsed once."""
+    state = path.stat()
+    return _parsed(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.cache
+def _parsed(path: Path, modified_ns: int, size: int) -> tuple[str, frozenset[str]]:
+    source = path.read_text(encoding="utf-8")
+    return meaning(source), frozenset(_imports(source))
+
+
+def _imports(source: str) -> set[str]:
     """Candidates for modules: `from d2a_core.a import b` gives both `a` and `a.b`."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -168,9 +168,9 @@ def _check_settings(request: Request, root: Path) -> None:
     if request.configfile is not None:
         if not request.configfile.is_file():
             raise ValueError(f"--configfile {request.configfile} does not exist; give a YAML file")
-        whole = merged(whole, _yaml(request.configfile))
+        whole = config.merged(whole, _yaml(request.configfile))
     try:
-        config.check(merged(whole, request.settings), _yaml(root / "schemas" / "config.schema.yaml"))
+        config.check(config.merged(whole, request.settings), _yaml(root / "schemas" / "config.schema.yaml"))
     except ValueError as error:
         sentence = str(error)
         for name, key in KEYS.items():
@@ -186,15 +186,6 @@ def _yaml(path: Path) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise ValueError(f"{path} holds no sections of a config; write it like config.yaml")
     return read
-
-
-def merged(base: Mapping, over: Mapping) -> dict[str, Any]:
-    """`base` with the values of `over`; mappings are merged, all else is replaced, as Snakemake does."""
-    result = {**base, **over}
-    for key in base.keys() & over.keys():
-        if isinstance(base[key], Mapping) and isinstance(over[key], Mapping):
-            result[key] = merged(base[key], over[key])
-    return result
 
 
 def _check_source(request: Request) -> None:

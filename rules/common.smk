@@ -7,20 +7,25 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from d2a_core import assets, origins
-from d2a_core.config import check
+from d2a_core import ablations, assets, origins
+from d2a_core.config import check, variants
 from d2a_core.digest import code_digest
 
 # Keys of the section `generator` on which no result depends by themselves.
 INDIRECT = ("name", "checkpoints", "runtime")
 
+SCHEMA = yaml.safe_load(
+    (Path(workflow.basedir) / "schemas" / "config.schema.yaml").read_text()
+)
+
 try:
-    check(
-        config,
-        yaml.safe_load(
-            (Path(workflow.basedir) / "schemas" / "config.schema.yaml").read_text()
-        ),
-    )
+    check(config, SCHEMA)
+    OVERLAYS = ablations.scaling(config) | config["evaluation"]["ablations"]
+    VARIANTS = variants(config, OVERLAYS, SCHEMA)
+    OWN_STAGES = {
+        name: ablations.own_stages(config, variant, name=name)
+        for name, variant in VARIANTS.items()
+    }
     CHOICE = origins.Options(**{key: config["generator"][key] for key in INDIRECT})
     ORIGIN = origins.find(CHOICE, cache="results/.state/sha256.json")
     DOWNLOADS = origins.downloads(CHOICE)

@@ -29,7 +29,7 @@ rule evaluate_cross_identity:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,
         landmarks=config["landmarks"],
-        evaluation=config["evaluation"],
+        evaluation=without(config["evaluation"], "scaling", "ablations"),
         core=core_digest("evaluate_cross_identity"),
     script:
         "../workflow_scripts/evaluate_cross_identity.py"

@@ -27,8 +27,7 @@ from d2a_core import (
     photos,
     sources,
 )
-from d2a_core.config import check
-from d2a_core.request import merged
+from d2a_core.config import check, merged
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -67,7 +66,8 @@ def _keys(value, path=()):
     if isinstance(value, dict):
         for name, part in value.items():
             yield (*path, name)
-            yield from _keys(part, (*path, name))
+            if path + (name,) != ("evaluation", "ablations"):  # configurations themselves
+                yield from _keys(part, (*path, name))
     elif isinstance(value, list):
         for part in value:
             yield from _keys(part, path)

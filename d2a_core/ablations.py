@@ -1,0 +1,63 @@
+"""Ablations: variants of the configuration that train only what they change (paper, section 4.3)."""
+
+from collections.abc import Mapping
+
+STAGES = ("clusters", "directions", "pairs", "fan")  # that an ablation may have of its own, in order
+SHARED = ("generator", "landmarks")  # of the main run: another generator or detector is another study
+
+
+def own_stages(config: Mapping, variant: Mapping, *, name: str) -> tuple[str, ...]:
+    """The stages that `variant`, a whole configuration, must run itself: the first changed one and all after.
+
+    What comes before is that of the main run, so nothing is left when only that was changed which is not
+    trained. Fewer latents are the first shards of the main run's. Raises ValueError when the ablation called
+    `name` changes what all runs share.
+    """
+    changed = [section for section in (*SHARED, "latents") if variant[section] != config[section]]
+    for section in changed:
+        if section != "latents" or not _are_first(variant["latents"], config["latents"]):
+            raise ValueError(
+                f"config: evaluation.ablations.{name} changes {section}, which it shares with the main run; "
+                "run it in a folder of its own, or lower latents.samples alone"
+            )
+    first = {
+        "clusters": changed or variant["clusters"] != config["clusters"],
+        "directions": _trained(variant["directions"]) != _trained(config["directions"]),
+        "pairs": {**variant["pairs"], "shards": 0} != {**config["pairs"], "shards": 0},
+        "fan": variant["pairs"] != config["pairs"] or _trained(variant["fan"]) != _trained(config["fan"]),
+    }
+    return next((STAGES[index:] for index, stage in enumerate(STAGES) if first[stage]), ())
+
+
+def scaling(config: Mapping) -> dict[str, dict]:
+    """Overlays by name, from `evaluation.scaling`: FANs of fewer faces, and of fewer pairs.
+
+    Its `latents_shards` give the numbers of shards that directions come from, with as many pairs as in the
+    main run where so few shards have the sources for it; its `pairs_shards` those that FAN learns from.
+    Numbers that the main run does not exceed are left out.
+    """
+    latents, pairs, wanted = config["latents"], config["pairs"], config["evaluation"]["scaling"]
+    size, overlays = latents["shard_size"], {}
+    for shards in wanted["latents_shards"]:
+        if shards * size < latents["samples"]:
+            kept = min(shards, pairs["shards"])
+            sources = min(size, round(pairs["shards"] * pairs["sources_per_shard"] / kept))
+            overlays[f"faces-{shards * size}"] = {
+                "latents": {"samples": shards * size},
+                "pairs": {"shards": kept, "sources_per_shard": sources},
+            }
+    for shards in wanted["pairs_shards"]:
+        if shards < pairs["shards"]:
+            renders = shards * pairs["sources_per_shard"] * pairs["per_source"]
+            overlays[f"pairs-{renders}"] = {"pairs": {"shards": shards}}
+    return overlays
+
+
+def _are_first(fewer: Mapping, all_latents: Mapping) -> bool:
+    return fewer["samples"] < all_latents["samples"] and all(
+        fewer[key] == all_latents[key] for key in all_latents if key != "samples"
+    )
+
+
+def _trained(section: Mapping) -> dict:
+    return {key: value for key, value in section.items() if key not in ("gallery", "finetune")}
