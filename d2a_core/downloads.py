@@ -1,0 +1,49 @@
+"""Weights that a figure needs and the workflow can do without: where they are, or why there are none."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlparse
+
+from d2a_core import runtime
+from d2a_core.assets import Asset, AssetError, fetch
+
+ROOM = 1_000_000_000  # bytes; the largest recognition model of insightface takes 261 MB
+
+
+def obtain(
+    name: str,
+    source: Mapping[str, str] | None,
+    cache_folder: str | Path,
+    *,
+    timeout_s: float,
+    log: logging.Logger | None = None,
+) -> Path | str:
+    """The file of the weights `name`, or one sentence that says why there is none.
+
+    `source` is {"path": a file}, {"url": https://…, "sha256": 64 digits} or None. A download is kept in
+    `cache_folder`/`name`, and nothing but the whole file with that sha256 ever gets its name there; what has
+    come of a broken one is kept beside it, hidden, and the next call asks for the rest. `timeout_s` is how
+    long the server may be silent. Nothing is raised for a network, a server or a disk that fails.
+    """
+    if source is None:
+        return f"no weights are configured for {name}"
+    if "path" in source:
+        path = Path(source["path"]).expanduser()
+        return path if path.is_file() else f"there is no file {path.absolute()} for {name}; correct its path"
+    file = Path(urlparse(source["url"]).path).name or "weights"
+    asset = Asset(
+        name=name,
+        kind="url",
+        origin=source["url"],
+        members=(("", file),),
+        sha256=source["sha256"],
+        licence="that of its publisher",
+        room=ROOM,
+    )
+    folder = Path(cache_folder) / name
+    try:
+        fetch(asset, folder, log=log, timeout_s=timeout_s)
+    except (AssetError, OSError) as error:
+        return runtime.one_line(error)
+    return folder / file
