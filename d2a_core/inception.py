@@ -1,0 +1,82 @@
+"""The network that FID, KID and the Inception score are defined on, and its features of pictures.
+
+Szegedy et al., "Rethinking the Inception Architecture" (CVPR 2016), with the TensorFlow weights of 2015-12-05
+that Heusel et al. (2017) used, as ported by torch-fidelity: any other port or resize gives other figures.
+"""
+
+import io as memory
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from d2a_core import downloads, fidelity, io, runtime
+
+WEIGHTS = {  # 95,628,359 bytes, Apache-2.0
+    "url": "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+    "weights-inception-2015-12-05-6726825d.pth",
+    "sha256": "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+}
+OUTPUTS = ["2048", "logits_unbiased"]  # torch-fidelity's names
+WIDTHS = (2048, 1008)  # of the outputs
+BATCH = 16  # images of 1024 px take 0.5 GB together with the largest maps
+
+
+def obtain(source: Mapping[str, str] | None, cache_folder: str | Path, timeout_s: float) -> Path | str:
+    """The file of the weights, or one sentence that says why there is none: see `downloads.obtain`.
+
+    `source` is WEIGHTS, {"path": a copy of that file} or None.
+    """
+    return downloads.obtain("inception", source, cache_folder, timeout_s=timeout_s)
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> nn.Module:
+    """The network with the weights in the file `path`; raises ValueError when they are not its weights."""
+    extractor = fidelity.module("feature_extractor_inceptionv3").FeatureExtractorInceptionV3
+    try:
+        # torch-fidelity unpickles what it is given, code included, so it gets these tensors and no file
+        tensors = memory.BytesIO()
+        torch.save(io.read_checkpoint(path), tensors)
+        tensors.seek(0)
+        network = extractor("inception-v3-compat", OUTPUTS, feature_extractor_weights_path=tensors)
+    except (ValueError, RuntimeError, TypeError, AttributeError) as error:  # unreadable, or not them
+        raise ValueError(
+            f"{path} is missing or does not hold the Inception weights of torch-fidelity; put there what "
+            f"{WEIGHTS['url']} gives"
+        ) from error
+    return network.to(device)
+
+
+def features(
+    images: Iterable[NDArray[np.uint8]], network: nn.Module, progress: runtime.Progress | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Features `pool3` [N, 2048] and `logits_unbiased` [N, 1008] of RGB images u1 [H, W, 3].
+
+    The network scales images of any size to 299 px as TensorFlow 1 did. BATCH of them are in memory at a
+    time; the logits lack the last layer's bias, as the Inception score expects.
+    """
+    device = next(network.parameters()).device
+    found = [tuple(np.empty((0, width), np.float32) for width in WIDTHS)]
+    with torch.inference_mode():
+        for batch in _batches(images):
+            tensor = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).to(device)
+            found.append(tuple(output.cpu().numpy() for output in network(tensor)))
+            if progress is not None:
+                progress.advance(len(batch))
+    pool3, logits = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return pool3, logits
+
+
+def _batches(images: Iterable[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]]:
+    """Runs of at most BATCH images of one size."""
+    batch: list[NDArray[np.uint8]] = []
+    for image in images:
+        if batch and (len(batch) == BATCH or image.shape != batch[0].shape):
+            yield batch
+            batch = []
+        batch.append(image)
+    if batch:
+        yield batch
