@@ -18,6 +18,8 @@ class Embedder:
     strangers beside every figure, and only the distance from that value means something.
     """
 
+    name = "dlib ResNet 128-d"
+
     def __init__(self, folder: str | Path) -> None:
         import dlib
 

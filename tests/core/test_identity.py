@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core import identity, landmarks
+from d2a_core import embedders, identity, landmarks
 
 
 def test_cosine_of_parallel_and_orthogonal_rows():
@@ -25,3 +25,23 @@ def test_a_person_is_closer_to_herself_than_to_a_stranger(assets):
     assert np.linalg.norm(vectors[0]) == pytest.approx(np.linalg.norm(vectors[1]), rel=0.1)
     assert np.linalg.norm(vectors[0] - vectors[1]) < 0.6  # dlib's own bound for one person
     assert np.isnan(vectors[2]).all()  # no face, no identity
+
+
+def test_embedding_of_a_mirrored_or_moved_photo_is_the_same(assets):
+    from skimage import data
+
+    options = landmarks.Options(detector="facemesh", min_score=0.5, box="detect", weights=None)
+    detector = landmarks.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
+    embedder = embedders.load_embedder("dlib", assets / "dlib-face")
+    assert embedder.name == "dlib ResNet 128-d"
+    image = data.astronaut()[None]
+    points = detector.detect(image).points
+    vectors = embedder.embed(image, points)
+    mirrored = ((1, 0) + points * (-1, 1))[:, list(detector.scheme.mirror)]
+    same = identity.cosine_similarity(
+        vectors, embedder.embed(np.ascontiguousarray(image[:, :, ::-1]), mirrored)
+    )
+    assert same > 0.98
+    moved = np.pad(image, ((0, 0), (100, 0), (0, 100), (0, 0)))  # 100 px down
+    same = identity.cosine_similarity(vectors, embedder.embed(moved, (points * 512 + (0, 100)) / 612))
+    assert same > 0.999

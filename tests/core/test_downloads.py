@@ -1,0 +1,109 @@
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from d2a_core import arcface, downloads, inception
+
+WEIGHTS = bytes(range(256)) * 300
+DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
+
+
+@pytest.fixture
+def server():
+    """A local web server: `/net.pth` is WEIGHTS, `/cut.pth` breaks off, `/slow.pth` is silent."""
+    free = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path == "/slow.pth":
+                free.wait(10)
+            known = self.path in ("/net.pth", "/cut.pth")
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Length", str(len(WEIGHTS) if known else 0))
+            self.end_headers()
+            if known:
+                self.wfile.write(WEIGHTS[:5000] if self.path == "/cut.pth" else WEIGHTS)
+
+        def log_message(self, *args):
+            pass
+
+    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{web.server_port}"
+    free.set()
+    web.shutdown()
+    thread.join()
+    web.server_close()
+
+
+def obtain(source, folder, timeout_s=5.0):
+    return downloads.obtain("net", source, folder, timeout_s=timeout_s)
+
+
+def shown(folder):
+    """Files that a download left, but for hidden ones."""
+    return [file for file in folder.rglob("*") if file.is_file() and not file.name.startswith(".")]
+
+
+def test_a_download_is_kept_and_needs_no_network_again(server, tmp_path):
+    source = {"url": f"{server}/net.pth", "sha256": DIGEST}
+    path = obtain(source, tmp_path)
+    assert path == tmp_path / "net" / "net.pth" and path.read_bytes() == WEIGHTS
+    assert obtain({"url": f"{server}/net.pth", "sha256": DIGEST}, tmp_path, timeout_s=1e-9) == path
+
+
+def test_a_damaged_copy_is_fetched_again(server, tmp_path):
+    source = {"url": f"{server}/net.pth", "sha256": DIGEST}
+    obtain(source, tmp_path).write_bytes(b"damaged")
+    assert obtain(source, tmp_path).read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("page", "digest", "reason"),
+    [
+        ("net.pth", "0" * 64, f"has the sha256 {DIGEST} instead of {'0' * 64}"),
+        ("cut.pth", DIGEST, "cut.pth could not be downloaded"),
+        ("none.pth", DIGEST, "none.pth could not be downloaded"),
+    ],
+)
+def test_what_goes_wrong_is_told_and_leaves_nothing_under_the_name(server, tmp_path, page, digest, reason):
+    found = obtain({"url": f"{server}/{page}", "sha256": digest}, tmp_path)
+    assert isinstance(found, str) and reason in found and "\n" not in found
+    assert shown(tmp_path) == []
+
+
+def test_a_silent_server_is_given_up(server, tmp_path):
+    assert "could not be downloaded" in obtain(
+        {"url": f"{server}/slow.pth", "sha256": DIGEST}, tmp_path, 0.05
+    )
+
+
+def test_no_network_is_a_reason_and_no_error(tmp_path):
+    for url in ("http://127.0.0.1:9/net.pth", "https://no-such-host.invalid/net.pth", "nonsense"):
+        assert "could not be downloaded" in obtain({"url": url, "sha256": DIGEST}, tmp_path)
+    assert shown(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_a_reason(server, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    found = obtain({"url": f"{server}/net.pth", "sha256": DIGEST}, tmp_path / "file")
+    assert isinstance(found, str) and str(tmp_path / "file") in found
+
+
+def test_own_file_is_used_where_it_lies(tmp_path):
+    own = tmp_path / "own.pth"
+    assert obtain({"path": str(own)}, tmp_path) == f"there is no file {own} for net; correct its path"
+    own.write_bytes(b"weights")
+    assert obtain({"path": str(own)}, tmp_path) == own
+
+
+def test_nothing_configured_is_said_so(tmp_path):
+    assert inception.obtain(None, tmp_path, 1.0) == "no weights are configured for inception"
+    assert arcface.obtain(None, tmp_path, 1.0) == "no weights are configured for arcface"
+
+
+def test_weights_are_those_whose_name_carries_the_start_of_their_hash():
+    assert inception.WEIGHTS["url"].endswith(f"-{inception.WEIGHTS['sha256'][:8]}.pth")
