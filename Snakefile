@@ -32,3 +32,4 @@ rule all:
         VIDEOS,
         "results/directions/gallery.png",
         "results/evaluation/table.md",
+        "results/evaluation/pairs.png",

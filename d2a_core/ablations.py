@@ -53,6 +53,13 @@ def scaling(config: Mapping) -> dict[str, dict]:
     return overlays
 
 
+def trained_on(config: Mapping) -> dict[str, int]:
+    """What the FAN of a configuration learns from: `faces` sampled, `pair_renders` of augmented ones."""
+    pairs, size = config["pairs"], config["latents"]["shard_size"]
+    sources = pairs["shards"] * min(pairs["sources_per_shard"], size)
+    return {"faces": config["latents"]["samples"], "pair_renders": sources * pairs["per_source"]}
+
+
 def _are_first(fewer: Mapping, all_latents: Mapping) -> bool:
     return fewer["samples"] < all_latents["samples"] and all(
         fewer[key] == all_latents[key] for key in all_latents if key != "samples"

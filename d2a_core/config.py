@@ -83,7 +83,7 @@ def _meant(error: ValidationError) -> ValidationError:
     if error.validator != "oneOf":
         return error
     keys = set(error.instance) if isinstance(error.instance, dict) else set()
-    shared = [len(keys & set(form["properties"])) for form in error.validator_value]
+    shared = [len(keys & set(form.get("properties", ()))) for form in error.validator_value]
     form = shared.index(max(shared))
     return max((cause for cause in error.context if cause.schema_path[0] == form), key=relevance)
 

@@ -6,7 +6,15 @@ import hashlib
 from pathlib import Path
 
 PACKAGE = "d2a_core"
-NO_RESULT = {"runtime", "digest", "assets", "config", "lineage", "origins", "ablations"}  # cannot change a result
+NO_RESULT = {
+    "runtime",
+    "digest",
+    "assets",
+    "config",
+    "lineage",
+    "origins",
+    "ablations",
+}  # cannot change a result
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 

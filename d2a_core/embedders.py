@@ -1,5 +1,7 @@
 """The back ends that tell whose face a picture shows, by the name in the config."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -7,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from d2a_core import arcface, identity
+
+DOWNLOADS, TIMEOUT_S = "data/assets", 20.0  # where weights are kept; how long a server may be silent
 
 
 class Embedder(Protocol):
@@ -28,3 +32,26 @@ def load_embedder(backend: str, place: str | Path, *, threads: int = 1) -> Embed
     if backend == "arcface":
         return arcface.Embedder(place, threads=threads)
     raise ValueError(f"unknown identity back end {backend!r}; choose 'dlib' or 'arcface'")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `evaluation.identity`; `weights` is {path} or {url, sha256}, null for dlib."""
+
+    backend: str
+    weights: Mapping[str, str] | None
+
+
+def choose(options: Mapping[str, object], folder: str | Path, *, threads: int) -> Embedder:
+    """The embedder that the config asks for; `folder` is that of dlib's models.
+
+    Raises ValueError when the weights of ArcFace cannot be had: a table with another identity than the one
+    asked for would mislead.
+    """
+    wanted = Options(**options)
+    if wanted.backend == "dlib":
+        return load_embedder("dlib", folder)
+    place = arcface.obtain(wanted.weights, DOWNLOADS, TIMEOUT_S)
+    if isinstance(place, str):
+        raise ValueError(f"evaluation.identity asks for {wanted.backend}, but {place}")
+    return load_embedder(wanted.backend, place, threads=threads)

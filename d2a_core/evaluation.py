@@ -1,6 +1,7 @@
-"""Stage `evaluation`: held-out faces drive one another (paper, section 4.1)."""
+"""Stage `evaluation`: results of the protocols' pairs, and what they add up to (paper, section 4)."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow
@@ -8,173 +9,268 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import animations, identity, rendering
-from d2a_core.generator import Generator, broadcast
-from d2a_core.geometry import normalized_mean_error
-from d2a_core.landmarks import Detections, detect
-from d2a_core.pictures import grid
+from d2a_core import animations, pictures, protocols, rendering
+from d2a_core.networks.fan import Fan
+from d2a_core.scores import FIGURES, NO_PASSES, Faces
 
-SHEET_PAIRS = 12
+RESAMPLES, RESAMPLES_SEED = 2000, 0
+COMPARED = ("nme_inter_ocular", "csim")  # figures of which methods are compared pair by pair
+KEYS = ("method", "passes", "protocol", "dataset")
+CONTROLS = ("source", "target", "noise")  # methods whose scores are known beforehand
+CONTROL_SIDE = 256  # px, of noise
+MAIN = "d2animator"
+SHEET_PAIRS, SHEET_TILE = 12, 256  # rows of the sheet, px
+REALISM = ("fid", "kid", "kid_std", "is", "is_std", "is_gap")
+
+Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Options:
-    """Config section `evaluation`."""
+class Result:
+    """The picture u1 [R, R, 3] that a method made for a pair with so many closed-loop passes.
 
-    pairs: int
+    `step_error` is ‖Δw - Δw*‖² / ‖Δw*‖² where the true step Δw* is known, else NaN.
+    """
+
+    pair: int
     passes: int
-    seed: int
-
-    @property
-    def renders(self) -> int:
-        """Full-size images: sources, targets, and the result of the open loop and of every pass."""
-        return self.pairs * (3 + self.passes)
+    image: Picture
+    step_error: float
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """Sources and targets: W+ [N, K, 512], full images u1 [N, R, R, 3], landmarks, embeddings [N, 128]."""
-
-    source: Tensor
-    source_images: NDArray[np.uint8]
-    target_images: NDArray[np.uint8]
-    source_landmarks: Detections
-    target_landmarks: Detections
-    source_identity: NDArray[np.float32]
-    target_identity: NDArray[np.float32]
-
-
-def hold_out(
-    stage: animations.Stage, embedder: identity.Embedder, options: Options, progress=None
-) -> HeldOut:
-    """Draw twice `pairs` faces from `options.seed`; the first half are sources, the second targets.
-
-    No stage before draws from that seed, so FAN and the directions have seen none of them. Pairs in
-    which no face is found are kept and count as not found.
-    """
-    generator = stage.generator
-    rng = torch.Generator().manual_seed(options.seed)
-    with torch.no_grad():
-        w = generator.map(torch.randn(2 * options.pairs, generator.z_dim, generator=rng)).cpu()
-    wplus = broadcast(w, generator.num_layers)
-    images = render_all(generator, wplus, progress)
-    halves = images[: options.pairs], images[options.pairs :]
-    landmarks = [detect(half, stage.detector, batch=4) for half in halves]
-    faces = [embedder.embed(half, seen.points) for half, seen in zip(halves, landmarks, strict=True)]
-    return HeldOut(wplus[: options.pairs], *halves, *landmarks, *faces)
-
-
-def render_all(generator: Generator, wplus: Tensor, progress=None) -> NDArray[np.uint8]:
-    """Full-size images u1 [N, R, R, 3] of W+ [N, K, 512]."""
-    images = []
-    for row in wplus.split(1):
-        images.append(rendering.render(generator, row)[0])
-        if progress is not None:
-            progress.advance(1)
-    return np.stack(images)
-
-
-def cross_identity(
+def animate(
     stage: animations.Stage,
-    held: HeldOut,
-    embedder: identity.Embedder,
-    options: Options,
+    fans: Sequence[Fan],
+    pairs: Sequence[Mapping[str, object]],
+    codes: Mapping[str, Mapping[str, NDArray]],
+    faces: Faces,
+    *,
+    passes: int,
     progress=None,
-) -> tuple[dict[str, NDArray], NDArray[np.uint8]]:
-    """Rows of pairs × passes and a sheet of faces. Pass 0 is no motion, 1 the open loop, then closed loops.
+) -> Iterator[Result]:
+    """Results of all pairs: the open loop first, then after every closed-loop pass.
 
-    Landmarks and identity are measured on full-size renders; `nme_*` against the target face, `csim`
-    between source and result, `csim_strangers` between source and target.
+    One of the `fans` drives all, or source number i of the set has the i-th. `codes` holds for each set the
+    arrays of `held_out.HeldOut.arrays`.
     """
-    rows = [measure(held, held.source_images, held.source_landmarks, embedder, step=0)]
-    shown = [held.source_images, held.target_images]
-    start, target = held.source_landmarks.points, held.target_landmarks.points
-    paths = animations.drive(stage, held.source, start, target, passes=options.passes)
-    for number, path in enumerate(paths, start=1):
-        images = render_all(stage.generator, rendering.apply(held.source, path.delta), progress)
-        seen = detect(images, stage.detector, batch=4)
-        rows.append(measure(held, images, seen, embedder, step=number))
-        shown.append(images)
-    columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-    return columns, sheet(shown)
-
-
-def measure(
-    held: HeldOut, images: NDArray, landmarks: Detections, embedder: identity.Embedder, *, step: int
-) -> dict[str, NDArray]:
-    """One row a pair: errors against the target, identity against the source and between strangers."""
-    target, count = held.target_landmarks.points, len(images)
-    result = embedder.embed(images, landmarks.points)
-    return {
-        "pair": np.arange(count, dtype=np.int64),
-        "pass": np.full(count, step, dtype=np.int64),
-        "found": landmarks.found & held.target_landmarks.found & held.source_landmarks.found,
-        "nme_inter_ocular": normalized_mean_error(landmarks.points, target),
-        "nme_box": normalized_mean_error(landmarks.points, target, normaliser="box"),
-        "csim": identity.cosine_similarity(held.source_identity, result),
-        "csim_strangers": identity.cosine_similarity(held.source_identity, held.target_identity),
-        "yaw_error": np.abs(landmarks.angles[:, 0] - held.target_landmarks.angles[:, 0]),
-        "pitch_error": np.abs(landmarks.angles[:, 1] - held.target_landmarks.angles[:, 1]),
-    }
-
-
-def sheet(columns: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """The first pairs, one a row: source, target, and the result of every pass."""
-    captions = [
-        "source",
-        "target",
-        "open loop",
-        *(f"closed loop {n}" for n in range(1, len(columns) - 2)),
-    ]
-    rows = [[images[index] for images in columns] for index in range(min(SHEET_PAIRS, len(columns[0])))]
-    return grid(rows, captions_top=captions, title="Held-out pairs")
-
-
-def summarise(table: pyarrow.Table) -> dict[str, NDArray]:
-    """Mean over the pairs of every pass, beside how many were found; from the rows of `cross_identity`."""
-    columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
-    passes = np.unique(columns["pass"])
-    means = [name for name in columns if name not in ("pair", "pass", "found")]
-    summary = {"pass": passes, "pairs": np.array([np.sum(columns["pass"] == p) for p in passes])}
-    summary["found"] = np.array([columns["found"][columns["pass"] == p].sum() for p in passes])
-    for name in means:
-        chosen = [columns[name][(columns["pass"] == p) & columns["found"]] for p in passes]
-        summary[name] = np.array([values.mean() for values in chosen], dtype=np.float64)
-    return summary
-
-
-def markdown(summary: dict[str, NDArray]) -> str:
-    """The summary as a table a person reads; NME in percent."""
-    titles = {
-        "pairs": "pairs",
-        "found": "found",
-        "nme_inter_ocular": "NME inter-ocular %",
-        "nme_box": "NME box %",
-        "csim": "CSIM to source",
-        "csim_strangers": "CSIM of strangers",
-        "yaw_error": "yaw error °",
-        "pitch_error": "pitch error °",
-    }
-    lines = [f"| pass | {' | '.join(titles.values())} |", "| --- " * (len(titles) + 1) + "|"]
-    for index, number in enumerate(summary["pass"]):
-        name = {0: "no motion", 1: "open loop"}.get(int(number), f"closed loop {number - 1}")
-        cells = [_cell(column, summary[column][index]) for column in titles]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(
-        [
-            "# Cross-identity, held-out faces",
-            "",
-            *lines,
-            "",
-            "98 FaceMesh points mapped to WFLW, full-size renders; CSIM: cosine of dlib ResNet embeddings.",
-            "",
+    for number, network in enumerate(fans):
+        chosen = [
+            pair for pair in pairs if len(fans) == 1 or protocols.number_of(str(pair["source"])) == number
         ]
+        if chosen:
+            yield from _driven(replace(stage, fan=network), chosen, codes, faces, passes, progress)
+
+
+def _driven(
+    stage: animations.Stage,
+    pairs: Sequence[Mapping[str, object]],
+    codes: Mapping[str, Mapping[str, NDArray]],
+    faces: Faces,
+    passes: int,
+    progress,
+) -> Iterator[Result]:
+    sources = [protocols.number_of(str(pair["source"])) for pair in pairs]
+    sets = [protocols.set_of(str(pair["source_image"])) for pair in pairs]
+    wplus = torch.from_numpy(
+        np.stack([codes[name]["wplus"][row] for name, row in zip(sets, sources, strict=True)])
     )
+    start = faces.seen.points[faces.rows(str(pair["source_image"]) for pair in pairs)]
+    target = faces.seen.points[faces.rows(str(pair["target_image"]) for pair in pairs)]
+    known = [
+        codes[name]["delta"][row] if pair["protocol"] == protocols.SELF else None
+        for pair, name, row in zip(pairs, sets, sources, strict=True)
+    ]
+    for done, path in enumerate(animations.drive(stage, wplus, start, target, passes=passes)):
+        for pair, w, move, true in zip(pairs, wplus.split(1), path.delta.split(1), known, strict=True):
+            image = rendering.render(stage.generator, rendering.apply(w, move))[0]
+            yield Result(int(pair["pair"]), done, image, step_error(move[0], true))
+            if progress is not None:
+                progress.advance(1)
 
 
-def _cell(column: str, value: float) -> str:
-    if column in ("pairs", "found"):
-        return str(int(value))
-    if column.startswith("nme"):
-        return f"{100 * value:.2f}"
-    return f"{value:.3f}" if column.startswith("csim") else f"{value:.1f}"
+def step_error(step: Tensor, true: NDArray | None) -> float:
+    """Energy of the error of Δw [L, 512] as a share of that of the true one; NaN where it is not known."""
+    if true is None:
+        return float("nan")
+    known = torch.from_numpy(true)
+    return float((step - known).square().sum() / known.square().sum())
+
+
+def keep(
+    results: Iterable[Result], write: Callable[[Iterable[tuple[str, Picture]]], Iterable]
+) -> dict[str, list]:
+    """Write the pictures under the names of `result_name`; returns columns pair, passes and step_error."""
+    rows: dict[str, list] = {"pair": [], "passes": [], "step_error": []}
+
+    def named() -> Iterator[tuple[str, Picture]]:
+        for result in results:
+            for name, column in rows.items():
+                column.append(getattr(result, name))
+            yield result_name(result.pair, result.passes), result.image
+
+    for _ in write(named()):
+        pass
+    return rows
+
+
+def result_name(pair: int, passes: int) -> str:
+    """Where a result lies in the folder of its method, less its suffix: `1/00007` after one pass."""
+    name = f"{pair:05d}"
+    return name if passes == NO_PASSES else f"{passes}/{name}"
+
+
+def control(kind: str, source: Picture, target: Picture, *, seed: int) -> Picture:
+    """What a wrong method returns: its `source` unchanged, the `target` itself, or noise.
+
+    Their rows must come out as no motion at full likeness, no error at a stranger's likeness, and no face.
+    """
+    if kind == "noise":
+        rng = np.random.default_rng(seed)
+        return rng.integers(0, 256, (CONTROL_SIDE, CONTROL_SIDE, 3), dtype=np.uint8)
+    return {"source": source, "target": target}[kind]
+
+
+def control_result(kind: str, pair: Mapping[str, object], read: Callable[[str], Picture]) -> Result:
+    """The `control` of one pair, whose pictures `read` gives by their paths."""
+    source, target = (read(str(pair[f"{role}_image"])) for role in ("source", "target"))
+    number = int(pair["pair"])
+    return Result(number, NO_PASSES, control(kind, source, target, seed=number), float("nan"))
+
+
+def interval(values: NDArray, sources: NDArray) -> tuple[float, float]:
+    """Bootstrap 95 % interval of the mean of `values` [n] (Efron 1979, percentiles).
+
+    Whole `sources` [n] are resampled: pairs that share a source are no independent evidence.
+    """
+    names, groups = np.unique(sources, return_inverse=True)
+    sums, counts = np.bincount(groups, weights=values), np.bincount(groups)
+    rng = np.random.default_rng(RESAMPLES_SEED)
+    drawn = rng.integers(0, len(names), (RESAMPLES, len(names)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def summarise(scores: Sequence[pyarrow.Table], realism: Sequence[pyarrow.Table]) -> list[dict[str, object]]:
+    """One row for each method, number of passes, protocol and dataset: `summary`, and realism beside it."""
+    known = {tuple(row[key] for key in KEYS): row for table in realism for row in table.to_pylist()}
+    rows = []
+    for table in scores:
+        columns = {name: _array(table, name) for name in table.column_names}
+        for key, chosen in groups(columns):
+            row = dict(zip(KEYS, key, strict=True)) | summary(columns, chosen)
+            found = known.get(key, {})
+            blank = dict.fromkeys(REALISM, float("nan"))
+            rows.append(row | blank | {name: found[name] for name in found if name not in KEYS})
+    return rows
+
+
+def groups(columns: Mapping[str, NDArray]) -> list[tuple[tuple, NDArray[np.bool_]]]:
+    """Every combination of `KEYS`, in order of appearance, and the rows that have it."""
+    keys = list(zip(*(columns[name].tolist() for name in KEYS), strict=True))
+    return [(key, np.array([other == key for other in keys])) for key in dict.fromkeys(keys)]
+
+
+def summary(columns: Mapping[str, NDArray], chosen: NDArray) -> dict[str, object]:
+    """Mean, median and interval of every figure over the rows in which a face was found; and the counts."""
+    found = chosen & columns["found"]
+    row: dict[str, object] = {
+        "pairs": int(chosen.sum()),
+        "missing": int(columns["missing"][chosen].sum()),
+        "found": int(found.sum()),
+    }
+    for name in FIGURES:
+        known = found & np.isfinite(columns[name])
+        values = columns[name][known].astype(np.float64)
+        nothing = not len(values)
+        low, high = (np.nan, np.nan) if nothing else interval(values, columns["source"][known])
+        row[name] = np.nan if nothing else float(values.mean())
+        row[f"{name}_median"] = np.nan if nothing else float(np.median(values))
+        row[f"{name}_low"], row[f"{name}_high"] = low, high
+    return row
+
+
+def compare(one: pyarrow.Table, other: pyarrow.Table) -> dict[str, float]:
+    """Mean difference of the `COMPARED` figures, `one` less `other` on the same pairs, and its interval."""
+    first, second = ({name: _array(table, name) for name in table.column_names} for table in (one, other))
+    both, left, right = np.intersect1d(first["pair"], second["pair"], return_indices=True)
+    found = first["found"][left] & second["found"][right]
+    row = {}
+    for name, short in zip(COMPARED, ("nme", "csim"), strict=True):
+        change = (first[name][left] - second[name][right])[found].astype(np.float64)
+        low, high = interval(change, first["source"][left][found]) if len(change) else (np.nan, np.nan)
+        row[f"{short}_difference"] = float(change.mean()) if len(change) else np.nan
+        row[f"{short}_difference_low"], row[f"{short}_difference_high"] = low, high
+    return row
+
+
+def rows_with(table: pyarrow.Table, **values: object) -> pyarrow.Table:
+    """The rows of a table whose columns have these values."""
+    chosen = np.ones(len(table), bool)
+    for name, value in values.items():
+        chosen &= _array(table, name) == value
+    return table.filter(pyarrow.array(chosen))
+
+
+def _array(table: pyarrow.Table, name: str) -> NDArray:
+    return table.column(name).to_numpy(zero_copy_only=False)
+
+
+def columns_of(rows: Sequence[Mapping[str, object]]) -> dict[str, list]:
+    """Columns of a table from its rows, which all have the same keys as the first."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def ablation_rows(
+    mains: Sequence[pyarrow.Table],
+    others: Sequence[pyarrow.Table],
+    trained: Mapping[str, Mapping[str, int]],
+) -> list[dict[str, object]]:
+    """Table 2: a main method in the open loop, and other methods beside it on the same pairs.
+
+    Each of `mains` and `others` are scores; another is compared with the main one that has its protocol.
+    `trained` says what the FAN of a method was trained on, `faces` and `pair_renders`.
+    """
+    rows = []
+    for main in mains:
+        first = rows_with(main, passes=0, protocol=main["protocol"][0].as_py())
+        first = rows_with(first, dataset=first["dataset"][0].as_py())
+        shared = [other for other in others if other["protocol"][0] == first["protocol"][0]]
+        for table in [first, *shared] if shared else []:
+            same = rows_with(table, dataset=first["dataset"][0].as_py())
+            (row,) = summarise([same], [])
+            rows.append(row | compare(same, first) | trained[row["method"]])
+    return rows
+
+
+def instruments(facts: Mapping[str, object]) -> dict[str, object]:
+    """What a table was measured with, as columns: figures of other instruments do not compare."""
+    return {name: facts.get(name) for name in ("identity", "detector")}
+
+
+def row_of(faces: pyarrow.Table, name: str) -> pyarrow.Table:
+    """The landmark table of the one face called `name`, from a table of `scores.look`."""
+    chosen = [protocols.name_of(path) == name for path in faces["image"].to_pylist()]
+    return faces.filter(pyarrow.array(chosen)).drop_columns(["image", "embedding", "embedding_of_mirror"])
+
+
+def videos(figures: pyarrow.Table, kinds: Sequence[str]) -> pyarrow.Table:
+    """The table of videos with the `kind` of each, self-driving or animation."""
+    return figures.add_column(2, "kind", pyarrow.array(list(kinds)))
+
+
+def sheet(
+    pairs: Sequence[Mapping[str, object]],
+    read: Callable[[str], Picture],
+    find: Callable[..., Picture | None],
+    *,
+    passes: int,
+) -> Picture:
+    """The first pairs, one a row: source, target, and the result after each number of passes."""
+    captions = ["source", "target", "open loop", *(f"closed loop {n}" for n in range(1, passes + 1))]
+    rows = []
+    for pair in pairs[:SHEET_PAIRS]:
+        known = [read(str(pair[f"{role}_image"])) for role in ("source", "target")]
+        results = [find(pair, passes=number) for number in range(passes + 1)]
+        rows.append([pictures.resize(image[None], SHEET_TILE)[0] for image in (*known, *results)])
+    return pictures.grid(rows, captions_top=captions, title="Held-out pairs", tile=SHEET_TILE)

@@ -11,17 +11,32 @@ def normalized_mean_error(
 ) -> NDArray[np.float32]:
     """Mean landmark error [N] of `pred` against `true` [N, P, 2] as a fraction of the face's size.
 
-    `inter_ocular`: distance of the outer eye corners of `true` (WFLW). `box`: √(w·h) of the box around
-    `true` (Bulat and Tzimiropoulos, ICCV 2017, the paper's reference 8). NaN where a point is NaN.
+    See `face_size` for the normalisers. NaN where a point is NaN.
     """
+    return (np.linalg.norm(pred - true, axis=-1).mean(axis=-1) / face_size(true, normaliser)).astype(
+        np.float32
+    )
+
+
+def face_size(points: NDArray, normaliser: str) -> NDArray[np.float64]:
+    """Size [N] of the faces with `points` [N, P, 2].
+
+    `inter_ocular`: distance of the outer eye corners (WFLW). `inter_pupil`: of the pupils, or of the middles
+    of the eyes where the scheme has none. `box`: √(w·h) of the box around all points (Bulat and
+    Tzimiropoulos, ICCV 2017, the paper's reference 8).
+    """
+    scheme = scheme_of(points.shape[1])
     if normaliser == "inter_ocular":
-        left, right = scheme_of(true.shape[1]).outer_eyes
-        size = np.linalg.norm(true[:, left] - true[:, right], axis=-1)
+        left, right = (points[:, corner] for corner in scheme.outer_eyes)
+    elif normaliser == "inter_pupil" and scheme.pupils:
+        left, right = (points[:, pupil] for pupil in scheme.pupils)
+    elif normaliser == "inter_pupil":
+        left, right = (points[:, list(eye)].mean(axis=1) for eye in (scheme.left_eye, scheme.right_eye))
     elif normaliser == "box":
-        size = np.sqrt(np.prod(true.max(axis=1) - true.min(axis=1), axis=-1))
+        return np.sqrt(np.prod(points.max(axis=1) - points.min(axis=1), axis=-1))
     else:
-        raise ValueError(f"unknown normaliser {normaliser!r}; choose 'inter_ocular' or 'box'")
-    return (np.linalg.norm(pred - true, axis=-1).mean(axis=-1) / size).astype(np.float32)
+        raise ValueError(f"unknown normaliser {normaliser!r}; choose inter_ocular, inter_pupil or box")
+    return np.linalg.norm(left - right, axis=-1)
 
 
 def similarity_fit(points: NDArray, template: NDArray) -> tuple[NDArray, NDArray, NDArray]:

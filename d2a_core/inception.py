@@ -80,3 +80,13 @@ def _batches(images: Iterable[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.ui
         batch.append(image)
     if batch:
         yield batch
+
+
+def record(found: Path | str) -> dict[str, str]:
+    """What `obtain` found as plain values: where the weights are, or why there are none."""
+    return {"reason": found} if isinstance(found, str) else {"path": found.as_posix()}
+
+
+def recorded(values: Mapping[str, str]) -> Path | str:
+    """What `obtain` found, from its `record`."""
+    return Path(values["path"]) if "path" in values else values["reason"]

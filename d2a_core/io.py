@@ -13,7 +13,7 @@ import secrets
 import shutil
 import struct
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -268,9 +268,16 @@ def angles_array(table: "pyarrow.Table") -> NDArray[np.float32]:
 
 
 def write_image(
-    array: NDArray[np.uint8], path: str | Path, *, text: Mapping[str, object] | None = None
+    array: NDArray[np.uint8],
+    path: str | Path,
+    *,
+    text: Mapping[str, object] | None = None,
+    compress_level: int = 6,
 ) -> None:
-    """Write an RGB picture [H, W, 3] as PNG; `text` goes into its text chunks."""
+    """Write an RGB picture [H, W, 3] as PNG; `text` goes into its text chunks.
+
+    Compression level 1 is three times as fast as 6 and makes files a seventh larger.
+    """
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
@@ -279,7 +286,7 @@ def write_image(
     for name, value in (text or {}).items():
         info.add_itxt(name, value if isinstance(value, str) else json.dumps(value, default=_plain))
     with atomic_path(path) as part:
-        Image.fromarray(array).save(part, format="PNG", pnginfo=info)
+        Image.fromarray(array).save(part, format="PNG", pnginfo=info, compress_level=compress_level)
 
 
 def write_images(images: Iterable[NDArray[np.uint8]], folder: str | Path) -> None:
@@ -287,6 +294,29 @@ def write_images(images: Iterable[NDArray[np.uint8]], folder: str | Path) -> Non
     with atomic_path(folder) as part:
         for number, image in enumerate(images):
             write_image(image, part / f"{number:06d}.png")
+
+
+def keep_images(
+    images: Iterable[tuple[str, NDArray[np.uint8]]], folder: str | Path
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Write named RGB pictures [H, W, 3] as they come, and pass them on with their path as PNG in `folder`.
+
+    The folder appears when all have been taken.
+    """
+    with atomic_path(folder) as part:
+        for name, image in images:
+            write_image(image, part / f"{name}.png", compress_level=1)
+            yield (Path(folder) / f"{name}.png").as_posix(), image
+
+
+def image_reader(folders: Iterable[str | Path]) -> Callable[[str], Iterator[NDArray[np.uint8]]]:
+    """A function from the name of one of the `folders` to its pictures `r*.png`, in order, unread."""
+    known = {Path(folder).name: Path(folder) for folder in folders}
+
+    def read(name: str) -> Iterator[NDArray[np.uint8]]:
+        return (read_image(path) for path in sorted(known[name].glob("r*.png")))
+
+    return read
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
@@ -487,6 +517,12 @@ def read_parquets(paths: Iterable[str | Path]) -> "pyarrow.Table":
     import pyarrow
 
     return pyarrow.concat_tables([read_parquet(path) for path in paths])
+
+
+def read_optional(paths: Iterable[str | Path]) -> "pyarrow.Table | None":
+    """The tables at `paths` joined, None where there are none."""
+    paths = list(paths)
+    return read_parquets(paths) if paths else None
 
 
 def read_each(paths: Iterable[str | Path], names: Iterable[str]) -> list[dict[str, NDArray]]:

@@ -2,6 +2,7 @@
 
 import io as streams
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,23 @@ def align(
         log.warning("%s", note)
     crop = alignment.find_crop(photo.image, face.points, detector, reference)
     return Aligned(alignment.extract(photo.image, crop), crop, face, notes)
+
+
+def align_all(
+    named: Iterable[tuple[str, NDArray[np.uint8]]],
+    models: FaceModels,
+    detector: LandmarkDetector,
+    reference: alignment.Layout,
+    *,
+    log: logging.Logger,
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Name and the largest face u1 [1024, 1024, 3] of every picture u1 [H, W, 3]; see `align`.
+
+    Raises ValueError, naming the picture, where there is no face.
+    """
+    for name, image in named:
+        options = Options(name=name, image=name, face=0)
+        yield name, align(Photo(image, ()), options, models, detector, reference, log=log).image
 
 
 def read_photo(path: str | Path) -> Photo:

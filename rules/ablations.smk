@@ -1,11 +1,9 @@
 """Ablations (paper, Table 2 and more): the same rules with another config, sharing what stays the same."""
 
-
 for ABLATION, VARIANT in VARIANTS.items():
 
     module:
-        name:
-            ABLATION
+        name: ABLATION
         snakefile:
             "variant.smk"
         config:
@@ -15,7 +13,6 @@ for ABLATION, VARIANT in VARIANTS.items():
                 f"results/{folder}/": f"results/ablations/{ABLATION}/{folder}/"
                 for folder in (*OWN_STAGES[ABLATION], "logs", "benchmarks")
             }
-
 
     PREFIX = f"{ABLATION}_"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from d2a_core import ablations, assets, origins
+from d2a_core import ablations, assets, origins, protocols
 from d2a_core.config import check, variants
 from d2a_core.digest import code_digest
 
@@ -26,6 +26,8 @@ try:
         name: ablations.own_stages(config, variant, name=name)
         for name, variant in VARIANTS.items()
     }
+    SETS = protocols.photo_sets(config["evaluation"])
+    TARGET_CLIPS = protocols.target_clips(config)
     CHOICE = origins.Options(**{key: config["generator"][key] for key in INDIRECT})
     ORIGIN = origins.find(CHOICE, cache="results/.state/sha256.json")
     DOWNLOADS = origins.downloads(CHOICE)
@@ -69,6 +71,117 @@ def table_of(wildcards):
     return named(config["driving"]["clips"], wildcards.table)["path"]
 
 
+def target_clip_of(wildcards):
+    """File of a clip whose frames drive in the evaluation."""
+    return TARGET_CLIPS[wildcards.target_clip]
+
+
+def aligned_of(wildcards):
+    """Aligned sources of a data set."""
+    return [
+        f"results/sources/{wildcards.photo_set}-{name}/aligned.png"
+        for name in source_names_of(wildcards)
+    ]
+
+
+def codes_of(wildcards):
+    """Codes of the sources of a data set."""
+    return [
+        f"results/sources/{wildcards.photo_set}-{name}/inversion.zarr"
+        for name in source_names_of(wildcards)
+    ]
+
+
+def source_names_of(wildcards):
+    """Names of the sources of a data set."""
+    return [name for name in SETS[wildcards.photo_set] if name.startswith("s")]
+
+
+def other_names_of(wildcards):
+    """Photo of each target and reference of a data set, by its name."""
+    photos = SETS[wildcards.photo_set]
+    return {name: path for name, path in photos.items() if not name.startswith("s")}
+
+
+def others_of(wildcards):
+    """Photos of the targets and references of a data set."""
+    return list(other_names_of(wildcards).values())
+
+
+def ablated(method, stage, path):
+    """Artefact of a stage, the ablation's own where it has that stage."""
+    own = stage in OWN_STAGES.get(method, ())
+    return (
+        f"results/ablations/{method}/{stage}/{path}"
+        if own
+        else f"results/{stage}/{path}"
+    )
+
+
+def directions_of(wildcards):
+    """Directions of a method."""
+    return ablated(wildcards.method, "directions", "directions.zarr")
+
+
+def first_fan_of(wildcards):
+    """The FAN of a method, or of its first source."""
+    if wildcards.method == "finetuned":
+        return f"results/fan/all/{HELD_SOURCES[0]}.pt"
+    return ablated(wildcards.method, "fan", "all/base.pt")
+
+
+def other_fans_of(wildcards):
+    """FANs of the other sources, where each has its own."""
+    if wildcards.method == "finetuned":
+        return [f"results/fan/all/{source}.pt" for source in HELD_SOURCES[1:]]
+    return []
+
+
+def method_of(wildcards):
+    """The method that a rule makes or scores."""
+    return getattr(wildcards, "method", None) or wildcards.scored
+
+
+def protocols_of(wildcards):
+    """Protocols of a method: ablations are compared as in the paper, fine-tuning on sources of its own."""
+    method = method_of(wildcards)
+    if method in ("untuned", "finetuned"):
+        return [protocols.FINETUNING]
+    if method in (*VARIANTS, *(f"control-{control}" for control in CONTROLS)):
+        return [protocols.CROSS]
+    return [protocols.CROSS, protocols.SELF, protocols.SEQUENCE]
+
+
+def last_pass_of(wildcards):
+    """Closed-loop passes of a method of ours."""
+    return config["evaluation"]["passes"] if wildcards.method == "d2animator" else 0
+
+
+def passes_of(wildcards):
+    """Numbers of passes after which there are results; -1 for a method that has none."""
+    if wildcards.scored in OURS:
+        main = wildcards.scored == "d2animator"
+        return list(range(config["evaluation"]["passes"] + 1)) if main else [0]
+    return [-1]
+
+
+def frames_of(wildcards):
+    """Folder of the pictures of a method; of an external one the user's."""
+    outside = config["evaluation"]["external"]
+    return outside.get(
+        wildcards.scored, f"results/evaluation/frames/{wildcards.scored}"
+    )
+
+
+def steps_of(wildcards):
+    """Table of the step errors of a method of ours."""
+    return (
+        [f"results/evaluation/steps/{wildcards.scored}.parquet"]
+        if wildcards.scored in OURS
+        else []
+    )
+
+
 def video_of(wildcards):
     """File of a driving clip: a performed one, a drawn one, or the user's own."""
     if wildcards.clip in PERFORMANCES + TABLES:
@@ -82,7 +195,10 @@ def seeded_of(wildcards):
 
 
 def photo_of(wildcards):
-    """Config of a source face on a photo."""
+    """Config of a source face on a photo: the user's, one of a data set, or the first frame of a clip."""
+    if wildcards.photo in EVALUATED_PHOTOS:
+        image = EVALUATED_PHOTOS[wildcards.photo]
+        return {"name": wildcards.photo, "image": image, "face": 0}
     return named(config["sources"], wildcards.photo)
 
 
@@ -101,12 +217,12 @@ def fan_of(wildcards):
 def tuning_of(wildcards):
     """What the generator has learned of a photo; a source from a seed needs none."""
     tuned = f"results/sources/{wildcards.source}/tuning.pt"
-    return [tuned] if wildcards.source in PHOTOS else []
+    return [tuned] if wildcards.source in [*PHOTOS, *EVALUATED_PHOTOS] else []
 
 
 def consultation_of(wildcards):
     """Networks that put back what the code of a photo cannot hold, where the config asks for them."""
-    return CONSULTATION if wildcards.source in PHOTOS else []
+    return CONSULTATION if wildcards.source in [*PHOTOS, *EVALUATED_PHOTOS] else []
 
 
 SHARDS = [
@@ -140,6 +256,43 @@ VIDEOS = expand(
     kind=[".mp4", "--side-by-side.mp4", ".sheet.png", ".figures.parquet"],
 )
 
+# The evaluation: who is driven, by whom, and by which method.
+PROTOCOLS = config["evaluation"]["protocols"]
+SET_SIZES = {protocols.HELD_OUT: PROTOCOLS["pairs"]} | {
+    name: sum(face.startswith("s") for face in photos) for name, photos in SETS.items()
+}
+FACE_SETS = [*SET_SIZES, *TARGET_CLIPS]
+FACE_TABLES = expand("results/evaluation/faces/{name}.parquet", name=FACE_SETS)
+FACE_FOLDERS = expand("results/evaluation/faces/{name}", name=FACE_SETS)
+FACE_CODES = expand("results/evaluation/faces/{name}.zarr", name=SET_SIZES)
+CONTROLS = ["source", "target", "noise"]
+OURS = ["d2animator", *VARIANTS, "untuned", "finetuned"]
+TABLE_1 = [
+    "d2animator",
+    *config["evaluation"]["external"],
+    *(f"control-{control}" for control in CONTROLS),
+]
+HELD_SOURCES = [
+    f"held-out-{protocols.face_name('s', n)}" for n in range(PROTOCOLS["finetuned"])
+]
+MAINS = ["d2animator", *(["untuned"] if HELD_SOURCES else [])]
+TABLE_2 = [*VARIANTS, *(["finetuned"] if HELD_SOURCES else [])]
+TRAINED = {name: ablations.trained_on(VARIANTS.get(name, config)) for name in OURS}
+# Not a table: what has no picture has no first frame.
+FIRST_FRAMES = {f"{clip}-first-frame": clip for clip in CLIPS if clip not in TABLES}
+EVALUATED_PHOTOS = {
+    name: f"results/evaluation/first-frames/{clip}.png"
+    for name, clip in FIRST_FRAMES.items()
+} | {
+    f"{name}-{face}": path
+    for name, photos in SETS.items()
+    for face, path in photos.items()
+    if face.startswith("s")
+}
+MEASURED = {
+    f"{name}--{clip}": "self-driving" for name, clip in FIRST_FRAMES.items()
+} | {f"{source}--{clip}": "animation" for source in SOURCES for clip in CLIPS}
+
 METHOD = config["inversion"]["method"]
 ENCODER = [] if METHOD == "optimize" else ["results/inversion/encoder.pt"]
 CONSULTATION = ["results/inversion/hfgi.pt"] if METHOD == "hfgi" else []
@@ -163,7 +316,13 @@ wildcard_constraints:
     k=r"\d+",
     group=one_of(config["pairs"]["groups"]),
     seeded=one_of(SEEDED),
-    photo=one_of(PHOTOS),
-    source=one_of(SOURCES),
+    photo=one_of([*PHOTOS, *EVALUATED_PHOTOS]),
+    source=one_of([*SOURCES, *EVALUATED_PHOTOS, *HELD_SOURCES]),
     clip=one_of(CLIPS),
     table=one_of(TABLES),
+    photo_set=one_of(SETS),
+    target_clip=one_of(TARGET_CLIPS),
+    method=one_of(OURS),
+    scored=one_of([*OURS, *TABLE_1]),
+    control=one_of(CONTROLS),
+    face=r"s\d{5}",

@@ -3,7 +3,7 @@ import pyarrow
 import pytest
 import torch
 
-from d2a_core import animations, evaluation, io, rendering
+from d2a_core import animations, io, rendering
 from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
 from d2a_core.mean_face import template_of
@@ -139,25 +139,3 @@ def test_sheet_keeps_evenly_spaced_moments():
 def test_float_images_become_bytes_by_clipping_and_rounding():
     image = torch.tensor([-2.0, -1.0, 0.0, 1.0]).reshape(1, 1, 2, 2).expand(1, 3, 2, 2)
     assert rendering.to_uint8(image)[0, :, :, 0].tolist() == [[0, 0], [128, 255]]
-
-
-def test_summary_averages_found_pairs_of_each_pass_and_prints_percent():
-    table = pyarrow.table(
-        {
-            "pair": [0, 1, 0, 1],
-            "pass": [0, 0, 1, 1],
-            "found": [True, True, True, False],
-            "nme_inter_ocular": [0.10, 0.20, 0.05, float("nan")],
-            "nme_box": [0.05, 0.10, 0.02, float("nan")],
-            "csim": [1.0, 1.0, 0.95, float("nan")],
-            "csim_strangers": [0.85, 0.87, 0.85, 0.87],
-            "yaw_error": [10.0, 20.0, 3.0, float("nan")],
-            "pitch_error": [5.0, 5.0, 2.0, float("nan")],
-        }
-    )
-    summary = evaluation.summarise(table)
-    assert summary["found"].tolist() == [2, 1]
-    assert summary["nme_inter_ocular"] == pytest.approx([0.15, 0.05])
-    text = evaluation.markdown(summary)
-    assert "| no motion | 2 | 2 | 15.00 | 7.50 | 1.000 | 0.860 | 15.0 | 5.0 |" in text
-    assert "| open loop | 2 | 1 | 5.00 |" in text

@@ -1,0 +1,71 @@
+"""Faces that no training stage has seen: drawn from a seed of their own, and checked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from d2a_core import pairs, protocols, rendering
+from d2a_core.generator import Generator, broadcast
+from d2a_core.manifold import Manifold
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """W+ of `n` sources, targets, augmented sources and references [n, K, 512] each, and the known steps.
+
+    `augmented` is `source` moved by `delta` [n, L, 512].
+    """
+
+    source: Tensor
+    target: Tensor
+    augmented: Tensor
+    reference: Tensor
+    delta: Tensor
+
+    def pictures(self, generator: Generator) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        """Name and full-size picture u1 [R, R, 3] of every face."""
+        codes = {"s": self.source, "t": self.target, "a": self.augmented, "r": self.reference}
+        for kind, wplus in codes.items():
+            for number, row in enumerate(wplus.split(1)):
+                yield protocols.face_name(kind, number), rendering.render(generator, row)[0]
+
+    def arrays(self) -> dict[str, NDArray]:
+        """What methods are given: `wplus` [n, K, 512] of the sources; and what only scores see, `delta`."""
+        return {"wplus": self.source.numpy(), "delta": self.delta.numpy()}
+
+
+def draw(
+    generator: Generator,
+    trained: NDArray,
+    vector: Tensor,
+    ball: Manifold,
+    *,
+    count: int,
+    seed: int,
+) -> HeldOut:
+    """Draw three times `count` faces, and augment the sources along `vector` [M, L, 512] (equation 1).
+
+    Raises ValueError when one of them is among `trained` [N, 512], the w that the stages were trained on.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        w = generator.map(torch.randn(3 * count, generator.z_dim, generator=rng)).cpu()
+    check_disjoint(w.numpy(), trained, seed=seed)
+    source, target, reference = (broadcast(part, generator.num_layers).clone() for part in w.split(count))
+    delta, _ = pairs.draw(vector, source[:, : vector.shape[1]], ball, rng=rng)
+    return HeldOut(source, target, rendering.apply(source, delta), reference, delta)
+
+
+def check_disjoint(held: NDArray, trained: NDArray, *, seed: int) -> None:
+    """Raise ValueError when a row of `held` [n, D] lies as good as on one of `trained` [N, D]."""
+    first = {tuple(row) for row in np.round(trained, 3).tolist()}
+    seen = [index for index, row in enumerate(np.round(held, 3).tolist()) if tuple(row) in first]
+    if seen:
+        raise ValueError(
+            f"evaluation.protocols.seed {seed} draws {len(seen)} of {len(held)} faces that were trained on; "
+            "held-out faces must be others: choose another seed"
+        )

@@ -1,0 +1,36 @@
+"""Draw and render faces that no training stage has seen."""
+
+import torch
+
+from d2a_core import directions, embedders, generator, held_out, io, landmarks, manifold, runtime, scores
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    inputs, options = snakemake.input, snakemake.params.protocols
+    settings = generator.Options(**snakemake.params.generator)
+    network = generator.load(settings, inputs.generator, **runtime.engine(snakemake))
+    detection = landmarks.Options(**snakemake.params.landmarks)
+    detector = landmarks.load_detector(detection, inputs.models, **runtime.hardware(snakemake))
+    store = io.read_zarr(inputs.directions)
+    drawn = held_out.draw(
+        network,
+        io.read_zarrs(inputs.latents, ["w"])["w"],
+        torch.from_numpy(directions.basis(store)),
+        manifold.from_store(store),
+        count=options["pairs"],
+        seed=options["seed"],
+    )
+    progress = runtime.Progress(log, "evaluation", 4 * options["pairs"])
+    embedder = embedders.choose(snakemake.params.identity, inputs.identity, threads=snakemake.threads)
+    named = io.keep_images(drawn.pictures(network), snakemake.output.images)
+    columns = scores.look(named, detector, embedder, progress)
+    facts = io.provenance(
+        stage="evaluation", protocols=options, identity=embedder.name, **network.identity.facts
+    )
+    io.write_zarr(snakemake.output.codes, drawn.arrays(), attributes=facts)
+    io.write_parquet(columns, snakemake.output.faces, metadata=facts)
+
+
+if __name__ == "__main__":
+    main(snakemake)

@@ -1,0 +1,19 @@
+"""Give one held-out source a folder as sources have it, so that FAN can be fine-tuned on it."""
+
+from d2a_core import evaluation, io, protocols, runtime
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    inputs, name = snakemake.input, snakemake.params.face
+    facts = io.zarr_attributes(inputs.codes)
+    row = protocols.number_of(name)
+    code = io.read_zarr(inputs.codes, ["wplus"])["wplus"][row : row + 1]
+    face = evaluation.row_of(io.read_parquet(inputs.faces), name)
+    io.write_zarr(snakemake.output.code, {"wplus": code}, attributes=facts)
+    io.write_parquet(face, snakemake.output.landmarks, metadata=facts)
+    log.info("evaluation source=%s", name)
+
+
+if __name__ == "__main__":
+    main(snakemake)

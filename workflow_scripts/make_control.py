@@ -1,0 +1,17 @@
+"""Write what a wrong method would return for every pair."""
+
+from d2a_core import evaluation, io, protocols, runtime
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    kind = snakemake.params.kind
+    pairs = protocols.rows_of(io.read_parquet(snakemake.input.pairs), [protocols.CROSS])
+    progress = runtime.Progress(log, "evaluation", len(pairs))
+    results = (evaluation.control_result(kind, pair, io.read_image) for pair in progress.over(pairs))
+    evaluation.keep(results, lambda images: io.keep_images(images, snakemake.output.frames))
+    log.info("evaluation control=%s pairs=%d", kind, len(pairs))
+
+
+if __name__ == "__main__":
+    main(snakemake)

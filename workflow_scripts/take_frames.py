@@ -1,0 +1,27 @@
+"""Take the frames of a clip that drive in the evaluation, aligned as photos are."""
+
+from d2a_core import alignment, embedders, externals, io, landmarks, photos, protocols, runtime, scores
+from d2a_core.networks import facemesh
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    inputs, params = snakemake.input, snakemake.params
+    options = landmarks.Options(**params.landmarks)
+    detector = landmarks.load_detector(options, inputs.models, **runtime.hardware(snakemake))
+    frames = externals.at_moments(inputs.video, params.frames)
+    named = photos.align_all(
+        ((protocols.face_name("f", index), image) for index, image in enumerate(frames)),
+        facemesh.FaceModels(inputs.models, threads=snakemake.threads),
+        detector,
+        alignment.reference_layout(io.read_parquets(inputs.landmarks), detector.scheme),
+        log=log,
+    )
+    embedder = embedders.choose(params.identity, inputs.identity, threads=snakemake.threads)
+    columns = scores.look(io.keep_images(named, snakemake.output.images), detector, embedder)
+    facts = io.provenance(stage="evaluation", clip=snakemake.wildcards.target_clip, identity=embedder.name)
+    io.write_parquet(columns, snakemake.output.faces, metadata=facts)
+
+
+if __name__ == "__main__":
+    main(snakemake)
