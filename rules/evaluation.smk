@@ -396,10 +396,43 @@ rule collect_videos:
         "../workflow_scripts/collect_videos.py"
 
 
+rule write_report:
+    """Tables, charts and pictures of the evaluation on one page that needs no network."""
+    input:
+        table="results/evaluation/table.parquet",
+        pairs="results/evaluation/pairs.parquet",
+        scores="results/evaluation/scores/d2animator.parquet",
+        faces=FACE_FOLDERS,
+        frames="results/evaluation/frames/d2animator",
+        ablations=["results/evaluation/ablations.parquet"],  # this and the next may be empty
+        videos=["results/evaluation/videos.parquet"],
+        gallery=["results/directions/gallery.png"],
+        sheets=[f"results/animations/{video}.sheet.png" for video in MEASURED],
+    output:
+        report=report(
+            "results/evaluation/report.html",
+            category="Evaluation",
+            labels={"figure": "report"},
+        ),
+    log:
+        "results/logs/write_report.log",
+    benchmark:
+        "results/benchmarks/write_report.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=5,
+    params:
+        core=core_digest("write_report"),
+    script:
+        "../workflow_scripts/write_report.py"
+
+
 rule evaluation:
-    """The paper's Tables 1 and 2, and the videos."""
+    """The paper's Tables 1 and 2, videos over time, and a page to read."""
     input:
         "results/evaluation/table.md",
         "results/evaluation/pairs.png",
         "results/evaluation/ablations.md",
         "results/evaluation/videos.parquet",
+        "results/evaluation/report.html",
