@@ -33,3 +33,13 @@ rule all:
         "results/directions/gallery.png",
         "results/evaluation/table.md",
         "results/evaluation/pairs.png",
+
+
+rule evaluation:
+    """The paper's Tables 1 and 2, videos over time, and a page to read."""
+    input:
+        "results/evaluation/table.md",
+        "results/evaluation/pairs.png",
+        "results/evaluation/ablations.md",
+        "results/evaluation/videos.parquet",
+        "results/evaluation/report.html",

@@ -30,8 +30,8 @@ def assess(
     `photo` u1 [H, W, 3] is the aligned source with landmarks `photo_points` [1, P, 2]; `driver` and `target`
     [T, P, 2] are the landmarks of the clip and those that the source was asked for. Returns the figures of
     `motion.compare` against the driver, the error `nme_target` against what was asked, `frames`, how many
-    were `lost`, without a face, and mean, least and deviation over time of `identity`, the cosine between photo
-    and result.
+    were `lost`, without a face, and mean, least and deviation over time of `identity`, the cosine between
+    photo and result.
     """
     known = embedder.embed(photo[None], photo_points)
     points, likeness = [], []

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from d2a_core import io, video
-from d2a_core.evaluation import result_name
+from d2a_core.pair_results import result_name
 from d2a_core.protocols import CLIP_SUFFIXES, PHOTO_SUFFIXES
 
 Picture = NDArray[np.uint8]

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -203,6 +203,11 @@ def evaluate(network: Fan, faces: Faces, pairs: Tensor, options: Options, *, dev
             missed += (predicted - delta).square().sum().item()
             energy += delta.square().sum().item()
     return {"validation_loss": sum(losses) / len(pairs), "explained_energy": 1 - missed / energy}
+
+
+def load_all(states: Iterable[Mapping], *, device: str) -> list[Fan]:
+    """Trained FANs from several checkpoints."""
+    return [load(state, device=device) for state in states]
 
 
 def load(state: Mapping, *, device: str) -> Fan:

@@ -60,6 +60,11 @@ def draw(
     return HeldOut(source, target, rendering.apply(source, delta), reference, delta)
 
 
+def faces(count: int) -> int:
+    """Faces that `draw` draws or augments for `count` pairs."""
+    return 4 * count
+
+
 def check_disjoint(held: NDArray, trained: NDArray, *, seed: int) -> None:
     """Raise ValueError when a row of `held` [n, D] lies as good as on one of `trained` [N, D]."""
     first = {tuple(row) for row in np.round(trained, 3).tolist()}

@@ -539,6 +539,11 @@ def facts(path: str | Path) -> dict[str, Any]:
     return read_checkpoint(path).get("provenance", {}) if path.suffix == ".pt" else zarr_attributes(path)
 
 
+def shared_facts(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """What several artefacts say of how they were made; of what two say, the later counts."""
+    return {name: value for path in paths for name, value in facts(path).items()}
+
+
 def cached_sha256(path: str | Path, cache: str | Path) -> str:
     """`sha256` of a file, kept in the JSON file `cache` as long as its path, size and time stay the same."""
     path, cache = Path(path).absolute(), Path(cache)

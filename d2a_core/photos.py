@@ -2,7 +2,7 @@
 
 import io as streams
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +70,12 @@ def align(
     return Aligned(alignment.extract(photo.image, crop), crop, face, notes)
 
 
+def read_all(paths: Mapping[str, str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Name and picture of each of the named photos, read when it is asked for; see `read_photo`."""
+    for name, path in paths.items():
+        yield name, read_photo(path).image
+
+
 def align_all(
     named: Iterable[tuple[str, NDArray[np.uint8]]],
     models: FaceModels,
@@ -80,11 +86,15 @@ def align_all(
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Name and the largest face u1 [1024, 1024, 3] of every picture u1 [H, W, 3]; see `align`.
 
-    Raises ValueError, naming the picture, where there is no face.
+    Where there is none the picture comes as it is, with a warning: one bad frame must not end an evaluation.
     """
     for name, image in named:
         options = Options(name=name, image=name, face=0)
-        yield name, align(Photo(image, ()), options, models, detector, reference, log=log).image
+        try:
+            yield name, align(Photo(image, ()), options, models, detector, reference, log=log).image
+        except ValueError as error:
+            log.warning("%s", error)
+            yield name, np.array(Image.fromarray(image).resize((alignment.SIZE,) * 2))
 
 
 def read_photo(path: str | Path) -> Photo:

@@ -48,6 +48,11 @@ def face_name(kind: str, number: int) -> str:
     return f"{kind}{number:05d}"
 
 
+def frame_name(number: int) -> str:
+    """Name of a frame that drives."""
+    return face_name("f", number)
+
+
 def number_of(name: str) -> int:
     """The number in a name of `face_name`."""
     return int(name[1:])

@@ -261,6 +261,11 @@ def _chunks(items: Iterable) -> Iterator[list]:
         yield chunk
 
 
+def pictures_of(pairs: Sequence[object], passes: Sequence[int]) -> int:
+    """Pictures that a method has made."""
+    return len(pairs) * len(passes)
+
+
 def counts(table: pyarrow.Table) -> str:
     """How many results there are, as `name=value` for the log."""
     numbers = {"results": len(table)}

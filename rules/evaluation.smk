@@ -426,13 +426,3 @@ rule write_report:
         core=core_digest("write_report"),
     script:
         "../workflow_scripts/write_report.py"
-
-
-rule evaluation:
-    """The paper's Tables 1 and 2, videos over time, and a page to read."""
-    input:
-        "results/evaluation/table.md",
-        "results/evaluation/pairs.png",
-        "results/evaluation/ablations.md",
-        "results/evaluation/videos.parquet",
-        "results/evaluation/report.html",

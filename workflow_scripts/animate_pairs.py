@@ -1,6 +1,8 @@
 """Let the sources of all pairs take on the faces of their targets, after each closed-loop pass."""
 
-from d2a_core import animations, evaluation, fan, io, protocols, runtime, scores
+from functools import partial
+
+from d2a_core import animations, fan, io, pair_results, protocols, runtime, scores
 
 
 def main(snakemake):
@@ -11,16 +13,16 @@ def main(snakemake):
     device = runtime.device(snakemake.resources)
     pairs = protocols.rows_of(io.read_parquet(inputs.pairs), params.protocols)
     passes = params.passes
-    results = evaluation.animate(
+    results = pair_results.animate(
         stage,
-        [fan.load(io.read_checkpoint(path), device=device) for path in [inputs.fan, *inputs.others]],
+        fan.load_all(map(io.read_checkpoint, [inputs.fan, *inputs.others]), device=device),
         pairs,
-        {name: io.read_zarr(path) for name, path in zip(params.sets, inputs.codes, strict=True)},
+        dict(zip(params.sets, map(io.read_zarr, inputs.codes), strict=True)),
         scores.known(io.read_parquets(inputs.faces)),
         passes=passes,
-        progress=runtime.Progress(log, "evaluation", len(pairs) * (passes + 1)),
+        progress=runtime.Progress(log, "evaluation", pair_results.renders(pairs, passes)),
     )
-    rows = evaluation.keep(results, lambda images: io.keep_images(images, snakemake.output.frames))
+    rows = pair_results.keep(results, partial(io.keep_images, folder=snakemake.output.frames))
     facts = io.provenance(
         stage="evaluation",
         method=params.method,

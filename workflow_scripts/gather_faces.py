@@ -11,9 +11,8 @@ def main(snakemake):
     inputs, params = snakemake.input, snakemake.params
     options = landmarks.Options(**params.landmarks)
     detector = landmarks.load_detector(options, inputs.models, **runtime.hardware(snakemake))
-    others = ((name, photos.read_photo(path).image) for name, path in params.others.items())
     aligned = photos.align_all(
-        others,
+        photos.read_all(params.others),
         facemesh.FaceModels(inputs.models, threads=snakemake.threads),
         detector,
         alignment.reference_layout(io.read_parquets(inputs.landmarks), detector.scheme),
@@ -21,7 +20,7 @@ def main(snakemake):
     )
     sources = zip(params.sources, map(io.read_image, inputs.sources), strict=True)
     embedder = embedders.choose(params.identity, inputs.identity, threads=snakemake.threads)
-    progress = runtime.Progress(log, "evaluation", len(params.sources) + len(params.others))
+    progress = runtime.Progress(log, "evaluation", len([*params.sources, *params.others]))
     named = io.keep_images(chain(sources, aligned), snakemake.output.images)
     columns = scores.look(named, detector, embedder, progress)
     facts = io.provenance(stage="evaluation", identity=embedder.name, **io.facts(inputs.codes[0]))

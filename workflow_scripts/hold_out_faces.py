@@ -21,7 +21,7 @@ def main(snakemake):
         count=options["pairs"],
         seed=options["seed"],
     )
-    progress = runtime.Progress(log, "evaluation", 4 * options["pairs"])
+    progress = runtime.Progress(log, "evaluation", held_out.faces(options["pairs"]))
     embedder = embedders.choose(snakemake.params.identity, inputs.identity, threads=snakemake.threads)
     named = io.keep_images(drawn.pictures(network), snakemake.output.images)
     columns = scores.look(named, detector, embedder, progress)

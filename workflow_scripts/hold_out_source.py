@@ -7,8 +7,7 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs, name = snakemake.input, snakemake.params.face
     facts = io.zarr_attributes(inputs.codes)
-    row = protocols.number_of(name)
-    code = io.read_zarr(inputs.codes, ["wplus"])["wplus"][row : row + 1]
+    code = io.read_zarr(inputs.codes, ["wplus"])["wplus"][[protocols.number_of(name)]]
     face = evaluation.row_of(io.read_parquet(inputs.faces), name)
     io.write_zarr(snakemake.output.code, {"wplus": code}, attributes=facts)
     io.write_parquet(face, snakemake.output.landmarks, metadata=facts)

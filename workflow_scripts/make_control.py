@@ -1,6 +1,8 @@
 """Write what a wrong method would return for every pair."""
 
-from d2a_core import evaluation, io, protocols, runtime
+from functools import partial
+
+from d2a_core import io, pair_results, protocols, runtime
 
 
 def main(snakemake):
@@ -8,8 +10,8 @@ def main(snakemake):
     kind = snakemake.params.kind
     pairs = protocols.rows_of(io.read_parquet(snakemake.input.pairs), [protocols.CROSS])
     progress = runtime.Progress(log, "evaluation", len(pairs))
-    results = (evaluation.control_result(kind, pair, io.read_image) for pair in progress.over(pairs))
-    evaluation.keep(results, lambda images: io.keep_images(images, snakemake.output.frames))
+    results = (pair_results.control_result(kind, pair, io.read_image) for pair in progress.over(pairs))
+    pair_results.keep(results, partial(io.keep_images, folder=snakemake.output.frames))
     log.info("evaluation control=%s pairs=%d", kind, len(pairs))
 
 

@@ -1,6 +1,6 @@
 """Measure how real the pictures of one method look as a set, where there are Inception weights."""
 
-from d2a_core import externals, inception, io, protocols, runtime, set_scores
+from d2a_core import externals, inception, io, protocols, runtime, scores, set_scores
 
 
 def main(snakemake):
@@ -15,7 +15,7 @@ def main(snakemake):
         method=params.method,
         passes=params.passes,
         device=runtime.device(snakemake.resources),
-        progress=runtime.Progress(log, "evaluation", len(pairs) * len(params.passes)),
+        progress=runtime.Progress(log, "evaluation", scores.pictures_of(pairs, params.passes)),
     )
     facts = io.provenance(stage="evaluation", method=params.method)
     io.write_parquet(rows, snakemake.output.realism, metadata=facts)

@@ -19,7 +19,7 @@ def main(snakemake):
         method=params.method,
         passes=params.passes,
         steps=io.read_optional(inputs.steps),
-        progress=runtime.Progress(log, "evaluation", len(pairs) * len(params.passes)),
+        progress=runtime.Progress(log, "evaluation", scores.pictures_of(pairs, params.passes)),
     )
     facts = io.provenance(
         stage="evaluation", method=params.method, identity=embedder.name, detector=options.detector

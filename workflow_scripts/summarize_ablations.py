@@ -7,12 +7,12 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs = snakemake.input
     rows = evaluation.ablation_rows(
-        [io.read_parquet(path) for path in inputs.mains],
-        [io.read_parquet(path) for path in inputs.scores],
+        list(map(io.read_parquet, inputs.mains)),
+        list(map(io.read_parquet, inputs.scores)),
         snakemake.params.trained,
     )
     facts = io.provenance(**io.parquet_metadata(inputs.mains[0]))
-    columns = evaluation.columns_of([row | evaluation.instruments(facts) for row in rows])
+    columns = evaluation.columns_of(rows, facts)
     io.write_parquet(columns, snakemake.output.table, metadata=facts)
     io.write_text(score_tables.ablations_markdown(rows, facts), snakemake.output.text)
     log.info("evaluation ablations=%d", len(inputs.scores))

@@ -7,11 +7,11 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs = snakemake.input
     rows = evaluation.summarise(
-        [io.read_parquet(path) for path in inputs.scores],
-        [io.read_parquet(path) for path in inputs.realism],
+        list(map(io.read_parquet, inputs.scores)),
+        list(map(io.read_parquet, inputs.realism)),
     )
-    facts = io.provenance(**io.parquet_metadata(inputs.faces[0]) | io.parquet_metadata(inputs.scores[0]))
-    columns = evaluation.columns_of([row | evaluation.instruments(facts) for row in rows])
+    facts = io.provenance(**io.shared_facts([inputs.faces[0], inputs.scores[0]]))
+    columns = evaluation.columns_of(rows, facts)
     io.write_parquet(columns, snakemake.output.table, metadata=facts)
     io.write_text(score_tables.markdown(rows, facts), snakemake.output.text)
     log.info("evaluation rows=%d methods=%d", len(rows), len(inputs.scores))

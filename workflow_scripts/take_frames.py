@@ -11,7 +11,7 @@ def main(snakemake):
     detector = landmarks.load_detector(options, inputs.models, **runtime.hardware(snakemake))
     frames = externals.at_moments(inputs.video, params.frames)
     named = photos.align_all(
-        ((protocols.face_name("f", index), image) for index, image in enumerate(frames)),
+        zip(map(protocols.frame_name, range(len(frames))), frames, strict=True),
         facemesh.FaceModels(inputs.models, threads=snakemake.threads),
         detector,
         alignment.reference_layout(io.read_parquets(inputs.landmarks), detector.scheme),

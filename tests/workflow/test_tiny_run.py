@@ -10,11 +10,12 @@ from tiny_project import Project
 from d2a_core import io, video
 from d2a_core.assets import ASSETS
 
-EVALUATION = {"evaluate_cross_identity", "summarize_evaluation"}
-FROM_FAN = EVALUATION | {"train_fan", "animate", "compare_motion", "measure_animation"}
+SUMMARIES = {"summarize_evaluation", "show_pairs"}
+SCORES = SUMMARIES | {"score_frames", "measure_realism"}
+FROM_FAN = SCORES | {"train_fan", "animate", "compare_motion", "measure_animation", "animate_pairs"}
 FROM_CLUSTERS = FROM_FAN | {
     "cluster_landmarks", "collect_directions", "draw_gallery", "augment_latents", "perform_driver",
-    "track_driving",
+    "track_driving", "hold_out_faces", "take_frames", "make_control",
 }  # fmt: skip
 pytestmark = pytest.mark.slow
 
@@ -66,10 +67,46 @@ def test_artefacts_have_the_columns_of_the_contract(project):
     )
 
 
-def test_the_evaluation_beats_no_motion(project):
-    table = io.read_parquet(project.folder / "results" / "evaluation" / "table.parquet").to_pydict()
-    assert table["nme_inter_ocular"][-1] < table["nme_inter_ocular"][0]
-    assert table["csim"][-1] > table["csim_strangers"][-1]
+def test_the_evaluation_beats_no_motion_and_wrong_methods_land_where_they_must(project):
+    table = io.read_parquet(project.folder / "results" / "evaluation" / "table.parquet").to_pylist()
+    rows = {(row["method"], row["passes"]): row for row in table if row["protocol"] == "cross-identity"}
+    ours, source = rows["d2animator", 1], rows["control-source", -1]
+    target, noise = rows["control-target", -1], rows["control-noise", -1]
+    assert 0 < ours["nme_inter_ocular"] < source["nme_inter_ocular"]
+    assert ours["csim_strangers"] < ours["csim"] < source["csim"] == pytest.approx(1, abs=1e-3)
+    assert target["nme_inter_ocular"] < 0.002 and target["yaw_error"] < 0.1
+    assert target["csim"] == pytest.approx(source["csim_strangers"], abs=0.01)
+    assert noise["found"] == 0 and np.isnan(noise["nme_inter_ocular"])
+    assert {row["protocol"] for row in table} == {"cross-identity", "self-driving", "sequence-driving"}
+    assert all(row["note"] for row in table)  # no Inception weights, or too few pictures
+    pairs = io.read_parquet(project.folder / "results" / "evaluation" / "pairs.parquet").to_pylist()
+    assert all(
+        (project.folder / pair[name]).is_file() for pair in pairs for name in ("source_image", "target_image")
+    )
+
+
+def test_another_tool_is_scored_by_its_folder(project):
+    pairs = io.read_parquet(project.folder / "results" / "evaluation" / "pairs.parquet").to_pylist()
+    (project.folder / "other").mkdir()
+    for pair in pairs[:3]:
+        shutil.copy(
+            project.folder / pair["target_image"], project.folder / "other" / f"{pair['pair']:05d}.png"
+        )
+    project.snakemake(
+        targets=["results/evaluation/scores/other.parquet"], configs=["tiny.yaml", "external.yaml"]
+    )
+    scores = io.read_parquet(
+        project.folder / "results" / "evaluation" / "scores" / "other.parquet"
+    ).to_pylist()
+    assert [row["missing"] for row in scores[:5]] == [False, False, False, True, True]
+    assert all(row["nme_inter_ocular"] < 0.002 for row in scores[:3])
+
+
+def test_an_ablation_trains_only_what_it_changes_and_is_scored_on_the_same_pairs(project):
+    shown = project.snakemake(targets=["results/evaluation/scores/coordinates.parquet"])
+    assert "coordinates_train_fan" in shown and "coordinates_augment_latents" not in shown
+    scores = io.read_parquet(project.folder / "results" / "evaluation" / "scores" / "coordinates.parquet")
+    assert scores["pair"].to_pylist() == [0, 1, 2, 3] and all(scores["found"].to_pylist())
 
 
 def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project):
@@ -103,7 +140,7 @@ def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project
         ("tiny.yaml", "rows: 3", "rows: 4", {"draw_gallery"}),
         ("config.yaml", "sheet_columns: 12", "sheet_columns: 5", {"compare_motion"}),
         ("d2a_core/fan.py", "-2 * x.abs()", "-3 * x.abs()", FROM_FAN),
-        ("d2a_core/evaluation.py", "SHEET_PAIRS = 12", "SHEET_PAIRS = 13", EVALUATION),
+        ("d2a_core/evaluation.py", "RESAMPLES_SEED = 2000, 0", "RESAMPLES_SEED = 2000, 1", SUMMARIES),
     ],
     ids=["core comment", "script comment", "clusters", "gallery", "sheet", "maths of fan", "of evaluation"],
 )
