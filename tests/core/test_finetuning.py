@@ -14,6 +14,7 @@ from d2a_core.schemes import WFLW98
 REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
 TRAINING = fan.Options(
     output="coefficients",
+    input="heatmaps",
     heatmap_size=32,
     heatmap_sigma=1.5,
     frequencies=2,

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from d2a_core import io, video
-from d2a_core.request import KEYS, Request, check, default_output, merged, slug
+from d2a_core.config import merged
+from d2a_core.request import KEYS, Request, check, default_output, slug
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
