@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow
@@ -36,6 +36,7 @@ from d2a_core.smoothing import one_euro
 from d2a_core.video import Frame
 
 SHEET_TILE = 256  # px
+FRAMES = 64  # of a clip that are driven at a time
 PANELS = ("source", "driver", "result")
 
 
@@ -207,12 +208,10 @@ def follow(
     The One-Euro filter runs along time over Δw: it takes out the detector's tremor and keeps quick moves.
     """
     target = asked(source, driver, options)
-    start = np.broadcast_to(io.points_array(source), target.shape).astype(np.float32)
-    wplus = torch.from_numpy(code).expand(len(target), -1, -1)
     looks = len(target) * (options.passes + 1) if options.passes else 0
     progress = Progress(log, "animations", looks, unit="drafts")
-    *_, path = drive(stage, wplus, start, target, passes=options.passes, progress=progress)
-    smoothed = one_euro(path.delta.numpy(), rate_hz, min_cutoff_hz=options.min_cutoff_hz, beta=options.beta)
+    path = _driven(stage, code, io.points_array(source), target, options.passes, progress)
+    smooth_in_place(path.delta.numpy(), rate_hz, options)
     for number, error in enumerate(path.error):
         log.info(
             "animations pass=%d nme=%.4f lost=%d",
@@ -220,7 +219,33 @@ def follow(
             error[np.isfinite(error)].mean(),
             np.isinf(error).sum(),
         )
-    return replace(path, delta=torch.from_numpy(smoothed.astype(np.float32)))
+    return path
+
+
+def _driven(
+    stage: Stage, code: NDArray, source: NDArray, target: NDArray, passes: int, progress: Progress
+) -> Path:
+    """The last path of `drive`, some frames at a time: nothing but Δw itself grows with the clip."""
+    wplus, done = torch.from_numpy(code), []
+    for part in np.array_split(target, max(1, len(target) // FRAMES)):
+        start = np.broadcast_to(source, part.shape).astype(np.float32)
+        codes = wplus.expand(len(part), -1, -1)
+        *_, path = drive(stage, codes, start, part, passes=passes, progress=progress)
+        done.append(path)
+    return Path(
+        wplus.expand(len(target), -1, -1),
+        torch.cat([path.delta for path in done]),
+        np.concatenate([path.error for path in done], axis=1),
+        target,
+    )
+
+
+def smooth_in_place(delta: NDArray[np.float32], rate_hz: float, options: Options) -> None:
+    """One-Euro filter along the frames of Δw [T, L, 512], a layer at a time."""
+    for layer in range(delta.shape[1]):
+        delta[:, layer] = one_euro(
+            delta[:, layer], rate_hz, min_cutoff_hz=options.min_cutoff_hz, beta=options.beta
+        )
 
 
 def yaw_from(source: pyarrow.Table, path: Path) -> NDArray[np.float32]:

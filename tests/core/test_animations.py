@@ -1,3 +1,5 @@
+import logging
+
 import numpy as np
 import pyarrow
 import pytest
@@ -139,3 +141,32 @@ def test_sheet_keeps_evenly_spaced_moments():
 def test_float_images_become_bytes_by_clipping_and_rounding():
     image = torch.tensor([-2.0, -1.0, 0.0, 1.0]).reshape(1, 1, 2, 2).expand(1, 3, 2, 2)
     assert rendering.to_uint8(image)[0, :, :, 0].tolist() == [[0, 0], [128, 255]]
+
+
+def _landmarks(points, **columns):
+    angles = {name: np.zeros(len(points), np.float32) for name in ("yaw", "pitch", "roll")}
+    return pyarrow.table({"points": io.points_column(points), **angles, **columns})
+
+
+def test_a_long_clip_is_driven_in_parts_as_it_would_be_as_a_whole(monkeypatch):
+    world, count = LinearWorld(), 50
+    stage = animations.Stage(world, world, TimidFan(0.75), _ball(100.0), size=8)
+    sway = np.stack((np.sin(np.arange(count) / 5), np.zeros(count)), axis=1)[:, None]
+    source = _landmarks(REST[None])
+    driver = _landmarks((REST + GAIN * sway).astype(np.float32), time_s=np.arange(count) / 25)
+    options = animations.Options(
+        motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
+        expression_scale=1.0, passes=1, min_cutoff_hz=2.0, beta=0.05, crf=16,
+    )  # fmt: skip
+
+    def path(frames):
+        monkeypatch.setattr(animations, "FRAMES", frames)
+        code = np.zeros((1, 16, 512), np.float32)
+        return animations.follow(stage, code, source, driver, options, rate_hz=25.0, log=logging.getLogger())
+
+    whole, parts = path(count), path(8)
+    assert parts.delta.shape == (count, 8, 512) and parts.error.shape == (2, count)
+    assert torch.allclose(parts.delta, whole.delta, atol=1e-5)
+    assert np.allclose(parts.error, whole.error, atol=1e-5)
+    driven = parts.delta[:, 0, 0].numpy()
+    assert np.corrcoef(driven, sway[:, 0, 0])[0, 1] > 0.98 and np.ptp(driven) > 1
