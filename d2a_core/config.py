@@ -7,6 +7,8 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError, relevance
 
 NAME = "^[A-Za-z0-9]+([._]?[A-Za-z0-9]+|-[A-Za-z0-9]+)*$"
+HELD_OUT = "held-out"  # names of the evaluation's own: its set of faces and its methods
+METHODS = ("d2animator", "untuned", "finetuned", "control-source", "control-target", "control-noise")
 PATTERNS = {  # of the schema, in words
     NAME: "it may hold only letters and digits with single . _ - between them",
     "^[0-9a-f]{64}$": "it must be 64 hexadecimal digits in small letters",
@@ -25,7 +27,8 @@ def check(config: Mapping, schema: Mapping) -> None:
             "config: a source cannot be called 'base', the FAN of all has that name; choose another"
         )
     driving = config["driving"]
-    _unique("driving", (clip["name"] for clip in [*driving["performances"], *driving["clips"]]))
+    clips = [*driving["performances"], *driving["clips"]]
+    _unique("driving", (clip["name"] for clip in clips))
     latents, pairs = config["latents"], config["pairs"]
     shards, rest = divmod(latents["samples"], latents["shard_size"])
     if rest:
@@ -40,6 +43,18 @@ def check(config: Mapping, schema: Mapping) -> None:
         )
     if not any(config["clusters"]["counts"].values()):
         raise ValueError("config: clusters.counts asks for no cluster; give a part at least one k")
+    _check_evaluation(config["evaluation"], [clip["name"] for clip in clips])
+
+
+def _check_evaluation(evaluation: Mapping, clips: Iterable[str]) -> None:
+    plan = evaluation["protocols"]
+    if plan["finetuned"] > plan["pairs"]:
+        raise ValueError(
+            f"config: evaluation.protocols.finetuned is {plan['finetuned']}, but there are only "
+            f"{plan['pairs']} pairs, and each such source needs a target; lower it or raise pairs"
+        )
+    _unique("evaluation.datasets", [HELD_OUT, *clips, *(entry["name"] for entry in evaluation["datasets"])])
+    _unique("evaluation", [*METHODS, *evaluation["ablations"], *evaluation["external"]])
 
 
 def variants(config: Mapping, overlays: Mapping[str, Mapping], schema: Mapping) -> dict[str, dict]:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pyarrow
 
+from d2a_core.config import HELD_OUT
+
 ALL = CROSS, SELF, SEQUENCE, FINETUNING = "cross-identity", "self-driving", "sequence-driving", "fine-tuning"
-HELD_OUT = "held-out"  # the set that the generator draws
 FACES = "results/evaluation/faces"
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")

@@ -205,6 +205,22 @@ def test_entries_of_lists_have_the_keys_of_their_class():
             "sources has the name 'a' twice",
         ),
         (("sources",), [], "sources is \\[\\], but it must hold at least 1 entry"),
+        (
+            ("evaluation", "protocols", "finetuned"),
+            30,
+            "finetuned is 30, but there are only 24 pairs",
+        ),
+        (
+            ("evaluation", "datasets"),
+            [{"name": "performance", "images": "photos"}],
+            "evaluation.datasets has the name 'performance' twice",
+        ),
+        (("evaluation", "external"), {"sefa": "x"}, "evaluation has the name 'sefa' twice"),
+        (
+            ("evaluation", "inception"),
+            {"url": "https://a.org/x.pth"},
+            "evaluation.inception lacks the key 'sha256'",
+        ),
         (("latents", "samples"), 1000, "samples is 1000, no multiple of .* 800; .* choose 1600"),
         (("pairs", "shards"), 99, "pairs.shards is 99, but latents.samples gives only 3 shards"),
         (
