@@ -24,7 +24,7 @@ def test_nme_over_the_box_divides_by_its_geometric_mean(face98):
 
 
 def test_nme_refuses_an_unknown_normaliser(face98):
-    with pytest.raises(ValueError, match="'pupil'; choose 'inter_ocular' or 'box'"):
+    with pytest.raises(ValueError, match="'pupil'; choose inter_ocular, inter_pupil or box"):
         geometry.normalized_mean_error(face98, face98, normaliser="pupil")
 
 
