@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import pictures, protocols
+from d2a_core import pictures
 from d2a_core.scores import FIGURES
 
 RESAMPLES, RESAMPLES_SEED = 2000, 0
@@ -126,12 +126,6 @@ def ablation_rows(
             (row,) = summarise([same], [])
             rows.append(row | compare(same, first) | trained[row["method"]])
     return rows
-
-
-def row_of(faces: pyarrow.Table, name: str) -> pyarrow.Table:
-    """The landmark table of the one face called `name`, from a table of `scores.look`."""
-    chosen = [protocols.name_of(path) == name for path in faces["image"].to_pylist()]
-    return faces.filter(pyarrow.array(chosen)).drop_columns(["image", "embedding", "embedding_of_mirror"])
 
 
 def videos(figures: pyarrow.Table, kinds: Sequence[str]) -> pyarrow.Table:

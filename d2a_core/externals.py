@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from d2a_core import io, video
-from d2a_core.pair_results import result_name
 from d2a_core.protocols import CLIP_SUFFIXES, PHOTO_SUFFIXES
+from d2a_core.results import result_name
 
 Picture = NDArray[np.uint8]
 

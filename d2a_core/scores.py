@@ -261,6 +261,12 @@ def _chunks(items: Iterable) -> Iterator[list]:
         yield chunk
 
 
+def row_of(faces: pyarrow.Table, name: str) -> pyarrow.Table:
+    """The landmark table of the one face called `name`, from a table of `look`."""
+    chosen = [protocols.name_of(path) == name for path in faces["image"].to_pylist()]
+    return faces.filter(pyarrow.array(chosen)).drop_columns(["image", "embedding", "embedding_of_mirror"])
+
+
 def pictures_of(pairs: Sequence[object], passes: Sequence[int]) -> int:
     """Pictures that a method has made."""
     return len(pairs) * len(passes)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from d2a_core import animations, fan, io, pair_results, protocols, runtime, scores
+from d2a_core import animations, fan, io, pair_results, protocols, results, runtime, scores
 
 
 def main(snakemake):
@@ -13,7 +13,7 @@ def main(snakemake):
     device = runtime.device(snakemake.resources)
     pairs = protocols.rows_of(io.read_parquet(inputs.pairs), params.protocols)
     passes = params.passes
-    results = pair_results.animate(
+    drawn = pair_results.animate(
         stage,
         fan.load_all(map(io.read_checkpoint, [inputs.fan, *inputs.others]), device=device),
         pairs,
@@ -22,7 +22,7 @@ def main(snakemake):
         passes=passes,
         progress=runtime.Progress(log, "evaluation", pair_results.renders(pairs, passes)),
     )
-    rows = pair_results.keep(results, partial(io.keep_images, folder=snakemake.output.frames))
+    rows = results.keep(drawn, partial(io.keep_images, folder=snakemake.output.frames))
     facts = io.provenance(
         stage="evaluation",
         method=params.method,

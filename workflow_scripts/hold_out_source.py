@@ -1,6 +1,6 @@
 """Give one held-out source a folder as sources have it, so that FAN can be fine-tuned on it."""
 
-from d2a_core import evaluation, io, protocols, runtime
+from d2a_core import io, protocols, runtime, scores
 
 
 def main(snakemake):
@@ -8,7 +8,7 @@ def main(snakemake):
     inputs, name = snakemake.input, snakemake.params.face
     facts = io.zarr_attributes(inputs.codes)
     code = io.read_zarr(inputs.codes, ["wplus"])["wplus"][[protocols.number_of(name)]]
-    face = evaluation.row_of(io.read_parquet(inputs.faces), name)
+    face = scores.row_of(io.read_parquet(inputs.faces), name)
     io.write_zarr(snakemake.output.code, {"wplus": code}, attributes=facts)
     io.write_parquet(face, snakemake.output.landmarks, metadata=facts)
     log.info("evaluation source=%s", name)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from d2a_core import io, pair_results, protocols, runtime
+from d2a_core import io, protocols, results, runtime
 
 
 def main(snakemake):
@@ -10,8 +10,8 @@ def main(snakemake):
     kind = snakemake.params.kind
     pairs = protocols.rows_of(io.read_parquet(snakemake.input.pairs), [protocols.CROSS])
     progress = runtime.Progress(log, "evaluation", len(pairs))
-    results = (pair_results.control_result(kind, pair, io.read_image) for pair in progress.over(pairs))
-    pair_results.keep(results, partial(io.keep_images, folder=snakemake.output.frames))
+    wrong = (results.control_result(kind, pair, io.read_image) for pair in progress.over(pairs))
+    results.keep(wrong, partial(io.keep_images, folder=snakemake.output.frames))
     log.info("evaluation control=%s pairs=%d", kind, len(pairs))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow
 import pytest
 
-from d2a_core import evaluation, pair_results, protocols, scores
+from d2a_core import evaluation, protocols, results, scores
 from d2a_core.landmarks import Detections
 from d2a_core.mean_face import template_of
 from d2a_core.schemes import WFLW98
@@ -197,9 +197,9 @@ def test_table_2_has_the_main_method_first_on_the_pairs_of_each_protocol(world, 
 
 def test_controls_are_the_source_the_target_and_noise():
     source, target = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 9, np.uint8)
-    assert pair_results.control("source", source, target, seed=0) is source
-    assert pair_results.control("target", source, target, seed=0) is target
-    noise = pair_results.control("noise", source, target, seed=0)
+    assert results.control("source", source, target, seed=0) is source
+    assert results.control("target", source, target, seed=0) is target
+    noise = results.control("noise", source, target, seed=0)
     assert 120 < noise.mean() < 135 and not np.array_equal(
-        noise, pair_results.control("noise", source, target, seed=1)
+        noise, results.control("noise", source, target, seed=1)
     )
