@@ -2,6 +2,8 @@
 
 from snakemake.utils import min_version
 
+from d2a_core import durable
+
 min_version("9.14.8")
 
 
@@ -23,6 +25,11 @@ include: "rules/driving.smk"
 include: "rules/animations.smk"
 include: "rules/ablations.smk"
 include: "rules/evaluation.smk"
+
+
+# Here the lock is held, so no other run is writing.
+onstart:
+    durable.sweep(["results", "data/assets"])
 
 
 rule all:

@@ -45,6 +45,23 @@ def inspect(path: Path) -> None:
 
 
 @main.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+def verify(folders: tuple[Path, ...]) -> None:
+    """Read all artefacts in FOLDERS, by default results and data/assets, and tell which are damaged.
+
+    Stages compare sizes and what they read; this reads everything. Exit code 1 when something is damaged.
+    """
+    from d2a_core import runtime, verification
+
+    folders = folders or tuple(path for path in (Path("results"), Path("data/assets")) if path.is_dir())
+    progress = runtime.Progress(runtime.start_log(None), "verify", 0, unit="artefacts")
+    report = verification.verify(folders or (Path("results"),), progress)
+    click.echo("\n".join(report.lines()))
+    if report.damages:
+        raise SystemExit(1)
+
+
+@main.command()
 @click.argument("names", nargs=-1)
 @click.option(
     "--folder",

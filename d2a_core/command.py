@@ -103,7 +103,7 @@ def _adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
     if not known:
         suffix = re.sub(r"[^a-z0-9.]", "", path.suffix.lower())
         known = [work / INPUTS / f"{slug(path.stem, fallback)}-{digest}{suffix}"]
-        with io.atomic_path(known[0]) as part:
+        with io.atomic_path(known[0], manifest=False) as part:
             shutil.copyfile(path, part)
             os.utime(part, (LONG_AGO_S, LONG_AGO_S))
     return known[0].stem, str(INPUTS / known[0].name)
@@ -162,7 +162,7 @@ def _deliver(request: Request, plan: Plan, work: Path) -> dict[str, Path]:
     for what, target in wanted.items():
         if target is None:
             continue
-        with io.atomic_path(target) as part:
+        with io.atomic_path(target, manifest=False) as part:
             _copy(paths[what], part)
         paths[what] = target
     return paths
@@ -177,4 +177,4 @@ def _copy(path: Path, target: Path) -> None:
 
 def _write_if_changed(text: str, path: Path) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        io.write_text(text, path)
+        io.write_text(text, path, manifest=False)

@@ -14,6 +14,7 @@ NO_RESULT = {
     "lineage",
     "origins",
     "ablations",
+    "durable",
 }  # cannot change a result
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -1,16 +1,13 @@
 """Tables, stores, pictures and checkpoints: the only place that opens them.
 
-Every writer is atomic: under the final name there is either the whole artefact or none, also after
-a crash. Nothing written holds a date, so the same input gives the same bytes.
+Every writer is atomic and leaves a manifest, and every reader compares with it (see `durable`). Nothing
+written holds a date, so the same input gives the same bytes.
 """
 
 import dataclasses
 import hashlib
 import json
-import os
 import pickle
-import secrets
-import shutil
 import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import d2a_core
+from d2a_core import durable
+from d2a_core.durable import atomic_path
 
 if TYPE_CHECKING:
     import pyarrow
@@ -42,46 +41,19 @@ DAMAGE = (  # what zarr, Arrow and PyTorch raise on damaged bytes; not MemoryErr
 )
 
 
-@contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a hidden sibling of `path` with the same suffix; it gets the name `path` on success.
-
-    What the block writes there, a file or a folder, replaces what `path` was; after an exception it
-    is removed and `path` is as before.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mark = secrets.token_hex(4)
-    part = path.with_name(f".{path.stem}-{mark}{path.suffix}")
-    try:
-        yield part
-        if path.is_dir():  # a folder cannot be replaced in one step: move the old one aside first
-            old = path.with_name(f".{path.stem}-{mark}.old")
-            path.rename(old)
-            part.rename(path)
-            shutil.rmtree(old)
-        else:
-            os.replace(part, path)
-    except BaseException:
-        _remove(part)
-        raise
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
 REDO = ("run snakemake to compute it", "delete it and snakemake recomputes it")
 
 
 @contextmanager
-def _reading(path: Path, remedies: tuple[str, str] = REDO) -> Iterator[None]:
-    """Turn what a library raises on a missing or damaged artefact into one sentence."""
+def _reading(path: Path, remedies: tuple[str, str] = REDO, *, check: bool = True) -> Iterator[None]:
+    """Turn what a library raises on a missing or damaged artefact into one sentence.
+
+    `check` compares it with its manifest first: not every format notices a flipped bit.
+    """
     if not path.exists():
         raise ValueError(f"{path} does not exist; {remedies[0]}")
+    if check:
+        durable.check(path)
     try:
         yield
     except PermissionError:
@@ -173,7 +145,7 @@ def read_zarr(path: str | Path, names: Iterable[str] | None = None) -> dict[str,
             raise ValueError(
                 f"{path} has no array {name!r} but {', '.join(arrays)}; delete it and snakemake recomputes it"
             )
-    with _reading(Path(path)):
+    with _reading(Path(path), check=False):  # `open_zarr` has
         return {name: np.asarray(arrays[name][...]) for name in chosen}
 
 
@@ -181,7 +153,7 @@ def zarr_blocks(path: str | Path, array: "zarr.Array") -> Iterator[NDArray]:
     """Read an array of `open_zarr(path)` one chunk of rows at a time."""
     rows = array.chunks[0] if array.ndim else 1
     for start in range(0, array.shape[0] if array.ndim else 1, rows):
-        with _reading(Path(path)):
+        with _reading(Path(path), check=False):  # `open_zarr` has
             block = np.asarray(array[start : start + rows] if array.ndim else array[...])
         yield block
 
@@ -341,6 +313,7 @@ def _picture(path: str | Path) -> Iterator[None]:
     """Unlike our own artefacts, a picture may be the user's: name what to give instead."""
     from PIL import Image
 
+    durable.check(path)
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, PermissionError):
@@ -472,15 +445,16 @@ def read_safetensors(
             raise ValueError(str(error)) from error
 
 
-def write_text(text: str, path: str | Path) -> None:
+def write_text(text: str, path: str | Path, *, manifest: bool = True) -> None:
     """Write `text` as UTF-8 with Unix line ends."""
-    with atomic_path(path) as part:
+    with atomic_path(path, manifest=manifest) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_json(facts: Mapping[str, Any], path: str | Path) -> None:
+def write_json(facts: Mapping[str, Any], path: str | Path, *, manifest: bool = True) -> None:
     """Write plain values as a JSON file that people can read."""
-    write_text(json.dumps(dict(facts), indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+    text = json.dumps(dict(facts), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(text, path, manifest=manifest)
 
 
 def read_json(path: str | Path) -> Any:
@@ -496,13 +470,11 @@ def sha256(path: str | Path) -> str:
     """
     path = Path(path)
     if not path.is_dir():
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    digest = hashlib.sha256()
-    for name in sorted(child.relative_to(path).as_posix() for child in path.rglob("*")):
-        if (path / name).is_file() and not any(part.startswith(".") for part in name.split("/")):
-            digest.update(f"{name}\0{sha256(path / name)}\n".encode())
-    return digest.hexdigest()
+        return durable.digest(path)
+    whole = hashlib.sha256()
+    for name in durable.contents(path):
+        whole.update(f"{name}\0{durable.digest(path / name)}\n".encode())
+    return whole.hexdigest()
 
 
 def read_zarrs(paths: Iterable[str | Path], names: Iterable[str]) -> dict[str, NDArray]:
@@ -557,7 +529,8 @@ def cached_sha256(path: str | Path, cache: str | Path) -> str:
     if [size, time_ns] == stamp:
         return digest
     digest = sha256(path)
-    write_json({**known, str(path): [*stamp, digest]}, cache)
+    # no manifest: jobs that start at the same time write the cache one over the other
+    write_json({**known, str(path): [*stamp, digest]}, cache, manifest=False)
     return digest
 
 

@@ -15,8 +15,9 @@ from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from d2a_core import durable
 from d2a_core.clock import UNKNOWN_HZ, nominal_rate, paced
-from d2a_core.io import atomic_path
+from d2a_core.durable import atomic_path
 from d2a_core.soundtrack import Soundtrack
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def _reading(path: str | Path) -> Iterator[tuple["av.container.InputContainer", 
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "does not exist"
         raise ValueError(f"{path} {problem}; give the path of a video file")
+    durable.check(path)  # a decoder makes pictures of damaged bytes too
     try:
         with av.open(str(path.absolute()), options=OPENING) as container:
             stream = container.streams.best("video")

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from d2a_core import durable
+
 NUM_LAYERS = 16  # live inputs of W+; see design.md for how they match StyleGAN2's
 W_DIM = 512
 BLOCKS = 7
@@ -186,6 +188,8 @@ class _Graph:
     def __init__(self, path: Path):
         import openvino
 
+        for file in (path, path.with_suffix(".bin")):
+            durable.check(file)
         self.model = openvino.Core().read_model(path)  # the model owns what the nodes point to
         self.nodes = {node.get_friendly_name(): node for node in self.model.get_ordered_ops()}
 

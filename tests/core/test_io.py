@@ -48,7 +48,7 @@ def test_atomic_path_replaces_only_on_success(tmp_path):
     with pytest.raises(KeyboardInterrupt), io.atomic_path(path) as part:
         part.write_text("half")
         raise KeyboardInterrupt
-    assert path.read_text() == "one" and only(path.parent) == ["a.txt"]
+    assert path.read_text() == "one" and only(path.parent) == [".a.txt.manifest.json", "a.txt"]
 
 
 def test_atomic_path_replaces_a_folder_by_a_folder(tmp_path):
@@ -57,7 +57,7 @@ def test_atomic_path_replaces_a_folder_by_a_folder(tmp_path):
     with io.atomic_path(path) as part:
         part.mkdir()
         (part / "new").touch()
-    assert only(path) == ["new"] and only(tmp_path) == ["a"]
+    assert only(path) == [".manifest.json", "new"] and only(tmp_path) == ["a"]
 
 
 def test_provenance_keeps_plain_values_and_drops_none():
@@ -170,10 +170,13 @@ def damage(path, how):
         "odd group header",
     ],
 )
-def test_zarr_damage_is_one_sentence_with_the_remedy(store, how):
+@pytest.mark.parametrize("manifest", [True, False])
+def test_zarr_damage_is_one_sentence_with_the_remedy(store, how, manifest):
     path, _ = store
     damage(path, how)
-    with pytest.raises(ValueError, match="delete it and snakemake recomputes it") as caught:
+    if not manifest:
+        (path / ".manifest.json").unlink()
+    with pytest.raises(ValueError, match="delete .* and snakemake recomputes it") as caught:
         io.read_zarr(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
@@ -205,7 +208,7 @@ def test_parquet_round_trip_keeps_columns_and_metadata(tmp_path):
     assert io.parquet_metadata(path) == {"units": {"yaw": "degrees"}}
     first = path.read_bytes()
     io.write_parquet(table, path, metadata={"units": {"yaw": "degrees"}})
-    assert path.read_bytes() == first and only(tmp_path) == ["t.parquet"]
+    assert path.read_bytes() == first and only(tmp_path) == [".t.parquet.manifest.json", "t.parquet"]
 
 
 def test_parquet_of_another_program_has_no_metadata(tmp_path):
@@ -222,8 +225,10 @@ def test_parquet_in_a_folder_named_like_a_partition_gains_no_column(tmp_path):
 
 
 def test_parquet_damage_is_one_sentence(tmp_path):
+    from pyarrow import parquet
+
     path = tmp_path / "t.parquet"
-    io.write_parquet({"a": [1]}, path, metadata={})
+    parquet.write_table(pyarrow.table({"a": [1]}), path)  # by another program: no manifest tells of it
     path.write_bytes(path.read_bytes()[:-6])
     for read in (io.read_parquet, io.parquet_metadata):
         with pytest.raises(ValueError, match="t.parquet cannot be read .* delete it and snakemake"):
@@ -264,7 +269,7 @@ def test_image_round_trip_keeps_pixels_and_text(tmp_path):
     assert io.image_text(path) == {"prompt": "größe", "facts": '{"seed": 1}'}
     first = path.read_bytes()
     io.write_image(pixels, path, text={"prompt": "größe", "facts": {"seed": 1}})
-    assert path.read_bytes() == first and only(tmp_path) == ["i.png"]
+    assert path.read_bytes() == first and only(tmp_path) == [".i.png.manifest.json", "i.png"]
 
 
 def test_image_of_a_turned_camera_is_read_upright(tmp_path):
@@ -278,7 +283,7 @@ def test_image_of_a_turned_camera_is_read_upright(tmp_path):
 def test_image_damage_names_what_to_give(tmp_path):
     path = tmp_path / "i.png"
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    io.write_image(noise, path)
+    Image.fromarray(noise).save(path)
     for content in (path.read_bytes()[:3000], b"no picture"):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="i.png cannot be read as a picture .* give an intact"):
@@ -303,7 +308,7 @@ class Code:
 def test_checkpoint_damage_and_code_are_one_sentence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "a.pt"
-    io.write_checkpoint({"weight": torch.zeros(1000)}, path)
+    torch.save({"weight": torch.zeros(1000)}, path)
     whole = path.read_bytes()
     for content in (whole[:-100], b"", b"text", pickle.dumps(Code(), protocol=2)):
         path.write_bytes(content)
