@@ -1,9 +1,10 @@
 """Hash what the core code means: a stage reruns when its maths changes, not when a comment does."""
 
 import ast
-import functools
 import hashlib
 from pathlib import Path
+
+from d2a_core import io
 
 PACKAGE = "d2a_core"
 NO_RESULT = {
@@ -16,18 +17,26 @@ NO_RESULT = {
     "ablations",
     "durable",
 }  # cannot change a result
+_parsed: dict[str, tuple[list[str], str]] = {}  # by path, time and size of a file
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def code_digest(script: Path) -> str:
+def code_digest(script: Path, cache: Path | None = None) -> str:
     """Digest of `script` and of every d2a_core module it imports, directly or through others.
 
-    Layout, comments and docstrings do not count. `script` lies in a folder beside the package.
+    Layout, comments and docstrings do not count. `script` lies in a folder beside the package. What the file
+    `cache` knows of files that have not changed since is not parsed again: every job of a run asks anew.
     """
+    known = len(_parsed)
+    if cache is not None and not known:
+        _parsed.update(io.read_cache(cache))
+        known = len(_parsed)
     root = script.parent.parent
     digest = hashlib.sha256()
     for path in [script, *(_file(root, module) for module in modules_of(script))]:
         digest.update(_read(path)[0].encode())
+    if cache is not None and len(_parsed) > known:
+        io.write_cache(_parsed, cache)
     return digest.hexdigest()[:12]
 
 
@@ -44,35 +53,33 @@ def modules_of(script: Path) -> list[str]:
     return sorted(found)
 
 
-def meaning(source: str) -> str:
-    """The syntax tree of `source` without docstrings."""
-    tree = ast.parse(source)
+def meaning(tree: ast.Module) -> str:
+    """Digest of a syntax tree without its docstrings, which are removed from it."""
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
             del node.body[0]
-    return ast.dump(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _file(root: Path, module: str) -> Path:
     return root.joinpath(PACKAGE, *module.split(".")).with_suffix(".py")
 
 
-def _read(path: Path) -> tuple[str, frozenset[str]]:
+def _read(path: Path) -> tuple[str, list[str]]:
     """Meaning of a file and the modules that it imports; a file that has not changed is parsed once."""
     state = path.stat()
-    return _parsed(path, state.st_mtime_ns, state.st_size)
+    key = f"{path} {state.st_mtime_ns} {state.st_size}"
+    if key not in _parsed:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        _parsed[key] = sorted(_imports(tree)), meaning(tree)
+    imports, digest = _parsed[key]
+    return digest, imports
 
 
-@functools.cache
-def _parsed(path: Path, modified_ns: int, size: int) -> tuple[str, frozenset[str]]:
-    source = path.read_text(encoding="utf-8")
-    return meaning(source), frozenset(_imports(source))
-
-
-def _imports(source: str) -> set[str]:
+def _imports(tree: ast.Module) -> set[str]:
     """Candidates for modules: `from d2a_core.a import b` gives both `a` and `a.b`."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -11,7 +11,7 @@ import pickle
 import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -518,20 +518,33 @@ def shared_facts(paths: Iterable[str | Path]) -> dict[str, Any]:
 
 def cached_sha256(path: str | Path, cache: str | Path) -> str:
     """`sha256` of a file, kept in the JSON file `cache` as long as its path, size and time stay the same."""
-    path, cache = Path(path).absolute(), Path(cache)
+    path = Path(path).absolute()
     state = path.stat()
     stamp = [state.st_size, state.st_mtime_ns]
-    try:
-        known = dict(json.loads(cache.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):  # none yet, or a damaged one
-        known = {}
+    known = read_cache(cache)
     size, time_ns, digest = known.get(str(path), (None, None, None))
     if [size, time_ns] == stamp:
         return digest
     digest = sha256(path)
-    # no manifest: jobs that start at the same time write the cache one over the other
-    write_json({**known, str(path): [*stamp, digest]}, cache, manifest=False)
+    write_cache({**known, str(path): [*stamp, digest]}, cache)
     return digest
+
+
+def read_cache(path: str | Path) -> dict[str, Any]:
+    """What `write_cache` wrote; {} where there is none or a damaged one."""
+    try:
+        return dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+
+
+def write_cache(known: Mapping[str, Any], path: str | Path) -> None:
+    """Keep plain values that save time alone; where nothing can be written, nothing is kept.
+
+    There is no manifest, as jobs that start at the same time write one over the other.
+    """
+    with suppress(OSError):
+        write_json(known, path, manifest=False)
 
 
 class ResumeFile:

@@ -4,19 +4,16 @@ import dataclasses
 import re
 from pathlib import Path
 
-import yaml
 from snakemake.exceptions import WorkflowError
 
 from d2a_core import ablations, assets, origins, protocols
-from d2a_core.config import check, variants
+from d2a_core.config import check, read_schema, variants
 from d2a_core.digest import code_digest
 
 # Keys of the section `generator` on which no result depends by themselves.
 INDIRECT = ("name", "checkpoints", "runtime")
 
-SCHEMA = yaml.safe_load(
-    (Path(workflow.basedir) / "schemas" / "config.schema.yaml").read_text()
-)
+SCHEMA = read_schema(Path(workflow.basedir) / "schemas" / "config.schema.yaml")
 
 try:
     check(config, SCHEMA)
@@ -37,7 +34,8 @@ except ValueError as error:
 
 def core_digest(rule):
     """Digest of a rule's script and of the core modules behind it: the rule reruns when it changes."""
-    return code_digest(Path(workflow.basedir) / "workflow_scripts" / f"{rule}.py")
+    script = Path(workflow.basedir) / "workflow_scripts" / f"{rule}.py"
+    return code_digest(script, cache=Path("results/.state/code.json"))
 
 
 def without(section, *names):
