@@ -56,7 +56,8 @@ def around(
         torch.from_numpy(code),
         directions,
         options.drawn,
-        rng=torch.Generator().manual_seed(seed),
+        seed=seed,
+        ids=[0],
         size=stage.size,
         progress=progress,
     )

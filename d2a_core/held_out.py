@@ -8,9 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import pairs, protocols, rendering
+from d2a_core import draws, pairs, protocols, rendering
 from d2a_core.generator import Generator, broadcast
 from d2a_core.manifold import Manifold
+
+KINDS = ("source", "target", "reference")
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,18 @@ def draw(
 ) -> HeldOut:
     """Draw three times `count` faces, and augment the sources along `vector` [M, L, 512] (equation 1).
 
+    More faces leave the first ones as they are.
+
     Raises ValueError when one of them is among `trained` [N, 512], the w that the stages were trained on.
     """
-    rng = torch.Generator().manual_seed(seed)
+    ids = range(count)
+    kinds = [draws.normal(f"held-out {kind}", seed, ids, generator.z_dim) for kind in KINDS]
     with torch.no_grad():
-        w = generator.map(torch.randn(3 * count, generator.z_dim, generator=rng)).cpu()
+        w = generator.map(torch.from_numpy(np.concatenate(kinds))).cpu()
     check_disjoint(w.numpy(), trained, seed=seed)
     source, target, reference = (broadcast(part, generator.num_layers).clone() for part in w.split(count))
-    delta, _ = pairs.draw(vector, source[:, : vector.shape[1]], ball, rng=rng)
+    uniform = torch.from_numpy(draws.uniform("held-out", seed, ids, len(vector) + 1))
+    delta, _ = pairs.draw(vector, source[:, : vector.shape[1]], ball, uniform)
     return HeldOut(source, target, rendering.apply(source, delta), reference, delta)
 
 

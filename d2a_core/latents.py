@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from d2a_core import draws
 from d2a_core.generator import Generator, broadcast
 from d2a_core.rendering import render
 
@@ -19,10 +20,11 @@ def sample(
 ) -> dict[str, NDArray]:
     """Draw shard number `shard`: `sample_id` [N], `z` and `w` [N, 512], `image` [N, size, size, 3] u1.
 
-    A shard depends on (seed, shard) alone, so adding shards leaves the others as they are.
+    A sample depends on (seed, its id) alone, so adding shards leaves the others as they are, and cutting the
+    samples into other shards changes none of them.
     """
-    rng = torch.Generator().manual_seed(seed * 1_000_003 + shard)
-    z = torch.randn(count, generator.z_dim, generator=rng)
+    ids = np.arange(shard * count, (shard + 1) * count, dtype=np.int64)
+    z = torch.from_numpy(draws.normal("latents", seed, ids, generator.z_dim))
     with torch.no_grad():
         w = generator.map(z)
         images = []
@@ -32,7 +34,7 @@ def sample(
             if progress is not None:
                 progress.advance(len(chunk))
     return {
-        "sample_id": np.arange(shard * count, (shard + 1) * count, dtype=np.int64),
+        "sample_id": ids,
         "z": z.numpy(),
         "w": w.cpu().numpy(),
         "image": np.concatenate(images),

@@ -3,7 +3,7 @@
 `manifold` says how the threshold of the re-norm follows from the samples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import manifold, rendering
+from d2a_core import draws, manifold, rendering
 from d2a_core.directions import basis
 from d2a_core.generator import Generator, broadcast
 from d2a_core.landmarks import LandmarkDetector
@@ -33,16 +33,17 @@ class Plan:
         return min(self.sources_per_shard, faces) * self.per_source
 
 
-def draw(vector: Tensor, wplus: Tensor, ball: Manifold, *, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw(vector: Tensor, wplus: Tensor, ball: Manifold, uniform: Tensor) -> tuple[Tensor, Tensor]:
     """One augmentation of each W+ [N, L, 512]: Δw = u·t ∘ Σ rᵢ vᵢ with r ~ U(-1, 1), re-normed per layer.
 
-    `vector` is [M, L, 512]. The sum of many directions nearly always reaches the threshold, so all faces
-    would lie on its sphere; u = √U(0, 1), one number a face, fills the ball and gives FAN small motions
-    to learn from too. Returns Δw [N, L, 512] and the weights r [N, M] before the re-norm.
+    `vector` is [M, L, 512], `uniform` [N, M + 1] holds numbers from U(0, 1). The sum of many directions
+    nearly always reaches the threshold, so all faces would lie on its sphere; u = √U(0, 1), one number a
+    face, fills the ball and gives FAN small motions to learn from too. Returns Δw [N, L, 512] and the
+    weights r [N, M] before the re-norm.
     """
-    r = torch.rand(len(wplus), len(vector), generator=rng) * 2 - 1
+    r = uniform[:, :-1] * 2 - 1
     delta = (r @ vector.flatten(1)).unflatten(1, vector.shape[1:])
-    share = torch.rand(len(wplus), 1, 1, generator=rng).sqrt()
+    share = uniform[:, -1, None, None].sqrt()
     return share * ball.renorm(delta, wplus), r
 
 
@@ -60,9 +61,8 @@ def augment(
 
     `directions` is the store of that stage, M the size of its `basis`. Returns `source_id` [S],
     `source_w` [S, 512], `source_points` [S, P, 2], `weight` r [S, A, M], `delta` [S, A, L, 512], `points`
-    [S, A, P, 2] and `found` [S, A]. The draws depend on (seed, shard) alone.
+    [S, A, P, 2] and `found` [S, A]. The draws of a source depend on (seed, its id) alone.
     """
-    rng = torch.Generator().manual_seed(plan.seed * 1_000_003 + plan.shard)
     count = min(plan.sources_per_shard, len(faces.w))
     wplus = broadcast(torch.from_numpy(faces.w[:count]), generator.num_layers)
     drawn = augment_codes(
@@ -71,7 +71,8 @@ def augment(
         wplus,
         directions,
         plan.per_source,
-        rng=rng,
+        seed=plan.seed,
+        ids=faces.sample_id[:count],
         size=size,
         progress=progress,
     )
@@ -90,18 +91,22 @@ def augment_codes(
     directions: Mapping[str, NDArray],
     per_source: int,
     *,
-    rng: torch.Generator,
+    seed: int,
+    ids: Iterable[int],
     size: int,
     progress=None,
 ) -> dict[str, NDArray]:
     """Move each W+ [S, K, 512] `per_source` times and detect the drafts.
 
-    Returns `weight` [S, A, M], `delta` [S, A, L, 512], `points` [S, A, P, 2] and `found` [S, A].
+    The draws of a source depend on `seed` and its one of the `ids` [S] alone; more of them leave the first as
+    they are. Returns `weight` [S, A, M], `delta` [S, A, L, 512], `points` [S, A, P, 2] and `found` [S, A].
     """
     groups = (len(wplus), per_source)
     source = wplus.repeat_interleave(per_source, dim=0)
     vector = torch.from_numpy(basis(directions))
-    delta, weight = draw(vector, source[:, : vector.shape[1]], manifold.from_store(directions), rng=rng)
+    numbers = draws.uniform("pairs", seed, ids, per_source * (len(vector) + 1))
+    uniform = torch.from_numpy(numbers).reshape(len(source), -1)
+    delta, weight = draw(vector, source[:, : vector.shape[1]], manifold.from_store(directions), uniform)
     points, found = [], []
     batch = generator.batch
     for code, move in zip(source.split(batch), delta.split(batch), strict=True):

@@ -23,11 +23,20 @@ def _sample(shard, seed=0):
     return latents.sample(Flat(), shard=shard, count=5, seed=seed, size=4)
 
 
-def test_a_shard_repeats_by_seed_and_number_and_others_differ():
+def test_samples_repeat_by_seed_and_id_and_others_differ():
     first = _sample(3)
     assert all(np.array_equal(first[name], _sample(3)[name]) for name in first)
     assert not np.array_equal(first["z"], _sample(4)["z"])
     assert not np.array_equal(first["z"], _sample(3, seed=1)["z"])
+
+
+def test_other_shards_hold_the_same_samples():
+    small = [latents.sample(Flat(), shard=shard, count=5, seed=0, size=4) for shard in range(6)]
+    large = [latents.sample(Flat(), shard=shard, count=15, seed=0, size=4) for shard in range(2)]
+    for name in small[0]:
+        np.testing.assert_array_equal(
+            *(np.concatenate([arrays[name] for arrays in cut]) for cut in (small, large))
+        )
 
 
 def test_ids_count_on_over_the_shards_and_images_show_their_latent():
