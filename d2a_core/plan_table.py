@@ -1,0 +1,132 @@
+"""A plan as text: what each rule costs, the totals, and what stands behind the numbers."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from d2a_core import rates, work
+from d2a_core.planning import Cost, by_rule, wall_seconds
+
+HEADINGS = ("rule", "jobs", "work", "a job", "time", "core time", "GPU time", "memory", "disk")
+UNKNOWN = "?"
+
+
+def show(
+    costs: Sequence[Cost], known: rates.Rates, *, cores: int | None = None, nodes: int | None = None
+) -> str:
+    """The plan in lines of at most 100 characters; it runs on `cores` of one machine, or on `nodes`."""
+    if not costs:
+        return "Nothing is left to do; --all plans the whole run."
+    groups = by_rule(costs)
+    rows = [HEADINGS, *(_row(rule, entries) for rule, entries in groups.items()), _total(costs)]
+    if not any(entry.job.gpus for entry in costs):
+        rows = [(*row[:6], *row[7:]) for row in rows]
+    return "\n".join([*_aligned(rows), "", *_remarks(costs, groups, known, cores=cores, nodes=nodes)])
+
+
+def _row(rule: str, entries: Sequence[Cost]) -> tuple[str, ...]:
+    units = _sum(entries, lambda entry: entry.units)
+    counted = UNKNOWN if units is None else f"{units:,.0f} {work.unit(rule)}"
+    seconds = _sum(entries, lambda entry: entry.seconds)
+    return (
+        rule,
+        f"{len(entries)}",
+        "" if work.unit(rule) == "jobs" else counted,
+        UNKNOWN if seconds is None else duration(seconds / len(entries)),
+        *_amounts(entries),
+    )
+
+
+def _total(costs: Sequence[Cost]) -> tuple[str, ...]:
+    measured = [entry for entry in costs if entry.seconds is not None]
+    mark = "≥ " if len(measured) < len(costs) else ""
+    return ("total", f"{len(costs)}", "", "", *(f"{mark}{amount}" for amount in _amounts(measured)))
+
+
+def _amounts(entries: Sequence[Cost]) -> tuple[str, ...]:
+    """Time, core time, GPU time, peak memory and disk of some jobs, UNKNOWN where one of them has no rate."""
+    seconds = _sum(entries, lambda entry: entry.seconds)
+    cores = _sum(entries, lambda entry: _times(entry.seconds, entry.job.threads))
+    gpus = _sum(entries, lambda entry: _times(entry.seconds, entry.job.gpus))
+    memory = [entry.memory_mb for entry in entries if entry.memory_mb is not None]
+    disk = [entry.disk_bytes for entry in entries if entry.disk_bytes is not None]
+    mark = "~" if any(entry.elsewhere for entry in entries) else ""
+    return (
+        *(UNKNOWN if value is None else f"{mark}{duration(value)}" for value in (seconds, cores)),
+        UNKNOWN if gpus is None else f"{mark}{duration(gpus)}" if gpus else "",
+        f"{max(memory) / 1000:.1f} GB" if memory else UNKNOWN,
+        size(sum(disk)) if disk else UNKNOWN,
+    )
+
+
+def _times(value: float | None, factor: int) -> float | None:
+    return None if value is None else value * factor
+
+
+def _sum(entries: Iterable[Cost], pick: Callable[[Cost], float | None]) -> float | None:
+    values = [pick(entry) for entry in entries]
+    return None if any(value is None for value in values) else sum(values)
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) if index == 0 else cell.rjust(width) for index, (cell, width) in cells)
+        for cells in (enumerate(zip(row, widths, strict=True)) for row in rows)
+    ]
+    rule = "-" * len(lines[0])
+    return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+
+
+def _remarks(
+    costs: Sequence[Cost],
+    groups: dict[str, list[Cost]],
+    known: rates.Rates,
+    *,
+    cores: int | None,
+    nodes: int | None,
+) -> list[str]:
+    where = f"{nodes} jobs at a time" if cores is None else f"{cores} cores"
+    longest = wall_seconds(costs, nodes=len(costs))
+    open_rules = [rule for rule, entries in groups.items() if any(e.seconds is None for e in entries)]
+    lines = [
+        f"wall time, {where}: {duration(wall_seconds(costs, cores=cores, nodes=nodes))}"
+        f" (the longest chain of jobs alone: {duration(longest)})",
+        f"rates: {known.source}, measured on {known.machine}, {known.cores} cores",
+        "core time is time × threads of the rule; memory is the peak of the largest job",
+    ]
+    if any(entry.elsewhere for entry in costs):
+        lines.append(
+            "~ a rate of a CPU stands in for one of the GPU that the profile asks for: an upper bound"
+        )
+    if open_rules:
+        lines.append(f"no rate, not in the totals: {', '.join(open_rules)}")
+    return lines + _too_little(groups)
+
+
+def _too_little(groups: dict[str, list[Cost]]) -> list[str]:
+    """A line for each rule whose jobs need more memory than they ask for."""
+    lines = []
+    for rule, entries in groups.items():
+        for entry in entries:
+            asked, needed = entry.job.memory_mb, entry.memory_mb
+            if asked is not None and needed is not None and needed > asked:
+                lines.append(
+                    f"{rule} asks for {asked} MB and will need some {needed:.0f}: "
+                    f"--set-resources {rule}:mem_mb={round(needed * 1.3, -2):.0f}"
+                )
+                break
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that shows it best."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that shows them best, decimal."""
+    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count / 1e3:.1f} kB"
