@@ -141,3 +141,27 @@ def plan(
     nodes = jobs or (None if cores else nodes)
     cores = None if nodes else cores or rates.this_machine()[1]
     click.echo(plan_table.show(costs, known, cores=cores, nodes=nodes))
+
+
+RESULTS = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@main.command()
+@click.argument("first", type=RESULTS)
+@click.argument("second", type=RESULTS)
+@click.option("--all", "everything", is_flag=True, help="List every artefact that differs.")
+@click.option("--values", "values_only", is_flag=True, help="Provenance and encoding may differ.")
+@click.pass_context
+def diff(ctx: click.Context, first: Path, second: Path, everything: bool, values_only: bool) -> None:
+    """Say in which artefact two results folders first differ, and how.
+
+    The exit code is 0 when they are equal, 1 when they differ and 2 for wrong use.
+    """
+    from d2a_core import difference
+
+    try:
+        stages = difference.compare(first, second, values_only=values_only)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(difference.show(stages, everything=everything))
+    ctx.exit(any(stage.differing for stage in stages))

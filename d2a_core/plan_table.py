@@ -94,9 +94,7 @@ def _remarks(
         "core time is time × threads of the rule; memory is the peak of the largest job",
     ]
     if any(entry.elsewhere for entry in costs):
-        lines.append(
-            "~ a rate of a CPU stands in for one of the GPU that the profile asks for: an upper bound"
-        )
+        lines.append("~ measured on a CPU, where the profile asks for a GPU (or the other way round)")
     if open_rules:
         lines.append(f"no rate, not in the totals: {', '.join(open_rules)}")
     return lines + _too_little(groups)

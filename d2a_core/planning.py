@@ -1,4 +1,4 @@
-"""What a run of the workflow will cost: its jobs, as a dry run of Snakemake lists them, times measured rates."""
+"""What a run of the workflow will cost: its jobs, as a dry run lists them, times measured rates."""
 
 import heapq
 import re
@@ -39,7 +39,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Cost:
-    """A job with its work and what it will take, None where no rate is known; `elsewhere`: one of another device."""
+    """A job, its work and what it will take, None where no rate is known; `elsewhere`: one of another device."""
 
     job: Job
     units: float | None = None
@@ -66,9 +66,7 @@ def settings_of(profile: Path | None) -> Settings:
         return Settings()
     path = next((found for found in sorted(profile.glob("*.yaml")) if _is_profile(found)), None)
     if path is None:
-        raise ValueError(
-            f"{profile} holds no profile; give a folder with a profile.yaml, as profiles/default"
-        )
+        raise ValueError(f"{profile} holds no profile; give a folder such as profiles/default")
     known = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     options = [word for key in SETTINGS if key in known for word in (f"--{key}", *_words(known[key]))]
     jobs = known.get("jobs")
@@ -204,7 +202,7 @@ def wall_seconds(costs: Sequence[Cost], *, cores: int | None = None, nodes: int 
     """Time until the last job ends, with `cores` of one machine or that many `nodes` with one job each.
 
     A job starts as soon as all that makes its inputs has ended and there is room for it, in the order of the
-    plan. With fewer cores than it has threads it takes longer in proportion. Jobs without a rate take no time.
+    plan. With fewer cores than threads it takes longer in proportion. Jobs without a rate take no time.
     """
     room = nodes if cores is None else cores
     makers = {path: index for index, entry in enumerate(costs) for path in entry.job.outputs}
