@@ -46,8 +46,8 @@ class Stage:
 def compare(first: Path, second: Path, *, values_only: bool = False) -> list[Stage]:
     """Compare two results folders in the order of the stages.
 
-    With `values_only`, artefacts that differ in provenance or encoding alone count as equal. Raises ValueError
-    when a folder holds no stage.
+    With `values_only`, artefacts that differ in provenance or encoding alone count as equal. Raises
+    ValueError when a folder holds no stage.
     """
     paths = sorted(set(artefacts(first)) | set(artefacts(second)), key=_order)
     ignored = {PROVENANCE, ENCODING} if values_only else set()
@@ -61,7 +61,7 @@ def compare(first: Path, second: Path, *, values_only: bool = False) -> list[Sta
 
 
 def artefacts(results: Path) -> Iterator[str]:
-    """Paths of all artefacts below a results folder, a store being one of them; raises ValueError for none."""
+    """Paths of all artefacts below a results folder, a store being one; raises ValueError for none."""
     if not any((results / stage).is_dir() for stage in STAGES):
         raise ValueError(f"{results} holds no stage; give a results folder, such as results")
     return _below(results, results)
@@ -217,7 +217,7 @@ def _short(text: str) -> str:
 
 
 def show(stages: Iterable[Stage], *, everything: bool = False) -> str:
-    """The comparison as text: where the runs first differ, then of each stage the first, or every, difference."""
+    """The comparison as text: where the runs first differ, then each stage with its first, or every, one."""
     stages = list(stages)
     lines = []
     for stage in stages:
@@ -226,8 +226,5 @@ def show(stages: Iterable[Stage], *, everything: bool = False) -> str:
         lines.append(f"{stage.name}: {how_many}")
         shown = stage.differing if everything else stage.differing[:1]
         lines += [f"  {path}: {how.kind}: {how.detail}" for path, how in shown]
-    first = next((found for stage in stages for found in stage.differing), None)
-    verdict = (
-        "equal" if first is None else f"first difference: {first[0]}: {first[1].kind}: {first[1].detail}"
-    )
-    return "\n".join([verdict, "", *lines])
+    found = [f"{path}: {how.kind}: {how.detail}" for stage in stages for path, how in stage.differing]
+    return "\n".join([f"first difference: {found[0]}" if found else "equal", "", *lines])

@@ -39,7 +39,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Cost:
-    """A job, its work and what it will take, None where no rate is known; `elsewhere`: one of another device."""
+    """A job, its work and what it takes, None where no rate is known; `elsewhere`: on another device."""
 
     job: Job
     units: float | None = None

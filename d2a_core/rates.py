@@ -1,7 +1,7 @@
 """What jobs of each rule have cost, and what others will cost by that.
 
-A rate is a start-up and a part for each unit of work, both fitted to finished jobs; where these were all of about
-one size, the start-up is that of a job that does next to nothing.
+A rate is a start-up and a part for each unit of work, both fitted to finished jobs. Where these were all of
+about one size, the start-up is that of a job that does next to nothing.
 """
 
 import os
@@ -26,7 +26,7 @@ REMEDY = "give the results folder of a finished run, or a file that `d2a plan --
 
 @dataclass(frozen=True)
 class Point:
-    """A finished job: its work in units of its rule, wall time, peak resident memory, bytes left, and `device`.
+    """A finished job: its work in units of its rule, wall time, peak resident memory, bytes left, `device`.
 
     The device is `gpu` where the benchmark says so, which it does with Snakemake's `--benchmark-extended`.
     """
@@ -76,7 +76,7 @@ def fit(
     """Start-up, of at most `longest`, and cost of a unit, neither below 0, for points (units, cost).
 
     The sum of squared relative errors is smallest, so that small jobs count as much as large ones. Points of
-    about one size do not tell the two apart; then the start-up is `startup`, or the least cost if that is less.
+    about one size do not tell the two apart: then the start-up is `startup`, or the least cost if less.
     """
     from scipy.optimize import lsq_linear
 
@@ -152,7 +152,7 @@ def measure(results: Path) -> Rates:
 
 
 def job_of(benchmark: Path) -> tuple[str, str]:
-    """Rule and name of a job from the path of its benchmark below `benchmarks`: `rule.tsv` or `rule/name.tsv`."""
+    """Rule and name of a job, from the path of its benchmark: `rule.tsv` or `rule/name.tsv`."""
     parts = benchmark.with_suffix("").parts if benchmark.suffix == ".tsv" else benchmark.parts
     return (parts[0], "/".join(parts[1:]) or parts[0])
 

@@ -1,7 +1,7 @@
 """How much a job of each rule has to do, what counts it, and what it leaves on the disk.
 
-A job is called by its rule and by the name of its benchmark. Its work is known twice: before it runs, from the
-configuration, and afterwards, from its own log, in the same unit.
+A job is called by its rule and by the name of its benchmark. Its work is known twice: before it runs, from
+the configuration, and afterwards, from its own log, in the same unit.
 """
 
 import re
@@ -16,8 +16,8 @@ from d2a_core.config import HELD_OUT
 COUNT = re.compile(r" INFO \w+ (\w+)=\d+/(\d+)\b")
 CLUSTERED = re.compile(r" INFO clusters part=\w+ k=(\d+) faces=(\d+)")
 RESUMED = re.compile(r" INFO \w+ resumed epoch=")
-# What a thing costs beside what the unit counts, measured on a CPU: a draft takes a fifth of a frame's time, and
-# an image that fine-tuning draws 180 times that of a pair it learns from.
+# What a thing costs beside what the unit counts, measured on a CPU: a draft takes a fifth of a frame's time,
+# and a pair that fine-tuning learns from 1/180 of that of a face it draws.
 DRAFT, PAIR = 0.2, 1 / 180
 
 
@@ -25,8 +25,8 @@ DRAFT, PAIR = 0.2, 1 / 180
 class Work:
     """Work of a rule: `planned(config, job)` units; `logged` weighs the counts in a job's log into as many.
 
-    `outputs` are patterns below the results folder; `{job}` is the job's name, `{path}` the same with a folder
-    for what stands before the first `-`.
+    `outputs` are patterns below the results folder; `{job}` is the job's name, `{path}` the same with a
+    folder for what stands before its first `-`.
     """
 
     unit: str
