@@ -120,7 +120,9 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
 @main.command()
 @click.argument("targets", nargs=-1)
 @click.option("--configfile", "configfiles", type=PATH, multiple=True, help="YAML file over config.yaml.")
-@click.option("--rates", "rates_path", type=PATH, help="Results of a finished run, or saved rates.")
+@click.option(
+    "--rates", "measured", type=PATH, multiple=True, help="Results of finished runs, or saved rates."
+)
 @click.option("--save-rates", type=PATH, metavar="FILE", help="Write these rates, and do not plan.")
 @click.option("--workflow-profile", type=PATH, help="Folder of a profile, such as profiles/slurm.")
 @click.option("--all", "everything", is_flag=True, help="Plan what is done already, too.")
@@ -128,12 +130,12 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
 @click.option("--jobs", type=click.IntRange(1), help="Jobs at a time, one a node.  [default: the profile's]")
 @click.option("--work", type=PATH, help="Folder with the results.  [default: that of the project]")
 def plan(
-    rates_path: Path | None, save_rates: Path | None, cores: int | None, jobs: int | None, **options: Any
+    measured: tuple[Path, ...], save_rates: Path | None, cores: int | None, jobs: int | None, **options: Any
 ) -> None:
     """Say what the workflow will cost, before it runs: time, memory and disk of every rule."""
     from d2a_core import command, plan_table, planning, rates
 
-    known = rates.read(rates_path or command.ROOT / "docs" / "rates.json")
+    known = rates.read(measured or [command.ROOT / "docs" / "rates.json"])
     if save_rates is not None:
         rates.save(known, save_rates)
         return

@@ -107,9 +107,10 @@ def plan(
     config = configuration(root, configfiles)
     schema = yaml.safe_load((root / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
     check(config, schema)
-    configs = configurations(config, schema)
+    folder = (work or root).resolve()
+    configs = configurations(placed(config, folder), schema)
     files = tuple(path.absolute() for path in configfiles) or (root / "config.yaml",)
-    workflow = Workflow(root, (work or root).resolve(), files)
+    workflow = Workflow(root, folder, files)
     said = list_jobs(workflow, targets=targets, everything=everything, options=settings.options)
     return [cost(job, known, configs) for job in jobs_of(said, configs)], settings.jobs
 
@@ -172,6 +173,17 @@ def configuration(root: Path, configfiles: Iterable[Path]) -> dict[str, Any]:
             raise ValueError(f"{path} does not exist; check the path of the configuration")
         config = merged(config, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     return config
+
+
+def placed(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A configuration whose clips and data sets are found from anywhere; its paths start in `folder`."""
+    driving, evaluation = config["driving"], config["evaluation"]
+    clips = [{**clip, "path": str(folder / clip["path"])} for clip in driving["clips"]]
+    sets = [
+        {key: value if key == "name" else str(folder / value) for key, value in entry.items()}
+        for entry in evaluation["datasets"]
+    ]
+    return merged(config, {"driving": {"clips": clips}, "evaluation": {"datasets": sets}})
 
 
 def configurations(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -9,7 +9,7 @@ import platform
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,28 +102,36 @@ def _predict(
     return fixed + each * units
 
 
-def read(path: Path) -> Rates:
-    """Rates from the results folder of a finished run, or from a file of `save`.
+def read(paths: Sequence[Path]) -> Rates:
+    """Rates from results folders of finished runs and from files of `save`, all together.
 
-    Raises ValueError when there are none.
+    Runs of different sizes tell the start-up from the rest. Raises ValueError where there are none.
     """
-    if path.is_dir():
-        return measure(path)
+    parts = [measure(path) if path.is_dir() else _kept(path) for path in paths]
+    rules = defaultdict(tuple)
+    for part in parts:
+        for rule, points in part.rules.items():
+            rules[rule] += points
+    return Rates(rules, parts[0].machine, parts[0].cores, ", ".join(part.source for part in parts))
+
+
+def _kept(path: Path) -> Rates:
     kept = io.read_json(path)
     try:
         rules = {
             rule: tuple(Point(*point) for point in entry["points"]) for rule, entry in kept["rules"].items()
         }
-        return Rates(rules, kept["machine"], kept["cores"], str(path))
+        return Rates(rules, kept["machine"], kept["cores"], os.path.relpath(path))
     except (KeyError, TypeError, AttributeError):
         raise ValueError(f"{path} holds no rates; {REMEDY}") from None
 
 
 def save(rates: Rates, path: Path) -> None:
-    """Write rates as JSON: of each rule its unit and its points (units, s, MB, bytes, device)."""
+    """Write rates as JSON: of each known rule its unit and its points (units, s, MB, bytes, device)."""
     rules = {
         rule: {"unit": work.unit(rule), "points": [_row(point) for point in points]}
         for rule, points in sorted(rates.rules.items())
+        if rule in work.WORK
     }
     io.write_json({"machine": rates.machine, "cores": rates.cores, "rules": rules}, path)
 
@@ -148,7 +156,7 @@ def measure(results: Path) -> Rates:
     if not rules:
         raise ValueError(f"{results} has no benchmarks of finished jobs; {REMEDY}")
     machine, cores = this_machine()
-    return Rates(rules, machine, cores, str(results))
+    return Rates(rules, machine, cores, os.path.relpath(results))
 
 
 def job_of(benchmark: Path) -> tuple[str, str]:
