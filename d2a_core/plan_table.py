@@ -7,12 +7,13 @@ from d2a_core.planning import Cost, by_rule, wall_seconds
 
 HEADINGS = ("rule", "jobs", "work", "a job", "time", "core time", "GPU time", "memory", "disk")
 UNKNOWN = "?"
+WIDTH = 100  # characters of a line
 
 
 def show(
     costs: Sequence[Cost], known: rates.Rates, *, cores: int | None = None, nodes: int | None = None
 ) -> str:
-    """The plan in lines of at most 100 characters; it runs on `cores` of one machine, or on `nodes`."""
+    """The plan as text; it runs on `cores` of one machine, or on `nodes`."""
     if not costs:
         return "Nothing is left to do; --all plans the whole run."
     groups = by_rule(costs)
@@ -24,7 +25,7 @@ def show(
 
 def _row(rule: str, entries: Sequence[Cost]) -> tuple[str, ...]:
     units = _sum(entries, lambda entry: entry.units)
-    counted = UNKNOWN if units is None else f"{units:,.0f} {work.unit(rule)}"
+    counted = UNKNOWN if units is None else f"{number(units)} {work.unit(rule)}"
     seconds = _sum(entries, lambda entry: entry.seconds)
     return (
         rule,
@@ -37,7 +38,7 @@ def _row(rule: str, entries: Sequence[Cost]) -> tuple[str, ...]:
 
 def _total(costs: Sequence[Cost]) -> tuple[str, ...]:
     measured = [entry for entry in costs if entry.seconds is not None]
-    mark = "≥ " if len(measured) < len(costs) else ""
+    mark = "≥" if len(measured) < len(costs) else ""
     return ("total", f"{len(costs)}", "", "", *(f"{mark}{amount}" for amount in _amounts(measured)))
 
 
@@ -50,7 +51,7 @@ def _amounts(entries: Sequence[Cost]) -> tuple[str, ...]:
     disk = [entry.disk_bytes for entry in entries if entry.disk_bytes is not None]
     mark = "~" if any(entry.elsewhere for entry in entries) else ""
     return (
-        *(UNKNOWN if value is None else f"{mark}{duration(value)}" for value in (seconds, cores)),
+        *(UNKNOWN if value is None else duration(value) for value in (seconds, cores)),
         UNKNOWN if gpus is None else f"{mark}{duration(gpus)}" if gpus else "",
         f"{max(memory) / 1000:.1f} GB" if memory else UNKNOWN,
         size(sum(disk)) if disk else UNKNOWN,
@@ -68,8 +69,9 @@ def _sum(entries: Iterable[Cost], pick: Callable[[Cost], float | None]) -> float
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else " "
     lines = [
-        "  ".join(cell.ljust(width) if index == 0 else cell.rjust(width) for index, (cell, width) in cells)
+        gap.join(cell.ljust(width) if index == 0 else cell.rjust(width) for index, (cell, width) in cells)
         for cells in (enumerate(zip(row, widths, strict=True)) for row in rows)
     ]
     rule = "-" * len(lines[0])
@@ -94,7 +96,7 @@ def _remarks(
         "core time is time × threads of the rule; memory is the peak of the largest job",
     ]
     if any(entry.elsewhere for entry in costs):
-        lines.append("~ measured on a CPU, where the profile asks for a GPU (or the other way round)")
+        lines.append("~ all times of this rule were measured on a CPU, where the profile asks for a GPU")
     if open_rules:
         lines.append(f"no rate, not in the totals: {', '.join(open_rules)}")
     return lines + _too_little(groups)
@@ -113,6 +115,11 @@ def _too_little(groups: dict[str, list[Cost]]) -> list[str]:
                 )
                 break
     return lines
+
+
+def number(count: float) -> str:
+    """A count in full up to a million."""
+    return f"{count:,.0f}" if count < 1e6 else f"{count / 1e6:,.1f} M"
 
 
 def duration(seconds: float) -> str:

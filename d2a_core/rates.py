@@ -18,7 +18,6 @@ import numpy as np
 from d2a_core import io, work
 
 STARTUP_S = 3.4  # jobs that hardly compute (draw_pairs, collect_videos, summaries) took 3.2 to 3.6 s
-STARTUP_MB = 270.0  # and this memory
 LONGEST_STARTUP_S = 15.0  # what loads most, sample_source, took 9 s for one face; a longer one is noise
 SPREAD = 1.5  # ratio of the largest to the smallest work from which a slope can be told from noise
 REMEDY = "give the results folder of a finished run, or a file that `d2a plan --save-rates` wrote"
@@ -58,11 +57,12 @@ class Rates:
         return _predict(points, units, STARTUP_S, LONGEST_STARTUP_S)
 
     def memory_mb(self, rule: str, units: float, device: str = "cpu") -> float | None:
-        """Peak memory of a job."""
-        points = self.measured(rule, device)
-        return _predict(
-            [(p.units, p.memory_mb) for p in points if p.memory_mb is not None], units, STARTUP_MB
-        )
+        """Peak memory of a job, the same for any work where jobs of one size are all that is known."""
+        points = [(p.units, p.memory_mb) for p in self.measured(rule, device) if p.memory_mb is not None]
+        if not points or max(points)[0] < SPREAD * min(points)[0]:  # too little to tell whether it grows
+            return max((memory for _, memory in points), default=None)
+        fixed, each = fit(points, 0.0)
+        return fixed + each * units
 
     def disk_bytes(self, rule: str, units: float) -> float | None:
         """Bytes that a job leaves."""

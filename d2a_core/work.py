@@ -191,7 +191,7 @@ WORK = {
     "fit_draft": Work("renders", _renders, IMAGES, ("generator/draft.zarr",)),
     "sample_latents": Work("faces", _faces, IMAGES, ("latents/{job}.zarr",)),
     "detect_landmarks": Work("faces", _faces, IMAGES, ("landmarks/{job}.parquet",)),
-    "cluster_landmarks": Work("faces × k", _clustered, outputs=("clusters/{job}.*",)),
+    "cluster_landmarks": Work("faces·k", _clustered, outputs=("clusters/{job}.*",)),
     "collect_directions": Work(
         "faces", _samples, outputs=("directions/directions.zarr", "directions/*.parquet")
     ),

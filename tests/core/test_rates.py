@@ -124,3 +124,10 @@ def test_shipped_rates_know_the_demo():
     shipped = rates.read([Path(__file__).parents[2] / "docs" / "rates.json"])
     assert {"sample_latents", "train_fan", "animate", "invert_source"} <= shipped.rules.keys()
     assert 30 < shipped.seconds("sample_latents", 800) < 300
+
+
+def test_memory_grows_only_where_two_sizes_show_it():
+    one = known(animate=[Point(100, 15.0, 2000.0), Point(100, 15.0, 2100.0)])
+    assert one.memory_mb("animate", 1000) == 2100
+    two = known(animate=[Point(100, 15.0, 600.0), Point(300, 15.0, 1000.0)])
+    assert two.memory_mb("animate", 1000) == pytest.approx(400 + 2 * 1000)
