@@ -123,7 +123,7 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
 @click.option(
     "--rates", "measured", type=PATH, multiple=True, help="Results of finished runs, or saved rates."
 )
-@click.option("--save-rates", type=PATH, metavar="FILE", help="Write these rates, and do not plan.")
+@click.option("--save-rates", type=PATH, metavar="FILE", help="Keep rates of this machine, and do not plan.")
 @click.option("--workflow-profile", type=PATH, help="Folder of a profile, such as profiles/slurm.")
 @click.option("--all", "everything", is_flag=True, help="Plan what is done already, too.")
 @click.option("--cores", type=click.IntRange(1), help="Processors of one machine.  [default: all]")
@@ -141,7 +141,7 @@ def plan(
         return
     costs, nodes = planning.plan(command.ROOT, known, **options)
     nodes = jobs or (None if cores else nodes)
-    cores = None if nodes else cores or rates.this_machine()[1]
+    cores = None if nodes else cores or rates.usable_cores()
     click.echo(plan_table.show(costs, known, cores=cores, nodes=nodes))
 
 

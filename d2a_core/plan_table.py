@@ -38,8 +38,10 @@ def _row(rule: str, entries: Sequence[Cost]) -> tuple[str, ...]:
 
 def _total(costs: Sequence[Cost]) -> tuple[str, ...]:
     measured = [entry for entry in costs if entry.seconds is not None]
-    mark = "≥" if len(measured) < len(costs) else ""
-    return ("total", f"{len(costs)}", "", "", *(f"{mark}{amount}" for amount in _amounts(measured)))
+    least = "≥" if len(measured) < len(costs) else ""
+    *times, memory, disk = (f"{least}{amount}" if amount else "" for amount in _amounts(measured))
+    partial = not least and any(entry.disk_bytes is None for entry in costs)
+    return ("total", f"{len(costs)}", "", "", *times, memory, f"≥{disk}" if partial else disk)
 
 
 def _amounts(entries: Sequence[Cost]) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ def _amounts(entries: Sequence[Cost]) -> tuple[str, ...]:
     disk = [entry.disk_bytes for entry in entries if entry.disk_bytes is not None]
     mark = "~" if any(entry.elsewhere for entry in entries) else ""
     return (
-        *(UNKNOWN if value is None else duration(value) for value in (seconds, cores)),
+        *(UNKNOWN if value is None else f"{mark}{duration(value)}" for value in (seconds, cores)),
         UNKNOWN if gpus is None else f"{mark}{duration(gpus)}" if gpus else "",
         f"{max(memory) / 1000:.1f} GB" if memory else UNKNOWN,
         size(sum(disk)) if disk else UNKNOWN,
@@ -89,16 +91,20 @@ def _remarks(
     where = f"{nodes} jobs at a time" if cores is None else f"{cores} cores"
     longest = wall_seconds(costs, nodes=len(costs))
     open_rules = [rule for rule, entries in groups.items() if any(e.seconds is None for e in entries)]
+    least = "at least " if open_rules else ""
     lines = [
-        f"wall time, {where}: {duration(wall_seconds(costs, cores=cores, nodes=nodes))}"
+        f"wall time, {where}: {least}{duration(wall_seconds(costs, cores=cores, nodes=nodes))}"
         f" (the longest chain of jobs alone: {duration(longest)})",
-        f"rates: {known.source}, measured on {known.machine}, {known.cores} cores",
+        f"rates: {known.source}, measured on {known.machine}",
         "core time is time × threads of the rule; memory is the peak of the largest job",
     ]
     if any(entry.elsewhere for entry in costs):
-        lines.append("~ all times of this rule were measured on a CPU, where the profile asks for a GPU")
+        lines.append("~ measured on a CPU, where the profile asks for a GPU (or the other way round)")
     if open_rules:
         lines.append(f"no rate, not in the totals: {', '.join(open_rules)}")
+    unsized = [rule for rule, entries in groups.items() if any(e.disk_bytes is None for e in entries)]
+    if set(unsized) - set(open_rules):
+        lines.append(f"disk not known: {', '.join(rule for rule in unsized if rule not in open_rules)}")
     return lines + _too_little(groups)
 
 

@@ -20,6 +20,7 @@ from d2a_core import io, work
 STARTUP_S = 3.4  # jobs that hardly compute (draw_pairs, collect_videos, summaries) took 3.2 to 3.6 s
 LONGEST_STARTUP_S = 15.0  # what loads most, sample_source, took 9 s for one face; a longer one is noise
 SPREAD = 1.5  # ratio of the largest to the smallest work from which a slope can be told from noise
+UNNAMED = "the machine of that run"
 REMEDY = "give the results folder of a finished run, or a file that `d2a plan --save-rates` wrote"
 
 
@@ -39,11 +40,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Rates:
-    """Points by rule, and where they were measured: `machine` in words, `cores` of it."""
+    """Points by rule, from `source`; `machine` tells where they were measured, as far as that is known."""
 
     rules: Mapping[str, tuple[Point, ...]]
     machine: str
-    cores: int
     source: str
 
     def measured(self, rule: str, device: str) -> tuple[Point, ...]:
@@ -112,7 +112,8 @@ def read(paths: Sequence[Path]) -> Rates:
     for part in parts:
         for rule, points in part.rules.items():
             rules[rule] += points
-    return Rates(rules, parts[0].machine, parts[0].cores, ", ".join(part.source for part in parts))
+    machines = dict.fromkeys(part.machine for part in parts)
+    return Rates(rules, " and ".join(machines), ", ".join(part.source for part in parts))
 
 
 def _kept(path: Path) -> Rates:
@@ -121,19 +122,22 @@ def _kept(path: Path) -> Rates:
         rules = {
             rule: tuple(Point(*point) for point in entry["points"]) for rule, entry in kept["rules"].items()
         }
-        return Rates(rules, kept["machine"], kept["cores"], os.path.relpath(path))
+        return Rates(rules, str(kept["machine"]), os.path.relpath(path))
     except (KeyError, TypeError, AttributeError):
         raise ValueError(f"{path} holds no rates; {REMEDY}") from None
 
 
 def save(rates: Rates, path: Path) -> None:
-    """Write rates as JSON: of each known rule its unit and its points (units, s, MB, bytes, device)."""
+    """Write rates that were measured on this machine as JSON.
+
+    Of each known rule there are its unit and its points: units, seconds, MB, bytes, device.
+    """
     rules = {
         rule: {"unit": work.unit(rule), "points": [_row(point) for point in points]}
         for rule, points in sorted(rates.rules.items())
         if rule in work.WORK
     }
-    io.write_json({"machine": rates.machine, "cores": rates.cores, "rules": rules}, path)
+    io.write_json({"machine": this_machine(), "rules": rules}, path)
 
 
 def _row(point: Point) -> list[float | str | None]:
@@ -155,8 +159,7 @@ def measure(results: Path) -> Rates:
     rules = {rule: tuple(points) for rule, points in found.items() if points}
     if not rules:
         raise ValueError(f"{results} has no benchmarks of finished jobs; {REMEDY}")
-    machine, cores = this_machine()
-    return Rates(rules, machine, cores, os.path.relpath(results))
+    return Rates(rules, UNNAMED, os.path.relpath(results))
 
 
 def job_of(benchmark: Path) -> tuple[str, str]:
@@ -166,24 +169,29 @@ def job_of(benchmark: Path) -> tuple[str, str]:
 
 
 def _points(rule: str, job: str, base: Path, benchmark: Path) -> list[Point]:
-    header, *rows = [line.split("\t") for line in benchmark.read_text(encoding="utf-8").splitlines()]
+    rows = [line.split("\t") for line in benchmark.read_text(encoding="utf-8").splitlines()]
     log = (base / "logs" / benchmark.relative_to(base / "benchmarks")).with_suffix(".log")
-    if not rows or not log.is_file():
+    if len(rows) < 2 or not log.is_file():  # a job that is running, or was killed
         return []
     units = work.done(rule, log.read_text(encoding="utf-8", errors="replace"), base)
     if not units:
         return []
-    row = dict(zip(header, rows[-1], strict=False))
+    row = dict(zip(rows[0], rows[-1], strict=False))
     memory = float(row["max_rss"]) if re.fullmatch(r"[\d.]+", row.get("max_rss", "")) else None
     device = "gpu" if re.search(r"'gpus?': [1-9]", row.get("resources", "")) else "cpu"
     return [Point(units, float(row["s"]), memory, work.left_bytes(rule, job, base), device)]
 
 
-def this_machine() -> tuple[str, int]:
-    """Name of the processor, and how many cores of it this process may use."""
+def usable_cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def this_machine() -> str:
+    """Name of the processor, and how many cores of it there are to use."""
     found = None
     information = Path("/proc/cpuinfo")
     if information.is_file():
         found = re.search(r"^model name\s*: (.+)$", information.read_text(encoding="utf-8"), re.M)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return (found[1].strip() if found else platform.processor() or platform.machine()), cores
+    name = found[1].strip() if found else platform.processor() or platform.machine()
+    return f"{name}, {usable_cores()} cores"

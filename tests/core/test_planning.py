@@ -38,7 +38,7 @@ def cost(name, seconds, *, needs=(), threads=1, rule="x"):
 
 
 def table(*costs, **where):
-    return show(costs, Rates({}, "a machine", 2, "docs/rates.json"), **where)
+    return show(costs, Rates({}, "a machine", "docs/rates.json"), **where)
 
 
 def test_jobs_of_a_dry_run_with_what_they_need():
@@ -58,7 +58,7 @@ def test_jobs_of_a_dry_run_with_what_they_need():
 
 
 def test_a_job_costs_its_start_up_and_its_work():
-    known = Rates({"sample_latents": (Point(100, 15.0, 800.0, 1e6), Point(400, 45.0, 800.0, 4e6))}, "", 2, "")
+    known = Rates({"sample_latents": (Point(100, 15.0, 800.0, 1e6), Point(400, 45.0, 800.0, 4e6))}, "", "")
     planned = planning.cost(jobs_of(SAID, [""])[0], known, {"": CONFIG})
     assert planned.units == 50 and planned.seconds == pytest.approx(10.0)
     assert planned.memory_mb == pytest.approx(800) and planned.disk_bytes == pytest.approx(5e5)
@@ -148,7 +148,7 @@ def test_a_clip_that_is_not_there_yet_leaves_its_jobs_open(tmp_path):
         "driving": {"performances": [], "clips": [{"name": "talk", "path": "talk.mp4"}]},
         "evaluation": {"datasets": []},
     }
-    known = Rates({"track_driving": (Point(100, 15.0),)}, "", 2, "")
+    known = Rates({"track_driving": (Point(100, 15.0),)}, "", "")
     planned = planning.cost(Job("track_driving", "talk"), known, {"": planning.placed(config, tmp_path)})
     assert planned.units is None and planned.seconds is None
 

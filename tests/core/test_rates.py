@@ -16,7 +16,7 @@ def job(results, rule, name, seconds, units=None, *, memory="1000.0", log=None, 
 
 
 def known(**rules):
-    return Rates({rule: tuple(points) for rule, points in rules.items()}, "a machine", 2, "x")
+    return Rates({rule: tuple(points) for rule, points in rules.items()}, "a machine", "x")
 
 
 def test_two_sizes_tell_the_start_up_from_the_cost_of_a_unit():
@@ -100,7 +100,7 @@ def test_saved_rates_are_read_as_they_were(tmp_path):
     measured = rates.measure(tmp_path)
     rates.save(measured, tmp_path / "rates.json")
     kept = rates.read([tmp_path / "rates.json"])
-    assert kept.rules == measured.rules and (kept.machine, kept.cores) == (measured.machine, measured.cores)
+    assert kept.rules == measured.rules and kept.machine == rates.this_machine() != measured.machine
 
 
 def test_runs_of_two_sizes_are_read_together(tmp_path):
@@ -110,7 +110,7 @@ def test_runs_of_two_sizes_are_read_together(tmp_path):
     assert together.seconds("sample_latents", 1000) == pytest.approx(105.0)
 
 
-@pytest.mark.parametrize("content", [None, "{}", '{"rules": {"animate": 3}, "machine": "", "cores": 2}'])
+@pytest.mark.parametrize("content", [None, "{}", '{"rules": {"animate": 3}, "machine": ""}'])
 def test_what_holds_no_rates_is_refused_with_a_remedy(tmp_path, content):
     path = tmp_path
     if content is not None:
@@ -131,3 +131,10 @@ def test_memory_grows_only_where_two_sizes_show_it():
     assert one.memory_mb("animate", 1000) == 2100
     two = known(animate=[Point(100, 15.0, 600.0), Point(300, 15.0, 1000.0)])
     assert two.memory_mb("animate", 1000) == pytest.approx(400 + 2 * 1000)
+
+
+def test_a_benchmark_without_its_end_is_passed_over(tmp_path):
+    job(tmp_path, "sample_latents", "00000", 83.4, 800)
+    io.write_text("", tmp_path / "benchmarks" / "sample_latents" / "00001.tsv")
+    io.write_text(LOG.format(units=800), tmp_path / "logs" / "sample_latents" / "00001.log")
+    assert len(rates.measure(tmp_path).rules["sample_latents"]) == 1
