@@ -1,5 +1,6 @@
 """A plan as text: what each rule costs, the totals, and what stands behind the numbers."""
 
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 
 from d2a_core import rates, work
@@ -90,7 +91,7 @@ def _remarks(
 ) -> list[str]:
     where = f"{nodes} jobs at a time" if cores is None else f"{cores} cores"
     longest = wall_seconds(costs, nodes=len(costs))
-    open_rules = [rule for rule, entries in groups.items() if any(e.seconds is None for e in entries)]
+    open_rules = _rules(groups, lambda entry: entry.seconds is None)
     least = "at least " if open_rules else ""
     lines = [
         f"wall time, {where}: {least}{duration(wall_seconds(costs, cores=cores, nodes=nodes))}"
@@ -100,12 +101,17 @@ def _remarks(
     ]
     if any(entry.elsewhere for entry in costs):
         lines.append("~ measured on a CPU, where the profile asks for a GPU (or the other way round)")
-    if open_rules:
-        lines.append(f"no rate, not in the totals: {', '.join(open_rules)}")
-    unsized = [rule for rule, entries in groups.items() if any(e.disk_bytes is None for e in entries)]
-    if set(unsized) - set(open_rules):
-        lines.append(f"disk not known: {', '.join(rule for rule in unsized if rule not in open_rules)}")
-    return lines + _too_little(groups)
+    notes = {
+        "no rate, not in the totals": open_rules,
+        "disk not known": _rules(groups, lambda e: e.disk_bytes is None and e.seconds is not None),
+        "a guess, more than ten times as large as any job measured": _rules(groups, lambda e: e.beyond),
+    }
+    lines += [f"{note}: {', '.join(rules)}" for note, rules in notes.items() if rules] + _too_little(groups)
+    return [part for line in lines for part in textwrap.wrap(line, WIDTH, break_on_hyphens=False)]
+
+
+def _rules(groups: dict[str, list[Cost]], wanted: Callable[[Cost], bool]) -> list[str]:
+    return [rule for rule, entries in groups.items() if any(map(wanted, entries))]
 
 
 def _too_little(groups: dict[str, list[Cost]]) -> list[str]:
@@ -116,7 +122,7 @@ def _too_little(groups: dict[str, list[Cost]]) -> list[str]:
             asked, needed = entry.job.memory_mb, entry.memory_mb
             if asked is not None and needed is not None and needed > asked:
                 lines.append(
-                    f"{rule} asks for {asked} MB and will need some {needed:.0f}: "
+                    f"{rule} needs some {needed:.0f} MB, not {asked}: "
                     f"--set-resources {rule}:mem_mb={round(needed * 1.3, -2):.0f}"
                 )
                 break

@@ -20,6 +20,7 @@ RULE = re.compile(r"(?:local)?(?:rule|checkpoint) (\S+):$")
 DETAIL = re.compile(r" {4}(input|output|benchmark|threads|resources): (.+)$")
 RESOURCE = re.compile(r"(\w+)=([^,]+)")
 SETTINGS = ("set-resources", "set-threads", "default-resources")  # of a profile, that change what a job gets
+FAR = 10  # times the largest job measured, from which a cost is a guess
 ALL_CORES = "4096"  # rules get the threads that they ask for; how many there are is the schedule's business
 
 
@@ -39,7 +40,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Cost:
-    """A job, its work and what it takes, None where no rate is known; `elsewhere`: on another device."""
+    """A job, its work and what it takes, None where no rate is known.
+
+    The rate may be one of another device (`elsewhere`), or of jobs not a tenth as large (`beyond`).
+    """
 
     job: Job
     units: float | None = None
@@ -47,6 +51,7 @@ class Cost:
     memory_mb: float | None = None
     disk_bytes: float | None = None
     elsewhere: bool = False
+    beyond: bool = False
 
 
 @dataclass
@@ -207,6 +212,7 @@ def cost(job: Job, known: rates.Rates, configs: Mapping[str, Mapping[str, Any]])
         known.memory_mb(job.rule, units, device),
         known.disk_bytes(job.rule, units),
         elsewhere=any(point.device != device for point in measured),
+        beyond=bool(measured) and units > FAR * max(point.units for point in measured),
     )
 
 

@@ -57,12 +57,16 @@ class Rates:
         return _predict(points, units, STARTUP_S, LONGEST_STARTUP_S)
 
     def memory_mb(self, rule: str, units: float, device: str = "cpu") -> float | None:
-        """Peak memory of a job, the same for any work where jobs of one size are all that is known."""
+        """Peak memory of a job, at least that of any smaller one.
+
+        Where jobs of one size are all that is known, it does not grow.
+        """
         points = [(p.units, p.memory_mb) for p in self.measured(rule, device) if p.memory_mb is not None]
         if not points or max(points)[0] < SPREAD * min(points)[0]:  # too little to tell whether it grows
             return max((memory for _, memory in points), default=None)
         fixed, each = fit(points, 0.0)
-        return fixed + each * units
+        largest = max(memory for size, memory in points if size <= units or size == min(points)[0])
+        return max(fixed + each * units, largest)
 
     def disk_bytes(self, rule: str, units: float) -> float | None:
         """Bytes that a job leaves."""

@@ -159,3 +159,10 @@ def test_paths_of_a_configuration_start_in_the_folder_of_the_work(tmp_path):
     found = planning.placed(config, tmp_path)
     assert found["driving"]["clips"][0]["path"] == str(tmp_path / "talk.mp4")
     assert found["evaluation"]["datasets"] == [{"name": "celeba", "images": str(tmp_path / "data/c")}]
+
+
+def test_a_job_far_larger_than_any_measured_is_called_a_guess():
+    known = Rates({"sample_latents": (Point(4, 15.0), Point(2, 9.0))}, "", "")
+    planned = planning.cost(Job("sample_latents", "00000"), known, {"": CONFIG})
+    assert planned.beyond and "a guess, more than ten times" in table(planned, cores=1)
+    assert "a guess" not in table(cost("a", 90), cores=1)
