@@ -134,14 +134,31 @@ def _kept(path: Path) -> Rates:
 def save(rates: Rates, path: Path) -> None:
     """Write rates that were measured on this machine as JSON.
 
-    Of each known rule there are its unit and its points: units, seconds, MB, bytes, device.
+    Of each known rule there are its unit and its points: units, seconds, MB, bytes, device. Jobs of the same
+    size are one point, their median.
     """
     rules = {
-        rule: {"unit": work.unit(rule), "points": [_row(point) for point in points]}
+        rule: {"unit": work.unit(rule), "points": [_row(point) for point in _medians(points)]}
         for rule, points in sorted(rates.rules.items())
         if rule in work.WORK
     }
     io.write_json({"machine": this_machine(), "rules": rules}, path)
+
+
+def _medians(points: Iterable[Point]) -> list[Point]:
+    sizes = defaultdict(list)
+    for point in points:
+        sizes[(point.units, point.device)].append(point)
+    columns = ("seconds", "memory_mb", "disk_bytes")
+    return [
+        Point(units, *(_median(getattr(point, name) for point in same) for name in columns), device)
+        for (units, device), same in sorted(sizes.items())
+    ]
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 def _row(point: Point) -> list[float | str | None]:

@@ -138,3 +138,10 @@ def test_a_benchmark_without_its_end_is_passed_over(tmp_path):
     io.write_text("", tmp_path / "benchmarks" / "sample_latents" / "00001.tsv")
     io.write_text(LOG.format(units=800), tmp_path / "logs" / "sample_latents" / "00001.log")
     assert len(rates.measure(tmp_path).rules["sample_latents"]) == 1
+
+
+def test_jobs_of_one_size_are_saved_as_their_median(tmp_path):
+    for shard, seconds in enumerate((80.0, 84.0, 300.0)):
+        job(tmp_path, "sample_latents", f"{shard:05d}", seconds, 800)
+    rates.save(rates.measure(tmp_path), tmp_path / "rates.json")
+    assert rates.read([tmp_path / "rates.json"]).rules["sample_latents"] == (Point(800, 84.0, 1000.0, None),)
