@@ -135,7 +135,7 @@ def plan(
     """Say what the workflow will cost, before it runs: time, memory and disk of every rule."""
     from d2a_core import command, plan_table, planning, rates
 
-    known = rates.read(measured or [command.ROOT / "docs" / "rates.json"])
+    known = rates.read(measured or [command.ROOT / "docs" / "rates.yaml"])
     if save_rates is not None:
         rates.save(known, save_rates)
         return

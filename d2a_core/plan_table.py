@@ -136,7 +136,7 @@ def number(count: float) -> str:
 
 def duration(seconds: float) -> str:
     """A time in the unit that shows it best."""
-    if seconds < 100:
+    if seconds < 99.95:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from d2a_core import io, work
 
@@ -121,18 +122,20 @@ def read(paths: Sequence[Path]) -> Rates:
 
 
 def _kept(path: Path) -> Rates:
-    kept = io.read_json(path)
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; {REMEDY}")
     try:
+        kept = yaml.safe_load(path.read_text(encoding="utf-8"))
         rules = {
             rule: tuple(Point(*point) for point in entry["points"]) for rule, entry in kept["rules"].items()
         }
         return Rates(rules, str(kept["machine"]), os.path.relpath(path))
-    except (KeyError, TypeError, AttributeError):
+    except (LookupError, TypeError, AttributeError, ValueError, yaml.YAMLError):
         raise ValueError(f"{path} holds no rates; {REMEDY}") from None
 
 
 def save(rates: Rates, path: Path) -> None:
-    """Write rates that were measured on this machine as JSON.
+    """Write rates that were measured on this machine as YAML.
 
     Of each known rule there are its unit and its points: units, seconds, MB, bytes, device. Jobs of the same
     size are one point, their median.
@@ -142,7 +145,8 @@ def save(rates: Rates, path: Path) -> None:
         for rule, points in sorted(rates.rules.items())
         if rule in work.WORK
     }
-    io.write_json({"machine": this_machine(), "rules": rules}, path)
+    kept = {"machine": this_machine(), "rules": rules}
+    io.write_text(yaml.safe_dump(kept, default_flow_style=None, sort_keys=False, allow_unicode=True), path)
 
 
 def _medians(points: Iterable[Point]) -> list[Point]:

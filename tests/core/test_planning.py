@@ -38,7 +38,7 @@ def cost(name, seconds, *, needs=(), threads=1, rule="x"):
 
 
 def table(*costs, **where):
-    return show(costs, Rates({}, "a machine", "docs/rates.json"), **where)
+    return show(costs, Rates({}, "a machine", "docs/rates.yaml"), **where)
 
 
 def test_jobs_of_a_dry_run_with_what_they_need():
