@@ -111,10 +111,10 @@ def _tuned(config: Mapping, job: str) -> float:
 
 
 def _inverted(config: Mapping, job: str) -> float:
+    """Most steps that an inversion takes, which is what its log counts to, whatever the method."""
     options = config["inversion"]
-    steps = sum(options[name] for name in ("w_steps", "wplus_steps", "full_steps"))
     tuned = options["tune_steps"] if options["tune"] else 0
-    return max(1, tuned + (steps if options["method"] == "optimize" else 0))
+    return tuned + sum(options[name] for name in ("w_steps", "wplus_steps", "full_steps"))
 
 
 def _encoded(config: Mapping, job: str) -> float:

@@ -36,6 +36,7 @@ SMALL = merged(
         ("score_frames", "sefa", 8),
         ("make_control", "noise", 8),
         ("animate_pairs", "finetuned", 2 * 4),
+        ("invert_source", "me", 60 + 90 + 6),
         ("draw_pairs", "draw_pairs", 1),
     ],
 )
