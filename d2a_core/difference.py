@@ -5,6 +5,7 @@ Bytes are compared first, and only what differs there is opened.
 
 import filecmp
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,14 +218,16 @@ def _short(text: str) -> str:
 
 
 def show(stages: Iterable[Stage], *, everything: bool = False) -> str:
-    """The comparison as text: where the runs first differ, then each stage with its first, or every, one."""
+    """Where the runs first differ, then each stage with the first difference of every kind, or all of them."""
     stages = list(stages)
     lines = []
     for stage in stages:
-        count = len(stage.differing)
-        how_many = f"{count} of {stage.artefacts} differ" if count else f"{stage.artefacts} equal"
-        lines.append(f"{stage.name}: {how_many}")
-        shown = stage.differing if everything else stage.differing[:1]
+        kinds = Counter(how.kind for _, how in stage.differing)
+        told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        count = f"{len(stage.differing)} of {stage.artefacts} differ ({told})"
+        lines.append(f"{stage.name}: {count if kinds else f'{stage.artefacts} equal'}")
+        firsts = {how.kind: (path, how) for path, how in reversed(stage.differing)}
+        shown = stage.differing if everything else [firsts[kind] for kind in kinds]
         lines += [f"  {path}: {how.kind}: {how.detail}" for path, how in shown]
     found = [f"{path}: {how.kind}: {how.detail}" for stage in stages for path, how in stage.differing]
     return "\n".join([f"first difference: {found[0]}" if found else "equal", "", *lines])

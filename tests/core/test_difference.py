@@ -157,9 +157,13 @@ def test_the_exit_code_tells_equal_from_different_from_wrong(runs, tmp_path):
     assert code(*runs) == 1
 
 
-def test_by_default_each_stage_shows_one_difference_and_with_all_every_one(runs):
+def test_by_default_each_stage_shows_one_difference_of_a_kind_and_with_all_every_one(runs):
     for name in ("00001", "00002"):
         io.write_text("{}", runs[0] / "latents" / f"{name}.json")
+    rows = np.zeros((6, 2), np.float32)
+    io.write_zarr(runs[1] / "latents" / "00000.zarr", {"w": rows, "z": rows}, attributes=FACTS)
     stages = difference.compare(*runs)
-    assert "latents: 2 of 3 differ" in difference.show(stages)
-    assert "00002" not in difference.show(stages) and "00002" in difference.show(stages, everything=True)
+    brief, full = difference.show(stages), difference.show(stages, everything=True)
+    assert "latents: 3 of 3 differ (1 values, 2 missing)" in brief and "landmarks: 1 equal" in brief
+    assert "  latents/00000.zarr: values: w by up to 11, first in row 0" in brief
+    assert "00001" in brief and "00002" not in brief and "00002" in full
