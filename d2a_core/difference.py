@@ -218,7 +218,7 @@ def _short(text: str) -> str:
 
 
 def show(stages: Iterable[Stage], *, everything: bool = False) -> str:
-    """Where the runs first differ, then each stage with the first difference of every kind, or all of them."""
+    """Where the runs first differ, then each stage with the first difference of every kind, or all."""
     stages = list(stages)
     lines = []
     for stage in stages:
