@@ -132,3 +132,55 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
     wanted = request.Request(output=output, work=work or command.ROOT, **options)
     for what, path in command.animate(wanted).items():
         click.echo(f"{what:<14}{path}")
+
+
+@main.command()
+@click.argument("targets", nargs=-1)
+@click.option("--configfile", "configfiles", type=PATH, multiple=True, help="YAML file over config.yaml.")
+@click.option(
+    "--rates", "measured", type=PATH, multiple=True, help="Results of finished runs, or saved rates."
+)
+@click.option("--save-rates", type=PATH, metavar="FILE", help="Keep rates of this machine, and do not plan.")
+@click.option("--workflow-profile", type=PATH, help="Folder of a profile, such as profiles/slurm.")
+@click.option("--all", "everything", is_flag=True, help="Plan what is done already, too.")
+@click.option("--cores", type=click.IntRange(1), help="Processors of one machine.  [default: all]")
+@click.option("--jobs", type=click.IntRange(1), help="Jobs at a time, one a node.  [default: the profile's]")
+@click.option("--work", type=PATH, help="Folder with the results.  [default: that of the project]")
+def plan(
+    measured: tuple[Path, ...], save_rates: Path | None, cores: int | None, jobs: int | None, **options: Any
+) -> None:
+    """Say what the workflow will cost, before it runs: time, memory and disk of every rule."""
+    from d2a_core import command, plan_table, planning, rates
+
+    known = rates.read(measured or [command.ROOT / "docs" / "rates.yaml"])
+    if save_rates is not None:
+        rates.save(known, save_rates)
+        return
+    costs, nodes = planning.plan(command.ROOT, known, **options)
+    nodes = jobs or (None if cores else nodes)
+    cores = None if nodes else cores or rates.usable_cores()
+    click.echo(plan_table.show(costs, known, cores=cores, nodes=nodes))
+
+
+RESULTS = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@main.command()
+@click.argument("first", type=RESULTS)
+@click.argument("second", type=RESULTS)
+@click.option("--all", "everything", is_flag=True, help="List every artefact that differs.")
+@click.option("--values", "values_only", is_flag=True, help="Provenance and encoding may differ.")
+@click.pass_context
+def diff(ctx: click.Context, first: Path, second: Path, everything: bool, values_only: bool) -> None:
+    """Say in which artefact two results folders first differ, and how.
+
+    The exit code is 0 when they are equal, 1 when they differ and 2 for wrong use.
+    """
+    from d2a_core import difference
+
+    try:
+        stages = difference.compare(first, second, values_only=values_only)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(difference.show(stages, everything=everything))
+    ctx.exit(any(stage.differing for stage in stages))

@@ -1,0 +1,239 @@
+"""How much a job of each rule has to do, what counts it, and what it leaves on the disk.
+
+A job is called by its rule and by the name of its benchmark. Its work is known twice: before it runs, from
+the configuration, and afterwards, from its own log, in the same unit.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from d2a_core import io, protocols, video
+from d2a_core.config import HELD_OUT
+
+COUNT = re.compile(r" INFO \w+ (\w+)=\d+/(\d+)\b")
+CLUSTERED = re.compile(r" INFO clusters part=\w+ k=(\d+) faces=(\d+)")
+RESUMED = re.compile(r" INFO \w+ resumed epoch=")
+# What a thing costs beside what the unit counts, measured on a CPU: a draft takes a fifth of a frame's time,
+# and a pair that fine-tuning learns from 1/180 of that of a face it draws.
+DRAFT, PAIR = 0.2, 1 / 180
+
+
+@dataclass(frozen=True)
+class Work:
+    """Work of a rule: `planned(config, job)` units; `logged` weighs the counts in a job's log into as many.
+
+    `outputs` are patterns below the results folder; `{job}` is the job's name, `{path}` the same with a
+    folder for what stands before its first `-`.
+    """
+
+    unit: str
+    planned: Callable[[Mapping[str, Any], str], float]
+    logged: Mapping[str, float] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+
+
+def planned(rule: str, job: str, config: Mapping[str, Any]) -> float:
+    """Units of work of a job under `config`; 1 where all jobs of a rule are alike.
+
+    Raises ValueError when a clip that they depend on is missing or damaged.
+    """
+    return WORK[rule].planned(config, job) if rule in WORK else 1.0
+
+
+def unit(rule: str) -> str:
+    """What the work of a rule is counted in."""
+    return WORK[rule].unit if rule in WORK else "jobs"
+
+
+def done(rule: str, log: str, results: Path) -> float | None:
+    """Units of work that a finished job tells in its `log`; None where it does not.
+
+    `results` is the folder of the run. A job that went on where a killed one stopped tells nothing: its time
+    is that of a part.
+    """
+    if RESUMED.search(log):
+        return None
+    if rule == "cluster_landmarks":
+        found = CLUSTERED.search(log)
+        return float(found[1]) * float(found[2]) if found else None
+    if rule == "collect_directions":
+        store = results / "directions" / "directions.zarr"
+        return float(io.zarr_attributes(store)["faces"]) if store.exists() else None
+    weights = WORK[rule].logged if rule in WORK else {}
+    if not weights:
+        return 1.0
+    totals = {name: float(total) for name, total in COUNT.findall(log)}
+    if next(iter(weights)) not in totals:
+        return None
+    return sum(weight * totals.get(name, 0.0) for name, weight in weights.items())
+
+
+def left_bytes(rule: str, job: str, results: Path) -> int | None:
+    """Bytes of the artefacts of a finished job; None where none is known."""
+    patterns = WORK[rule].outputs if rule in WORK else ()
+    names = {"job": job, "path": job.replace("-", "/", 1)}
+    found = [path for pattern in patterns for path in results.glob(pattern.format(**names))]
+    files = [file for path in found for file in ([path] if path.is_file() else path.rglob("*"))]
+    return sum(file.stat().st_size for file in files if file.is_file()) if found else None
+
+
+def _faces(config: Mapping, job: str) -> float:
+    return config["latents"]["shard_size"]
+
+
+def _samples(config: Mapping, job: str) -> float:
+    return config["latents"]["samples"]
+
+
+def _clustered(config: Mapping, job: str) -> float:
+    return config["latents"]["samples"] * int(job.rsplit("-k", 1)[1])
+
+
+def _augmented(config: Mapping, job: str) -> float:
+    pairs = config["pairs"]
+    return min(pairs["sources_per_shard"], config["latents"]["shard_size"]) * pairs["per_source"]
+
+
+def _learned(config: Mapping, job: str) -> float:
+    """Ordered pairs of the states of every face that is learned from, in all epochs."""
+    pairs, fan = config["pairs"], config["fan"]
+    sources = pairs["shards"] * min(pairs["sources_per_shard"], config["latents"]["shard_size"])
+    ordered = (pairs["per_source"] + 1) * pairs["per_source"]
+    return sources * (1 - fan["validation_share"]) * ordered * fan["epochs"]
+
+
+def _tuned(config: Mapping, job: str) -> float:
+    options = config["fan"]["finetune"]
+    return options["augmentations"] + options["held_out"] + PAIR * options["pairs"] * options["epochs"]
+
+
+def _inverted(config: Mapping, job: str) -> float:
+    """Most steps that an inversion takes, which is what its log counts to, whatever the method."""
+    options = config["inversion"]
+    tuned = options["tune_steps"] if options["tune"] else 0
+    return tuned + sum(options[name] for name in ("w_steps", "wplus_steps", "full_steps"))
+
+
+def _encoded(config: Mapping, job: str) -> float:
+    options = config["encoder"]
+    return config["latents"]["samples"] * (1 - options["validation_share"]) * options["epochs"]
+
+
+def _consulted(config: Mapping, job: str) -> float:
+    options = config["hfgi"]
+    return options["faces"] * (1 - options["validation_share"]) * options["epochs"]
+
+
+def _clip_frames(config: Mapping, job: str) -> float:
+    """Frames of the clip that a job is called after, alone or as `source--clip`."""
+    name = job.rsplit("--", 1)[-1]
+    for clip in config["driving"]["performances"]:
+        if clip["name"] == name:
+            return max(1, round(clip["seconds"] * clip["fps"]))
+    path = next(clip["path"] for clip in config["driving"]["clips"] if clip["name"] == name)
+    if path.lower().endswith(".parquet"):
+        return len(io.read_driving(path)[0])
+    return video.probe(path).frames
+
+
+def _animated(config: Mapping, job: str) -> float:
+    passes = config["animations"]["passes"]
+    return _clip_frames(config, job) * (1 + (DRAFT * (passes + 1) if passes else 0))
+
+
+def _held_out(config: Mapping, job: str) -> float:
+    return 4 * config["evaluation"]["protocols"]["pairs"]  # sources, targets, augmentations, references
+
+
+def _pairs_of(config: Mapping, method: str) -> int:
+    """Pairs on which a method of the evaluation is scored, as `protocols_of` of the rules chooses them."""
+    wanted = {protocols.CROSS}
+    if method in ("untuned", "finetuned"):
+        wanted = {protocols.FINETUNING}
+    elif method == "d2animator" or method in config["evaluation"]["external"]:
+        wanted = {protocols.CROSS, protocols.SELF, protocols.SEQUENCE}
+    evaluation = config["evaluation"]
+    options = protocols.Options(**evaluation["protocols"])
+    photos = protocols.photo_sets(evaluation)
+    sizes = {HELD_OUT: options.pairs}
+    sizes |= {name: sum(face.startswith("s") for face in faces) for name, faces in photos.items()}
+    drawn = protocols.draw(sizes, list(protocols.target_clips(config)), options)
+    return sum(pair.protocol in wanted for pair in drawn)
+
+
+def _scored(config: Mapping, method: str) -> float:
+    looks = config["evaluation"]["passes"] + 1 if method == "d2animator" else 1
+    return _pairs_of(config, method) * looks
+
+
+def _controlled(config: Mapping, control: str) -> float:
+    return _pairs_of(config, f"control-{control}")
+
+
+def _renders(config: Mapping, job: str) -> float:
+    return config["generator"]["draft_renders"]
+
+
+def _rows(config: Mapping, job: str) -> float:
+    return config["directions"]["gallery"]["rows"]
+
+
+def _one(config: Mapping, job: str) -> float:
+    return 1.0
+
+
+IMAGES, FRAMES = {"images": 1.0}, {"frames": 1.0}
+WORK = {
+    "fetch_asset": Work("jobs", _one, outputs=("../data/assets/{job}",)),
+    "fit_draft": Work("renders", _renders, IMAGES, ("generator/draft.zarr",)),
+    "sample_latents": Work("faces", _faces, IMAGES, ("latents/{job}.zarr",)),
+    "detect_landmarks": Work("faces", _faces, IMAGES, ("landmarks/{job}.parquet",)),
+    "cluster_landmarks": Work("faces·k", _clustered, outputs=("clusters/{job}.*",)),
+    "collect_directions": Work(
+        "faces", _samples, outputs=("directions/directions.zarr", "directions/*.parquet")
+    ),
+    "draw_gallery": Work("rows", _rows, {"rows": 1.0}, ("directions/gallery.png",)),
+    "augment_latents": Work("faces", _augmented, IMAGES, ("pairs/{path}.zarr",)),
+    "train_fan": Work("pairs", _learned, {"pairs": 1.0}, ("fan/{job}/base.*",)),
+    "finetune_fan": Work("faces", _tuned, {**IMAGES, "pairs": PAIR}, ("fan/{path}.*",)),
+    "train_encoder": Work("faces", _encoded, {"faces": 1.0}, ("inversion/encoder.*",)),
+    "train_hfgi": Work("faces", _consulted, {"faces": 1.0}, ("inversion/hfgi.*",)),
+    "sample_source": Work("jobs", _one, outputs=("sources/{job}",)),
+    "align_source": Work("jobs", _one, outputs=("sources/{job}/al*",)),
+    "hold_out_source": Work("jobs", _one, outputs=("sources/held-out-{job}",)),
+    "invert_source": Work("steps", _inverted, {"steps": 1.0}, ("sources/{job}/[irt]*",)),
+    "perform_driver": Work("frames", _clip_frames, FRAMES, ("driving/{job}.mp4",)),
+    "track_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.parquet",)),
+    "import_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",)),
+    "animate": Work(
+        "frames",
+        _animated,
+        {"frames": 1.0, "drafts": DRAFT},
+        ("animations/{job}.mp4", "animations/{job}.la*"),
+    ),
+    "compare_motion": Work(
+        "frames", _clip_frames, FRAMES, ("animations/{job}--s*", "animations/{job}.sheet.png")
+    ),
+    "measure_animation": Work("frames", _clip_frames, FRAMES, ("animations/{job}.figures.parquet",)),
+    "paste_back": Work("frames", _clip_frames, FRAMES, ("animations/{job}--paste-back.mp4",)),
+    "extract_frames": Work("frames", _clip_frames, FRAMES, ("animations/{job}--frames",)),
+    "draw_pairs": Work("jobs", _one, outputs=("evaluation/pairs.parquet",)),
+    "hold_out_faces": Work("faces", _held_out, IMAGES, ("evaluation/faces/held-out*",)),
+    "take_frames": Work("jobs", _one, outputs=("evaluation/faces/{job}*",)),
+    "take_first_frame": Work("jobs", _one, outputs=("evaluation/first-frames/{job}.png",)),
+    "animate_pairs": Work(
+        "images", _scored, IMAGES, ("evaluation/frames/{job}", "evaluation/steps/{job}.parquet")
+    ),
+    "make_control": Work("images", _controlled, IMAGES, ("evaluation/frames/control-{job}",)),
+    "score_frames": Work("images", _scored, IMAGES, ("evaluation/scores/{job}.parquet",)),
+    "measure_realism": Work("jobs", _one, outputs=("evaluation/realism/{job}.parquet",)),
+    "fetch_inception": Work("jobs", _one, outputs=("evaluation/inception.json",)),
+    "summarize_evaluation": Work("jobs", _one, outputs=("evaluation/table.*",)),
+    "summarize_ablations": Work("jobs", _one, outputs=("evaluation/ablations.*",)),
+    "show_pairs": Work("jobs", _one, outputs=("evaluation/pairs.png",)),
+    "collect_videos": Work("jobs", _one, outputs=("evaluation/videos.parquet",)),
+    "write_report": Work("jobs", _one, outputs=("evaluation/report.html",)),
+}

@@ -1,0 +1,74 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from d2a_core import io, work
+from d2a_core.config import merged
+
+ROOT = Path(__file__).parents[2]
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+SMALL = merged(
+    CONFIG,
+    {
+        "latents": {"samples": 200, "shard_size": 100},
+        "pairs": {"shards": 2, "sources_per_shard": 10, "per_source": 3},
+        "fan": {"epochs": 5, "validation_share": 0.1, "finetune": {"augmentations": 20, "held_out": 4}},
+        "driving": {"performances": [{"name": "talk", "seconds": 2.0, "fps": 25}]},
+        "animations": {"passes": 1},
+        "evaluation": {"protocols": {"pairs": 8, "sources": 2, "frames": 3, "finetuned": 2}, "passes": 2},
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "job", "units"),
+    [
+        ("sample_latents", "00000", 100),
+        ("cluster_landmarks", "mouth-k12", 200 * 12),
+        ("augment_latents", "all-00001", 10 * 3),
+        ("train_fan", "all", 2 * 10 * 0.9 * (4 * 3) * 5),  # sources learned from × ordered pairs × epochs
+        ("perform_driver", "talk", 50),
+        ("animate", "anna--talk", 50 + 100 / 5),  # a look before the pass and one after it
+        ("hold_out_faces", "hold_out_faces", 32),
+        ("animate_pairs", "d2animator", 3 * (8 + 8 + 2 * 3)),  # cross, self, sequence; none, one, two passes
+        ("score_frames", "sefa", 8),
+        ("make_control", "noise", 8),
+        ("animate_pairs", "finetuned", 2 * 4),
+        ("invert_source", "me", 60 + 90 + 6),
+        ("draw_pairs", "draw_pairs", 1),
+    ],
+)
+def test_work_of_a_job_follows_from_the_configuration(rule, job, units):
+    assert work.planned(rule, job, SMALL) == pytest.approx(units)
+
+
+def test_more_passes_look_more_often_and_none_does_not():
+    none, two = (merged(SMALL, {"animations": {"passes": passes}}) for passes in (0, 2))
+    assert work.planned("animate", "anna--talk", none) == 50
+    assert work.planned("animate", "anna--talk", two) == 50 + 150 / 5
+
+
+def test_every_rule_of_the_workflow_has_its_work_stated():
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    names = set(re.findall(r"^rule (\w+):", text, re.M))
+    assert names - work.WORK.keys() <= {"convert_generator", "gather_faces"}  # all jobs of them are alike
+    assert work.WORK.keys() <= names
+
+
+def test_a_log_counts_the_work_in_the_unit_of_the_plan(tmp_path):
+    line = "2026-03-01 12:00:03 INFO evaluation images=360/360 images_per_s=0.9 eta_s=0\n"
+    assert work.done("animate_pairs", line, tmp_path) == 360
+    clusters = "2026-03-01 12:00:03 INFO clusters part=all k=16 faces=2400 smallest=22\n"
+    assert work.done("cluster_landmarks", clusters, tmp_path) == 16 * 2400
+    assert work.done("sample_latents", "2026-03-01 12:00:03 INFO latents nothing\n", tmp_path) is None
+
+
+def test_bytes_left_are_those_of_all_outputs(tmp_path):
+    for name, size in (("base.pt", 100), ("base.loss.png", 20), ("other.pt", 7)):
+        io.write_text("x" * size, tmp_path / "fan" / "all" / name)
+    io.write_text("x" * 30, tmp_path / "pairs" / "all" / "00000.zarr" / "delta" / "c")
+    assert work.left_bytes("train_fan", "all", tmp_path) == 120
+    assert work.left_bytes("augment_latents", "all-00000", tmp_path) == 30
+    assert work.left_bytes("animate", "me--talk", tmp_path) is None

@@ -1,0 +1,65 @@
+"""`d2a plan` on the real workflow: its jobs are those of Snakemake."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from d2a_core import io
+from d2a_core.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def plan(work, *words):
+    """What `d2a plan` says of a work directory without results."""
+    configs = ["--configfile", str(ROOT / "tests" / "config" / "tiny.yaml")]
+    done = CliRunner().invoke(main, ["plan", "--work", str(work), *configs, *words])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def row(said, rule):
+    return next(line for line in said.splitlines() if line.startswith(rule)).split()
+
+
+def test_the_plan_counts_jobs_and_work_of_the_tiny_configuration(tmp_path):
+    said = plan(tmp_path, "--cores", "2")
+    assert row(said, "sample_latents")[1:4] == ["2", "96", "faces"]
+    assert row(said, "cluster_landmarks")[1:3] == ["4", f"{96 * (4 + 8 + 3 + 3):,}"]
+    assert row(said, "animate_pairs")[1:3] == ["1", "24"]  # 4 cross, 4 self, 2 × 2 frames; none and one pass
+    assert "wall time, 2 cores" in said and "rates: " in said and "0.0 s" not in said
+    assert max(map(len, said.splitlines())) <= 100
+
+
+def test_what_is_done_is_left_out_unless_all_is_asked_for(tmp_path):
+    for asset in ("dlib-face", "mediapipe-face", "mobilestylegan-ffhq"):
+        (tmp_path / "data" / "assets" / asset).mkdir(parents=True)
+    target = ["data/assets/dlib-face"]
+    assert "Nothing is left to do" in plan(tmp_path, "--", *target)
+    assert row(plan(tmp_path, "--all", "--", *target), "fetch_asset")[1] == "1"
+
+
+def test_a_profile_tells_gpu_time_and_jobs_at_a_time(tmp_path):
+    io.write_text(
+        "executor: slurm\njobs: 7\nset-resources:\n  train_fan: {gpu: 1}\n", tmp_path / "p" / "profile.yaml"
+    )
+    said = plan(tmp_path, "--workflow-profile", str(tmp_path / "p"), "results/fan/all/base.pt")
+    assert "GPU time" in said and "wall time, 7 jobs at a time" in said
+    assert re.search(r"^train_fan .*~", said, re.M) and not re.search(r"^sample_latents .*~", said, re.M)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--configfile", "wrong.yaml"], "config: latents.samples is 'many'"),
+        (["results/none.png"], "Snakemake cannot plan this: MissingRuleException"),
+        (["--rates", "."], "give the results folder of a finished run"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tmp_path, monkeypatch, words, sentence):
+    monkeypatch.chdir(tmp_path)
+    io.write_text("latents: {samples: many}", tmp_path / "wrong.yaml")
+    done = CliRunner().invoke(main, ["plan", "--work", str(tmp_path), *words])
+    assert done.exit_code == 1 and sentence in done.output and len(done.output.splitlines()) == 1
