@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from d2a_core import training
 from d2a_core.networks.fan import Architecture, Fan
+from d2a_core.rows import Rows
 from d2a_core.training import Training
 
 PAIR_ARRAYS = ("source_points", "points", "delta", "found")
@@ -43,26 +44,35 @@ class Options:
 
 @dataclass(frozen=True)
 class Faces:
-    """Augmentations grouped by source face: row 0 of each group is the source itself.
+    """Augmentations grouped by source face: state 0 of each group is the source itself.
 
-    `points` [S, A, P, 2], `delta` [S, A, L, D] (zero in row 0), `found` [S, A].
+    `points` [S, A, P, 2], `found` [S, A], and `delta`, the S·A steps Δw [L, D] that lead to the states.
     """
 
     points: Tensor
-    delta: Tensor
+    delta: Rows
     found: Tensor
 
+    def steps(self, face: Tensor, state: Tensor) -> Tensor:
+        """Δw [n, L, D] from the source of each `face` [n] to one of its `state`s [n]."""
+        return torch.from_numpy(self.delta[(face * self.found.shape[1] + state).numpy()])
 
-def faces(stores: Sequence[Mapping[str, np.ndarray]]) -> Faces:
-    """Join the pair stores of all shards; the source becomes state 0 of its group.
+
+def faces(stores: Iterable[Mapping[str, np.ndarray]]) -> Faces:
+    """Join the pair stores of all shards, of which one at a time is in memory.
 
     The stores hold `source_points` [S, P, 2], `points` [S, A, P, 2], `delta` [S, A, L, D] and `found` [S, A].
+    The source becomes state 0 of its group.
     """
-    joined = {name: np.concatenate([store[name] for store in stores]) for name in PAIR_ARRAYS}
-    points = np.concatenate((joined["source_points"][:, None], joined["points"]), axis=1)
-    delta = np.concatenate((np.zeros_like(joined["delta"][:, :1]), joined["delta"]), axis=1)
-    found = np.concatenate((np.ones_like(joined["found"][:, :1]), joined["found"]), axis=1)
-    return Faces(torch.from_numpy(points).float(), torch.from_numpy(delta), torch.from_numpy(found))
+    points, found, delta = [], [], None
+    for store in stores:
+        steps = np.concatenate((np.zeros_like(store["delta"][:, :1]), store["delta"]), axis=1)
+        delta = Rows(steps.shape[2:]) if delta is None else delta
+        delta.append(steps.reshape(-1, *steps.shape[2:]))
+        points.append(np.concatenate((store["source_points"][:, None], store["points"]), axis=1))
+        found.append(np.concatenate((np.ones_like(store["found"][:, :1]), store["found"]), axis=1))
+    joined = (torch.from_numpy(np.concatenate(parts)) for parts in (points, found))
+    return Faces(next(joined).float(), delta, next(joined))
 
 
 def log_cosh(x: Tensor) -> Tensor:
@@ -98,7 +108,7 @@ def ordered_pairs(faces: Faces, chosen: Tensor) -> Tensor:
 def batch_of(faces: Faces, pairs: Tensor, device: str) -> tuple[Tensor, Tensor, Tensor]:
     """Source points, target points [n, P, 2] and Δw [n, L, D] of `pairs` [n, 3]."""
     face, start, end = pairs.T
-    delta = faces.delta[face, end] - faces.delta[face, start]
+    delta = faces.steps(face, end) - faces.steps(face, start)
     return (
         faces.points[face, start].to(device),
         faces.points[face, end].to(device),

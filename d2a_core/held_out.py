@@ -58,7 +58,7 @@ def draw(
     ids = range(count)
     kinds = [draws.normal(f"held-out {kind}", seed, ids, generator.z_dim) for kind in KINDS]
     with torch.no_grad():
-        w = generator.map(torch.from_numpy(np.concatenate(kinds))).cpu()
+        w = torch.cat([generator.map(row) for row in torch.from_numpy(np.concatenate(kinds)).split(1)]).cpu()
     check_disjoint(w.numpy(), trained, seed=seed)
     source, target, reference = (broadcast(part, generator.num_layers).clone() for part in w.split(count))
     uniform = torch.from_numpy(draws.uniform("held-out", seed, ids, len(vector) + 1))

@@ -480,7 +480,7 @@ def sha256(path: str | Path) -> str:
 def read_zarrs(paths: Iterable[str | Path], names: Iterable[str]) -> dict[str, NDArray]:
     """Read the arrays `names` of several stores, joined along their first axis."""
     names = list(names)
-    stores = read_each(paths, names)
+    stores = list(read_each(paths, names))
     return {name: np.concatenate([store[name] for store in stores]) for name in names}
 
 
@@ -497,10 +497,10 @@ def read_optional(paths: Iterable[str | Path]) -> "pyarrow.Table | None":
     return read_parquets(paths) if paths else None
 
 
-def read_each(paths: Iterable[str | Path], names: Iterable[str]) -> list[dict[str, NDArray]]:
-    """Read the arrays `names` of several stores, one mapping a store."""
+def read_each(paths: Iterable[str | Path], names: Iterable[str]) -> Iterator[dict[str, NDArray]]:
+    """Read the arrays `names` of several stores, one mapping a store as it is asked for."""
     names = list(names)
-    return [read_zarr(path, names) for path in paths]
+    return (read_zarr(path, names) for path in paths)
 
 
 def facts(path: str | Path) -> dict[str, Any]:

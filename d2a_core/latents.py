@@ -26,7 +26,8 @@ def sample(
     ids = np.arange(shard * count, (shard + 1) * count, dtype=np.int64)
     z = torch.from_numpy(draws.normal("latents", seed, ids, generator.z_dim))
     with torch.no_grad():
-        w = generator.map(z)
+        # one by one: a product of another number of rows differs in its last bits
+        w = torch.cat([generator.map(row) for row in z.split(1)])
         images = []
         for chunk in w.split(generator.batch):
             wplus = broadcast(chunk, generator.num_layers)

@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
+from threadpoolctl import threadpool_limits
+
 CLEAR_LINE = "\r\x1b[K"  # back to column 0 and erase what a status line left there
 STATUS_EVERY_S = 0.5
+LEAST_THREADS = 2
 
 _threads: int | None = None
 
@@ -103,13 +106,20 @@ def device(resources: object) -> str:
 
 
 def limit_threads(count: int) -> None:
-    """Let PyTorch use `count` threads and remember the count for OpenVINO (see `threads`)."""
+    """Let PyTorch use `count` threads and remember the count for OpenVINO (see `threads`).
+
+    Sums of several threads differ in their last bits from those of one, so that a network trained with
+    `--cores 1` would be another one: PyTorch gets at least LEAST_THREADS, which take turns on a single core,
+    and NumPy and scikit-learn get one. OpenVINO gives the same bits for any number.
+    """
     if count < 1:
         raise ValueError(f"{count} threads cannot compute anything; give at least 1")
+    os.environ["OMP_NUM_THREADS"] = "1"  # of what is loaded later: scikit-learn brings an OpenMP of its own
+    threadpool_limits(1)
     import torch
 
     global _threads
-    torch.set_num_threads(count)
+    torch.set_num_threads(max(count, LEAST_THREADS))
     _threads = count
 
 

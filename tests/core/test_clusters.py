@@ -64,3 +64,17 @@ def test_without_pose_normalisation_a_part_is_its_raw_points():
     points = np.random.default_rng(0).random((3, 98, 2))
     raw = clusters.features(_faces(points, points * 0), part="nose", pose_normalisation=False)
     assert np.array_equal(raw, points[:, 51:60].reshape(3, -1))
+
+
+def test_batches_of_many_samples_find_the_same_clusters(monkeypatch):
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 4, 3000)
+    features = np.eye(4)[true] * 3 + rng.normal(size=(3000, 4)) * 0.3
+    w = np.eye(4)[true]
+    whole = clusters.cluster(features, w, k=4, restarts=3, seed=0)
+    monkeypatch.setattr(clusters, "LARGE", 1000)
+    monkeypatch.setattr(clusters, "BATCH", 256)
+    batches = clusters.cluster(features, w, k=4, restarts=3, seed=0)
+    for found in (whole, batches):
+        assert sorted(found.size) == sorted(np.bincount(true))
+        np.testing.assert_allclose(np.sort(found.centroid.max(axis=1)), 1)  # each of one kind alone

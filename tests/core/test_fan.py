@@ -9,6 +9,7 @@ import torch
 from d2a_core import fan, training
 from d2a_core.mean_face import template_of
 from d2a_core.networks.fan import Fan, HeatmapReadout, heatmaps
+from d2a_core.rows import Rows
 from d2a_core.schemes import WFLW98
 
 LOG = logging.getLogger("test")
@@ -71,7 +72,7 @@ def test_split_puts_every_face_on_one_side():
 
 def test_pairs_are_all_ordered_pairs_of_found_states():
     found = torch.tensor([[True, True, False], [True, True, True]])
-    faces = fan.Faces(torch.zeros(2, 3, 98, 2), torch.zeros(2, 3, 1, 4), found)
+    faces = fan.Faces(torch.zeros(2, 3, 98, 2), Rows((1, 4)), found)
     pairs = fan.ordered_pairs(faces, torch.tensor([0, 1]))
     assert {tuple(row) for row in pairs[pairs[:, 0] == 0].tolist()} == {(0, 0, 1), (0, 1, 0)}
     assert len(pairs[pairs[:, 0] == 1]) == 6
@@ -89,7 +90,26 @@ def world():
     identity = torch.randn(60, 1, 98, 2, generator=rng) * 0.003
     points = rest + identity + torch.einsum("sam,mpd->sapd", weight, motion)
     delta = torch.einsum("sam,mld->sald", weight, vector)
-    return fan.Faces(points, delta, torch.ones(60, 4, dtype=torch.bool)), vector.numpy()
+    store = {
+        "source_points": points[:, 0],
+        "points": points[:, 1:],
+        "delta": delta[:, 1:],
+        "found": torch.ones(60, 3, dtype=torch.bool),
+    }
+    halves = (
+        {name: array[part].numpy() for name, array in store.items()} for part in np.split(np.arange(60), 2)
+    )
+    return fan.faces(halves), vector.numpy()
+
+
+def test_steps_of_joined_shards_lead_from_the_source_to_its_states(world):
+    faces, vector = world
+    face, state = torch.tensor([0, 41, 59, 59]), torch.tensor([1, 0, 3, 2])
+    steps = faces.steps(face, state)
+    weight = np.linalg.lstsq(vector.reshape(3, -1).T, steps.reshape(4, -1).numpy().T, rcond=None)[0].T
+    assert not steps[1].any() and (np.abs(weight[[0, 2, 3]]) <= 1.0001).all()
+    moved = faces.points[face, state] - faces.points[face, 0]
+    assert (moved.abs().amax(dim=(1, 2)) > 0).tolist() == [True, False, True, True]
 
 
 def _train(world, options, **arguments):
@@ -109,7 +129,8 @@ def test_training_recovers_the_motion_of_faces_it_has_not_seen(world, changes):
     loaded = fan.load(training.checkpoint(run, {}), device="cpu")
     faces, _ = world
     predicted = loaded(faces.points[:, 0], faces.points[:, 1])
-    assert (predicted - faces.delta[:, 1]).square().sum() < 0.1 * faces.delta[:, 1].square().sum()
+    true = faces.steps(torch.arange(60), torch.ones(60, dtype=torch.long))
+    assert (predicted - true).square().sum() < 0.1 * true.square().sum()
 
 
 class Killed(Exception):
