@@ -53,6 +53,12 @@ def check(config: Mapping, schema: Mapping) -> None:
         )
     if not any(config["clusters"]["counts"].values()):
         raise ValueError("config: clusters.counts asks for no cluster; give a part at least one k")
+    method = config["inversion"]["method"]
+    if method != "optimize" and not latents["keep_images"]:
+        raise ValueError(
+            f"config: inversion.method {method} trains on the drafts of the samples, but latents.keep_images "
+            "is false; set it to true, or the method to optimize"
+        )
     _check_evaluation(config["evaluation"], [clip["name"] for clip in clips])
 
 

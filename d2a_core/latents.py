@@ -1,5 +1,7 @@
 """Stage `latents`: random faces, the synthetic data set of CluDistiller (paper, section 3.1, "Sampling")."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -40,3 +42,12 @@ def sample(
         "w": w.cpu().numpy(),
         "image": np.concatenate(images),
     }
+
+
+def stores(
+    arrays: Mapping[str, NDArray], path: str, image_paths: Sequence[str]
+) -> dict[str, dict[str, NDArray]]:
+    """Contents by path: all `arrays` in one store, or `image` in another of its own where there is one."""
+    passing = {name: arrays[name] for name in ("sample_id", "image")}
+    kept = {name: array for name, array in arrays.items() if not image_paths or name != "image"}
+    return {path: kept, **dict.fromkeys(image_paths, passing)}

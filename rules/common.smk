@@ -302,6 +302,10 @@ FACE_MODELS = "data/assets/mediapipe-face"
 IDENTITY = "data/assets/dlib-face"
 DRAFT = "results/generator/draft.zarr"
 DIRECTIONS = "results/directions/directions.zarr"
+# Drafts that are not kept live in a store of their own until their landmarks are known.
+KEPT = config["latents"]["keep_images"]
+IMAGES = f"results/latents/{{shard}}{'' if KEPT else '.images'}.zarr"
+PASSING_IMAGES = [] if KEPT else [temp(directory(IMAGES))]
 LATENT_STORES = expand("results/latents/{shard}.zarr", shard=SHARDS)
 LANDMARK_TABLES = expand("results/landmarks/{shard}.parquet", shard=SHARDS)
 

@@ -11,6 +11,7 @@ rule sample_latents:
         draft=DRAFT,
     output:
         latents=directory("results/latents/{shard}.zarr"),
+        images=PASSING_IMAGES,
     log:
         "results/logs/sample_latents/{shard}.log",
     benchmark:

@@ -6,8 +6,8 @@ from d2a_core import io, landmarks, lineage, runtime
 def main(snakemake):
     log = runtime.start(snakemake)
     options = landmarks.Options(**snakemake.params.landmarks)
-    store = io.read_zarr(snakemake.input.latents, ["sample_id", "image"])
-    origin = io.zarr_attributes(snakemake.input.latents)
+    store = io.read_zarr(snakemake.input.images, ["sample_id", "image"])
+    origin = io.zarr_attributes(snakemake.input.images)
     detector = landmarks.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
     progress = runtime.Progress(log, "landmarks", len(store["image"]))
     detections = landmarks.detect(store["image"], detector, progress=progress)
@@ -17,7 +17,7 @@ def main(snakemake):
         options=options,
         units="points: fractions of the image side, x0 y0 x1 …; yaw, pitch, roll: degrees",
         latents=origin,
-        **lineage.of(snakemake.input.latents).facts,
+        **lineage.of(snakemake.input.images).facts,
     )
     io.write_parquet(table, snakemake.output.table, metadata=facts)
     log.info("landmarks images=%d found=%d", len(detections.found), detections.found.sum())

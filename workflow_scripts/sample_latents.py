@@ -22,7 +22,9 @@ def main(snakemake):
         shard=int(snakemake.wildcards.shard),
         **network.identity.facts,
     )
-    io.write_zarr(snakemake.output.latents, arrays, attributes=facts)
+    outputs = snakemake.output
+    stores = latents.stores(arrays, outputs.latents, outputs.images)
+    io.write_zarrs(stores, attributes=facts)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,24 @@ def test_ids_count_on_over_the_shards_and_images_show_their_latent():
     assert np.abs(arrays["image"][:, 0, 0, 0] - shade).max() <= 1
 
 
+def test_a_real_sample_has_the_same_bits_in_any_shard(mobile):
+    generator = mobile(threads=2)
+    both = latents.sample(generator, shard=0, count=2, seed=0, size=1024)
+    alone = latents.sample(generator, shard=1, count=1, seed=0, size=1024)
+    for name in both:
+        np.testing.assert_array_equal(both[name][1:], alone[name])
+
+
+def test_images_that_do_not_stay_get_a_store_of_their_own():
+    arrays = _sample(0)
+    assert latents.stores(arrays, "a.zarr", []) == {"a.zarr": arrays}
+    stores = latents.stores(arrays, "a.zarr", ["a.images.zarr"])
+    assert {path: set(content) for path, content in stores.items()} == {
+        "a.zarr": {"sample_id", "z", "w"},
+        "a.images.zarr": {"sample_id", "image"},
+    }
+
+
 def test_truncation_pulls_a_source_towards_the_mean():
     full, half, none = (sources.code(Flat(), seed=3, truncation=psi) for psi in (1.0, 0.5, 0.0))
     assert full.shape == (1, 16, 512)

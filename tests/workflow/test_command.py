@@ -87,7 +87,7 @@ if [ -e $root/$stage.slow ]; then sleep 60; fi
 echo "$4" > $output
 """
 CONFIG = """
-latents: {samples: 2, shard_size: 2}
+latents: {samples: 2, shard_size: 2, keep_images: true}
 clusters: {counts: {all: [2]}}
 pairs: {shards: 1}
 sources: [{name: anna, seed: 21, truncation: 0.7}]

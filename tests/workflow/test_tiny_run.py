@@ -131,6 +131,19 @@ def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project
     assert figures["frames"] == 8 and 0 < figures["nme"] < 0.5
 
 
+def test_more_samples_leave_the_first_and_their_images_need_not_stay(project):
+    (project.folder / "more.yaml").write_text("latents: {samples: 144, keep_images: false}")
+    tables = [f"results/landmarks/{shard:05d}.parquet" for shard in range(3)]
+    said = project.snakemake(targets=tables, configs=["tiny.yaml", "more.yaml"])
+    assert said.count("rule sample_latents:") == said.count("rule detect_landmarks:") == 1
+    stores = project.folder / "results" / "latents"
+    assert {path.name for path in stores.iterdir()} == {f"{shard:05d}.zarr" for shard in range(3)}
+    assert "image" in io.open_zarr(stores / "00000.zarr") and "image" not in io.open_zarr(
+        stores / "00002.zarr"
+    )
+    assert io.read_parquet(project.folder / tables[2])["sample_id"].to_pylist() == list(range(96, 144))
+
+
 @pytest.mark.parametrize(
     ("path", "old", "new", "due"),
     [
