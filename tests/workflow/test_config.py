@@ -139,6 +139,15 @@ def test_entries_of_lists_have_the_keys_of_their_class():
     assert set(names(pairs.Plan)) - {"shard"} <= set(CONFIG["pairs"])
 
 
+def test_an_encoder_needs_the_images_of_the_samples():
+    config = copy.deepcopy(CONFIG)
+    config["latents"]["keep_images"] = False
+    check(config, SCHEMA)
+    config["inversion"]["method"] = "encoder"
+    with pytest.raises(ValueError, match="method encoder trains on .*keep_images is false; set it to true"):
+        check(config, SCHEMA)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
