@@ -6,11 +6,12 @@ CORES ?= all
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-slurm lint clean
 
 help:
 	@echo "make demo   set up, fetch the models, run the whole workflow on the CPU (about 15 minutes)"
 	@echo "make test   set up and run all tests"
+	@echo "make test-slurm   run the workflow on a SLURM of this machine (apt-get install slurm-wlm munge)"
 	@echo "make lint   check the style of code and workflow"
 	@echo "make clean  remove results/; models and environment stay"
 
@@ -23,6 +24,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-slurm: $(READY)
+	$(BIN)/python -m pytest tests/slurm
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -11,18 +11,13 @@ from tiny_project import Project
 
 @pytest.fixture(scope="session")
 def cluster():
-    """A running SLURM, which `sbatch` finds by itself."""
+    """A running SLURM."""
     cluster = Cluster()
-    before = os.environ.get("SLURM_CONF")
-    os.environ["SLURM_CONF"] = cluster.environment["SLURM_CONF"]
     try:
         cluster.start()
         yield cluster
     finally:
         cluster.stop()
-        del os.environ["SLURM_CONF"]
-        if before is not None:
-            os.environ["SLURM_CONF"] = before
 
 
 @pytest.fixture(scope="session")

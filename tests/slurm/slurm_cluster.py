@@ -14,8 +14,8 @@ import psutil
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sinfo", "sbatch", "srun", "squeue", "scancel", "scontrol")
 SBIN = ("/usr/sbin", "/sbin")
 PATIENCE_S = 60
-# More processors than the machine has: one job starts while another computes. Memory is watched and not fenced
-# in: a job over its share is killed within some seconds, without cgroups, which may not be ours to make.
+# More processors than the machine has: one job starts while another computes. Memory is watched and not
+# fenced in: a job over its share is killed within some seconds, without cgroups, which may not be ours.
 CONF = """
 ClusterName=d2a
 SlurmctldHost={host}(127.0.0.1)
@@ -47,6 +47,9 @@ NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} Gres=gpu:1
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 GRES = "Name=gpu File=/dev/null\n"  # a GPU to ask for, not to compute with
+SRUN = """#!/bin/sh
+SLURM_CONF={conf} exec {srun} "$@"
+"""
 
 
 class Cluster:
@@ -63,21 +66,26 @@ class Cluster:
             )
         # not pytest's folder: the path of a socket must be short
         self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))
-        self.environment = os.environ | {"SLURM_CONF": str(self.folder / "slurm.conf")}
+        conf, path = self.folder / "slurm.conf", os.pathsep.join((str(self.folder / "bin"), path))
+        self.environment = os.environ | {"SLURM_CONF": str(conf), "PATH": path}
         self.daemons = []
 
     def start(self):
         """Start the daemons and wait until the node is idle."""
         self.folder.chmod(0o755)
-        for name in ("state", "spool"):
+        for name in ("state", "spool", "bin"):
             (self.folder / name).mkdir()
+        # jobs call srun without the variables of SLURM, and /etc is not ours to write
+        srun = self.folder / "bin" / "srun"
+        srun.write_text(SRUN.format(conf=self.environment["SLURM_CONF"], srun=self.programs["srun"]))
+        srun.chmod(0o755)
         (self.folder / "slurm.conf").write_text(self._conf())
         (self.folder / "gres.conf").write_text(GRES)
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o400)
-        options = {"key-file": key, "socket": "munge.socket", "pid-file": "munge.pid", "seed-file": "munge.seed"}
-        words = [f"--{name}={self.folder / value}" for name, value in options.items()]
+        files = {"key-file": key.name, "socket": "munge.socket", "pid-file": "munge.pid", "seed-file": "seed"}
+        words = [f"--{name}={self.folder / file}" for name, file in files.items()]
         self._daemon("munged", "--foreground", "--force", *words)
         self._wait((self.folder / "munge.socket").exists, "munged has no socket")
         self._daemon("slurmctld", "-D", "-i")
@@ -117,9 +125,8 @@ class Cluster:
     def jobs(self):
         """All jobs since the start, oldest first: id, rule, state, memory asked for in MB."""
         fields = ("JobID", "Comment", "State", "MinMemory")
-        said = self.ask(
-            "squeue", "--noheader", "--states=all", "--sort=i", "--Format=" + ",".join(f"{name}:|" for name in fields)
-        )
+        form = ",".join(f"{name}:|" for name in fields)
+        said = self.ask("squeue", "--noheader", "--states=all", "--sort=i", f"--Format={form}")
         return [dict(zip(fields, line.split("|"), strict=False)) for line in said.splitlines() if "|" in line]
 
     def _conf(self):
