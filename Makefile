@@ -6,11 +6,13 @@ CORES ?= all
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lint clean
+.PHONY: help demo slurm test test-slurm lint clean
 
 help:
 	@echo "make demo   set up, fetch the models, run the whole workflow on the CPU (about 15 minutes)"
 	@echo "make test   set up and run all tests"
+	@echo "make slurm  set up, with what profiles/slurm needs"
+	@echo "make test-slurm   run the workflow on a SLURM of this machine (apt-get install slurm-wlm munge)"
 	@echo "make lint   check the style of code and workflow"
 	@echo "make clean  remove results/; models and environment stay"
 
@@ -23,6 +25,11 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+slurm: .venv/.slurm
+
+test-slurm: .venv/.slurm
+	$(BIN)/python -m pytest tests/slurm
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -41,4 +48,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.slurm: requirements-slurm.lock $(READY)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-slurm.lock
 	@touch $@

@@ -25,8 +25,8 @@ rule animate:
         "results/benchmarks/animate/{source}--{clip}.tsv"
     threads: 2
     resources:
-        mem_mb=3500,
-        runtime=120,
+        mem_mb=more(3500),
+        runtime=more(120),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,
@@ -55,10 +55,12 @@ rule compare_motion:
         "results/logs/compare_motion/{source}--{clip}.log",
     benchmark:
         "results/benchmarks/compare_motion/{source}--{clip}.tsv"
+    group:
+        "figures"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=more(2000),
+        runtime=more(30),
     params:
         comparison=config["animations"]["comparison"],
         crf=config["animations"]["crf"],
@@ -82,10 +84,12 @@ rule measure_animation:
         "results/logs/measure_animation/{source}--{clip}.log",
     benchmark:
         "results/benchmarks/measure_animation/{source}--{clip}.tsv"
+    group:
+        "figures"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=more(2000),
+        runtime=more(30),
     params:
         landmarks=config["landmarks"],
         core=core_digest("measure_animation"),
@@ -109,8 +113,8 @@ rule paste_back:
         "results/benchmarks/paste_back/{photo}--{clip}.tsv"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=more(3000),
+        runtime=more(60),
     params:
         paste_back=config["animations"]["paste_back"],
         crf=config["animations"]["crf"],
@@ -131,8 +135,8 @@ rule extract_frames:
         "results/benchmarks/extract_frames/{source}--{clip}.tsv"
     threads: 2
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=more(1000),
+        runtime=more(30),
     params:
         core=core_digest("extract_frames"),
     script:

@@ -1,6 +1,10 @@
 """Model files: fetched once, checked against their hash, kept by `make clean`."""
 
 
+localrules:
+    fetch_asset,  # computing nodes have no network
+
+
 rule fetch_asset:
     """Fetch and check the files of one pretrained model."""
     output:
@@ -11,8 +15,8 @@ rule fetch_asset:
         "results/benchmarks/fetch_asset/{asset}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=more(1000),
+        runtime=more(30),
     params:
         asset=asset_of,
     script:

@@ -16,10 +16,12 @@ rule cluster_landmarks:
         "results/logs/cluster_landmarks/{part}-k{k}.log",
     benchmark:
         "results/benchmarks/cluster_landmarks/{part}-k{k}.tsv"
+    group:
+        "clusters"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=more(2000),
+        runtime=more(15),
     params:
         part="{part}",
         k="{k}",

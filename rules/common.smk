@@ -38,6 +38,15 @@ def core_digest(rule):
     return code_digest(script, cache=Path("results/.state/code.json"))
 
 
+def more(amount):
+    """Twice as much of a resource at every new attempt: a job that was killed for it is tried again with more."""
+
+    def grown(wildcards, attempt):
+        return amount * 2 ** (attempt - 1)
+
+    return grown
+
+
 def without(section, *names):
     """A config section less the parts that a rule does not depend on."""
     return {key: value for key, value in section.items() if key not in names}

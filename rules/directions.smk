@@ -17,8 +17,8 @@ rule collect_directions:
         "results/benchmarks/collect_directions.tsv"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=15,
+        mem_mb=more(3000),
+        runtime=more(15),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,
@@ -48,8 +48,8 @@ rule draw_gallery:
         "results/benchmarks/draw_gallery.tsv"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=15,
+        mem_mb=more(3000),
+        runtime=more(15),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,

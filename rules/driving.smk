@@ -15,8 +15,8 @@ rule perform_driver:
         "results/benchmarks/perform_driver/{clip}.tsv"
     threads: 2
     resources:
-        mem_mb=3500,
-        runtime=30,
+        mem_mb=more(3500),
+        runtime=more(30),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,
@@ -40,8 +40,8 @@ rule track_driving:
         "results/benchmarks/track_driving/{clip}.tsv"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=more(3000),
+        runtime=more(60),
     params:
         landmarks=config["landmarks"],
         smoothing_hz=config["driving"]["smoothing_hz"],
@@ -62,10 +62,11 @@ rule import_driving:
         "results/logs/import_driving/{table}.log",
     benchmark:
         "results/benchmarks/import_driving/{table}.tsv"
+    retries: 0  # what it refuses, it refuses again
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=more(2000),
+        runtime=more(30),
     params:
         size=config["animations"]["comparison"]["height"],
         core=core_digest("import_driving"),

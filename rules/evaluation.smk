@@ -4,6 +4,18 @@ Every method, ours too, is scored on the pictures that lie in its folder.
 """
 
 
+localrules:
+    draw_pairs,
+    fetch_inception,  # computing nodes have no network
+    summarize_evaluation,
+    summarize_ablations,
+    show_pairs,
+    hold_out_source,
+    take_first_frame,
+    collect_videos,
+    write_report,
+
+
 rule draw_pairs:
     """Draw the pairs of all protocols, on which every method is scored."""
     output:
@@ -14,8 +26,8 @@ rule draw_pairs:
         "results/benchmarks/draw_pairs.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=more(1000),
+        runtime=more(5),
     params:
         protocols=PROTOCOLS,
         sizes=SET_SIZES,
@@ -43,8 +55,8 @@ rule hold_out_faces:
         "results/benchmarks/hold_out_faces.tsv"
     threads: 2
     resources:
-        mem_mb=3500,
-        runtime=120,
+        mem_mb=more(3500),
+        runtime=more(120),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,
@@ -75,8 +87,8 @@ rule gather_faces:
         "results/benchmarks/gather_faces/{photo_set}.tsv"
     threads: 2
     resources:
-        mem_mb=3500,
-        runtime=120,
+        mem_mb=more(3500),
+        runtime=more(120),
     params:
         landmarks=config["landmarks"],
         sources=source_names_of,
@@ -103,8 +115,8 @@ rule take_frames:
         "results/benchmarks/take_frames/{target_clip}.tsv"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=more(3000),
+        runtime=more(30),
     params:
         landmarks=config["landmarks"],
         frames=PROTOCOLS["frames"],
@@ -135,8 +147,8 @@ rule animate_pairs:
         "results/benchmarks/animate_pairs/{method}.tsv"
     threads: 2
     resources:
-        mem_mb=3500,
-        runtime=240,
+        mem_mb=more(3500),
+        runtime=more(240),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,
@@ -161,10 +173,12 @@ rule make_control:
         "results/logs/make_control/{control}.log",
     benchmark:
         "results/benchmarks/make_control/{control}.tsv"
+    group:
+        "controls"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=more(1000),
+        runtime=more(30),
     params:
         kind="{control}",
         core=core_digest("make_control"),
@@ -188,10 +202,12 @@ rule score_frames:
         "results/logs/score_frames/{scored}.log",
     benchmark:
         "results/benchmarks/score_frames/{scored}.tsv"
+    group:
+        "scores"
     threads: 2
     resources:
-        mem_mb=2500,
-        runtime=120,
+        mem_mb=more(2500),
+        runtime=more(120),
     params:
         landmarks=config["landmarks"],
         method="{scored}",
@@ -214,8 +230,8 @@ rule fetch_inception:
         "results/benchmarks/fetch_inception.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=more(1000),
+        runtime=more(30),
     params:
         inception=config["evaluation"]["inception"],
         core=core_digest("fetch_inception"),
@@ -236,10 +252,12 @@ rule measure_realism:
         "results/logs/measure_realism/{scored}.log",
     benchmark:
         "results/benchmarks/measure_realism/{scored}.tsv"
+    group:
+        "realism"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=more(3000),
+        runtime=more(120),
     params:
         method="{scored}",
         protocols=protocols_of,
@@ -269,8 +287,8 @@ rule summarize_evaluation:
         "results/benchmarks/summarize_evaluation.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=more(1000),
+        runtime=more(5),
     params:
         core=core_digest("summarize_evaluation"),
     script:
@@ -295,8 +313,8 @@ rule summarize_ablations:
         "results/benchmarks/summarize_ablations.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=more(1000),
+        runtime=more(5),
     params:
         trained=TRAINED,
         core=core_digest("summarize_ablations"),
@@ -322,8 +340,8 @@ rule show_pairs:
         "results/benchmarks/show_pairs.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=more(1000),
+        runtime=more(5),
     params:
         passes=config["evaluation"]["passes"],
         frames=PROTOCOLS["frames"],
@@ -346,8 +364,8 @@ rule hold_out_source:
         "results/benchmarks/hold_out_source/{face}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=more(1000),
+        runtime=more(5),
     params:
         face="{face}",
         core=core_digest("hold_out_source"),
@@ -367,8 +385,8 @@ rule take_first_frame:
         "results/benchmarks/take_first_frame/{clip}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=more(1000),
+        runtime=more(5),
     params:
         core=core_digest("take_first_frame"),
     script:
@@ -387,8 +405,8 @@ rule collect_videos:
         "results/benchmarks/collect_videos.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=more(1000),
+        runtime=more(5),
     params:
         kinds=list(MEASURED.values()),
         core=core_digest("collect_videos"),
@@ -420,8 +438,8 @@ rule write_report:
         "results/benchmarks/write_report.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=5,
+        mem_mb=more(1500),
+        runtime=more(5),
     params:
         core=core_digest("write_report"),
     script:

@@ -20,8 +20,8 @@ rule train_fan:
         "results/benchmarks/train_fan/{group}.tsv"
     threads: 2
     resources:
-        mem_mb=3500,
-        runtime=120,
+        mem_mb=more(3500),
+        runtime=more(120),
     params:
         fan=without(config["fan"], "finetune"),
         core=core_digest("train_fan"),
@@ -56,8 +56,8 @@ rule finetune_fan:
         "results/benchmarks/finetune_fan/{group}-{source}.tsv"
     threads: 2
     resources:
-        mem_mb=3500,
-        runtime=60,
+        mem_mb=more(3500),
+        runtime=more(60),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,

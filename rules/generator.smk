@@ -15,10 +15,11 @@ rule convert_generator:
         "results/logs/convert_generator/{generator}.log",
     benchmark:
         "results/benchmarks/convert_generator/{generator}.tsv"
+    retries: 0  # what it refuses, it refuses again
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=10,
+        mem_mb=more(3000),
+        runtime=more(10),
     params:
         name=ORIGIN.name,
         generator_sha256=ORIGIN.sha256,
@@ -39,8 +40,8 @@ rule fit_draft:
         "results/benchmarks/fit_draft.tsv"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=more(3000),
+        runtime=more(30),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,

@@ -23,8 +23,8 @@ rule train_encoder:
         "results/benchmarks/train_encoder.tsv"
     threads: 2
     resources:
-        mem_mb=5000,
-        runtime=60,
+        mem_mb=more(5000),
+        runtime=more(60),
     params:
         encoder=config["encoder"],
         core=core_digest("train_encoder"),
@@ -53,8 +53,8 @@ rule train_hfgi:
         "results/benchmarks/train_hfgi.tsv"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=more(4000),
+        runtime=more(120),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,

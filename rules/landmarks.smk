@@ -12,10 +12,12 @@ rule detect_landmarks:
         "results/logs/detect_landmarks/{shard}.log",
     benchmark:
         "results/benchmarks/detect_landmarks/{shard}.tsv"
+    group:
+        "landmarks"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=more(3000),
+        runtime=more(30),
     params:
         landmarks=config["landmarks"],
         core=core_digest("detect_landmarks"),

@@ -18,8 +18,8 @@ rule augment_latents:
         "results/benchmarks/augment_latents/{group}-{shard}.tsv"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=more(3000),
+        runtime=more(60),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,

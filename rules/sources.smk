@@ -16,8 +16,8 @@ rule sample_source:
         "results/benchmarks/sample_source/{seeded}.tsv"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=15,
+        mem_mb=more(3000),
+        runtime=more(15),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,
@@ -41,10 +41,11 @@ rule align_source:
         "results/logs/align_source/{photo}.log",
     benchmark:
         "results/benchmarks/align_source/{photo}.tsv"
+    retries: 0  # what it refuses, it refuses again
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=10,
+        mem_mb=more(3000),
+        runtime=more(10),
     params:
         landmarks=config["landmarks"],
         photo=photo_of,
@@ -79,8 +80,8 @@ rule invert_source:
         "results/benchmarks/invert_source/{photo}.tsv"
     threads: 2
     resources:
-        mem_mb=6000,
-        runtime=30,
+        mem_mb=more(6000),
+        runtime=more(30),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,

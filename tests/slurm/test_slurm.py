@@ -1,0 +1,155 @@
+"""The workflow through profiles/slurm, with what goes wrong on clusters, against a run on this machine."""
+
+import hashlib
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+from tiny_project import Project
+
+PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue")
+# Snakemake, but that the plugin looks at its jobs every second; of itself it waits ten seconds longer after
+# every look in vain.
+SNAKEMAKE = """
+from snakemake.cli import main
+from snakemake_executor_plugin_slurm import Executor
+Executor.next_seconds_between_status_checks = property(lambda self: 1, lambda self, value: None)
+main()
+"""
+CPU = ("--set-resources", "train_fan:gpu=0")  # takes the place of all that the profile sets
+CANCELLED, STARVED = "hold_out_faces", "track_driving"
+GROUPS = ("landmarks", "clusters", "figures", "controls", "scores", "realism")
+ALONE = (
+    *("fit_draft", "sample_source", "collect_directions", "draw_gallery", "perform_driver", "take_frames"),
+    *("hold_out_faces", "track_driving", "train_fan", "animate", "animate_pairs"),
+)
+# Rule or group → its jobs of SLURM where nothing goes wrong; there are two shards.
+SUBMISSIONS = dict.fromkeys((*GROUPS, *ALONE), 1) | {"sample_latents": 2, "augment_latents": 2}
+UNTOLD = {"logs", "benchmarks", ".state"}  # times, machines, paths
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run through the profile ended, what it said, and its jobs as SLURM knows them."""
+
+    code: int
+    said: str
+    jobs: list
+
+    def of(self, name):
+        """Submissions of a rule or group, oldest first."""
+        return [job for job in self.jobs if rule_of(job) == name]
+
+
+def rule_of(job):
+    """Rule or group of a job of SLURM."""
+    return job["Comment"].split("_wildcards_")[0].split("_", 1)[-1]
+
+
+def submit(cluster, project, *options, targets=()):
+    """Run the workflow through the profile."""
+    before = {job["JobID"] for job in cluster.jobs()}
+    command = [sys.executable, "-c", SNAKEMAKE, *targets, *PROFILE, *options]
+    done = subprocess.run(
+        [*command, "--configfile", *project.configs],
+        cwd=project.folder,
+        env=cluster.environment | {"PYTHONPATH": str(project.folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout, [job for job in cluster.jobs() if job["JobID"] not in before])
+
+
+def cancel_once(cluster, project, rule, done):
+    """Cancel the first job of a rule when its script is at work."""
+    log = project.folder / "results" / "logs" / f"{rule}.log"
+    while not done.is_set():
+        running = [job for job in cluster.jobs() if job["State"] == "RUNNING" and rule_of(job) == rule]
+        if running and log.exists():
+            cluster.ask("scancel", running[0]["JobID"])
+            done.set()
+        done.wait(0.3)
+
+
+def digests(folder):
+    """sha256 of every artefact below results/, by its path."""
+    results = folder / "results"
+    paths = (path for path in results.rglob("*") if path.is_file())
+    kept = (path for path in paths if path.relative_to(results).parts[0] not in UNTOLD)
+    return {str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
+
+
+@pytest.fixture(scope="module")
+def project(assets, tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("slurm"), assets, "tiny.yaml")
+    project.edit("rules/driving.smk", "mem_mb=more(3000)", "mem_mb=more(400)")
+    return project
+
+
+@pytest.fixture(scope="module")
+def run(cluster, project, pytestconfig):
+    """One run, in which a job is cancelled and another has too little memory at first."""
+    done = threading.Event()
+    canceller = threading.Thread(target=cancel_once, args=(cluster, project, CANCELLED, done))
+    canceller.start()
+    started = time.monotonic()
+    try:
+        run = submit(cluster, project, *CPU)
+    finally:
+        done.set()
+        canceller.join()
+    reporter = pytestconfig.pluginmanager.getplugin("terminalreporter")
+    reporter.write_line(f"SLURM jobs={len(run.jobs)} seconds={time.monotonic() - started:.0f}")
+    return run
+
+
+def test_a_run_survives_a_cancelled_and_a_starved_job(run, project):
+    assert run.code == 0, run.said[-6000:]
+    assert [job["State"] for job in run.of(CANCELLED)] == ["CANCELLED", "COMPLETED"]
+    *starved, last = run.of(STARVED)
+    assert starved and {job["State"] for job in starved} == {"FAILED"} and last["State"] == "COMPLETED"
+    asked = [int(job["MinMemory"].removesuffix("M")) for job in [*starved, last]]
+    assert asked == [400 * 2**attempt for attempt in range(len(asked))]
+
+
+def test_no_job_is_submitted_that_need_not_be(run):
+    submitted = Counter(rule_of(job) for job in run.jobs)
+    spare = {CANCELLED: 1, STARVED: len(run.of(STARVED)) - 1}
+    assert {name: count - spare.get(name, 0) for name, count in submitted.items()} == SUBMISSIONS
+
+
+def test_the_results_are_those_of_a_run_on_this_machine(run, project, finished):
+    ours, theirs = digests(project.folder), digests(finished.folder)
+    assert {"evaluation/table.md", "fan/all/base.pt", "animations/anna--performance.mp4"} <= ours.keys()
+    assert {path for path, digest in ours.items() if theirs.get(path) != digest} == set()
+
+
+def test_moving_to_the_cluster_and_back_reruns_nothing(run, cluster, project):
+    assert "Nothing to be done" in project.snakemake()
+    again = submit(cluster, project)
+    assert (again.code, again.jobs) == (0, []) and "Nothing to be done" in again.said
+
+
+def test_logs_of_failed_submissions_are_kept(run, project):
+    logs = project.folder / "results" / "logs" / "slurm"
+    kept = {path.stem for path in logs.rglob("*.log")}
+    assert kept == {job["JobID"] for job in run.jobs if job["State"] != "COMPLETED"}
+    (starved, *_) = [path for path in logs.rglob("*.log") if path.stem == run.of(STARVED)[0]["JobID"]]
+    assert "memory limit" in starved.read_text()
+
+
+def test_a_gpu_is_asked_for_and_its_absence_is_one_sentence(cluster, assets, tmp_path):
+    torch = pytest.importorskip("torch")
+    project = Project(tmp_path, assets, "tiny.yaml")
+    run = submit(cluster, project, "--retries", "0", targets=["results/generator/draft.zarr"])
+    (job,) = run.jobs
+    assert "TresPerJob=gres:gpu:1" in cluster.ask("scontrol", "show", "job", job["JobID"])
+    if not torch.cuda.is_available():
+        assert run.code == 1
+        assert "the resources ask for gpu=1 but PyTorch sees no CUDA device" in run.said
