@@ -16,8 +16,8 @@ from d2a_core.config import check, merged, variants
 from d2a_core.execution import Workflow
 from d2a_core.work import planned
 
-RULE = re.compile(r"(?:local)?(?:rule|checkpoint) (\S+):$")
-DETAIL = re.compile(r" {4}(input|output|benchmark|threads|resources): (.+)$")
+RULE = re.compile(r" *(?:local)?(?:rule|checkpoint) (\S+):$")  # those of a group are indented
+DETAIL = re.compile(r" {4,}(input|output|benchmark|threads|resources): (.+)$")
 RESOURCE = re.compile(r"(\w+)=([^,]+)")
 SETTINGS = ("set-resources", "set-threads", "default-resources")  # of a profile, that change what a job gets
 FAR = 10  # times the largest job measured, from which a cost is a guess

@@ -25,6 +25,14 @@ rule no-ica_train_fan:
     output: results/ablations/no-ica/fan/all/base.pt, results/ablations/no-ica/fan/all/base.loss.png
     benchmark: results/ablations/no-ica/benchmarks/train_fan/all.tsv
     resources: mem_mb=<TBD>
+[Sun Mar  1 12:00:00 2026] Group job landmarks (jobs in lexicogr. order):
+
+    [Sun Mar  1 12:00:00 2026]
+    rule detect_landmarks:
+        input: results/latents/00000.zarr
+        output: results/landmarks/00000.parquet
+        benchmark: results/benchmarks/detect_landmarks/00000.tsv
+        threads: 2
 [Sun Mar  1 12:00:00 2026]
 localrule all:
     input: results/latents/00000.zarr
@@ -42,7 +50,7 @@ def table(*costs, **where):
 
 
 def test_jobs_of_a_dry_run_with_what_they_need():
-    sampled, trained = jobs_of(SAID, ["", "no-ica"])
+    sampled, trained, grouped = jobs_of(SAID, ["", "no-ica"])
     assert sampled == Job(
         "sample_latents",
         "00000",
@@ -55,6 +63,8 @@ def test_jobs_of_a_dry_run_with_what_they_need():
     )
     assert (trained.rule, trained.name, trained.variant) == ("train_fan", "all", "no-ica")
     assert len(trained.outputs) == 2 and trained.memory_mb is None
+    assert (grouped.rule, grouped.name, grouped.threads) == ("detect_landmarks", "00000", 2)
+    assert grouped.inputs == sampled.outputs
 
 
 def test_a_job_costs_its_start_up_and_its_work():
