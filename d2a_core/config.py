@@ -1,6 +1,7 @@
 """Check the configuration: one sentence that names the key, the value and what is allowed."""
 
 import functools
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def read_schema(path: Path) -> Mapping[str, Any]:
 
 def check(config: Mapping, schema: Mapping) -> None:
     """Raise ValueError when `config` breaks `schema` or contradicts itself."""
+    _check_letters(config)
     error = max(Draft7Validator(schema).iter_errors(config), key=relevance, default=None)
     if error is not None:
         raise ValueError(_sentence(_meant(error)))
@@ -60,6 +62,22 @@ def check(config: Mapping, schema: Mapping) -> None:
             "is false; set it to true, or the method to optimize"
         )
     _check_evaluation(config["evaluation"], [clip["name"] for clip in clips])
+
+
+def _check_letters(value: object, *steps: object) -> None:
+    """Line ends break messages, and the `$` of a pattern lets one pass; braces are wildcards of Snakemake."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            _check_letters(str(name), *steps, "a name")
+            _check_letters(part, *steps, name)
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            _check_letters(part, *steps, number)
+    elif isinstance(value, str):
+        strange = [letter for letter in value if letter in "{}" or unicodedata.category(letter) == "Cc"]
+        if strange:
+            place = ".".join(map(str, steps))
+            raise ValueError(f"config: {place} is {value!r}, but it may not hold {strange[0]!r}; rename it")
 
 
 def _check_evaluation(evaluation: Mapping, clips: Iterable[str]) -> None:

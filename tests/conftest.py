@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tiny_project import Project
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,6 +22,23 @@ def assets() -> Path:
             except AssetError as error:
                 pytest.skip(str(error))
     return root
+
+
+@pytest.fixture(scope="session")
+def finished(assets, tmp_path_factory):
+    """The tiny project when `snakemake` has run in it, to copy and not to change.
+
+    D2A_FINISHED_PROJECT may name a folder to keep it in, for the next session.
+    """
+    folder = Path(os.environ.get("D2A_FINISHED_PROJECT") or tmp_path_factory.mktemp("finished"))
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "Snakefile").exists():
+        project = Project.resume(folder, "tiny.yaml")
+        assert not project.due(), f"D2A_FINISHED_PROJECT={folder} is of other code; delete it"
+        return project
+    project = Project(folder, assets, "tiny.yaml")
+    project.snakemake()
+    return project
 
 
 @pytest.fixture(scope="session")

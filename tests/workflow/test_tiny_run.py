@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-from tiny_project import Project
 
 from d2a_core import io, video
 from d2a_core.assets import ASSETS
@@ -21,10 +20,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def project(assets, tmp_path_factory):
-    project = Project(tmp_path_factory.mktemp("project"), assets, "tiny.yaml")
-    project.snakemake()
-    return project
+def project(finished, tmp_path_factory):
+    return finished.copy(tmp_path_factory.mktemp("tiny") / "project")
 
 
 def test_a_second_call_has_nothing_to_do(project):

@@ -1,0 +1,39 @@
+"""A project that has been struck in every rule and healed, and a finished one to break."""
+
+import shutil
+
+import pytest
+from faulty_project import FaultyProject, isolation
+from struck_project import INPUT_TARGETS, MOMENTS, TARGETS, Struck, prepare
+from tiny_project import Project
+
+from d2a_core import io, origins
+
+
+@pytest.fixture(scope="session")
+def struck(assets, tmp_path_factory):
+    """Every rule but `fetch_asset`, struck once, without a network where that can be had."""
+    folder = tmp_path_factory.mktemp("struck")
+    Project(folder, assets, "tiny.yaml")
+    prepare(folder)
+    project = FaultyProject(folder, "tiny.yaml", "struck.yaml", wrapper=isolation())
+    project.strike(**MOMENTS)
+    struck = Struck(project)
+    struck.run(*TARGETS)
+    (folder / "photos").mkdir()
+    for face in sorted((folder / "results/evaluation/faces/held-out").glob("r*.png"))[:3]:
+        shutil.copy(face, folder / "photos")
+    project.configs += ("struck-inputs.yaml",)
+    struck.run(*INPUT_TARGETS)
+    project.configs = ("tiny.yaml", "convert.yaml")
+    (folder / "convert.yaml").write_text("generator: {name: network.pkl, draft_size: 32}\n")
+    struck.run(f"results/generator/{io.sha256(folder / 'network.pkl')[: origins.KEY_CHARS]}.safetensors")
+    project.configs = ("tiny.yaml",)
+    return struck
+
+
+@pytest.fixture
+def project(finished, tmp_path):
+    """A copy of the finished project, to break."""
+    yield FaultyProject.copy(finished.folder, tmp_path / "project")
+    shutil.rmtree(tmp_path / "project")
