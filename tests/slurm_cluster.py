@@ -34,6 +34,7 @@ TaskPlugin=task/none
 MpiDefault=none
 ReturnToService=2
 KillWait=5
+MinJobAge=86400
 SlurmdParameters=config_overrides
 SchedulerType=sched/builtin
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
@@ -123,8 +124,8 @@ class Cluster:
         return done.stdout.strip() or done.stderr.strip()
 
     def jobs(self):
-        """All jobs since the start, oldest first: id, rule, state, memory asked for in MB."""
-        fields = ("JobID", "Comment", "State", "MinMemory")
+        """All jobs since the start, oldest first: id, rule, state, memory and time asked for."""
+        fields = ("JobID", "Comment", "State", "MinMemory", "TimeLimit")
         form = ",".join(f"{name}:|" for name in fields)
         said = self.ask("squeue", "--noheader", "--states=all", "--sort=i", f"--Format={form}")
         return [dict(zip(fields, line.split("|"), strict=False)) for line in said.splitlines() if "|" in line]

@@ -46,8 +46,9 @@ class Run:
 
 
 def rule_of(job):
-    """Rule or group of a job of SLURM."""
-    return job["Comment"].split("_wildcards_")[0].split("_", 1)[-1]
+    """Rule or group of a job of SLURM, whose comment says `rule_` and the names of group and rules."""
+    name = job["Comment"].split("_wildcards_")[0].removeprefix("rule_")
+    return next((group for group in GROUPS if name.startswith(f"{group}_")), name)
 
 
 def submit(cluster, project, *options, targets=()):
@@ -122,6 +123,11 @@ def test_no_job_is_submitted_that_need_not_be(run):
     submitted = Counter(rule_of(job) for job in run.jobs)
     spare = {CANCELLED: 1, STARVED: len(run.of(STARVED)) - 1}
     assert {name: count - spare.get(name, 0) for name, count in submitted.items()} == SUBMISSIONS
+
+
+def test_a_group_asks_for_the_time_of_all_its_jobs_and_the_memory_of_one(run):
+    (clusters,) = run.of("clusters")  # four jobs of 15 minutes
+    assert (clusters["TimeLimit"], clusters["MinMemory"]) == ("1:00:00", "2000M")
 
 
 def test_the_results_are_those_of_a_run_on_this_machine(run, project, finished):
