@@ -25,7 +25,7 @@ rule animate:
         "results/benchmarks/animate/{source}--{clip}.tsv"
     threads: 2
     resources:
-        mem_mb=more(3500),
+        mem_mb=more(5000),
         runtime=more(120),
     params:
         generator=DRAFTS,
