@@ -39,12 +39,12 @@ def atomic_path(path: str | Path, *, manifest: bool = True) -> Iterator[Path]:
         if any(PART.fullmatch(folder.name) for folder in path.parents):
             os.replace(part, path)
             return
-        facts = _manifest_of(part, path) if manifest else None
-        if facts is not None and part.is_dir():
+        facts, is_folder = _manifest_of(part, path) if manifest else None, part.is_dir()
+        if facts is not None and is_folder:
             _write(facts, part / MANIFEST)
         _sync(part)
         _replace(part, path, mark)
-        if facts is not None and not path.is_dir():
+        if facts is not None and not is_folder:
             _write_beside(facts, path, mark)
         _sync_folder(path.parent)
     except BaseException:
@@ -53,11 +53,19 @@ def atomic_path(path: str | Path, *, manifest: bool = True) -> Iterator[Path]:
 
 
 def _replace(part: Path, path: Path, mark: str) -> None:
-    if path.is_dir():  # a folder cannot be replaced in one step: move the old one aside first
+    if part.is_dir() or path.is_dir():
         old = path.with_name(f".{path.stem}-{mark}.old")
-        path.rename(old)
-        part.rename(path)
-        shutil.rmtree(old)
+        while True:  # a folder cannot be replaced in one step, and somebody else may put his there in between
+            with suppress(FileNotFoundError):
+                path.rename(old)
+            try:
+                part.rename(path)
+                break
+            except OSError:
+                if not path.is_dir():
+                    raise
+            finally:
+                remove(old)
     else:
         # a new file beside an old manifest would look damaged, one without a manifest is merely unchecked
         _beside(path).unlink(missing_ok=True)

@@ -199,3 +199,20 @@ def test_bytes_reach_the_disk_before_the_name_appears(tmp_path, monkeypatch):
     written = {Path(name).name for name in durable.contents(tmp_path / "store.zarr")} | {".manifest.json"}
     assert written <= {name for name, visible in seen if not visible}
     assert seen[-1] == (tmp_path.name, True)  # the new name itself
+
+
+def test_two_writers_of_one_folder_leave_the_whole_of_one(tmp_path):
+    path, children = tmp_path / "asset", []
+    for number in range(8):
+        pid = os.fork()
+        if not pid:
+            for _ in range(20):
+                with durable.atomic_path(path) as part:
+                    part.mkdir()
+                    for name in ("a", "b"):
+                        (part / name).write_text(str(number))
+            os._exit(0)
+        children.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 8
+    assert (path / "a").read_text() == (path / "b").read_text()
+    assert durable.damages(path) == [] and [left.name for left in tmp_path.iterdir()] == ["asset"]
