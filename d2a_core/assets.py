@@ -136,7 +136,7 @@ def fetch(
         destination.parent.mkdir(parents=True, exist_ok=True)
         with (
             tempfile.TemporaryDirectory(prefix=f".{name}-", dir=destination.parent) as scratch,
-            io.atomic_path(destination) as folder,
+            io.atomic_path(destination, manifest=False) as folder,  # its record is one
         ):
             source = _obtain(asset, destination.parent, Path(scratch), log, timeout_s)
             _check_source(asset, source)

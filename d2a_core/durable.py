@@ -165,22 +165,22 @@ def manifest(path: Path) -> dict[str, dict[str, Any]] | None:
         raise ValueError(f"{found}, the manifest of {path}, is damaged; {_remedy(path)}") from None
 
 
-def check(path: str | Path) -> Path:
+def check(path: str | Path, remedy: str | None = None) -> Path:
     """Return `path` if it is as it was written; one without a manifest counts as such.
 
     A file is compared by size and digest with its own manifest or that of its folder, a folder by the
     sizes of its files and the digests of its zarr metadata: zarr's chunks carry check sums of their own.
-    Raises ValueError that names what is damaged and what to do.
+    Raises ValueError that names what is damaged and what to do, the `remedy` where one is given.
     """
     path = Path(path)
     if path.is_dir():
         for name, facts in (manifest(path) or {}).items():
-            _check_file(path / name, facts, path, deep=name.endswith("zarr.json"))
+            _check_file(path / name, facts, remedy or _remedy(path), deep=name.endswith("zarr.json"))
     elif path.is_file():
         own, around = manifest(path), manifest(path.parent)
         facts = (own or around or {}).get(path.name)
         if facts is not None:
-            _check_file(path, facts, path if own else path.parent, deep=True)
+            _check_file(path, facts, remedy or _remedy(path if own else path.parent), deep=True)
     return path
 
 
@@ -190,7 +190,7 @@ def damages(path: Path) -> list[str]:
     known = manifest(path) or {}
     for name, facts in known.items():
         try:
-            _check_file(path / name if path.is_dir() else path, facts, path, deep=True)
+            _check_file(path / name if path.is_dir() else path, facts, _remedy(path), deep=True)
         except ValueError as error:
             found.append(str(error))
     if path.is_dir() and known:
@@ -199,17 +199,15 @@ def damages(path: Path) -> list[str]:
     return found
 
 
-def _check_file(path: Path, facts: Mapping[str, Any], artefact: Path, *, deep: bool) -> None:
+def _check_file(path: Path, facts: Mapping[str, Any], remedy: str, *, deep: bool) -> None:
     try:
         state = path.stat()
     except FileNotFoundError:
-        raise ValueError(f"{path} is missing; {_remedy(artefact)}") from None
+        raise ValueError(f"{path} is missing; {remedy}") from None
     if state.st_size != facts["bytes"]:
-        raise ValueError(
-            f"{path} has {state.st_size:,} bytes instead of {facts['bytes']:,}; {_remedy(artefact)}"
-        )
+        raise ValueError(f"{path} has {state.st_size:,} bytes instead of {facts['bytes']:,}; {remedy}")
     if deep and _known_digest(path, state.st_mtime_ns, state.st_size) != facts["sha256"]:
-        raise ValueError(f"{path} was altered after it was written; {_remedy(artefact)}")
+        raise ValueError(f"{path} was altered after it was written; {remedy}")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -53,7 +53,7 @@ def _reading(path: Path, remedies: tuple[str, str] = REDO, *, check: bool = True
     if not path.exists():
         raise ValueError(f"{path} does not exist; {remedies[0]}")
     if check:
-        durable.check(path)
+        durable.check(path, None if remedies is REDO else remedies[1])
     try:
         yield
     except PermissionError:

@@ -12,6 +12,7 @@ from typing import Any
 
 from d2a_core import io, protocols, video
 from d2a_core.config import HELD_OUT
+from d2a_core.durable import contents
 
 COUNT = re.compile(r" INFO \w+ (\w+)=\d+/(\d+)\b")
 CLUSTERED = re.compile(r" INFO clusters part=\w+ k=(\d+) faces=(\d+)")
@@ -76,8 +77,13 @@ def left_bytes(rule: str, job: str, results: Path) -> int | None:
     patterns = WORK[rule].outputs if rule in WORK else ()
     names = {"job": job, "path": job.replace("-", "/", 1)}
     found = [path for pattern in patterns for path in results.glob(pattern.format(**names))]
-    files = [file for path in found for file in ([path] if path.is_file() else path.rglob("*"))]
-    return sum(file.stat().st_size for file in files if file.is_file()) if found else None
+    files = [file for path in found for file in _files(path)]
+    return sum(file.stat().st_size for file in files) if found else None
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of an artefact; manifests and time stamps are hidden and do not count."""
+    return [path] if path.is_file() else [path / name for name in contents(path)]
 
 
 def _faces(config: Mapping, job: str) -> float:
