@@ -6,11 +6,12 @@ CORES ?= all
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo slurm test test-slurm lint clean
+.PHONY: help demo slurm test test-faults test-slurm lint clean
 
 help:
 	@echo "make demo   set up, fetch the models, run the whole workflow on the CPU (about 15 minutes)"
 	@echo "make test   set up and run all tests"
+	@echo "make test-faults  kill workers, fill disks, flip bits, and see that the workflow heals"
 	@echo "make slurm  set up, with what profiles/slurm needs"
 	@echo "make test-slurm   run the workflow on a SLURM of this machine (apt-get install slurm-wlm munge)"
 	@echo "make lint   check the style of code and workflow"
@@ -25,6 +26,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+test-faults: $(READY)
+	$(BIN)/python -m pytest tests/faults
 
 slurm: .venv/.slurm
 
