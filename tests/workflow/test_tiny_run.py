@@ -129,16 +129,19 @@ def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project
 
 
 def test_more_samples_leave_the_first_and_their_images_need_not_stay(project):
-    (project.folder / "more.yaml").write_text("latents: {samples: 144, keep_images: false}")
+    (project.folder / "more.yaml").write_text("latents: {samples: 144}")
+    (project.folder / "lean.yaml").write_text("latents: {samples: 144, keep_images: false}")
     tables = [f"results/landmarks/{shard:05d}.parquet" for shard in range(3)]
     said = project.snakemake(targets=tables, configs=["tiny.yaml", "more.yaml"])
     assert said.count("rule sample_latents:") == said.count("rule detect_landmarks:") == 1
+    assert io.read_parquet(project.folder / tables[2])["sample_id"].to_pylist() == list(range(96, 144))
+    before = io.points_array(io.read_parquet(project.folder / tables[2]))
+    project.snakemake(targets=tables[2:], configs=["tiny.yaml", "lean.yaml"])
     stores = project.folder / "results" / "latents"
     assert {path.name for path in stores.iterdir()} == {f"{shard:05d}.zarr" for shard in range(3)}
-    assert "image" in io.open_zarr(stores / "00000.zarr") and "image" not in io.open_zarr(
-        stores / "00002.zarr"
-    )
-    assert io.read_parquet(project.folder / tables[2])["sample_id"].to_pylist() == list(range(96, 144))
+    assert "image" in io.open_zarr(stores / "00000.zarr")
+    assert "image" not in io.open_zarr(stores / "00002.zarr")
+    np.testing.assert_array_equal(io.points_array(io.read_parquet(project.folder / tables[2])), before)
 
 
 @pytest.mark.parametrize(
