@@ -128,7 +128,8 @@ def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project
     assert figures["frames"] == 8 and 0 < figures["nme"] < 0.5
 
 
-def test_more_samples_leave_the_first_and_their_images_need_not_stay(project):
+def test_more_samples_leave_the_first_and_their_images_need_not_stay(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
     (project.folder / "more.yaml").write_text("latents: {samples: 144}")
     (project.folder / "lean.yaml").write_text("latents: {samples: 144, keep_images: false}")
     tables = [f"results/landmarks/{shard:05d}.parquet" for shard in range(3)]
