@@ -27,9 +27,9 @@ include: "rules/ablations.smk"
 include: "rules/evaluation.smk"
 
 
-# Here the lock is held, so no other run is writing.
+# Here the lock on results/ is held, so no other run is writing. data/assets may be shared by several projects.
 onstart:
-    durable.sweep(["results", "data/assets"])
+    durable.sweep("results")
 
 
 rule all:

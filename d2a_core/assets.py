@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Literal
 
 from d2a_core import io, runtime
+from d2a_core.durable import RECORD
 
-RECORD = "asset.json"  # beside the files: origin, licence and the size and hash of each
 HEARTBEAT_S = 10.0
 CHUNK = 1 << 20  # bytes of a download that are written, and lost, together
 TIMEOUT_S = 30.0  # how long a server may be silent

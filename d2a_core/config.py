@@ -27,6 +27,17 @@ def read_schema(path: Path) -> Mapping[str, Any]:
     return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
 
 
+def read(path: Path) -> dict[str, Any]:
+    """The sections in a YAML file; raises ValueError when it holds none."""
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no YAML file ({' '.join(str(error).split())}); correct it") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds no sections of a config; write it like config.yaml")
+    return found
+
+
 def check(config: Mapping, schema: Mapping) -> None:
     """Raise ValueError when `config` breaks `schema` or contradicts itself."""
     _check_letters(config)

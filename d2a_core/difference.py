@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import contents
+from d2a_core import contents, durable
 
 STAGES = (
     *("generator", "latents", "landmarks", "clusters", "directions", "pairs", "fan", "inversion"),
@@ -103,15 +103,12 @@ def differ(first: Path, second: Path) -> Difference | None:
 def _same_bytes(first: Path, second: Path) -> bool:
     if first.is_file() and second.is_file():
         return first.stat().st_size == second.stat().st_size and filecmp.cmp(first, second, shallow=False)
-    names, others = (set(_files(folder)) for folder in (first, second))
-    return names == others and all(_same_bytes(first / name, second / name) for name in sorted(names))
-
-
-def _files(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and not any(part.startswith(".") for part in name.split("/")):
-            yield name
+    if not (first.is_dir() and second.is_dir()):
+        return False
+    names = durable.contents(first)
+    return names == durable.contents(second) and all(
+        _same_bytes(first / name, second / name) for name in names
+    )
 
 
 def differ_in_content(first: contents.Content, second: contents.Content) -> Difference:

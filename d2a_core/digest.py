@@ -17,7 +17,7 @@ NO_RESULT = {
     "ablations",
     "durable",
 }  # cannot change a result
-_parsed: dict[str, tuple[list[str], str]] = {}  # by path, time and size of a file
+_parsed: dict[str, list] = {}  # by path: time and size of the file, the modules it imports, its meaning
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -27,15 +27,14 @@ def code_digest(script: Path, cache: Path | None = None) -> str:
     Layout, comments and docstrings do not count. `script` lies in a folder beside the package. What the file
     `cache` knows of files that have not changed since is not parsed again: every job of a run asks anew.
     """
-    known = len(_parsed)
-    if cache is not None and not known:
+    if cache is not None and not _parsed:
         _parsed.update(io.read_cache(cache))
-        known = len(_parsed)
+    known = dict(_parsed)
     root = script.parent.parent
     digest = hashlib.sha256()
     for path in [script, *(_file(root, module) for module in modules_of(script))]:
         digest.update(_read(path)[0].encode())
-    if cache is not None and len(_parsed) > known:
+    if cache is not None and _parsed != known:
         io.write_cache(_parsed, cache)
     return digest.hexdigest()[:12]
 
@@ -68,11 +67,11 @@ def _file(root: Path, module: str) -> Path:
 def _read(path: Path) -> tuple[str, list[str]]:
     """Meaning of a file and the modules that it imports; a file that has not changed is parsed once."""
     state = path.stat()
-    key = f"{path} {state.st_mtime_ns} {state.st_size}"
-    if key not in _parsed:
+    stamp = [state.st_mtime_ns, state.st_size]
+    if _parsed.get(str(path), [])[:2] != stamp:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        _parsed[key] = sorted(_imports(tree)), meaning(tree)
-    imports, digest = _parsed[key]
+        _parsed[str(path)] = [*stamp, sorted(_imports(tree)), meaning(tree)]
+    *_, imports, digest = _parsed[str(path)]
     return digest, imports
 
 

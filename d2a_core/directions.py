@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from d2a_core import manifold
 from d2a_core.samples import Samples
 
-REGRESSED = 20_000
+REGRESSED = 20_000  # samples at most: see `regress`
 ATTRIBUTES = (
     "yaw",
     "pitch",

@@ -12,13 +12,13 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 MANIFEST = ".manifest.json"
-RECORD = "asset.json"  # of an asset folder: its `files` are a manifest too, and older than manifests
+RECORD = "asset.json"  # in an asset folder: origin, licence, and `files`, which serves as its manifest
 PART = re.compile(r"\..+-[0-9a-f]{8}(\.[^.]+)?")  # a name that `atomic_path` gives to what is being written
 
 
@@ -96,11 +96,12 @@ def _write(facts: Mapping[str, Any], path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, also one that is not there."""
+    """Remove a file or a folder with its manifest, also one that is not there."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+        _beside(path).unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
@@ -154,15 +155,21 @@ def manifest(path: Path) -> dict[str, dict[str, Any]] | None:
     if path.is_dir() and not found.exists():
         found = path / RECORD
     try:
-        files = json.loads(found.read_text(encoding="utf-8"))["files"]
-        return {
-            str(name): {"bytes": int(file["bytes"]), "sha256": str(file["sha256"])}
-            for name, file in files.items()
-        }
+        state = found.stat()
+        return _parsed(found, state.st_mtime_ns, state.st_size)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{found}, the manifest of {path}, is damaged; {_remedy(path)}") from None
+
+
+@functools.lru_cache(maxsize=64)  # every picture of a folder asks for the folder's
+def _parsed(path: Path, modified_ns: int, size: int) -> dict[str, dict[str, Any]]:
+    files = json.loads(path.read_text(encoding="utf-8"))["files"]
+    return {
+        str(name): {"bytes": int(file["bytes"]), "sha256": str(file["sha256"])}
+        for name, file in files.items()
+    }
 
 
 def check(path: str | Path, remedy: str | None = None) -> Path:
@@ -242,9 +249,9 @@ def leftovers(folder: Path) -> list[Path]:
     return sorted(path for path in parts | lonely if not parts & set(path.parents))
 
 
-def sweep(folders: Iterable[str | Path]) -> int:
-    """Remove all `leftovers` of some folders and return their number; nobody else may be writing there."""
-    found = [path for folder in folders for path in leftovers(Path(folder))]
+def sweep(folder: str | Path) -> int:
+    """Remove all `leftovers` of a folder and return their number; nobody else may be writing there."""
+    found = leftovers(Path(folder))
     for path in found:
         remove(path)
     return len(found)

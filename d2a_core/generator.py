@@ -13,8 +13,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from d2a_core import assets, checkpoints, drafts, io, lineage
+from d2a_core import checkpoints, drafts, io, lineage
 from d2a_core.drafts import Draft, DraftNetwork
+from d2a_core.durable import RECORD
 from d2a_core.engine import compile_openvino, in_batches, run_compiled
 from d2a_core.lineage import Identity
 from d2a_core.networks import mobile_stylegan, stylegan2
@@ -250,7 +251,7 @@ def load(
 
 def _read(path: Path) -> tuple[Mapper, Synthesizer, Identity]:
     if path.is_dir():
-        record = io.read_json(path / assets.RECORD)
+        record = io.read_json(path / RECORD)
         return *mobile_stylegan.load(path), Identity(record["name"], record["sha256"])
     found = checkpoints.load(path)
     network = stylegan2.build(found.architecture, found.state)
@@ -264,7 +265,7 @@ def convert(source: str | Path, target: str | Path, identity: Identity) -> style
     """
     source = Path(source)
     if source.is_dir():
-        (name,) = io.read_json(source / assets.RECORD)["files"]
+        (name,) = io.read_json(source / RECORD)["files"]
         source = source / name
     found = io.sha256(source)
     if found != identity.sha256:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2a_core import io
-from d2a_core.assets import RECORD
+from d2a_core.durable import RECORD
 
 if TYPE_CHECKING:
     import pyarrow

@@ -573,4 +573,4 @@ class ResumeFile:
 
     def clear(self) -> None:
         """Remove the state once the job's outputs are written."""
-        self.path.unlink(missing_ok=True)
+        durable.remove(self.path)

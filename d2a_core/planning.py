@@ -9,10 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from d2a_core import ablations, rates
-from d2a_core.config import check, merged, variants
+from d2a_core.config import check, merged, read, read_schema, variants
 from d2a_core.execution import Workflow
 from d2a_core.work import planned
 
@@ -72,7 +70,7 @@ def settings_of(profile: Path | None) -> Settings:
     path = next((found for found in sorted(profile.glob("*.yaml")) if _is_profile(found)), None)
     if path is None:
         raise ValueError(f"{profile} holds no profile; give a folder such as profiles/default")
-    known = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    known = read(path)
     options = [word for key in SETTINGS if key in known for word in (f"--{key}", *_words(known[key]))]
     jobs = known.get("jobs")
     return Settings(options, int(jobs) if str(jobs).isdigit() else None)
@@ -110,7 +108,7 @@ def plan(
     """
     settings = settings_of(workflow_profile)
     config = configuration(root, configfiles)
-    schema = yaml.safe_load((root / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
+    schema = read_schema(root / "schemas" / "config.schema.yaml")
     check(config, schema)
     folder = (work or root).resolve()
     configs = configurations(placed(config, folder), schema)
@@ -172,11 +170,11 @@ def _job(rule: str, details: Mapping[str, str], variant_names: Iterable[str]) ->
 
 def configuration(root: Path, configfiles: Iterable[Path]) -> dict[str, Any]:
     """The defaults with every one of `configfiles` laid over them, the last one on top."""
-    config = yaml.safe_load((root / "config.yaml").read_text(encoding="utf-8"))
+    config = read(root / "config.yaml")
     for path in configfiles:
         if not path.is_file():
             raise ValueError(f"{path} does not exist; check the path of the configuration")
-        config = merged(config, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        config = merged(config, read(path))
     return config
 
 

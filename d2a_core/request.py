@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from d2a_core import config, io, video
 
 KEYS = {  # fields of Request that set a key of the config
@@ -163,28 +161,19 @@ def _check_settings(request: Request, root: Path) -> None:
     """Check the numbers where their limits stand: in the schema of the config."""
     if not (root / "Snakefile").is_file():
         raise ValueError(f"the workflow is not in {root}; install d2a with pip install -e from a checkout")
-    whole = _yaml(root / "config.yaml")
+    whole = config.read(root / "config.yaml")
     if request.configfile is not None:
         if not request.configfile.is_file():
             raise ValueError(f"--configfile {request.configfile} does not exist; give a YAML file")
-        whole = config.merged(whole, _yaml(request.configfile))
+        whole = config.merged(whole, config.read(request.configfile))
     try:
-        config.check(config.merged(whole, request.settings), _yaml(root / "schemas" / "config.schema.yaml"))
+        schema = config.read_schema(root / "schemas" / "config.schema.yaml")
+        config.check(config.merged(whole, request.settings), schema)
     except ValueError as error:
         sentence = str(error)
         for name, key in KEYS.items():
             sentence = sentence.replace(f"config: {key} ", f"{option(name)} ")
         raise ValueError(sentence) from error
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no YAML file ({' '.join(str(error).split())}); correct it") from error
-    if not isinstance(read, dict):
-        raise ValueError(f"{path} holds no sections of a config; write it like config.yaml")
-    return read
 
 
 def _check_source(request: Request) -> None:

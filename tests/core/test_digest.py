@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from d2a_core import digest
+from d2a_core import digest, io
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,3 +53,29 @@ def test_training_depends_on_the_network_but_not_on_the_generator():
     reached = digest.modules_of(ROOT / "workflow_scripts" / "train_fan.py")
     assert {"fan", "networks.fan", "io"} <= set(reached)
     assert not {"generator", "animations", "landmarks"} & set(reached)
+
+
+def test_a_cache_gives_the_same_digest_and_notices_an_edit(project, monkeypatch):
+    script, cache = project / "scripts" / "run.py", project / "results" / "code.json"
+    expected = digest.code_digest(script)
+
+    def asked_anew():
+        monkeypatch.setattr(digest, "_parsed", {})
+        return digest.code_digest(script, cache=cache)
+
+    assert asked_anew() == expected and cache.is_file()
+    with monkeypatch.context() as patch:
+        patch.setattr(digest, "meaning", lambda tree: pytest.fail("parsed again"))
+        assert asked_anew() == expected
+    (project / "d2a_core" / "deep.py").write_text("def depth():\n    return 22\n")
+    changed = asked_anew()
+    assert changed != expected and changed == digest.code_digest(script)
+    assert len(io.read_cache(cache)) == 3  # no trace of the file that was
+
+
+def test_a_damaged_cache_is_no_cache(project, monkeypatch):
+    script, cache = project / "scripts" / "run.py", project / "code.json"
+    expected = digest.code_digest(script)
+    cache.write_text("{")
+    monkeypatch.setattr(digest, "_parsed", {})
+    assert digest.code_digest(script, cache=cache) == expected

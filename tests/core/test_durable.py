@@ -168,7 +168,7 @@ def test_a_killed_writer_leaves_a_part_that_is_swept_and_no_artefact_is(tmp_path
     (left,) = durable.leftovers(tmp_path / "results")
     assert left.name.startswith(".00001-") and left.suffix == ".zarr"
     assert not (tmp_path / "results" / "00001.zarr").exists()
-    assert durable.sweep([tmp_path / "results", tmp_path / "nowhere"]) == 1
+    assert durable.sweep(tmp_path / "results") == 1 and durable.sweep(tmp_path / "nowhere") == 0
     assert durable.leftovers(tmp_path / "results") == []
     assert {path.name for path in durable.artefacts(tmp_path)} == {"held-out.zarr", "table.parquet"}
     assert len(io.read_parquet(tmp_path / "results" / "table.parquet")) == 50
@@ -177,7 +177,7 @@ def test_a_killed_writer_leaves_a_part_that_is_swept_and_no_artefact_is(tmp_path
 def test_the_manifest_of_a_deleted_file_is_swept(tmp_path):
     write_table(tmp_path / "table.parquet")
     (tmp_path / "table.parquet").unlink()
-    assert durable.sweep([tmp_path]) == 1 and not list(tmp_path.iterdir())
+    assert durable.sweep(tmp_path) == 1 and not list(tmp_path.iterdir())
 
 
 def test_what_is_written_inside_a_folder_on_its_way_is_in_the_folders_manifest_alone(tmp_path):

@@ -67,6 +67,13 @@ def test_jobs_of_a_dry_run_with_what_they_need():
     assert grouped.inputs == sampled.outputs
 
 
+def test_a_config_that_is_no_yaml_is_one_sentence(tmp_path):
+    (tmp_path / "config.yaml").write_text("latents: {samples: 1}")
+    (tmp_path / "mine.yaml").write_text("latents: {")
+    with pytest.raises(ValueError, match="mine.yaml is no YAML file .*; correct it"):
+        planning.configuration(tmp_path, [tmp_path / "mine.yaml"])
+
+
 def test_a_job_costs_its_start_up_and_its_work():
     known = Rates({"sample_latents": (Point(100, 15.0, 800.0, 1e6), Point(400, 45.0, 800.0, 4e6))}, "", "")
     planned = planning.cost(jobs_of(SAID, [""])[0], known, {"": CONFIG})
