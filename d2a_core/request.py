@@ -17,6 +17,9 @@ KEYS = {  # fields of Request that set a key of the config
     "motion_scale": "animations.motion_scale",
     "pose_scale": "animations.pose_scale",
     "expression_scale": "animations.expression_scale",
+    "fps": "animations.fps",
+    "slow_motion": "animations.slow_motion",
+    "loop": "animations.loop",
     "method": "inversion.method",
     "tune": "inversion.tune",
 }
@@ -44,6 +47,9 @@ class Request:
     motion_scale: float | None = None
     pose_scale: float | None = None
     expression_scale: float | None = None
+    fps: float | None = None
+    slow_motion: float | None = None
+    loop: bool | None = None
     method: str | None = None
     tune: bool | None = None
     paste_back: bool = False
@@ -111,7 +117,7 @@ def _check_words(request: Request) -> None:
         for name in PHOTO_ONLY:
             if getattr(request, name):
                 raise ValueError(f"{option(name)} is for photos, but --source is a seed; leave it out")
-    for name in ("neutral", "motion_scale", "pose_scale", "expression_scale"):
+    for name in ("neutral", "motion_scale", "pose_scale", "expression_scale", "fps", "slow_motion"):
         if not math.isfinite(getattr(request, name) or 0.0):
             raise ValueError(f"{option(name)} is {getattr(request, name)}; give a finite number")
     for name, least in (("face", 0), ("cores", 1), ("neutral", 0)):
