@@ -22,6 +22,7 @@ driving: {performances: [], clips: []}
 fan: {epochs: 8}
 inversion: {method: optimize, tune: false}
 animations: {motion: relative, neutral_s: null, motion_scale: 1.0, pose_scale: 1.0, expression_scale: 1.0}
+morphs: []
 evaluation: {protocols: {pairs: 2, finetuned: 0}, datasets: [], ablations: {}, external: {}}
 """
 SCHEMA = """

@@ -94,6 +94,7 @@ sources: [{name: anna, seed: 21, truncation: 0.7}]
 driving: {performances: [], clips: []}
 inversion: {method: optimize, tune: false}
 animations: {motion: relative, neutral_s: null, motion_scale: 1.0, pose_scale: 1.0, expression_scale: 1.0}
+morphs: []
 evaluation: {protocols: {pairs: 1, finetuned: 1}, datasets: [], ablations: {}, external: {}}
 """
 SCHEMA = """
