@@ -129,12 +129,15 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
     Every stage is cached in the work directory: a second call computes only what is new. Animate a
     real person only with that person's consent.
     """
-    from d2a_core import command, request
+    from d2a_core import assessment, command, io, request
 
     output = output or request.default_output(options["source"], options["driving"])
     wanted = request.Request(output=output, work=work or command.ROOT, **options)
-    for what, path in command.animate(wanted).items():
+    paths = command.animate(wanted)
+    for what, path in paths.items():
         click.echo(f"{what:<14}{path}")
+    if "figures" in paths:
+        click.echo(assessment.summary(io.read_parquet(paths["figures"]).to_pylist()[0]))
 
 
 @main.command()

@@ -115,6 +115,7 @@ def _results(request: Request, stem: str) -> dict[str, str]:
         "video": (True, ".mp4"),
         "side by side": (True, "--side-by-side.mp4"),
         "contact sheet": (True, ".sheet.png"),
+        "figures": (True, ".figures.parquet"),
         "paste-back": (request.paste_back, "--paste-back.mp4"),
         "frames": (request.frames is not None, "--frames"),
     }

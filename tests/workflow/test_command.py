@@ -67,6 +67,13 @@ rule compare_motion:
     shell: "touch {output}"
 
 
+rule measure_animation:
+    input: "results/animations/{source}--{clip}.mp4"
+    output: "results/animations/{source}--{clip}.figures.parquet"
+    log: "results/logs/measure_animation/{source}--{clip}.log"
+    shell: "cp {workflow.basedir}/figures.parquet {output}"
+
+
 rule write_frames:
     input: "results/animations/{source}--{clip}.mp4"
     output: directory("results/animations/{source}--{clip}--frames")
@@ -110,6 +117,12 @@ properties:
 """
 
 
+FIGURES = ("yaw_correlation", "mouth_correlation", "eye_correlation", "identity", "driver_identity") + (
+    "driver_strangers",
+    "driver_strangers_high",
+)
+
+
 class Place:
     """A stub workflow `root`, a work directory `work` and a `home` with a photo and a clip."""
 
@@ -121,6 +134,8 @@ class Place:
         for name, text in (("Snakefile", SNAKEFILE), ("job.sh", JOB), ("config.yaml", CONFIG)):
             (self.root / name).write_text(text)
         (self.root / "schemas" / "config.schema.yaml").write_text(SCHEMA)
+        row = {name: [0.5] for name in FIGURES}
+        io.write_parquet(row, self.root / "figures.parquet", metadata={})
         picture = np.zeros((64, 64, 3), np.uint8)
         io.write_image(picture, self.home / "me.png")
         with video.VideoWriter(self.home / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
@@ -189,7 +204,8 @@ def test_a_second_call_computes_nothing_and_gives_the_same(place, run):
     first = run()
     assert first.exit_code == 0, first.stderr
     assert sorted(place.ran()) == ["animate", "invert_source", "track_driving"]
-    assert first.stderr.startswith("✓ ") and first.stderr.count("\n") == 4  # one line a stage
+    assert first.stderr.startswith("✓ ") and first.stderr.count("\n") == 5  # one line a stage
+    assert first.stdout.splitlines()[-1].startswith("follows its driver: yaw 0.50, mouth 0.50")
     shown = dict(line.split(maxsplit=1) for line in first.stdout.splitlines() if line.startswith(("v", "l")))
     assert Path(shown["video"]) == place.home / "out.mp4" and Path(shown["log"]).is_file()
     os.utime(place.home / "me.png")  # touched, and moved

@@ -1,6 +1,7 @@
 """The whole workflow on the real generator with a few dozen faces, then what an edit reruns."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -171,7 +172,9 @@ def test_the_command_animates_another_face_and_reuses_every_shared_stage(project
     program = "from d2a_core.cli import main; main()"
     said = project.run("-c", program, *words.split(), "--configfile", "tiny.yaml")
     stages = [line[2:24].strip() for line in said.splitlines() if line.startswith("✓")]
-    assert sorted(stages) == ["animate", "compare motion", "sample source", "track driving"]
+    shown = ["compare motion", "measure animation"]
+    assert sorted(stages) == ["animate", *shown, "sample source", "track driving"]
+    assert re.search(r"^follows its driver: .* to the source 0\.\d\d, to the driver 0\.\d\d", said, re.M)
     info = video.probe(project.folder / "ben.mp4")
     assert (info.width, info.height, info.frames) == (1024, 1024, 8)
     assert "Synthetic" in info.metadata["comment"]
