@@ -1,6 +1,6 @@
 """Stage `morphs`: from one pose of a source to another, in even steps of what is seen (paper, Figure 9)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -154,3 +154,10 @@ class Watch:
             "nme_start": float(errors[0]),
             "nme_end": float(errors[1]),
         }
+
+
+def summary(figures: Mapping[str, float]) -> str:
+    """What the maker of a morph wants to know at once, in one line."""
+    step, variation, uneven = (100 * figures[name] for name in ("step", "variation", "variation_uneven"))
+    said = f"steps of {step:.1f} % of the eyes' distance vary by {variation:.0f} %"
+    return f"{said} ({uneven:.0f} % without even spacing)"

@@ -17,9 +17,12 @@ from click.testing import CliRunner
 
 from d2a_core import command, io, video
 from d2a_core.cli import main
+from d2a_core.config import check, merged
+from d2a_core.morph_request import MorphRequest
 from d2a_core.request import Request
 
 ROOT = Path(__file__).parents[2]
+SCHEMA_OF_ALL = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text())
 SNAKEFILE = """
 configfile: f"{workflow.basedir}/config.yaml"
 
@@ -331,6 +334,28 @@ def test_names_follow_the_content_of_files(place):
     schema = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text())
     for form in schema["properties"]["sources"]["items"]["oneOf"]:
         assert re.match(form["properties"]["name"]["pattern"], entry["name"])
+
+
+def test_a_morph_has_a_source_two_poses_and_a_name_that_follows_them(place):
+    def plan(start, end, **options):
+        wanted = MorphRequest(str(start), str(end), place.home / "m.mp4", place.work, **options)
+        return command.make_morph_plan(wanted, place.work)
+
+    me = place.home / "me.png"
+    first = plan(me, "seed:21", tune=False)
+    own, other = first.overlay["sources"]
+    (entry,) = first.overlay["morphs"]
+    assert own["name"].endswith("-untuned") and other == {"name": "seed-21", "seed": 21, "truncation": 0.7}
+    assert (entry["source"], entry["start"], entry["end"]) == (own["name"], own["name"], "seed-21")
+    assert first.results["video"] == f"results/morphs/{own['name']}--{entry['name']}.mp4"
+    assert first.wanted == {"video": place.home / "m.mp4"} and first.copies == {own["image"]: str(me)}
+    assert first == plan(me, "seed:21", tune=False, cores=2) != plan(me, "seed:21", tune=False, frames=9)
+    points = io.points_column(np.zeros((1, 98, 2), np.float32))
+    io.write_parquet({"time_s": [0.0], "points": points}, place.home / "pose.parquet", metadata={})
+    posed = plan(place.home / "pose.parquet", me, source="seed:21").overlay
+    (clip,) = posed["driving"]["clips"]
+    assert clip["path"].endswith(".parquet") and posed["morphs"][0]["start"] == clip["name"]
+    check(merged(yaml.safe_load((ROOT / "config.yaml").read_text()), posed), SCHEMA_OF_ALL)
 
 
 def test_a_wrong_option_is_one_line(run):
