@@ -16,6 +16,7 @@ TARGETS = [
     "results/evaluation/report.html",
     f"{FIRST_FRAME}--paste-back.mp4",
     f"{FIRST_FRAME}--frames",
+    "results/sources/performance-first-frame/pose.parquet",
 ]
 INPUT_TARGETS = ["results/driving/table.parquet", "results/evaluation/faces/photos.parquet"]
 MOMENTS = {
@@ -33,11 +34,13 @@ MOMENTS = {
     "train_hfgi": "half",
     "sample_source": "between",
     "align_source": "between",
+    "detect_pose": "half",
     "invert_source": "between",
     "perform_driver": "half",
     "track_driving": "last",
     "import_driving": "between",
     "animate": "between",
+    "morph": "between",
     "compare_motion": "between",
     "measure_animation": "half",
     "paste_back": "half",
