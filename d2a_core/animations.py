@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core import (
-    fan,
+    fan_groups,
     generator,
     geometry,
     io,
@@ -23,6 +23,7 @@ from d2a_core import (
     rendering,
     tuning,
 )
+from d2a_core.fan_groups import SplitFan
 from d2a_core.generator import Generator
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.heads import lift_clip
@@ -50,6 +51,7 @@ class Options:
     motion_scale: float
     pose_scale: float
     expression_scale: float
+    fan: str
     passes: int
     min_cutoff_hz: float
     beta: float
@@ -85,7 +87,7 @@ class Stage:
 
     generator: Generator
     detector: LandmarkDetector
-    fan: Fan
+    fan: Fan | SplitFan
     manifold: Manifold
     size: int
 
@@ -101,8 +103,9 @@ def load_stage(
 ) -> Stage:
     """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
 
-    Where it has a `tuning`, the generator is the one tuned to that source. Raises ValueError when a part, or
-    the `code` of a source, was made with another generator.
+    `fan` is one path, or a list of one or two (see `fan_groups.load`). Where it has a `tuning`, the generator
+    is the one tuned to that source. Raises ValueError when a part, or the `code` of a source, was made with
+    another generator.
     """
     settings = generator.Options(**generator_options)
     detection = landmarks.Options(**landmark_options)
@@ -110,13 +113,14 @@ def load_stage(
     network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
     codes = [inputs.code] if hasattr(inputs, "code") else []
     tunings = getattr(inputs, "tuning", [])
-    lineage.check(network.identity, inputs.directions, inputs.fan, *codes, *tunings)
+    fans = [inputs.fan] if isinstance(inputs.fan, str) else inputs.fan
+    lineage.check(network.identity, inputs.directions, *fans, *codes, *tunings)
     for path in tunings:
         tuning.apply_delta(network, io.read_checkpoint(path)["delta"])
     return Stage(
         network,
         landmarks.load_detector(detection, inputs.models, device=device, threads=threads),
-        fan.load(io.read_checkpoint(inputs.fan), device=device),
+        fan_groups.load(list(map(io.read_checkpoint, fans)), device=device),
         manifold.from_store(io.read_zarr(inputs.directions, manifold.STORED)),
         size=settings.draft_size,
     )
@@ -179,6 +183,12 @@ def drive(
 def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDArray[np.float32]:
     """Landmarks [T, P, 2] that the source of one table is asked for behind the clip of the other."""
     times = driver.column("time_s").to_numpy()
+    rest = io.points_array(driver, "rest_points")[:1] if "rest_points" in driver.column_names else None
+    if rest is not None and options.neutral_s is not None:
+        raise ValueError(
+            f"animations.neutral_s is {options.neutral_s:g} s, but this driver is made of two clips, "
+            "each with a neutral frame of its own; set it to null"
+        )
     return motion.goal(
         io.points_array(source),
         io.points_array(driver),
@@ -190,6 +200,7 @@ def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDA
         rest_lips=options.rest_lips,
         source_angles=io.angles_array(source),
         driver_angles=io.angles_array(driver),
+        rest_points=rest,
     )
 
 

@@ -65,16 +65,25 @@ def animate(request: Request, *, stream: TextIO | None = None) -> dict[str, Path
 
 def make_plan(request: Request, work: Path) -> Plan:
     """Name the source and the clip of a request, copy them into `work` and say what to compute."""
-    clip, driving = _adopt(request.driving, work, "clip")
+    copies, clips = {}, {}
+    for path in request.drivers.values():
+        clip, driving = _adopt(path, work, "clip")
+        copies[driving], clips[clip] = str(path), driving
     if request.seed is None:
         name, image = _adopt(request.photo, work, "photo")
-        copies = {driving: str(request.driving), image: str(request.photo)}
+        copies[image] = str(request.photo)
         source = {"name": _variant(name, request), "image": image, "face": _face(request)}
     else:
-        copies = {driving: str(request.driving)}
         source = {"name": f"seed-{request.seed}", "seed": request.seed, "truncation": TRUNCATION}
-    clips = {"clips": [{"name": clip, "path": driving}]}
-    overlay = {"sources": [source], "driving": clips, **request.settings}
+    clip, combinations = "-and-".join(clips), []
+    if len(request.drivers) > 1:
+        parts = dict(zip(("pose", "expression"), (*clips, *clips), strict=False))  # both may be one clip
+        combinations = [{"name": clip, **parts}]
+    driving = {
+        "clips": [{"name": name, "path": path} for name, path in clips.items()],
+        "combinations": combinations,
+    }
+    overlay = {"sources": [source], "driving": driving, **request.settings}
     results = _results(request, f"results/animations/{source['name']}--{clip}")
     digest = hashlib.sha256(yaml.safe_dump([overlay, results]).encode()).hexdigest()[:DIGEST_CHARS]
     return Plan(f"{source['name']}--{clip}--{digest}", overlay, results, copies)

@@ -36,6 +36,7 @@ class Track:
     `points` [T, P, 2] as fractions of the aligned picture; `canonical` [T, P, 2] turned to the front, in
     inter-ocular distances; `angles` [T, 3] yaw, pitch, roll in degrees; `score`, `time_s` [T]; `shot` [T]
     counts the cuts before. Where a face was not `found` [T] points and angles are `interpolated` or `held`.
+    `rest` [1, P, 2] is the face at rest, seen from the front, where it is known without being shown.
     """
 
     points: NDArray[np.float32]
@@ -47,6 +48,7 @@ class Track:
     shot: NDArray[np.int32]
     interpolated: NDArray[np.bool_]
     held: NDArray[np.bool_]
+    rest: NDArray[np.float32] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -154,6 +156,11 @@ def _see(
 
 def table(track: Track) -> dict[str, object]:
     """Columns of the landmark table of a clip: one row a frame."""
+    rest = (
+        {}
+        if track.rest is None
+        else {"rest_points": io.points_column(track.rest.repeat(len(track.found), 0))}
+    )
     return {
         "frame": np.arange(len(track.found), dtype=np.int64),
         "time_s": track.time_s,
@@ -165,6 +172,7 @@ def table(track: Track) -> dict[str, object]:
         "interpolated": track.interpolated,
         "held": track.held,
         "shot": track.shot,
+        **rest,
     }
 
 

@@ -17,7 +17,11 @@ TARGETS = [
     f"{FIRST_FRAME}--paste-back.mp4",
     f"{FIRST_FRAME}--frames",
 ]
-INPUT_TARGETS = ["results/driving/table.parquet", "results/evaluation/faces/photos.parquet"]
+INPUT_TARGETS = [
+    "results/driving/table.parquet",
+    "results/driving/both.parquet",
+    "results/evaluation/faces/photos.parquet",
+]
 MOMENTS = {
     "convert_generator": "half",
     "fit_draft": "inside",
@@ -37,6 +41,7 @@ MOMENTS = {
     "perform_driver": "half",
     "track_driving": "last",
     "import_driving": "between",
+    "combine_driving": "between",
     "animate": "between",
     "compare_motion": "between",
     "measure_animation": "half",

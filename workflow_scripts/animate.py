@@ -19,7 +19,7 @@ def main(snakemake):
         stage="animations",
         options=options,
         rate=str(rate),
-        fan_sha256=io.sha256(inputs.fan),
+        fan_sha256=list(map(io.sha256, inputs.fan)),
         **stage.generator.identity.facts,
     )
     io.write_zarr(snakemake.output.latents, animations.arrays(path), attributes=facts)

@@ -115,7 +115,7 @@ def _table(points):
 def test_the_source_is_asked_for_its_own_shape_or_for_the_drivers(motion, shape):
     wider = (REST - [0.5, 0.4]) * [1.2, 1.0] + [0.5, 0.4]  # a driver with another face, shifting sideways
     driver = np.stack([wider + [0.02 * step, 0] for step in (0, 1, 2)]).astype(np.float32)
-    options = animations.Options(motion, 0.04, "source", 1.0, 1.0, 1.0, 0, 2.0, 0.05, 16)
+    options = animations.Options(motion, 0.04, "source", 1.0, 1.0, 1.0, "all", 0, 2.0, 0.05, 16)
     asked = animations.asked(_table(REST[None]), _table(driver), options)
     resting = {"source": REST, "driver": wider}[shape]
     assert asked[1] == pytest.approx(resting + ([0.02, 0] if motion == "absolute" else [0, 0]), abs=2e-3)
@@ -156,7 +156,7 @@ def test_a_long_clip_is_driven_in_parts_as_it_would_be_as_a_whole(monkeypatch):
     driver = _landmarks((REST + GAIN * sway).astype(np.float32), time_s=np.arange(count) / 25)
     options = animations.Options(
         motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
-        expression_scale=1.0, passes=1, min_cutoff_hz=2.0, beta=0.05, crf=16,
+        expression_scale=1.0, fan="all", passes=1, min_cutoff_hz=2.0, beta=0.05, crf=16,
     )  # fmt: skip
 
     def path(frames):
