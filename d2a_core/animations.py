@@ -27,7 +27,7 @@ from d2a_core.fan_groups import SplitFan
 from d2a_core.generator import Generator
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.heads import lift_clip
-from d2a_core.landmarks import LandmarkDetector
+from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Fan
 from d2a_core.pictures import grid, resize
@@ -138,18 +138,23 @@ def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: N
     return stage.manifold.renorm(delta + change.nan_to_num(nan=0.0), wplus)
 
 
-def look(
-    stage: Stage, wplus: Tensor, delta: Tensor, target: NDArray, progress=None
-) -> tuple[NDArray, NDArray]:
-    """Detect drafts of w + Δw: points [T, P, 2], error [T] against the target (no face: infinite)."""
+def detect(stage: Stage, wplus: Tensor, delta: Tensor, progress=None) -> Detections:
+    """What the detector sees on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
     parts = []
     batch = stage.generator.batch
     for w, move in zip(wplus.split(batch), delta.split(batch), strict=True):
         images = rendering.render(stage.generator, rendering.apply(w, move), stage.size)
-        parts.append(stage.detector.detect(images).points)
+        parts.append(stage.detector.detect(images))
         if progress is not None:
             progress.advance(len(w))
-    points = np.concatenate(parts)
+    return landmarks.join(parts)
+
+
+def look(
+    stage: Stage, wplus: Tensor, delta: Tensor, target: NDArray, progress=None
+) -> tuple[NDArray, NDArray]:
+    """Detect drafts of w + Δw: points [T, P, 2], error [T] against the target (no face: infinite)."""
+    points = detect(stage, wplus, delta, progress).points
     error = normalized_mean_error(points, target)
     return points, np.where(np.isnan(error), np.inf, error).astype(np.float32)
 

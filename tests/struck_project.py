@@ -20,6 +20,7 @@ TARGETS = [
 INPUT_TARGETS = [
     "results/driving/table.parquet",
     "results/driving/both.parquet",
+    "results/evaluation/disentanglement.md",
     "results/evaluation/faces/photos.parquet",
 ]
 MOMENTS = {
@@ -52,6 +53,7 @@ MOMENTS = {
     "gather_faces": "between",
     "take_frames": "between",
     "animate_pairs": "between",
+    "measure_disentanglement": "between",
     "make_control": "half",
     "score_frames": "half",
     "fetch_inception": "named",

@@ -11,6 +11,7 @@ import yaml
 from d2a_core import (
     animations,
     directions,
+    disentanglement,
     embedders,
     encoder,
     fan,
@@ -47,6 +48,7 @@ OPTIONS = {
     "animations.paste_back": paste.Options,
     "animations.comparison": animations.Comparison,
     "evaluation.protocols": protocols.Options,
+    "evaluation.disentanglement": disentanglement.Options,
     "evaluation.identity": embedders.Options,
 }
 
