@@ -41,8 +41,8 @@ def measure(
     `codes` [N, K, 512] are those of the `faces`, a landmark table, of which the first `options.sources` are
     driven by as many frames of each clip. `asked` and `moved` are root mean squares over the frames of what
     the whole motion of the clip would ask of a part and what it did: the head in degrees of yaw and pitch,
-    the features in inter-ocular distances, turned to the front. `along` is the share of what was asked that was
-    done: the slope of the least-squares line.
+    the features in inter-ocular distances, turned to the front. `along` is the share of what was asked that
+    was done: the slope of the least-squares line.
     """
     rows = []
     for source in range(min(options.sources, len(codes))):
