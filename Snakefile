@@ -23,6 +23,7 @@ include: "rules/inversion.smk"
 include: "rules/sources.smk"
 include: "rules/driving.smk"
 include: "rules/animations.smk"
+include: "rules/footage.smk"
 include: "rules/ablations.smk"
 include: "rules/evaluation.smk"
 

@@ -201,6 +201,11 @@ def file_of(clip):
     return named(config["driving"]["clips"], clip)["path"]
 
 
+def clip_of_footage(wildcards):
+    """File of a clip that is inverted."""
+    return file_of(wildcards.footage)
+
+
 def seeded_of(wildcards):
     """Config of a source face that the generator makes up."""
     return named(config["sources"], wildcards.seeded)
@@ -362,6 +367,7 @@ wildcard_constraints:
     clip=one_of(CLIPS),
     table=one_of(TABLES),
     combination=one_of(COMBINATIONS),
+    footage=one_of(FIRST_FRAMES.values()),
     photo_set=one_of(SETS),
     target_clip=one_of(TARGET_CLIPS),
     method=one_of(OURS),
