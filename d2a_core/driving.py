@@ -37,7 +37,8 @@ class Track:
     inter-ocular distances; `angles` [T, 3] yaw, pitch, roll in degrees; `score`, `time_s` [T]; `shot` [T]
     counts the cuts before. Where a face was not `found` [T] points and angles are `interpolated` or `held`.
     `quad` [T, 4, 2] are the corners of the aligned picture in pixels of the frame (`alignment.Crop`), where
-    there are frames; `rest` [1, P, 2] is the face at rest, seen from the front, where it is known without being shown.
+    there are frames; `rest` [1, P, 2] is the face at rest, seen from the front, where it is known without
+    being shown.
     """
 
     points: NDArray[np.float32]

@@ -1,8 +1,9 @@
-"""Stage `footage`: a video of a face as a path of codes, and back, so that it can be edited (paper, section 5).
+"""Stage `footage`: a video of a face as a path of codes, and back, so that it can be edited.
 
-Every frame is inverted with its neighbours' help: FAN leads from the code of one frame to the pose and
-expression of all others, and what is left to say is found by gradients that start where the frame before ended.
-Frames that were inverted each by itself would differ in all that does not move, and flicker.
+The paper's section 5 names video editing and says no more. Every frame is inverted with its neighbours' help:
+FAN leads from the code of one frame to pose and expression of all others, and what is left to say is found
+by gradients that start where the frame before ended. Frames that were inverted each by itself would differ in
+all that does not move, and flicker.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -143,10 +144,10 @@ def retake(
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames u1 [H, W, 3], both sides even, with the edited face in the place of the old one.
 
-    `shown` and `wanted` are the renders of the code of each frame and of the edited one, u1 [R, R, 3]; what the
-    first lacks of the footage's colour and light is added to the second. `points` and `edited` [T, P, 2] are
-    landmarks of both as fractions of the aligned picture: the mask of a frame covers both faces, and their
-    neighbours'.
+    `shown` and `wanted` are the renders of the code of each frame and of the edited one, u1 [R, R, 3]; what
+    the first lacks of the footage's colour and light is added to the second. `points` and `edited` [T, P, 2]
+    are landmarks of both as fractions of the aligned picture: the mask of a frame covers both faces, and
+    those of its neighbours.
     """
     scheme = scheme_of(points.shape[1])
     rows = zip(frames, places, shown, wanted, strict=False)
@@ -160,7 +161,7 @@ def retake(
 def tinted(
     picture: NDArray[np.uint8], footage: NDArray[np.uint8], shown: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """A `picture` u1 [R, R, 3] with the colour and light of `footage` [S, S, 3], which `shown` [R, R, 3] lacks.
+    """A `picture` u1 [R, R, 3] with the colour and light that `shown` [R, R, 3] lacks of `footage` [S, S, 3].
 
     The difference of the two is blurred, so that it has no features of its own.
     """
