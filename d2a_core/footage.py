@@ -19,6 +19,7 @@ from torch.nn import functional
 from d2a_core import animations, likeness, paste, pictures, rendering
 from d2a_core.alignment import Crop, extract
 from d2a_core.drafts import AnchoredDraft
+from d2a_core.encoder import to_float
 from d2a_core.generator import PretrainedGenerator
 from d2a_core.latent_prior import LatentPrior
 from d2a_core.schemes import scheme_of
@@ -93,17 +94,17 @@ def refine(
     pyramid, structure_weight·(1 - MS-SSIM), prior_weight·mean(c²) for the whitened code c, and
     neighbour_weight·mean(d²) for the change d of the offset, on drafts.
     """
-    moved = rendering.apply(path.wplus, path.delta)
+    moved = rendering.apply(path.wplus, path.delta).to(prior.mean)
     offset, codes, losses = torch.zeros_like(moved[:1]), [], []
     for start, face in zip(moved.split(1), faces, strict=True):
-        photo = torch.from_numpy(face).permute(2, 0, 1)[None].float() / 127.5 - 1
+        photo = to_float(face[None]).to(prior.mean)
         known = prior.encode(start)
         offset, loss = _fit(generator, photo, known, offset, prior, options)
         codes.append(prior.decode(known + offset))
         losses.append(loss)
         if progress is not None:
             progress.advance(1, loss=loss)
-    return Found(torch.cat(codes), np.array(losses, np.float32))
+    return Found(torch.cat(codes).cpu(), np.array(losses, np.float32))
 
 
 def _fit(

@@ -136,6 +136,9 @@ def _consulted(config: Mapping, job: str) -> float:
 def _clip_frames(config: Mapping, job: str) -> float:
     """Frames of the clip that a job is called after, alone or as `source--clip`."""
     name = job.rsplit("--", 1)[-1]
+    for made in config["driving"]["combinations"]:
+        if made["name"] == name:
+            return max(_clip_frames(config, made[part]) for part in ("pose", "expression"))
     for clip in config["driving"]["performances"]:
         if clip["name"] == name:
             return max(1, round(clip["seconds"] * clip["fps"]))
@@ -148,6 +151,14 @@ def _clip_frames(config: Mapping, job: str) -> float:
 def _animated(config: Mapping, job: str) -> float:
     passes = config["animations"]["passes"]
     return _clip_frames(config, job) * (1 + (DRAFT * (passes + 1) if passes else 0))
+
+
+def _disentangled(config: Mapping, job: str) -> float:
+    """Drafts: both FANs drive both halves."""
+    options, driving = config["evaluation"]["disentanglement"], config["driving"]
+    clips = [clip["name"] for clip in (*driving["performances"], *driving["clips"])]
+    frames = sum(min(options["frames"], _clip_frames(config, clip)) for clip in clips)
+    return 4 * options["sources"] * frames * (config["animations"]["passes"] + 1)
 
 
 def _held_out(config: Mapping, job: str) -> float:
@@ -214,6 +225,11 @@ WORK = {
     "perform_driver": Work("frames", _clip_frames, FRAMES, ("driving/{job}.mp4",)),
     "track_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.parquet",)),
     "import_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",)),
+    "combine_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",)),
+    "invert_footage": Work("frames", _clip_frames, FRAMES, ("footage/{job}.*",)),
+    "measure_disentanglement": Work(
+        "drafts", _disentangled, {"drafts": 1.0}, ("evaluation/disentanglement.*",)
+    ),
     "animate": Work(
         "frames",
         _animated,
