@@ -40,7 +40,7 @@ SMALL = merged(
         ("animate", "anna--both", 100 + 200 / 5),  # as long as the longer clip
         ("measure_disentanglement", "measure_disentanglement", 2 * 2 * 6 * (12 + 12) * 2),
         ("hold_out_faces", "hold_out_faces", 32),
-        ("animate_pairs", "d2animator", 3 * (8 + 8 + 2 * 3 * 2)),  # cross, self, sequence of two clips; 0 to 2 passes
+        ("animate_pairs", "d2animator", 3 * (8 + 8 + 2 * 3 * 2)),  # sequence: two clips
         ("score_frames", "sefa", 8),
         ("make_control", "noise", 8),
         ("animate_pairs", "finetuned", 2 * 4),
