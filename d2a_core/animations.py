@@ -140,11 +140,22 @@ def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: N
 
 def detect(stage: Stage, wplus: Tensor, delta: Tensor, progress=None) -> Detections:
     """What the detector sees on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
+    return detect_all(stage.generator, stage.detector, wplus, delta, size=stage.size, progress=progress)
+
+
+def detect_all(
+    generator: Generator,
+    detector: LandmarkDetector,
+    wplus: Tensor,
+    delta: Tensor,
+    *,
+    size: int,
+    progress=None,
+) -> Detections:
+    """What a detector sees on pictures of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
     parts = []
-    batch = stage.generator.batch
-    for w, move in zip(wplus.split(batch), delta.split(batch), strict=True):
-        images = rendering.render(stage.generator, rendering.apply(w, move), stage.size)
-        parts.append(stage.detector.detect(images))
+    for w, move in zip(wplus.split(generator.batch), delta.split(generator.batch), strict=True):
+        parts.append(detector.detect(rendering.render(generator, rendering.apply(w, move), size)))
         if progress is not None:
             progress.advance(len(w))
     return landmarks.join(parts)
