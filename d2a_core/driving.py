@@ -17,7 +17,7 @@ from d2a_core.heads import lift_clip
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.pictures import draw_landmarks
 from d2a_core.schemes import Scheme
-from d2a_core.smoothing import fill_gaps, gaps, one_euro
+from d2a_core.smoothing import fill_gaps, gaps, one_euro, runs
 from d2a_core.video import Frame
 
 LONGEST_GAP_S = 0.5  # a face away for longer may have done anything: its last pose is held
@@ -121,9 +121,7 @@ def track(
 
 def _steady_shots(crops: Layout, shot: NDArray, **smoothing: float) -> Layout:
     """`steady` for each run of one `shot` [T]; a cut is no motion to smooth."""
-    starts = [0, *(np.flatnonzero(np.diff(shot)) + 1), len(shot)]
-    runs = [slice(start, end) for start, end in zip(starts, starts[1:], strict=False)]
-    parts = [steady(Layout(crops.centre[run], crops.axis[run]), **smoothing) for run in runs]
+    parts = [steady(Layout(crops.centre[run], crops.axis[run]), **smoothing) for run in runs(shot)]
     return Layout(
         np.concatenate([part.centre for part in parts]), np.concatenate([part.axis for part in parts])
     )

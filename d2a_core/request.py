@@ -18,6 +18,9 @@ KEYS = {  # fields of Request that set a key of the config
     "pose_scale": "animations.pose_scale",
     "expression_scale": "animations.expression_scale",
     "fan": "animations.fan",
+    "fps": "animations.fps",
+    "slow_motion": "animations.slow_motion",
+    "loop": "animations.loop",
     "method": "inversion.method",
     "tune": "inversion.tune",
 }
@@ -51,6 +54,9 @@ class Request:
     pose_scale: float | None = None
     expression_scale: float | None = None
     fan: str | None = None
+    fps: float | None = None
+    slow_motion: float | None = None
+    loop: bool | None = None
     method: str | None = None
     tune: bool | None = None
     paste_back: bool = False
@@ -145,7 +151,7 @@ def _check_words(request: Request) -> None:
         for name in PHOTO_ONLY:
             if getattr(request, name):
                 raise ValueError(f"{option(name)} is for photos, but --source is a seed; leave it out")
-    for name in ("neutral", "motion_scale", "pose_scale", "expression_scale"):
+    for name in ("neutral", "motion_scale", "pose_scale", "expression_scale", "fps", "slow_motion"):
         if not math.isfinite(getattr(request, name) or 0.0):
             raise ValueError(f"{option(name)} is {getattr(request, name)}; give a finite number")
     for name, least in (("face", 0), ("cores", 1), ("neutral", 0)):

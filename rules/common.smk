@@ -206,6 +206,11 @@ def clip_of_footage(wildcards):
     return file_of(wildcards.footage)
 
 
+def seen_of(wildcards):
+    """File of a driving clip that shows somebody; none of a landmark table."""
+    return [] if wildcards.clip in TABLES else [video_of(wildcards)]
+
+
 def seeded_of(wildcards):
     """Config of a source face that the generator makes up."""
     return named(config["sources"], wildcards.seeded)
@@ -351,6 +356,7 @@ KEPT = config["latents"]["keep_images"]
 IMAGES = f"results/latents/{{shard}}{'' if KEPT else '.images'}.zarr"
 PASSING_IMAGES = [] if KEPT else [temp(directory(IMAGES))]
 LATENT_STORES = expand("results/latents/{shard}.zarr", shard=SHARDS)
+STRANGERS = LATENT_STORES[:1] if KEPT else []
 LANDMARK_TABLES = expand("results/landmarks/{shard}.parquet", shard=SHARDS)
 
 
