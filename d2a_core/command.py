@@ -10,6 +10,8 @@ import os
 import re
 import shutil
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -43,11 +45,24 @@ class Plan:
     copies: dict[str, str]
 
 
-def animate(request: Request, *, stream: TextIO | None = None) -> dict[str, Path]:
+@dataclass(frozen=True)
+class Watcher:
+    """Who looks on while a request is computed.
+
+    Progress goes to `stream` (None: stderr) as lines, and to `follow` several times a second as a whole.
+    Setting `cancelled` ends the run as Ctrl-C would, with KeyboardInterrupt.
+    """
+
+    stream: TextIO | None = None
+    follow: Callable[[Run], None] | None = None
+    cancelled: threading.Event | None = None
+
+
+def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Path]:
     """Compute what `request` asks for; returns the paths to show, by what they are.
 
-    Progress goes to `stream` (None: stderr). Raises ValueError, in one sentence, for a user's mistake,
-    found before anything expensive or logged by the stage that failed.
+    Raises ValueError, in one sentence, for a user's mistake, found before anything expensive or logged by
+    the stage that failed.
     """
     check(request, ROOT)
     work = request.work.resolve()
@@ -58,7 +73,7 @@ def animate(request: Request, *, stream: TextIO | None = None) -> dict[str, Path
         extra = [request.configfile.absolute()] if request.configfile else []
         workflow = Workflow(ROOT, work, (*extra, overlay), str(request.cores or "all"))
         unlock(workflow)
-        _run(workflow, plan, log, dry=request.dry_run, stream=stream or sys.stderr)
+        _run(workflow, plan, log, dry=request.dry_run, watcher=watcher or Watcher())
         delivered = {} if request.dry_run else _deliver(request, plan, work)
     return delivered | {"log": log}
 
@@ -121,13 +136,19 @@ def _results(request: Request, stem: str) -> dict[str, str]:
     return {what: stem + kind for what, (asked, kind) in wanted.items() if asked}
 
 
-def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, stream: TextIO) -> None:
+def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, watcher: Watcher) -> None:
     """Run the workflow under a board; raises ValueError with the sentence of what failed."""
-    progress = Run(workflow.work, names=plan.copies)
+    progress, stream = Run(workflow.work, names=plan.copies), watcher.stream or sys.stderr
     board = Board(progress, stream)
     words = [*plan.results.values(), *(["--dry-run"] if dry else [])]
+
+    def watch(lines: list[str]) -> None:
+        progress.read(lines) if dry else board.watch(lines)
+        if watcher.follow is not None:
+            watcher.follow(progress)
+
     try:
-        code = run(workflow, *words, log=log, watch=progress.read if dry else board.watch)
+        code = run(workflow, *words, log=log, watch=watch, cancelled=watcher.cancelled)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(RESUMES) from None
     finally:
