@@ -21,7 +21,7 @@ import yaml
 from d2a_core import io
 from d2a_core.board import Board, Run
 from d2a_core.execution import Workflow, exclusive, run, unlock
-from d2a_core.request import Request, check, slug
+from d2a_core.request import Request, check, check_source, slug
 
 ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
 STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock
@@ -68,31 +68,54 @@ def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Pa
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
         plan = make_plan(request, work)
-        overlay, log = (work / STATE / f"{plan.name}.{kind}" for kind in ("yaml", "log"))
-        _write_if_changed(yaml.safe_dump(plan.overlay, sort_keys=False), overlay)
-        extra = [request.configfile.absolute()] if request.configfile else []
-        workflow = Workflow(ROOT, work, (*extra, overlay), str(request.cores or "all"))
-        unlock(workflow)
-        _run(workflow, plan, log, dry=request.dry_run, watcher=watcher or Watcher())
+        log = _compute(request, plan, work, watcher or Watcher())
         delivered = {} if request.dry_run else _deliver(request, plan, work)
     return delivered | {"log": log}
 
 
+def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
+    """Compute the source of a request without a driver; returns its name in the work directory."""
+    check_source(request, ROOT)
+    work = request.work.resolve()
+    with exclusive(work, work / STATE / "lock"):
+        source, copies = adopt_source(request, work)
+        name = source["name"]
+        results = {"code": f"results/sources/{name}/inversion.zarr"}
+        plan = Plan(f"{name}--source", {"sources": [source], **request.settings}, results, copies)
+        _compute(request, plan, work, watcher or Watcher())
+    return name
+
+
+def _compute(request: Request, plan: Plan, work: Path, watcher: Watcher) -> Path:
+    """Run what a plan asks for; returns the log."""
+    overlay, log = (work / STATE / f"{plan.name}.{kind}" for kind in ("yaml", "log"))
+    _write_if_changed(yaml.safe_dump(plan.overlay, sort_keys=False), overlay)
+    extra = [request.configfile.absolute()] if request.configfile else []
+    workflow = Workflow(ROOT, work, (*extra, overlay), str(request.cores or "all"))
+    unlock(workflow)
+    _run(workflow, plan, log, dry=request.dry_run, watcher=watcher)
+    return log
+
+
 def make_plan(request: Request, work: Path) -> Plan:
     """Name the source and the clip of a request, copy them into `work` and say what to compute."""
-    clip, driving = _adopt(request.driving, work, "clip")
-    if request.seed is None:
-        name, image = _adopt(request.photo, work, "photo")
-        copies = {driving: str(request.driving), image: str(request.photo)}
-        source = {"name": _variant(name, request), "image": image, "face": _face(request)}
-    else:
-        copies = {driving: str(request.driving)}
-        source = {"name": f"seed-{request.seed}", "seed": request.seed, "truncation": TRUNCATION}
+    clip, driving = adopt(request.driving, work, "clip")
+    source, copies = adopt_source(request, work)
+    copies = {driving: str(request.driving), **copies}
     clips = {"clips": [{"name": clip, "path": driving}]}
     overlay = {"sources": [source], "driving": clips, **request.settings}
     results = _results(request, f"results/animations/{source['name']}--{clip}")
     digest = hashlib.sha256(yaml.safe_dump([overlay, results]).encode()).hexdigest()[:DIGEST_CHARS]
     return Plan(f"{source['name']}--{clip}--{digest}", overlay, results, copies)
+
+
+def adopt_source(request: Request, work: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Entry of the source in the config, and which file of the user's the copy of a photo is."""
+    if request.seed is not None:
+        return {"name": f"seed-{request.seed}", "seed": request.seed, "truncation": TRUNCATION}, {}
+    name, image = adopt(request.photo, work, "photo")
+    entry = {"name": _variant(name, request), "image": image, "face": _face(request)}
+    return entry, {image: str(request.photo)}
 
 
 def _variant(name: str, request: Request) -> str:
@@ -107,7 +130,7 @@ def _face(request: Request) -> int:
     return request.face if (request.face or 0) > 1 else 0
 
 
-def _adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
+def adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
     """Copy a user's file into the work directory; returns its name and the path of the copy there.
 
     Snakemake reruns what depends on a file that was touched and misses one that was moved. The copy is

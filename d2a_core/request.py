@@ -29,13 +29,14 @@ class Request:
     """The options of `d2a animate`; None leaves a setting to the config.
 
     `source` is the path of a photo or `seed:N`, `driving` that of a video or of a driving table, `work` the
-    folder where stages are cached. `output` gets the video, `side_by_side` a copy of the comparison, the
-    folder `frames` png pictures. `face` N is the N-th largest on the photo, 0 the largest.
+    folder where stages are cached. `output` gets the video (None: it stays there), `side_by_side` a copy of
+    the comparison, the folder `frames` png pictures. `face` N is the N-th largest on the photo, 0 the
+    largest.
     """
 
     source: str
-    driving: Path
-    output: Path
+    driving: Path | None
+    output: Path | None
     work: Path
     face: int | None = None
     motion: str | None = None
@@ -92,16 +93,21 @@ def option(name: str) -> str:
 
 def check(request: Request, root: Path) -> None:
     """Raise ValueError, in one sentence, for the first mistake in `request`; the cheapest checks first."""
-    _check_words(request)
-    _check_outputs(request)
-    _check_settings(request, root)
-    _check_source(request)
+    check_source(request, root)
     duration_s = _check_driving(request)
     if request.neutral is not None and request.neutral > duration_s:
         raise ValueError(
             f"--neutral is {request.neutral:g} s, but {request.driving} lasts {duration_s:.2f} s; "
             "give the time of a frame in which the face is at rest"
         )
+
+
+def check_source(request: Request, root: Path) -> None:
+    """Raise ValueError, in one sentence, for the first mistake in all of `request` but the driver."""
+    _check_words(request)
+    _check_outputs(request)
+    _check_settings(request, root)
+    _check_source(request)
 
 
 def _check_words(request: Request) -> None:

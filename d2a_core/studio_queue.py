@@ -1,5 +1,6 @@
 """The queue of the studio: one long job at a time, the others wait in the order in which they came."""
 
+import io
 import secrets
 import threading
 from collections.abc import Callable, Mapping
@@ -13,6 +14,14 @@ MOST_WAITING = 8
 KEPT = 100  # ended jobs whose end can still be asked for
 CANCELLED = "Cancelled; what was computed is kept, and the same request goes on from there."
 DEFECT = "Something in the studio itself went wrong; its terminal says what."
+
+
+class Silence(io.TextIOBase):
+    """Where lines for a terminal go that nobody reads."""
+
+    def write(self, text: str) -> int:
+        """Drop a text."""
+        return len(text)
 
 
 @dataclass
