@@ -156,6 +156,7 @@ function described() {
 function comparing() {
   const on = $("compare").checked && view.face !== null;
   $("before").hidden = $("comparing").hidden = !on;
+  $("frame").classList.toggle("cut", on);
   $("frame").style.setProperty("--cut", `${$("cut").value}%`);
   $("cut").setAttribute("aria-valuetext", `${$("cut").value} percent before`);
 }
