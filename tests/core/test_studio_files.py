@@ -66,7 +66,9 @@ def test_an_upload_that_is_too_large_is_stopped(tmp_path, monkeypatch):
         _take(tmp_path, b"x" * 4000, kind="photo", name="me.png")
 
 
-@pytest.mark.parametrize("path", ["../secret.txt", "data/inputs/../../secret.txt", "data/inputs", "/etc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["../secret.txt", "data/inputs/../../secret.txt", "data/inputs", "/etc/passwd"]
+)
 def test_only_uploads_are_taken_as_photos(tmp_path, path, results):
     with pytest.raises(ValueError, match="was not uploaded here"):
         studio_files.brought(tmp_path, path)
