@@ -1,6 +1,7 @@
 """Files of the studio: what users bring, and the artefacts of a run to look at."""
 
 import io as streams
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ MOST_TEXT = 200_000  # characters that are shown
 VIDEOS = inspection.VIDEO_SUFFIXES
 PICTURES = inspection.PICTURE_SUFFIXES
 JPEG_QUALITY = 92
+SUFFIX_CHARS = 9
 TEXTS = (".md", ".txt", ".json", ".log", ".tsv", ".yaml", ".html")
 
 
@@ -32,8 +34,8 @@ async def take(chunks: AsyncIterator[bytes], work: Path, *, kind: str, name: str
     if kind not in LARGEST:
         raise ValueError(f"an upload is a photo or a clip, not {kind!r}")
     folder = work / UPLOADS / secrets.token_hex(8)
-    suffix = Path(name).suffix.lower()
-    part = folder / f"{request.slug(Path(name).stem, kind)}{suffix if suffix.isascii() else ''}"
+    suffix = re.sub(r"[^a-z0-9.]", "", Path(name).suffix.lower())[:SUFFIX_CHARS]
+    part = folder / f"{request.slug(Path(name).stem, kind)}{suffix}"
     with _removed_after(folder):
         with part.open("wb") as handle:
             count = 0

@@ -15,6 +15,7 @@ POLICY = {
     ),
     "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
@@ -27,7 +28,7 @@ class Guard:
     """Refuses what other pages send, and lets the browser load nothing from elsewhere.
 
     A page on the internet can make the browser of its reader call servers of the reader's own machine. It
-    betrays itself by the name it calls them (DNS rebinding) or by the origin that the browser adds.
+    betrays itself by the name it calls them (DNS rebinding) or by what the browser adds of its origin.
     """
 
     def __init__(self, app: Callable, *, hosts: tuple[str, ...]) -> None:
@@ -38,7 +39,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if sentence := self.refusal(Headers(scope=scope)):
+        if sentence := self.refusal(scope["path"], Headers(scope=scope)):
             await JSONResponse({"error": sentence}, 403)(scope, receive, send)
             return
 
@@ -53,13 +54,14 @@ class Guard:
         sender: Callable[[Message], Awaitable[None]] = guarded
         await self.app(scope, receive, sender)
 
-    def refusal(self, headers: Headers) -> str | None:
-        """Why a call is refused, None when it is not."""
+    def refusal(self, path: str, headers: Headers) -> str | None:
+        """Why a call is refused, None when it is not; a link to the page itself may stand anywhere."""
         host, origin = headers.get("host", ""), headers.get("origin")
         if self.hosts and _name(host) not in self.hosts:
             return f"the studio does not answer to the name {host!r}"
-        if origin is not None and urlsplit(origin).netloc != host:
-            return f"the page {origin} may not use the studio"
+        elsewhere = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+        if (origin is not None and origin.partition("://")[2] != host) or (elsewhere and path != "/"):
+            return f"the page {origin or 'of another server'} may not use the studio"
         return None
 
 

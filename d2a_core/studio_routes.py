@@ -149,6 +149,7 @@ async def state(asked: Asked) -> JSONResponse:
         {
             "work": str(studio.work),
             "faces": [{"name": face.name, "label": face.label} for face in faces],
+            "ready": (studio.results / "directions" / "directions.zarr").is_dir(),
             "clips": studio_files.clips(studio.work),
             "animations": studio.faces.settings["animations"],
         }

@@ -19,6 +19,7 @@ function complain(error) {
   if (error?.name === "AbortError") return;
   $("error").textContent = error instanceof TypeError ? "The studio does not answer; is it still running?" : error.message;
   $("error").hidden = false;
+  $("error").scrollIntoView({ block: "center" });
 }
 
 function tried(action) {
@@ -222,6 +223,7 @@ async function refresh() {
   const faces = state.faces.map((face) => make("option", { value: face.name, textContent: face.label }));
   $("face").replaceChildren(make("option", { value: "", textContent: faces.length ? "Choose one" : "none yet" }), ...faces);
   $("face").value = view.face ?? "";
+  if (!state.ready) $("empty").textContent = "Nothing is computed yet. The first face takes the whole workflow, a quarter of an hour.";
   drivers(state.clips, $("driver").value);
   for (const field of document.querySelectorAll("[data-option]")) {
     field.value ||= settings[field.dataset.option === "neutral" ? "neutral_s" : field.dataset.option] ?? "";
@@ -356,7 +358,9 @@ function drivers(clips, chosen) {
 }
 
 async function bringClip(file, name) {
-  const kept = await upload("clip", file, name);
+  $("clip-name").textContent = `Reading ${name}`;
+  const kept = await upload("clip", file, name).finally(() => ($("clip-name").textContent = ""));
+  $("clip-name").textContent = `${name} can drive.`;
   if (![...$("driver").options].some((option) => option.value === kept.path)) {
     $("driver").prepend(make("option", { value: kept.path, textContent: name }));
   }
@@ -405,6 +409,7 @@ const follow = tried(async (token) => {
   following = token;
   sessionStorage.setItem("job", token);
   $("job").hidden = $("cancel").hidden = false;
+  $("job").scrollIntoView({ block: "center" });
   for (;;) {
     const job = await get(`/api/jobs/${token}`);
     if (following !== token) return;
@@ -414,11 +419,15 @@ const follow = tried(async (token) => {
   }
 });
 
+function say(element, text) {
+  if (element.textContent !== text) element.textContent = text; // or a screen reader says it again and again
+}
+
 function draw(job) {
-  $("job-title").textContent = job.title;
+  say($("job-title"), job.title);
   const waits = job.ahead === 1 ? "Waiting for the job before it" : `Waiting for ${job.ahead} jobs before it`;
   const states = { waiting: waits, running: job.stages.length ? "Running" : "Starting", done: "Done" };
-  $("job-state").textContent = states[job.state] ?? job.message;
+  say($("job-state"), states[job.state] ?? job.message);
   $("stages").replaceChildren(
     ...job.stages.map((stage) => {
       const bar = make("progress", { max: 1, value: stage.share });

@@ -294,6 +294,7 @@ def test_the_page_fits_the_screen(visit, size):
     [
         ({"Host": "evil.example"}, "does not answer to the name"),
         ({"Origin": "https://evil.example"}, "may not"),
+        ({"Sec-Fetch-Site": "cross-site"}, "may not"),
     ],
 )
 def test_other_pages_may_not_use_the_studio(studio, headers, told):
