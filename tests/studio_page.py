@@ -73,8 +73,17 @@ def tab(page, name):
 
 def settled(page):
     """Wait until no job is at work, and return the sentence at its end."""
-    page.wait_for_function("!sessionStorage.getItem('job')")
+    until(page, "!sessionStorage.getItem('job')")
     return page.locator("#job-state").inner_text()
+
+
+def until(page, script, seconds=240):
+    """Poll a script of the page until it gives something; its policy keeps the browser from doing so."""
+    end = time.monotonic() + seconds
+    while not (found := page.evaluate(script)):
+        assert time.monotonic() < end, script
+        time.sleep(0.1)
+    return found
 
 
 def wait_until(condition, what, seconds=60):

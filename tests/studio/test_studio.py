@@ -15,7 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 from skimage import data
-from studio_page import choose, settled, tab, wait_until
+from studio_page import choose, settled, tab, until, wait_until
 
 NAMED = ("button", "slider", "combobox", "checkbox", "spinbutton", "link", "tab", "tabpanel", "progressbar")
 SHOWN = Path(os.environ.get("D2A_SCREENSHOTS", "")) if os.environ.get("D2A_SCREENSHOTS") else None
@@ -153,14 +153,14 @@ def test_a_short_clip_is_animated_and_can_be_saved(face, finished, tmp_path):
     clip = shutil.copy(finished.folder / "results" / "driving" / "performance.mp4", tmp_path / "mine.mp4")
     tab(face, "Animate")
     face.get_by_label("Your own clip").set_input_files(clip)
-    face.wait_for_function("document.getElementById('driver').value.startsWith('data/inputs/')")
+    until(face, "document.getElementById('driver').value.startsWith('data/inputs/')")
     face.get_by_role("button", name="Animate", exact=True).click()
     face.get_by_role("progressbar").first.wait_for()
     assert settled(face) == "Done"
     playable = (
         "document.getElementById('video').readyState >= 2 && document.getElementById('video').videoWidth"
     )
-    assert face.wait_for_function(playable).json_value() == 1024
+    assert until(face, playable) == 1024
     video, name = _save(face, "Save video")
     assert video[4:8] == b"ftyp" and name.endswith(".mp4")
     sheet, _ = _save(face, "Save contact sheet")
@@ -168,7 +168,7 @@ def test_a_short_clip_is_animated_and_can_be_saved(face, finished, tmp_path):
     latents, _ = _save(face, "Save latents")
     assert zipfile.ZipFile(io.BytesIO(latents)).testzip() is None
     face.get_by_label("Show").select_option("contact sheet")
-    assert face.wait_for_function("document.getElementById('sheet').naturalWidth").json_value() > 100
+    assert until(face, "document.getElementById('sheet').naturalWidth") > 100
 
 
 def test_wrong_options_are_refused_before_anything_runs(face):
@@ -225,14 +225,14 @@ def test_a_second_user_waits_in_the_queue_and_can_go_on_looking(visit, studio):
 
 def test_a_picture_and_a_clip_come_from_the_camera(page):
     page.get_by_role("button", name="Take one with the camera").click()
-    page.wait_for_function("document.getElementById('finder').videoWidth > 0")
+    until(page, "document.getElementById('finder').videoWidth > 0")
     page.get_by_role("button", name="Take a picture").click()
     page.get_by_text("camera.png can be used.").wait_for()
     tab(page, "Animate")
     page.get_by_role("button", name="Use the camera").click()
-    page.wait_for_function("document.getElementById('finder').videoWidth > 0")
+    until(page, "document.getElementById('finder').videoWidth > 0")
     page.get_by_role("button", name="Record").click()
-    page.wait_for_function("/camera-.*webm$/.test(document.getElementById('driver').value)")
+    until(page, "/camera-.*webm$/.test(document.getElementById('driver').value)")
 
 
 def test_artefacts_are_listed_described_and_shown(page):
@@ -242,7 +242,7 @@ def test_artefacts_are_listed_described_and_shown(page):
     page.get_by_text("table of").wait_for()
     assert "mouth_opening" in page.locator("#detail-text").inner_text()
     page.get_by_role("button", name="gallery.png").click()
-    assert page.wait_for_function("document.getElementById('detail-picture').naturalWidth").json_value() > 100
+    assert until(page, "document.getElementById('detail-picture').naturalWidth") > 100
     _, name = _save(page, "Download")
     assert name == "gallery.png"
 
