@@ -85,7 +85,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = (error.strerror or str(error)).partition(" (while")[0].lower()
         raise ValueError(
             f"nothing can be served on {host} port {port} ({reason}); give another --port"
         ) from error
