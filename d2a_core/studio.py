@@ -86,9 +86,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = (error.strerror or str(error)).partition(" (while")[0].lower()
-        raise ValueError(
-            f"nothing can be served on {host} port {port} ({reason}); give another --port"
-        ) from error
+        raise ValueError(f"port {port} of {host} cannot be had ({reason}); give another --port") from error
 
 
 def _is_loopback(host: str) -> bool:
