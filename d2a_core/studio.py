@@ -42,27 +42,30 @@ def serve(options: Options, say: Callable[[str], None]) -> None:
         raise ValueError(
             f"d2a studio needs {' and '.join(missing)}; run make studio, or pip install 'd2animator[studio]'"
         )
+    listener = _listen(options.host, options.port)
+    studio = _studio(options)
+    try:
+        _run(studio, listener, options, say)
+    finally:
+        studio.close()
+
+
+def _run(studio: "Studio", listener: socket.socket, options: Options, say: Callable[[str], None]) -> None:
     import uvicorn
 
     from d2a_core import studio_routes
 
-    listener = _listen(options.host, options.port)
-    port = listener.getsockname()[1]
-    studio = _studio(options)
     application = studio_routes.build(studio, _names(options.host))
     settings = {"log_level": "warning", "timeout_graceful_shutdown": PATIENCE_S}
     server = uvicorn.Server(uvicorn.Config(application, **settings))
     signal.signal(signal.SIGHUP, server.handle_exit)  # a closed terminal
-    address = f"http://{f'[{options.host}]' if ':' in options.host else options.host}:{port}/"
-    say(f"The studio is at {address} and ends with Ctrl-C")
+    host, port = f"[{options.host}]" if ":" in options.host else options.host, listener.getsockname()[1]
+    say(f"The studio is at http://{host}:{port}/ and ends with Ctrl-C")
     if not _is_loopback(options.host):
         say("Anyone who reaches this machine can use it and see the photos; it knows no passwords")
     if options.browser and _has_desktop():
-        webbrowser.open(address)
-    try:
-        server.run(sockets=[listener])
-    finally:
-        studio.close()
+        webbrowser.open(f"http://{host}:{port}/")
+    server.run(sockets=[listener])
 
 
 def _studio(options: Options) -> "Studio":
