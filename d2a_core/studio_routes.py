@@ -217,7 +217,7 @@ async def job(asked: Asked) -> JSONResponse:
     return JSONResponse(
         {
             "title": found.title,
-            "state": found.state,
+            "state": "stopping" if found.state == "running" and found.cancelled.is_set() else found.state,
             "ahead": studio.queue.ahead(found),
             "message": _sentence(studio, found.message),
             "stages": found.stages,

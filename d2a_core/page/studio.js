@@ -426,7 +426,7 @@ function say(element, text) {
 function draw(job) {
   say($("job-title"), job.title);
   const waits = job.ahead === 1 ? "Waiting for the job before it" : `Waiting for ${job.ahead} jobs before it`;
-  const states = { waiting: waits, running: job.stages.length ? "Running" : "Starting", done: "Done" };
+  const states = { waiting: waits, running: job.stages.length ? "Running" : "Starting", stopping: "Stopping", done: "Done" };
   say($("job-state"), states[job.state] ?? job.message);
   $("stages").replaceChildren(
     ...job.stages.map((stage) => {
@@ -451,7 +451,6 @@ async function ended(job) {
 $("cancel").addEventListener(
   "click",
   tried(async () => {
-    $("job-state").textContent = "Stopping";
     await post(`/api/jobs/${following}/cancel`, {});
   }),
 );
