@@ -201,7 +201,7 @@ async def animate(asked: Asked) -> JSONResponse:
         latents = results["video"].with_suffix(".latents.zarr")
         return {
             what: path.relative_to(studio.results.resolve()).as_posix()
-            for what, path in {**results, "latents": latents}.items()
+            for what, path in {**results, "latents of all frames": latents}.items()
             if path.exists()
         }
 

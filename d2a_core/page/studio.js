@@ -411,7 +411,11 @@ const follow = tried(async (token) => {
   $("job").hidden = $("cancel").hidden = false;
   $("job").scrollIntoView({ block: "center" });
   for (;;) {
-    const job = await get(`/api/jobs/${token}`);
+    const job = await get(`/api/jobs/${token}`).catch((error) => {
+      sessionStorage.removeItem("job");
+      $("job").hidden = true;
+      throw error;
+    });
     if (following !== token) return;
     draw(job);
     if (["done", "failed", "cancelled"].includes(job.state)) return ended(job);

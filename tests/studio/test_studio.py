@@ -165,7 +165,7 @@ def test_a_short_clip_is_animated_and_can_be_saved(face, finished, tmp_path):
     assert video[4:8] == b"ftyp" and name.endswith(".mp4")
     sheet, _ = _save(face, "Save contact sheet")
     assert Image.open(io.BytesIO(sheet)).format == "PNG"
-    latents, _ = _save(face, "Save latents")
+    latents, _ = _save(face, "Save latents of all frames")
     assert zipfile.ZipFile(io.BytesIO(latents)).testzip() is None
     face.get_by_label("Show").select_option("contact sheet")
     assert until(face, "document.getElementById('sheet').naturalWidth") > 100
