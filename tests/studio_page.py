@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from d2a_core import execution
 
 ROOT = Path(__file__).parents[1]
 ENDED_S = 60
+CHROMIUM = os.environ.get("D2A_CHROMIUM") or shutil.which("chromium") or "chromium (apt-get install chromium)"
+FLAGS = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox wants a user who is not root
 
 
 class Studio:

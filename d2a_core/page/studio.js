@@ -71,7 +71,7 @@ tabs.forEach((tab, index) => {
 
 // The picture --------------------------------------------------------------------------------------------------------
 
-let since = null; // when the sliders moved last, while no draft of that has been asked for
+let since = null; // when the sliders moved first of what no draft has been asked for
 let drafting = false;
 let settling = 0;
 let finishing = new AbortController();
@@ -98,7 +98,7 @@ async function put(image, url) {
 }
 
 function moved() {
-  since = performance.now();
+  since ??= performance.now();
   finishing.abort();
   clearTimeout(settling);
   draft();

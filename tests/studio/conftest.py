@@ -1,19 +1,16 @@
 """A studio on a finished project, and a headless Chromium that looks at it."""
 
-import os
-import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from playwright.sync_api import sync_playwright
-from studio_page import Studio, choose
+from studio_page import CHROMIUM, FLAGS, Studio, choose
 
 from d2a_core import config
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = os.environ.get("D2A_CHROMIUM") or shutil.which("chromium") or "chromium (apt-get install chromium)"
 QUICK = {  # over the tiny project: an inversion and a fine-tuning that only show that they run
     "inversion": {"w_steps": 2, "wplus_steps": 2, "full_steps": 1},
     "fan": {"finetune": {"augmentations": 8, "held_out": 2, "pairs": 16, "epochs": 1}},
@@ -50,10 +47,9 @@ def studio(start):
 @pytest.fixture(scope="session")
 def chromium():
     """A browser with a camera that shows a test picture."""
-    words = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with sync_playwright() as playwright:
-        words += ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=words)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *camera])
         yield browser
         browser.close()
 
