@@ -1,4 +1,4 @@
-"""Measure how soon a slider's move is seen: `python tests/studio_latency.py WORK CONFIG FACE` on a quiet machine."""
+"""How soon a slider is followed: `python tests/studio_latency.py WORK CONFIG FACE` on a quiet machine."""
 
 import statistics
 import sys
