@@ -169,6 +169,24 @@ def plan(
     click.echo(plan_table.show(costs, known, cores=cores, nodes=nodes))
 
 
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0: a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]")
+@click.option("--cores", type=click.IntRange(1), help="Processors to use.  [default: all]")
+@click.option("--configfile", type=PATH, help="YAML file over config.yaml.")
+@click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
+def studio(work: Path | None, **options: Any) -> None:
+    """Serve a page in the browser: choose a face, drag sliders, animate, look at results.
+
+    It needs make studio once. Nobody but this machine can reach it unless --host says so.
+    """
+    from d2a_core import command
+    from d2a_core.studio import Options, serve
+
+    serve(Options(work=work or command.ROOT, **options), click.echo)
+
+
 RESULTS = click.Path(path_type=Path, exists=True, file_okay=False)
 
 

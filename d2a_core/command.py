@@ -10,6 +10,8 @@ import os
 import re
 import shutil
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,7 +21,7 @@ import yaml
 from d2a_core import io
 from d2a_core.board import Board, Run
 from d2a_core.execution import Workflow, exclusive, run, unlock
-from d2a_core.request import Request, check, slug
+from d2a_core.request import Request, check, check_source, slug
 
 ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
 STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock
@@ -43,38 +45,65 @@ class Plan:
     copies: dict[str, str]
 
 
-def animate(request: Request, *, stream: TextIO | None = None) -> dict[str, Path]:
+@dataclass(frozen=True)
+class Watcher:
+    """Who looks on while a request is computed.
+
+    Progress goes to `stream` (None: stderr) as lines, and to `follow` several times a second as a whole.
+    Setting `cancelled` ends the run as Ctrl-C would, with KeyboardInterrupt.
+    """
+
+    stream: TextIO | None = None
+    follow: Callable[[Run], None] | None = None
+    cancelled: threading.Event | None = None
+
+
+def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Path]:
     """Compute what `request` asks for; returns the paths to show, by what they are.
 
-    Progress goes to `stream` (None: stderr). Raises ValueError, in one sentence, for a user's mistake,
-    found before anything expensive or logged by the stage that failed.
+    Raises ValueError, in one sentence, for a user's mistake, found before anything expensive or logged by
+    the stage that failed.
     """
     check(request, ROOT)
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
         plan = make_plan(request, work)
-        overlay, log = (work / STATE / f"{plan.name}.{kind}" for kind in ("yaml", "log"))
-        _write_if_changed(yaml.safe_dump(plan.overlay, sort_keys=False), overlay)
-        extra = [request.configfile.absolute()] if request.configfile else []
-        workflow = Workflow(ROOT, work, (*extra, overlay), str(request.cores or "all"))
-        unlock(workflow)
-        _run(workflow, plan, log, dry=request.dry_run, stream=stream or sys.stderr)
+        log = _compute(request, plan, work, watcher or Watcher())
         delivered = {} if request.dry_run else _deliver(request, plan, work)
     return delivered | {"log": log}
 
 
+def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
+    """Compute the source of a request without a driver; returns its name in the work directory."""
+    check_source(request, ROOT)
+    work = request.work.resolve()
+    with exclusive(work, work / STATE / "lock"):
+        source, copies = adopt_source(request, work)
+        name = source["name"]
+        results = {"code": f"results/sources/{name}/inversion.zarr"}
+        plan = Plan(f"{name}--source", {"sources": [source], **request.settings}, results, copies)
+        _compute(request, plan, work, watcher or Watcher())
+    return name
+
+
+def _compute(request: Request, plan: Plan, work: Path, watcher: Watcher) -> Path:
+    """Run what a plan asks for; returns the log."""
+    overlay, log = (work / STATE / f"{plan.name}.{kind}" for kind in ("yaml", "log"))
+    _write_if_changed(yaml.safe_dump(plan.overlay, sort_keys=False), overlay)
+    extra = [request.configfile.absolute()] if request.configfile else []
+    workflow = Workflow(ROOT, work, (*extra, overlay), str(request.cores or "all"))
+    unlock(workflow)
+    _run(workflow, plan, log, dry=request.dry_run, watcher=watcher)
+    return log
+
+
 def make_plan(request: Request, work: Path) -> Plan:
     """Name the source and the clip of a request, copy them into `work` and say what to compute."""
-    copies, clips = {}, {}
+    source, copies = adopt_source(request, work)
+    clips = {}
     for path in request.drivers.values():
-        clip, driving = _adopt(path, work, "clip")
+        clip, driving = adopt(path, work, "clip")
         copies[driving], clips[clip] = str(path), driving
-    if request.seed is None:
-        name, image = _adopt(request.photo, work, "photo")
-        copies[image] = str(request.photo)
-        source = {"name": _variant(name, request), "image": image, "face": _face(request)}
-    else:
-        source = {"name": f"seed-{request.seed}", "seed": request.seed, "truncation": TRUNCATION}
     clip, combinations = "-and-".join(clips), []
     if len(request.drivers) > 1:
         parts = dict(zip(("pose", "expression"), (*clips, *clips), strict=False))  # both may be one clip
@@ -89,6 +118,15 @@ def make_plan(request: Request, work: Path) -> Plan:
     return Plan(f"{source['name']}--{clip}--{digest}", overlay, results, copies)
 
 
+def adopt_source(request: Request, work: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Entry of the source in the config, and which file of the user's the copy of a photo is."""
+    if request.seed is not None:
+        return {"name": f"seed-{request.seed}", "seed": request.seed, "truncation": TRUNCATION}, {}
+    name, image = adopt(request.photo, work, "photo")
+    entry = {"name": _variant(name, request), "image": image, "face": _face(request)}
+    return entry, {image: str(request.photo)}
+
+
 def _variant(name: str, request: Request) -> str:
     """Name of a source with what its inversion depends on: trying another one keeps the first."""
     face = f"face-{request.face}" if _face(request) else None
@@ -101,7 +139,7 @@ def _face(request: Request) -> int:
     return request.face if (request.face or 0) > 1 else 0
 
 
-def _adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
+def adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
     """Copy a user's file into the work directory; returns its name and the path of the copy there.
 
     Snakemake reruns what depends on a file that was touched and misses one that was moved. The copy is
@@ -130,13 +168,19 @@ def _results(request: Request, stem: str) -> dict[str, str]:
     return {what: stem + kind for what, (asked, kind) in wanted.items() if asked}
 
 
-def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, stream: TextIO) -> None:
+def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, watcher: Watcher) -> None:
     """Run the workflow under a board; raises ValueError with the sentence of what failed."""
-    progress = Run(workflow.work, names=plan.copies)
+    progress, stream = Run(workflow.work, names=plan.copies), watcher.stream or sys.stderr
     board = Board(progress, stream)
     words = [*plan.results.values(), *(["--dry-run"] if dry else [])]
+
+    def watch(lines: list[str]) -> None:
+        progress.read(lines) if dry else board.watch(lines)
+        if watcher.follow is not None:
+            watcher.follow(progress)
+
     try:
-        code = run(workflow, *words, log=log, watch=progress.read if dry else board.watch)
+        code = run(workflow, *words, log=log, watch=watch, cancelled=watcher.cancelled)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(RESUMES) from None
     finally:

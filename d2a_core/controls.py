@@ -95,7 +95,7 @@ def faces(generator: Generator, options: Options) -> tuple[Tensor, Tensor]:
 
 
 def blocks(store: Mapping[str, NDArray], wanted: Sequence[Kind], *, ridge: float) -> NDArray[np.float32]:
-    """Building blocks [C, G, L, D]: for each control a vector for one unit, on one group of layers after another."""
+    """Building blocks [C, G, L, D]: for each control a vector for one unit, on one group of layers each."""
     layers = store["vector"].shape[1]
     goal = np.stack([_unit(kind, store["deviation"]) for kind in wanted])
     vector = store["vector"][:, 0]
@@ -139,7 +139,10 @@ def attributes(seen: Detections) -> NDArray[np.float64]:
 def responses(
     studio: Studio, wplus: Tensor, steps: NDArray, rest: NDArray, progress=None
 ) -> NDArray[np.float64]:
-    """Change [S, F, A] of the attributes of faces [F, K, D] by each of the `steps` [S, L, D] from `rest` [F, A]."""
+    """Change [S, F, A] of the attributes of faces [F, K, D] by each of the `steps` [S, L, D].
+
+    `rest` [F, A] are the attributes of the faces as they are.
+    """
     changes = []
     for step in torch.from_numpy(steps).float():
         moved = studio.attributes(wplus, step.expand(len(wplus), -1, -1), progress)

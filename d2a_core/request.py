@@ -35,14 +35,14 @@ class Request:
 
     `source` is the path of a photo or `seed:N`, `driving` that of a video, a picture or a driving table,
     `work` the folder where stages are cached. In place of `driving`, the head may follow `pose_from` and the
-    face `expression_from`; what neither drives stays as on the source. `output` gets the video,
-    `side_by_side` a copy of the comparison, the folder `frames` png pictures. `face` N is the N-th largest on
-    the photo, 0 the largest.
+    face `expression_from`; what neither drives stays as on the source. `output` gets the video (None: it stays
+    there), `side_by_side` a copy of the comparison, the folder `frames` png pictures. `face` N is the N-th
+    largest on the photo, 0 the largest.
     """
 
     source: str
     driving: Path | None
-    output: Path
+    output: Path | None
     work: Path
     pose_from: Path | None = None
     expression_from: Path | None = None
@@ -116,11 +116,8 @@ def option(name: str) -> str:
 
 def check(request: Request, root: Path) -> None:
     """Raise ValueError, in one sentence, for the first mistake in `request`; the cheapest checks first."""
-    _check_words(request)
+    check_source(request, root)
     _check_drivers(request)
-    _check_outputs(request)
-    _check_settings(request, root)
-    _check_source(request)
     for name, path in request.drivers.items():
         duration_s = _check_driving(option(name), path)
         if request.neutral is not None and request.neutral > duration_s:
@@ -142,6 +139,14 @@ def _check_drivers(request: Request) -> None:
         lacks = request.driving is None and driver not in request.drivers
         if lacks and getattr(request, scale) is not None:
             raise ValueError(f"{option(scale)} scales nothing without {option(driver)}; give both")
+
+
+def check_source(request: Request, root: Path) -> None:
+    """Raise ValueError, in one sentence, for the first mistake in all of `request` but the driver."""
+    _check_words(request)
+    _check_outputs(request)
+    _check_settings(request, root)
+    _check_source(request)
 
 
 def _check_words(request: Request) -> None:

@@ -139,7 +139,9 @@ def _clip(config: Mapping, job: str) -> tuple[float, float]:
     name = job.rsplit("--", 1)[-1]
     for made in config["driving"]["combinations"]:
         if made["name"] == name:
-            return max(_clip_frames(config, made[part]) for part in ("pose", "expression"))
+            pose, expression = (_clip(config, made[part]) for part in ("pose", "expression"))
+            rate = pose[1] if pose[0] > 1 else expression[1]
+            return max(round(frames * rate / own) for frames, own in (pose, expression)), rate
     for clip in config["driving"]["performances"]:
         if clip["name"] == name:
             return max(1, round(clip["seconds"] * clip["fps"])), clip["fps"]

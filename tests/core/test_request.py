@@ -21,7 +21,7 @@ sources: [{name: anna, seed: 21, truncation: 0.7}]
 driving: {performances: [], clips: [], combinations: []}
 fan: {epochs: 8, groups: [all, pose, expression]}
 inversion: {method: optimize, tune: false}
-animations: {motion: relative, fan: all, neutral_s: null}
+animations: {motion: relative, fan: all, neutral_s: null, motion_scale: 1.0}
 evaluation: {protocols: {pairs: 2, finetuned: 0}, datasets: [], ablations: {}, external: {}}
 """
 SCHEMA = """
