@@ -21,11 +21,13 @@ from d2a_core.animations import detect_all
 from d2a_core.generator import Generator, broadcast
 from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.manifold import Manifold
+from d2a_core.pictures import grid
 from d2a_core.schemes import scheme_of
 
 BLOCK_LAYERS = 2  # of one building block
 MEASURED = np.linspace(-1, 1, 9)  # strengths at which a control is measured, as shares of its reach
 LEAST_FOUND = 0.9  # share of faces that must still be found at the ends of a range
+LEAST_SPAN = 0.5  # of a range, in the unit of the control, below which it is none
 LEAST_RISE = 0.1  # of the slope at rest, below which a control has reached its end
 STORED = ("vector", "strength", "response")
 
@@ -162,8 +164,9 @@ def solve(effect: NDArray, vector: NDArray, wanted: NDArray, *, ridge: float) ->
     return np.linalg.solve(gram + penalty, effect @ wanted.T).T
 
 
-def renders(count: int, groups: int, options: Options) -> int:
+def renders(store: Mapping[str, NDArray], options: Options) -> int:
     """Drafts that `build` and `measure` look at."""
+    count, groups = len(kinds(store)), -(-store["vector"].shape[1] // BLOCK_LAYERS)
     rounds = 2 * count * groups + 2 * count * options.rounds + 1
     return options.faces * (rounds + count * (len(MEASURED) - 1) + 1)
 
@@ -277,23 +280,28 @@ def scale(measured: Measured, number: int) -> tuple[NDArray[np.float64], NDArray
         last += 1
     while first > 0 and rise[first - 1] and seen[first - 1]:
         first -= 1
-    if first == last:
-        raise ValueError(
-            f"the control {measured.kinds[number].name} moves nothing; raise latents.samples or controls.faces"
-        )
     return strength[first : last + 1].astype(np.float64), response[first : last + 1]
 
 
 class Controls:
-    """Measured controls, ready to move faces inside the `ball` of the latents."""
+    """Measured controls, ready to move faces inside the `ball` of the latents; idle ones are left out."""
 
     def __init__(self, measured: Measured, ball: Manifold) -> None:
         self.measured, self.ball = measured, ball
-        self._scales = [scale(measured, number) for number in range(len(measured.kinds))]
+        scales = [scale(measured, number) for number in range(len(measured.kinds))]
+        self._scales = {
+            kind.name: (number, *scales[number])
+            for number, kind in enumerate(measured.kinds)
+            if np.ptp(scales[number][1]) > LEAST_SPAN
+        }
         self.all = tuple(
-            Control(kind.name, kind.label, kind.unit, round(float(value[0]), 2), round(float(value[-1]), 2))
-            for kind, (_, value) in zip(measured.kinds, self._scales, strict=True)
+            Control(name, measured.kinds[number].label, measured.kinds[number].unit, *_ends(value))
+            for name, (number, _, value) in self._scales.items()
         )
+
+    def number(self, name: str) -> int:
+        """Place of a control among the measured ones."""
+        return self._scales[name][0]
 
     def clamped(self, values: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
         """Values within the ranges, and a sentence on each that was not; ValueError for an unknown name."""
@@ -306,20 +314,24 @@ class Controls:
             kept[name] = float(np.clip(value, control.low, control.high))
             if kept[name] != value:
                 notes.append(
-                    f"{name} is {value:g} {control.unit}, but it works from {control.low:g} to {control.high:g}; "
-                    f"{kept[name]:g} is used"
+                    f"{name} is {value:g} {control.unit}, but it works from {control.low:g} to "
+                    f"{control.high:g}; {kept[name]:g} is used"
                 )
         return kept, notes
 
     def delta(self, values: Mapping[str, float], wplus: Tensor) -> Tensor:
         """Δw [1, L, D] for the values of some controls on the face `wplus` [1, K, D]."""
         total = torch.zeros(1, *self.measured.vector.shape[1:])
-        for number, kind in enumerate(self.measured.kinds):
-            if values.get(kind.name):
-                strength, response = self._scales[number]
-                amount = float(PchipInterpolator(response, strength)(values[kind.name]))
+        for name, (number, strength, response) in self._scales.items():
+            if values.get(name):
+                amount = float(PchipInterpolator(response, strength)(values[name]))
                 total += amount * torch.from_numpy(self.measured.vector[number])
         return self.ball.renorm(total, wplus)
+
+
+def _ends(values: NDArray) -> tuple[float, float]:
+    """Ends of a range, rounded towards rest so that they lie inside."""
+    return float(np.ceil(10 * values[0]) / 10), float(np.floor(10 * values[-1]) / 10)
 
 
 def arrays(measured: Measured, store: Mapping[str, NDArray]) -> dict[str, NDArray]:
@@ -359,9 +371,8 @@ def purity(measured: Measured) -> dict[str, list]:
 def markdown(controls: Controls) -> str:
     """Purity for a reader: the slope of every attribute over the middle of each range, in deviations."""
     measured = controls.measured
-    shown = [
-        name for name, spread in zip(directions.ATTRIBUTES, measured.deviation, strict=True) if spread > 0
-    ]
+    pairs = zip(directions.ATTRIBUTES, measured.deviation, strict=True)
+    shown = [name for name, spread in pairs if spread > 0]
     lines = [
         "# Purity of the controls",
         "",
@@ -371,28 +382,24 @@ def markdown(controls: Controls) -> str:
         "| control | range | " + " | ".join(name.replace("_", " ") for name in shown) + " |",
         "| --- " * (len(shown) + 2) + "|",
     ]
-    for number, control in enumerate(controls.all):
-        kind, middle = measured.kinds[number], measured.strength.shape[1] // 2
+    for control in controls.all:
+        number, middle = controls.number(control.name), measured.strength.shape[1] // 2
+        kind = measured.kinds[number]
         change = measured.response[number, middle + 1] - measured.response[number, middle - 1]
         slopes = change[measured.deviation > 0] / measured.deviation[measured.deviation > 0]
         own = kind.sign * slopes[shown.index(kind.attribute)]
         cells = [f"{slope / own:+.2f}" for slope in slopes]
-        lines.append(
-            f"| {control.name} | {control.low:g} to {control.high:g} {control.unit} | {' | '.join(cells)} |"
-        )
+        scope = f"{control.low:g} to {control.high:g} {control.unit}"
+        lines.append(f"| {control.name} | {scope} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
-def draw(studio: Studio, controls: Controls, wplus: Tensor, *, tile: int, progress=None) -> NDArray[np.uint8]:
+def draw(studio: Studio, controls: Controls, wplus: Tensor) -> NDArray[np.uint8]:
     """One row a control, at five values from one end of its range to the other, on a face [1, K, D]."""
-    from d2a_core.pictures import grid
-
     rows = []
     for control in controls.all:
         values = [control.low, control.low / 2, 0.0, control.high / 2, control.high]
         moved = [rendering.apply(wplus, controls.delta({control.name: value}, wplus)) for value in values]
         rows.append(list(rendering.render(studio.generator, torch.cat(moved), studio.size)))
-        if progress is not None:
-            progress.advance(1)
     captions = [f"{c.label}\n{c.low:g} to {c.high:g} {c.unit}" for c in controls.all]
-    return grid(rows, captions_left=captions, captions_top=["low", "½", "0", "½", "high"], tile=tile)
+    return grid(rows, captions_left=captions, captions_top=["low", "½", "0", "½", "high"])

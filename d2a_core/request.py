@@ -35,9 +35,9 @@ class Request:
 
     `source` is the path of a photo or `seed:N`, `driving` that of a video, a picture or a driving table,
     `work` the folder where stages are cached. In place of `driving`, the head may follow `pose_from` and the
-    face `expression_from`; what neither drives stays as on the source. `output` gets the video (None: it stays
-    there), `side_by_side` a copy of the comparison, the folder `frames` png pictures. `face` N is the N-th
-    largest on the photo, 0 the largest.
+    face `expression_from`; what neither drives stays as on the source. `output` gets the video (None: it
+    stays there), `side_by_side` a copy of the comparison, the folder `frames` png pictures. `face` N is the
+    N-th largest on the photo, 0 the largest.
     """
 
     source: str

@@ -170,6 +170,13 @@ def _animated(config: Mapping, job: str) -> float:
     return _video_frames(config, job) + DRAFT * drafts
 
 
+def _controlled_faces(config: Mapping, job: str) -> float:
+    """Drafts, of eight controls made of blocks of two layers each."""
+    options, count = config["controls"], 8
+    rounds = 2 * count * -(-config["directions"]["layers"] // 2) + 2 * count * options["rounds"] + 1
+    return options["faces"] * (rounds + 8 * count + 1)
+
+
 def _disentangled(config: Mapping, job: str) -> float:
     """Drafts: both FANs drive both halves."""
     options, driving = config["evaluation"]["disentanglement"], config["driving"]
@@ -242,6 +249,7 @@ WORK = {
     "perform_driver": Work("frames", _clip_frames, FRAMES, ("driving/{job}.mp4",)),
     "track_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.parquet",)),
     "import_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",)),
+    "measure_controls": Work("faces", _controlled_faces, IMAGES, ("controls/*",)),
     "combine_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",)),
     "invert_footage": Work("frames", _clip_frames, FRAMES, ("footage/{job}.*",)),
     "measure_disentanglement": Work(

@@ -21,6 +21,8 @@ INPUT_TARGETS = [
     "results/driving/table.parquet",
     "results/driving/both.parquet",
     "results/evaluation/disentanglement.md",
+    "results/controls/controls.png",
+    "results/footage/performance.zarr",
     "results/evaluation/faces/photos.parquet",
 ]
 MOMENTS = {
@@ -31,6 +33,7 @@ MOMENTS = {
     "cluster_landmarks": "between",
     "collect_directions": "between",
     "draw_gallery": "named",
+    "measure_controls": "between",
     "augment_latents": "half",
     "train_fan": "resumable",
     "finetune_fan": "between",
@@ -54,6 +57,7 @@ MOMENTS = {
     "take_frames": "between",
     "animate_pairs": "between",
     "measure_disentanglement": "between",
+    "invert_footage": "between",
     "make_control": "half",
     "score_frames": "half",
     "fetch_inception": "named",

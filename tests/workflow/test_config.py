@@ -10,6 +10,7 @@ import yaml
 
 from d2a_core import (
     animations,
+    controls,
     directions,
     disentanglement,
     embedders,
@@ -48,6 +49,7 @@ OPTIONS = {
     "animations": animations.Options,
     "animations.paste_back": paste.Options,
     "animations.comparison": animations.Comparison,
+    "controls": controls.Options,
     "footage": footage.Options,
     "evaluation.protocols": protocols.Options,
     "evaluation.disentanglement": disentanglement.Options,
