@@ -141,6 +141,105 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
         click.echo(f"{what:<14}{path}")
 
 
+def _about_source(function: Any) -> Any:
+    """Options of the commands that make a picture of one source."""
+    options = (
+        click.option(
+            "--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]"
+        ),
+        click.option("--face", type=int, help="Which face of the photo: 1 the largest, 2 the next, …"),
+        click.option("--method", help="How the photo is inverted; see `inversion` in config.yaml."),
+        click.option(
+            "--tune/--no-tune", default=None, help="Tune the generator to the photo: closer, slower."
+        ),
+        click.option("--paste-back", is_flag=True, help="Blend the face into the uncropped photo."),
+        click.option("--before-after", type=PATH, help="Also write the source beside the result (.png)."),
+        click.option("--cores", type=int, help="Processors to use.  [default: all]"),
+        click.option("--configfile", type=PATH, help="YAML file over config.yaml."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _picture(
+    source: str,
+    output: Path | None,
+    what: str,
+    values: dict[str, float] | None,
+    *,
+    work: Path | None,
+    paste_back: bool,
+    before_after: Path | None,
+    **options: Any,
+) -> None:
+    """Make a picture of a source and say what came of it."""
+    from d2a_core import command, edit_command, request
+
+    output = output or edit_command.default_output(source, what)
+    wanted = edit_command.Wanted(values, output, before_after, paste_back)
+    place = request.Request(source=source, driving=None, output=None, work=work or command.ROOT, **options)
+    made = edit_command.make(place, wanted)
+    click.echo("\n".join(edit_command.shown(made, [output, before_after])))
+
+
+@main.command()
+@click.argument("source", metavar="SOURCE")
+@click.option("--output", type=PATH, help="The picture to write (.png).  [default: <source>--edited.png]")
+@click.option("--yaw", type=float, metavar="DEGREES", help="Turn the head to the right of the picture.")
+@click.option("--pitch", type=float, metavar="DEGREES", help="Turn the head up.")
+@click.option(
+    "--mouth-open", type=float, metavar="S.D.", help="In standard deviations of faces, as all below."
+)
+@click.option("--smile", type=float, metavar="S.D.", help="Corners of the mouth apart and up.")
+@click.option("--eyes-closed", type=float, metavar="S.D.", help="Lids together.")
+@click.option("--brows-up", type=float, metavar="S.D.", help="Brows away from the eyes.")
+@click.option("--gaze-x", type=float, metavar="S.D.", help="Pupils to the right of the picture.")
+@click.option("--gaze-y", type=float, metavar="S.D.", help="Pupils down.")
+@_about_source
+def edit(
+    source: str,
+    output: Path | None,
+    yaw: float | None,
+    pitch: float | None,
+    mouth_open: float | None,
+    smile: float | None,
+    eyes_closed: float | None,
+    brows_up: float | None,
+    gaze_x: float | None,
+    gaze_y: float | None,
+    **options: Any,
+) -> None:
+    """Move the face of SOURCE, a photo or seed:N, by named controls.
+
+    What is not named stays as it is. Ranges are those of results/controls/purity.md; beyond them the nearest
+    value is used, and said. Edit a real person only with that person's consent.
+    """
+    given = {
+        "yaw": yaw,
+        "pitch": pitch,
+        "mouth_open": mouth_open,
+        "smile": smile,
+        "eyes_closed": eyes_closed,
+        "brows_up": brows_up,
+        "gaze_x": gaze_x,
+        "gaze_y": gaze_y,
+    }
+    values = {name: value for name, value in given.items() if value is not None}
+    if not values:
+        raise click.UsageError("nothing to edit; name a control, such as --smile 1")
+    _picture(source, output, "edited", values, **options)
+
+
+@main.command()
+@click.argument("source", metavar="SOURCE")
+@click.option("--output", type=PATH, help="The picture to write (.png).  [default: <source>--front.png]")
+@_about_source
+def frontalize(source: str, output: Path | None, **options: Any) -> None:
+    """Turn the face of SOURCE, a photo or seed:N, into the camera, its expression kept."""
+    _picture(source, output, "front", None, **options)
+
+
 @main.command()
 @click.argument("targets", nargs=-1)
 @click.option("--configfile", "configfiles", type=PATH, multiple=True, help="YAML file over config.yaml.")

@@ -74,13 +74,16 @@ def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Pa
 
 
 def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
-    """Compute the source of a request without a driver; returns its name in the work directory."""
+    """Compute the source of a request and the controls, without a driver; returns the source's name."""
     check_source(request, ROOT)
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
         source, copies = adopt_source(request, work)
         name = source["name"]
-        results = {"code": f"results/sources/{name}/inversion.zarr"}
+        results = {
+            "code": f"results/sources/{name}/inversion.zarr",
+            "controls": "results/controls/controls.zarr",
+        }
         plan = Plan(f"{name}--source", {"sources": [source], **request.settings}, results, copies)
         _compute(request, plan, work, watcher or Watcher())
     return name

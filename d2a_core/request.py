@@ -193,6 +193,17 @@ def _check_video_name(request: Request, name: str) -> None:
     _check_writable(option(name), path)
 
 
+def check_picture(name: str, path: Path, request: Request) -> None:
+    """Raise ValueError when a picture cannot be written at `path`, which the user gave as `name`."""
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"{option(name)} {path} must end in .png; the result is a picture without loss")
+    if path.is_dir():
+        raise ValueError(f"{option(name)} {path} is a folder; give the name of a file")
+    if request.seed is None and path.resolve() == request.photo.resolve():
+        raise ValueError(f"{option(name)} {path} would overwrite the source; give another name")
+    _check_writable(option(name), path)
+
+
 def _check_writable(name: str, path: Path) -> None:
     """Raise ValueError when nothing can be written at `path`: the nearest folder that exists decides."""
     folder = next(parent for parent in path.absolute().parents if parent.exists())
