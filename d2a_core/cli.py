@@ -132,13 +132,47 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
     Every stage is cached in the work directory: a second call computes only what is new. Animate a
     real person only with that person's consent.
     """
-    from d2a_core import command, request
+    from d2a_core import assessment, command, io, request
 
     drivers = [options[name] for name in request.DRIVERS]
     output = output or request.default_output(options["source"], *drivers)
     wanted = request.Request(output=output, work=work or command.ROOT, **options)
-    for what, path in command.animate(wanted).items():
+    paths = command.animate(wanted)
+    for what, path in paths.items():
         click.echo(f"{what:<14}{path}")
+    if "figures" in paths:
+        click.echo(assessment.summary(io.read_parquet(paths["figures"]).to_pylist()[0]))
+
+
+@main.command()
+@click.argument("start", metavar="A")
+@click.argument("end", metavar="B")
+@click.option("--source", help="Photo or seed:N whose face takes the poses.  [default: A]")
+@click.option("--frames", type=int, default=50, show_default=True, help="Frames from A to B.")
+@click.option("--fps", type=float, default=25.0, show_default=True, help="Frames a second.")
+@click.option("--loop", is_flag=True, help="Come back by the same way, to play without end.")
+@click.option("--output", type=PATH, help="The video to write.  [default: <A>--<B>.mp4]")
+@click.option("--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]")
+@click.option("--method", help="How a photo is inverted; see `inversion` in config.yaml.")
+@click.option("--tune/--no-tune", default=None, help="Tune the generator to the photo: closer, and slower.")
+@click.option("--cores", type=int, help="Processors to use.  [default: all]")
+@click.option("--configfile", type=PATH, help="YAML file over config.yaml.")
+@click.option("--dry-run", is_flag=True, help="Only say which stages would run.")
+def morph(output: Path | None, work: Path | None, **options: Any) -> None:
+    """Let one face go from pose A to pose B in even steps.
+
+    A and B are pictures of faces, landmark tables (.parquet) or seed:N, whose pose and expression the source
+    takes. Stages are cached in the work directory.
+    """
+    from d2a_core import command, io, morph_request, morphs
+
+    output = output or morph_request.default_output(options["start"], options["end"])
+    wanted = morph_request.MorphRequest(output=output, work=work or command.ROOT, **options)
+    paths = command.morph(wanted)
+    for what, path in paths.items():
+        click.echo(f"{what:<14}{path}")
+    if "figures" in paths:
+        click.echo(morphs.summary(io.read_parquet(paths["figures"]).to_pylist()[0]))
 
 
 def _about_source(function: Any) -> Any:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from d2a_core import alignment, command, config, editing, io, paste, photos, pictures, runtime
 from d2a_core.editing import Edit, Editor
-from d2a_core.request import Request, check_picture, option, slug
+from d2a_core.request import Request, check_picture_name, option, slug
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def make(request: Request, wanted: Wanted) -> Made:
     """
     for name in ("output", "before_after"):
         if getattr(wanted, name) is not None:
-            check_picture(name, getattr(wanted, name), request)
+            check_picture_name(option(name), getattr(wanted, name), [request.source])
     for name, value in (wanted.values or {}).items():
         if not math.isfinite(value):
             raise ValueError(f"{option(name)} is {value}; give a finite number")
