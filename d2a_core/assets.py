@@ -279,7 +279,7 @@ def _download_url(asset: Asset, beside: Path, log: logging.Logger, timeout_s: fl
     import requests
 
     mark = hashlib.sha256(asset.origin.encode()).hexdigest()[:8]
-    part = beside / f".{asset.name}-{mark}.part"
+    part = beside / f".{asset.name}.{mark}.part"  # no leftover of a killed job: the rest is asked for
     if part.is_file() and io.sha256(part) == asset.sha256:  # whole, but its hash was not in the config yet
         return part
     with part.open("ab") as sink:
@@ -300,6 +300,8 @@ def _download_url(asset: Asset, beside: Path, log: logging.Logger, timeout_s: fl
         try:
             download(asset.origin, sink, None)
         except requests.RequestException as error:
+            if not sink.tell():
+                part.unlink()
             if not _is_whole(error):
                 raise AssetError(
                     f"{asset.origin} could not be downloaded ({runtime.one_line(error)}); check the network "

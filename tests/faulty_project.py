@@ -90,9 +90,9 @@ class FaultyProject:
         said, _ = started.communicate()
         return started.returncode, said
 
-    def complete(self, *options, targets=()):
+    def complete(self, *options, targets=(), **process):
         """What Snakemake says when it must succeed."""
-        code, said = self.snakemake(*options, targets=targets)
+        code, said = self.snakemake(*options, targets=targets, **process)
         assert code == 0, said[-6000:]
         return said
 
@@ -109,9 +109,9 @@ class FaultyProject:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def planned(self, *targets):
+    def planned(self, *targets, **process):
         """Jobs of each rule that a run would execute."""
-        said = self.complete("--dry-run", "--quiet", "rules", targets=targets)
+        said = self.complete("--dry-run", "--quiet", "rules", targets=targets, **process)
         rows = said.partition("Job stats:")[2].partition(COUNTED)[0].splitlines()[3:]
         return Counter({row.split()[0]: int(row.split()[1]) for row in rows if row.strip()})
 

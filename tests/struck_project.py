@@ -71,7 +71,7 @@ class Struck:
 
     def run(self, *targets):
         """Run Snakemake until it succeeds, as a user would who starts it again each time."""
-        self.planned += self.project.planned(*targets) - Counter(all=1)
+        self.planned += self.project.planned(*targets, umask=UMASK) - Counter(all=1)
         for _ in range(MOST_ROUNDS):
             code, said = self.project.snakemake("--keep-going", "--cores=4", targets=targets, umask=UMASK)
             self.rounds.append((code, said))

@@ -23,7 +23,8 @@ def main(snakemake):
     progress = runtime.Progress(log, "evaluation", len([*params.sources, *params.others]))
     named = io.keep_images(chain(sources, aligned), snakemake.output.images)
     columns = scores.look(named, detector, embedder, progress)
-    facts = io.provenance(**io.facts(inputs.codes[0]) | {"stage": "evaluation", "identity": embedder.name})
+    facts = dict(io.facts(inputs.codes[0]), stage="evaluation", identity=embedder.name)
+    facts = io.provenance(**facts)
     io.write_zarr(snakemake.output.codes, io.read_zarrs(inputs.codes, ["wplus"]), attributes=facts)
     io.write_parquet(columns, snakemake.output.faces, metadata=facts)
 

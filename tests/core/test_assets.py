@@ -15,6 +15,7 @@ import pytest
 
 from d2a_core import assets
 from d2a_core.assets import ASSETS, Asset, AssetError
+from d2a_core.durable import leftovers
 
 MODEL = bytes(range(256)) * 400
 WHEEL = "tiny_model-1.2-py3-none-any.whl"
@@ -316,6 +317,7 @@ def test_url_that_is_gone_is_one_sentence(known, destination, server):
     with pytest.raises(AssetError, match="none.bin could not be downloaded .* check the network"):
         assets.fetch(ASSETS["tiny"], destination)
     assert not destination.exists()
+    assert not list(destination.parent.glob(".*.part"))  # nothing has come, so nothing is kept
 
 
 def test_a_broken_download_goes_on_where_it_stopped(known, destination, server, asked, monkeypatch):
@@ -326,7 +328,8 @@ def test_a_broken_download_goes_on_where_it_stopped(known, destination, server, 
     for _ in range(3):
         with pytest.raises(AssetError, match="cut.bin could not be downloaded .* what has come is kept"):
             assets.fetch(ASSETS["tiny"], destination)
-        (part,) = destination.parent.glob(".tiny-*.part")
+        (part,) = destination.parent.glob(".tiny.*.part")
+        assert not leftovers(destination.parent)  # it is asked for on, and not swept away
         sizes.append(part.stat().st_size)
         assert part.read_bytes() == MODEL[: sizes[-1]]
     assert sizes == [51200, 76800, 89600]
@@ -338,7 +341,7 @@ def test_the_rest_of_a_download_is_whole_whatever_the_server_can(known, destinat
     digest = hashlib.sha256(MODEL).hexdigest()
     known(kind="url", origin=f"{server}/{page}", members=(("", "net.bin"),), sha256=digest)
     mark = hashlib.sha256(f"{server}/{page}".encode()).hexdigest()[:8]
-    (destination.parent / f".tiny-{mark}.part").write_bytes(MODEL[:70_000])
+    (destination.parent / f".tiny.{mark}.part").write_bytes(MODEL[:70_000])
     assets.fetch(ASSETS["tiny"], destination)
     assert (destination / "net.bin").read_bytes() == MODEL
     assert only(destination.parent) == ["tiny", WHEEL]
