@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import pyarrow
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core import (
-    fan,
+    fan_groups,
     generator,
     geometry,
+    interpolation,
     io,
     landmarks,
     lineage,
@@ -23,16 +25,18 @@ from d2a_core import (
     rendering,
     tuning,
 )
+from d2a_core.fan_groups import SplitFan
 from d2a_core.generator import Generator
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.heads import lift_clip
-from d2a_core.landmarks import LandmarkDetector
+from d2a_core.interpolation import TIE_S, Clock
+from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Fan
 from d2a_core.pictures import grid, resize
 from d2a_core.runtime import Progress
 from d2a_core.schemes import scheme_of
-from d2a_core.smoothing import one_euro
+from d2a_core.smoothing import one_euro, runs
 from d2a_core.video import Frame
 
 SHEET_TILE = 256  # px
@@ -50,9 +54,14 @@ class Options:
     motion_scale: float
     pose_scale: float
     expression_scale: float
+    fan: str
     passes: int
     min_cutoff_hz: float
     beta: float
+    fps: float | None
+    slow_motion: float
+    loop: bool
+    loop_s: float
     crf: int
 
 
@@ -85,7 +94,7 @@ class Stage:
 
     generator: Generator
     detector: LandmarkDetector
-    fan: Fan
+    fan: Fan | SplitFan
     manifold: Manifold
     size: int
 
@@ -101,8 +110,9 @@ def load_stage(
 ) -> Stage:
     """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
 
-    Where it has a `tuning`, the generator is the one tuned to that source. Raises ValueError when a part, or
-    the `code` of a source, was made with another generator.
+    `fan` is one path, or a list of one or two (see `fan_groups.load`). Where it has a `tuning`, the generator
+    is the one tuned to that source. Raises ValueError when a part, or the `code` of a source, was made with
+    another generator.
     """
     settings = generator.Options(**generator_options)
     detection = landmarks.Options(**landmark_options)
@@ -110,13 +120,14 @@ def load_stage(
     network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
     codes = [inputs.code] if hasattr(inputs, "code") else []
     tunings = getattr(inputs, "tuning", [])
-    lineage.check(network.identity, inputs.directions, inputs.fan, *codes, *tunings)
+    fans = [inputs.fan] if isinstance(inputs.fan, str) else inputs.fan
+    lineage.check(network.identity, inputs.directions, *fans, *codes, *tunings)
     for path in tunings:
         tuning.apply_delta(network, io.read_checkpoint(path)["delta"])
     return Stage(
         network,
         landmarks.load_detector(detection, inputs.models, device=device, threads=threads),
-        fan.load(io.read_checkpoint(inputs.fan), device=device),
+        fan_groups.load(list(map(io.read_checkpoint, fans)), device=device),
         manifold.from_store(io.read_zarr(inputs.directions, manifold.STORED)),
         size=settings.draft_size,
     )
@@ -134,18 +145,34 @@ def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: N
     return stage.manifold.renorm(delta + change.nan_to_num(nan=0.0), wplus)
 
 
+def detect(stage: Stage, wplus: Tensor, delta: Tensor, progress=None) -> Detections:
+    """What the detector sees on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
+    return detect_all(stage.generator, stage.detector, wplus, delta, size=stage.size, progress=progress)
+
+
+def detect_all(
+    generator: Generator,
+    detector: LandmarkDetector,
+    wplus: Tensor,
+    delta: Tensor,
+    *,
+    size: int,
+    progress=None,
+) -> Detections:
+    """What a detector sees on pictures of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
+    parts = []
+    for w, move in zip(wplus.split(generator.batch), delta.split(generator.batch), strict=True):
+        parts.append(detector.detect(rendering.render(generator, rendering.apply(w, move), size)))
+        if progress is not None:
+            progress.advance(len(w))
+    return landmarks.join(parts)
+
+
 def look(
     stage: Stage, wplus: Tensor, delta: Tensor, target: NDArray, progress=None
 ) -> tuple[NDArray, NDArray]:
     """Detect drafts of w + Δw: points [T, P, 2], error [T] against the target (no face: infinite)."""
-    parts = []
-    batch = stage.generator.batch
-    for w, move in zip(wplus.split(batch), delta.split(batch), strict=True):
-        images = rendering.render(stage.generator, rendering.apply(w, move), stage.size)
-        parts.append(stage.detector.detect(images).points)
-        if progress is not None:
-            progress.advance(len(w))
-    points = np.concatenate(parts)
+    points = detect(stage, wplus, delta, progress).points
     error = normalized_mean_error(points, target)
     return points, np.where(np.isnan(error), np.inf, error).astype(np.float32)
 
@@ -179,6 +206,12 @@ def drive(
 def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDArray[np.float32]:
     """Landmarks [T, P, 2] that the source of one table is asked for behind the clip of the other."""
     times = driver.column("time_s").to_numpy()
+    rest = io.points_array(driver, "rest_points")[:1] if "rest_points" in driver.column_names else None
+    if rest is not None and options.neutral_s is not None:
+        raise ValueError(
+            f"animations.neutral_s is {options.neutral_s:g} s, but this driver is made of two clips, "
+            "each with a neutral frame of its own; set it to null"
+        )
     return motion.goal(
         io.points_array(source),
         io.points_array(driver),
@@ -190,6 +223,7 @@ def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDA
         rest_lips=options.rest_lips,
         source_angles=io.angles_array(source),
         driver_angles=io.angles_array(driver),
+        rest_points=rest,
     )
 
 
@@ -205,13 +239,14 @@ def follow(
 ) -> Path:
     """Path of the source `code` [1, K, 512] behind a driving clip, from their landmark tables.
 
-    The One-Euro filter runs along time over Δw: it takes out the detector's tremor and keeps quick moves.
+    The One-Euro filter runs along time over Δw, shot by shot: it takes out the detector's tremor and keeps
+    quick moves.
     """
     target = asked(source, driver, options)
     looks = len(target) * (options.passes + 1) if options.passes else 0
     progress = Progress(log, "animations", looks, unit="drafts")
     path = _driven(stage, code, io.points_array(source), target, options.passes, progress)
-    smooth_in_place(path.delta.numpy(), rate_hz, options)
+    smooth_in_place(path.delta.numpy(), rate_hz, options, shot=shots(driver))
     for number, error in enumerate(path.error):
         log.info(
             "animations pass=%d nme=%.4f lost=%d",
@@ -240,12 +275,40 @@ def _driven(
     )
 
 
-def smooth_in_place(delta: NDArray[np.float32], rate_hz: float, options: Options) -> None:
-    """One-Euro filter along the frames of Δw [T, L, 512], a layer at a time."""
-    for layer in range(delta.shape[1]):
-        delta[:, layer] = one_euro(
-            delta[:, layer], rate_hz, min_cutoff_hz=options.min_cutoff_hz, beta=options.beta
-        )
+def smooth_in_place(delta: NDArray[np.float32], rate_hz: float, options: Options, *, shot: NDArray) -> None:
+    """One-Euro filter along the frames of Δw [T, L, 512], each `shot` [T] by itself, a layer at a time."""
+    for run in runs(shot):
+        for layer in range(delta.shape[1]):
+            delta[run, layer] = one_euro(
+                delta[run, layer], rate_hz, min_cutoff_hz=options.min_cutoff_hz, beta=options.beta
+            )
+
+
+def shots(driver: pyarrow.Table) -> NDArray[np.int64]:
+    """Number of the shot of each frame [T]; all are one where the table does not tell."""
+    if "shot" not in driver.column_names:
+        return np.zeros(len(driver), np.int64)
+    return driver.column("shot").to_numpy()
+
+
+def retimed(path: Path, driver: pyarrow.Table, options: Options, rate: Fraction) -> tuple[Path, Clock]:
+    """The path at the moments of the video that `options` ask for, and its clock; `rate` is the driver's.
+
+    In between lie points of the latent path, rendered like all others. `error` stays that of the driver's
+    frames. Nothing but Δw itself grows with the video.
+    """
+    known_s = driver.column("time_s").to_numpy()
+    if options.fps is None and options.slow_motion == 1 and not options.loop:
+        return path, Clock(known_s, rate)
+    loop_s = options.loop_s if options.loop else None
+    asked = {"fps": options.fps, "slow_motion": options.slow_motion, "loop_s": loop_s}
+    clock = interpolation.clock(len(known_s), rate, **asked)
+    delta, target = (
+        interpolation.in_between(values, known_s, clock, shot=shots(driver))
+        for values in (path.delta.numpy(), path.target)
+    )
+    wplus = path.wplus[:1].expand(len(delta), -1, -1)
+    return replace(path, wplus=wplus, delta=torch.from_numpy(delta), target=target), clock
 
 
 def yaw_from(source: pyarrow.Table, path: Path) -> NDArray[np.float32]:
@@ -256,12 +319,14 @@ def yaw_from(source: pyarrow.Table, path: Path) -> NDArray[np.float32]:
     return yaw[1:] - yaw[0]
 
 
-def arrays(path: Path) -> dict[str, NDArray]:
+def arrays(path: Path, clock: Clock) -> dict[str, NDArray]:
     """What is stored: `wplus` [1, K, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
 
-    After passes `error` [passes + 1, T] as well.
+    `time_s` [T] says when each frame lies on the clock of the driver. After passes `error` [passes + 1, T]
+    as well, at the driver's own frames.
     """
     stored = {"wplus": path.wplus[:1].numpy(), "delta": path.delta.numpy(), "target": path.target}
+    stored["time_s"] = clock.time_s
     return stored | ({"error": path.error} if len(path.error) else {})
 
 
@@ -285,6 +350,16 @@ class Sheet:
         rows = [[source, *drivers], [source, *results]]
         captions = ["source", *(f"{time:.2f} s" for time in times)]
         return grid(rows, captions_left=["driver", "result"], captions_top=captions, tile=SHEET_TILE)
+
+
+def behind(driver: Iterable[Frame], time_s: NDArray) -> Iterator[Frame]:
+    """The frame of the driver that is next to each moment `time_s` [T], which rise; its last one stays."""
+    frames = iter(driver)
+    now = after = next(frames)
+    for moment in time_s:
+        while after is not None and (now.time_s + after.time_s) / 2 <= moment + TIE_S:
+            now, after = after, next(frames, None)
+        yield now
 
 
 def side_by_side(

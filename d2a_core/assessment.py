@@ -1,40 +1,61 @@
 """How well a rendered video follows its driver and keeps its source."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import geometry, identity, motion
+from d2a_core import geometry, identity, interpolation, io, motion, video
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.video import Frame
 
 EVERY = 5  # frames between two looks at the identity, which are dear and change slowly
+DRIVER_LOOKS = 12  # frames of a clip on which the driver's face is looked at
+STRANGERS = 64  # sampled faces that tell how alike two people are who have nothing to do with each other
+HIGH = 0.95  # quantile of the strangers' likeness above which a face is no stranger's
+UNKNOWN = np.zeros((0, 1), np.float32)  # embeddings of nobody
+
+
+@dataclass(frozen=True)
+class Driving:
+    """What a video is held against: a clip's landmarks and its moments, and who is seen.
+
+    `points` [T, P, 2] at `known_s` [T] are the clip's; `target` [T', P, 2] is what the source was asked for
+    at the moments `time_s` [T'] of the video, on the clock of the clip. `faces` [M, E] are embeddings of the
+    driver, `strangers` [S, E] of other people; either may have no row, and NaN in one.
+    """
+
+    points: NDArray
+    known_s: NDArray
+    target: NDArray
+    time_s: NDArray
+    faces: NDArray
+    strangers: NDArray
 
 
 def assess(
     frames: Iterable[Frame],
     photo: NDArray[np.uint8],
     photo_points: NDArray,
-    driver: NDArray,
-    target: NDArray,
+    driving: Driving,
     detector: LandmarkDetector,
     embedder: identity.Embedder,
     *,
     batch: int = 4,
     progress=None,
 ) -> dict[str, float]:
-    """Figures of a video of an aligned face, frame by frame against its clip.
+    """Figures of a video of an aligned face against its clip, at the moments of the clip.
 
-    `photo` u1 [H, W, 3] is the aligned source with landmarks `photo_points` [1, P, 2]; `driver` and `target`
-    [T, P, 2] are the landmarks of the clip and those that the source was asked for. Returns the figures of
+    `photo` u1 [H, W, 3] is the aligned source with landmarks `photo_points` [1, P, 2]. Returns the figures of
     `motion.compare` against the driver, the error `nme_target` against what was asked, `frames`, how many
-    were `lost`, without a face, and mean, least and deviation over time of `identity`, the cosine between
-    photo and result.
+    were `lost`, without a face, mean, least and deviation over time of `identity`, the cosine between photo
+    and result, and the figures of `anonymity`.
     """
     known = embedder.embed(photo[None], photo_points)
-    points, likeness = [], []
+    points, looks = [], [np.zeros((0, known.shape[1]), np.float32)]
     stream = iter(frames)
     while chunk := list(islice(stream, batch)):
         images = np.stack([frame.image for frame in chunk])
@@ -42,20 +63,95 @@ def assess(
         points.append(seen)
         looked = [number for number, frame in enumerate(chunk) if frame.index % EVERY == 0]
         if looked:
-            faces = embedder.embed(images[looked], seen[looked])
-            likeness.append(identity.cosine_similarity(known.repeat(len(looked), axis=0), faces))
+            looks.append(embedder.embed(images[looked], seen[looked]))
         if progress is not None:
             progress.advance(len(chunk))
-    result, cosine = np.concatenate(points), np.concatenate(likeness)
-    count = min(len(result), len(driver))
-    return motion.compare(result[:count], driver[:count]) | {
-        "nme_target": float(np.nanmean(geometry.normalized_mean_error(result[:count], target[:count]))),
+    result, faces = np.concatenate(points), np.concatenate(looks)
+    cosine = identity.cosine_similarity(known.repeat(len(faces), axis=0), faces)
+    return following(result, driving) | {
         "identity": float(np.nanmean(cosine)),
         "least_identity": float(np.nanmin(cosine)),
         "identity_deviation": float(np.nanstd(cosine)),
+        **anonymity(known, faces, driving),
         "frames": len(result),
         "lost": int(np.isnan(result).any(axis=(1, 2)).sum()),
     }
+
+
+def following(result: NDArray, driving: Driving) -> dict[str, float]:
+    """How a video, seen as landmarks [T', P, 2], follows its clip, at the moments of the clip."""
+    count = min(len(result), len(driving.time_s))  # a container may announce one frame too many
+    time_s = driving.time_s[:count]
+    seen, target = (
+        interpolation.at(points[:count], time_s, driving.known_s) for points in (result, driving.target)
+    )
+    return motion.compare(seen, driving.points) | {
+        "nme_target": float(np.nanmean(geometry.normalized_mean_error(seen, target)))
+    }
+
+
+def anonymity(source: NDArray, result: NDArray, driving: Driving) -> dict[str, float]:
+    """How alike to the driver: the result, the source itself, and people who are neither.
+
+    `source` [1, E] and `result` [N, E] are embeddings. Each figure is the mean cosine over all frames of
+    both: `driver_identity` of the result, `driver_identity_source` of the source, `driver_strangers` of
+    strangers; of these one in twenty is above `driver_strangers_high`. NaN where there is nobody to compare
+    with.
+    """
+    others = _likeness(driving.strangers, driving.faces)
+    return {
+        "driver_identity": _mean(_likeness(result, driving.faces)),
+        "driver_identity_source": _mean(_likeness(source, driving.faces)),
+        "driver_strangers": _mean(others),
+        "driver_strangers_high": float(np.quantile(others, HIGH)) if len(others) else float("nan"),
+    }
+
+
+def _likeness(faces: NDArray, others: NDArray) -> NDArray[np.float64]:
+    """Mean cosine of each of `faces` [N, E] with all of `others` [M, E], [N]; rows of NaN are left out."""
+    one, two = (rows[np.isfinite(rows).all(axis=1)].astype(np.float64) for rows in (faces, others))
+    if not len(one) or not len(two):
+        return np.zeros(0)
+    one, two = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (one, two))
+    return (one @ two.T).mean(axis=1)
+
+
+def _mean(values: NDArray) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def ways(driver: pyarrow.Table, latents: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Landmarks and moments of a `Driving`, from the clip's landmark table and what `animate` has stored."""
+    known_s = driver.column("time_s").to_numpy()
+    asked = {name: latents[name] for name in ("target", "time_s")}
+    return {"points": io.points_array(driver), "known_s": known_s, **asked}
+
+
+def driver_faces(
+    clips: Sequence[str], detector: LandmarkDetector, embedder: identity.Embedder
+) -> NDArray[np.float32]:
+    """Embeddings [M, E] of the driver on frames spread over the clip; NaN where no face is found.
+
+    `clips` has one path, or none where nobody is to be seen. `detector` searches the whole frame.
+    """
+    if not clips:
+        return UNKNOWN
+    count = video.probe(clips[0]).frames
+    wanted = set(np.linspace(0, count - 1, min(count, DRIVER_LOOKS)).round().astype(int).tolist())
+    frames = video.read_frames(clips[0])
+    looked = (frame.image[None] for frame in frames if frame.index in wanted)
+    rows = [embedder.embed(image, detector.detect(image).points) for image in looked]
+    return np.concatenate(rows)
+
+
+def stranger_faces(
+    stores: Sequence[str], tables: Sequence[str], embedder: identity.Embedder
+) -> NDArray[np.float32]:
+    """Embeddings [S, E] of the first sampled faces, from stores of images and landmark tables."""
+    if not stores:
+        return UNKNOWN
+    images = io.open_zarr(stores[0])["image"][:STRANGERS]
+    return embedder.embed(images, io.points_array(io.read_parquet(tables[0]))[: len(images)])
 
 
 def columns(figures: Mapping[str, float], **names: str) -> dict[str, list]:

@@ -102,7 +102,9 @@ def convert(source: Path, target: Path, label: int | None) -> None:
 
 @main.command()
 @click.option("--source", required=True, help="Photo of a face, or seed:N for a face that does not exist.")
-@click.option("--driving", type=PATH, required=True, help="Video of a face, or its driving table (.parquet).")
+@click.option("--driving", type=PATH, help="Video or picture of a face, or a driving table (.parquet).")
+@click.option("--pose-from", type=PATH, help="In its place: what the head follows.")
+@click.option("--expression-from", type=PATH, help="In its place: what mouth, eyes and brows follow.")
 @click.option("--output", type=PATH, help="The video to write.  [default: <source>--<driving>.mp4]")
 @click.option("--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]")
 @click.option("--face", type=int, help="Which face of the photo: 1 the largest, 2 the next, …")
@@ -112,6 +114,10 @@ def convert(source: Path, target: Path, label: int | None) -> None:
 @click.option("--motion-scale", type=float, help="Strength of all motion, 1 is the driver's.")
 @click.option("--pose-scale", type=float, help="Strength of the head's turns.")
 @click.option("--expression-scale", type=float, help="Strength of mouth, eyes and brows.")
+@click.option("--fan", help="all, or groups: one network for the head and one for the face.")
+@click.option("--fps", type=float, help="Frames a second of the video.  [default: the driver's]")
+@click.option("--slow-motion", type=float, metavar="TIMES", help="How much longer than the driver it lasts.")
+@click.option("--loop/--no-loop", default=None, help="End where it began, to play without end.")
 @click.option("--method", help="How the photo is inverted; see `inversion` in config.yaml.")
 @click.option("--tune/--no-tune", default=None, help="Tune the generator to the photo: closer, and slower.")
 @click.option("--paste-back", is_flag=True, help="Blend the face into the uncropped photo.")
@@ -128,7 +134,8 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
     """
     from d2a_core import command, request
 
-    output = output or request.default_output(options["source"], options["driving"])
+    drivers = [options[name] for name in request.DRIVERS]
+    output = output or request.default_output(options["source"], *drivers)
     wanted = request.Request(output=output, work=work or command.ROOT, **options)
     for what, path in command.animate(wanted).items():
         click.echo(f"{what:<14}{path}")

@@ -99,11 +99,20 @@ def _compute(request: Request, plan: Plan, work: Path, watcher: Watcher) -> Path
 
 def make_plan(request: Request, work: Path) -> Plan:
     """Name the source and the clip of a request, copy them into `work` and say what to compute."""
-    clip, driving = adopt(request.driving, work, "clip")
     source, copies = adopt_source(request, work)
-    copies = {driving: str(request.driving), **copies}
-    clips = {"clips": [{"name": clip, "path": driving}]}
-    overlay = {"sources": [source], "driving": clips, **request.settings}
+    clips = {}
+    for path in request.drivers.values():
+        clip, driving = adopt(path, work, "clip")
+        copies[driving], clips[clip] = str(path), driving
+    clip, combinations = "-and-".join(clips), []
+    if len(request.drivers) > 1:
+        parts = dict(zip(("pose", "expression"), (*clips, *clips), strict=False))  # both may be one clip
+        combinations = [{"name": clip, **parts}]
+    driving = {
+        "clips": [{"name": name, "path": path} for name, path in clips.items()],
+        "combinations": combinations,
+    }
+    overlay = {"sources": [source], "driving": driving, **request.settings}
     results = _results(request, f"results/animations/{source['name']}--{clip}")
     digest = hashlib.sha256(yaml.safe_dump([overlay, results]).encode()).hexdigest()[:DIGEST_CHARS]
     return Plan(f"{source['name']}--{clip}--{digest}", overlay, results, copies)

@@ -10,14 +10,14 @@ import pyarrow
 from numpy.typing import NDArray
 
 from d2a_core import io, tracking
-from d2a_core.alignment import Layout, align, layout
+from d2a_core.alignment import Layout, align, layout, quads
 from d2a_core.clock import nominal_rate, paced
 from d2a_core.geometry import angles_of
 from d2a_core.heads import lift_clip
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.pictures import draw_landmarks
 from d2a_core.schemes import Scheme
-from d2a_core.smoothing import fill_gaps, gaps, one_euro
+from d2a_core.smoothing import fill_gaps, gaps, one_euro, runs
 from d2a_core.video import Frame
 
 LONGEST_GAP_S = 0.5  # a face away for longer may have done anything: its last pose is held
@@ -36,6 +36,9 @@ class Track:
     `points` [T, P, 2] as fractions of the aligned picture; `canonical` [T, P, 2] turned to the front, in
     inter-ocular distances; `angles` [T, 3] yaw, pitch, roll in degrees; `score`, `time_s` [T]; `shot` [T]
     counts the cuts before. Where a face was not `found` [T] points and angles are `interpolated` or `held`.
+    `quad` [T, 4, 2] are the corners of the aligned picture in pixels of the frame (`alignment.Crop`), where
+    there are frames; `rest` [1, P, 2] is the face at rest, seen from the front, where it is known without
+    being shown.
     """
 
     points: NDArray[np.float32]
@@ -47,6 +50,8 @@ class Track:
     shot: NDArray[np.int32]
     interpolated: NDArray[np.bool_]
     held: NDArray[np.bool_]
+    quad: NDArray[np.float32] | None = None
+    rest: NDArray[np.float32] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -110,14 +115,13 @@ def track(
         shot,
         interpolated,
         held,
+        quad=quads(crops, reference).astype(np.float32),
     )
 
 
 def _steady_shots(crops: Layout, shot: NDArray, **smoothing: float) -> Layout:
     """`steady` for each run of one `shot` [T]; a cut is no motion to smooth."""
-    starts = [0, *(np.flatnonzero(np.diff(shot)) + 1), len(shot)]
-    runs = [slice(start, end) for start, end in zip(starts, starts[1:], strict=False)]
-    parts = [steady(Layout(crops.centre[run], crops.axis[run]), **smoothing) for run in runs]
+    parts = [steady(Layout(crops.centre[run], crops.axis[run]), **smoothing) for run in runs(shot)]
     return Layout(
         np.concatenate([part.centre for part in parts]), np.concatenate([part.axis for part in parts])
     )
@@ -154,6 +158,13 @@ def _see(
 
 def table(track: Track) -> dict[str, object]:
     """Columns of the landmark table of a clip: one row a frame."""
+    known = {"quad": track.quad, "rest_points": track.rest}
+    count = len(track.found)
+    extra = {
+        name: io.points_column(np.broadcast_to(points, (count, *points.shape[1:])))
+        for name, points in known.items()
+        if points is not None
+    }
     return {
         "frame": np.arange(len(track.found), dtype=np.int64),
         "time_s": track.time_s,
@@ -165,6 +176,7 @@ def table(track: Track) -> dict[str, object]:
         "interpolated": track.interpolated,
         "held": track.held,
         "shot": track.shot,
+        **extra,
     }
 
 

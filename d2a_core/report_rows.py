@@ -99,6 +99,12 @@ VIDEOS = (
         Column("least_identity", "least CSIM ↑"),
         Column("identity_deviation", "CSIM deviation over frames ↓"),
     ),
+    *(
+        Column("driver_identity", "CSIM with the driver"),
+        Column("driver_identity_source", "source's CSIM with the driver"),
+        Column("driver_strangers", "strangers' CSIM with the driver"),
+        Column("driver_strangers_high", "95 % of strangers below"),
+    ),
     *(Column("jitter", "jitter % ↓", 2, 100), Column("driver_jitter", "driver's jitter %", 2, 100)),
     *(Column(f"{name}_correlation", f"{name} correlation ↑", 2) for name in ("yaw", "mouth", "eye")),
     *(Column("frames", "frames", 0), Column("lost", "lost", 0)),

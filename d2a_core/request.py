@@ -17,9 +17,14 @@ KEYS = {  # fields of Request that set a key of the config
     "motion_scale": "animations.motion_scale",
     "pose_scale": "animations.pose_scale",
     "expression_scale": "animations.expression_scale",
+    "fan": "animations.fan",
+    "fps": "animations.fps",
+    "slow_motion": "animations.slow_motion",
+    "loop": "animations.loop",
     "method": "inversion.method",
     "tune": "inversion.tune",
 }
+DRIVERS = ("driving", "pose_from", "expression_from")  # fields of Request that name a clip
 PHOTO_ONLY = ("face", "method", "tune", "paste_back")
 NAME_CHARS = 40
 
@@ -28,16 +33,19 @@ NAME_CHARS = 40
 class Request:
     """The options of `d2a animate`; None leaves a setting to the config.
 
-    `source` is the path of a photo or `seed:N`, `driving` that of a video or of a driving table, `work` the
-    folder where stages are cached. `output` gets the video (None: it stays there), `side_by_side` a copy of
-    the comparison, the folder `frames` png pictures. `face` N is the N-th largest on the photo, 0 the
-    largest.
+    `source` is the path of a photo or `seed:N`, `driving` that of a video, a picture or a driving table,
+    `work` the folder where stages are cached. In place of `driving`, the head may follow `pose_from` and the
+    face `expression_from`; what neither drives stays as on the source. `output` gets the video (None: it
+    stays there), `side_by_side` a copy of the comparison, the folder `frames` png pictures. `face` N is the
+    N-th largest on the photo, 0 the largest.
     """
 
     source: str
     driving: Path | None
     output: Path | None
     work: Path
+    pose_from: Path | None = None
+    expression_from: Path | None = None
     face: int | None = None
     motion: str | None = None
     neutral: float | None = None
@@ -45,6 +53,10 @@ class Request:
     motion_scale: float | None = None
     pose_scale: float | None = None
     expression_scale: float | None = None
+    fan: str | None = None
+    fps: float | None = None
+    slow_motion: float | None = None
+    loop: bool | None = None
     method: str | None = None
     tune: bool | None = None
     paste_back: bool = False
@@ -65,9 +77,19 @@ class Request:
         return Path(self.source)
 
     @property
+    def drivers(self) -> dict[str, Path]:
+        """The clips that drive, by the field that names them."""
+        return {name: getattr(self, name) for name in DRIVERS if getattr(self, name) is not None}
+
+    @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """The config keys that the options set, by section."""
         found: dict[str, dict[str, Any]] = {}
+        still = {("pose_from",): "expression_scale", ("expression_from",): "pose_scale"}.get(
+            tuple(self.drivers)
+        )
+        if still is not None:
+            found["animations"] = {still: 0.0}
         for name, key in KEYS.items():
             section, _, leaf = key.partition(".")
             if (value := getattr(self, name)) is not None:
@@ -75,9 +97,10 @@ class Request:
         return found
 
 
-def default_output(source: str, driving: Path) -> Path:
-    """`<source>--<clip>.mp4` in the current folder."""
-    return Path(f"{slug(Path(source).stem, 'photo')}--{slug(driving.stem, 'clip')}.mp4")
+def default_output(source: str, *drivers: Path | None) -> Path:
+    """`<source>--<clip>.mp4` in the current folder; `<clip>-and-<clip>` with two drivers."""
+    clips = "-and-".join(slug(path.stem, "clip") for path in drivers if path is not None)
+    return Path(f"{slug(Path(source).stem, 'photo')}--{clips}.mp4")
 
 
 def slug(stem: str, fallback: str) -> str:
@@ -94,12 +117,28 @@ def option(name: str) -> str:
 def check(request: Request, root: Path) -> None:
     """Raise ValueError, in one sentence, for the first mistake in `request`; the cheapest checks first."""
     check_source(request, root)
-    duration_s = _check_driving(request)
-    if request.neutral is not None and request.neutral > duration_s:
-        raise ValueError(
-            f"--neutral is {request.neutral:g} s, but {request.driving} lasts {duration_s:.2f} s; "
-            "give the time of a frame in which the face is at rest"
-        )
+    _check_drivers(request)
+    for name, path in request.drivers.items():
+        duration_s = _check_driving(option(name), path)
+        if request.neutral is not None and request.neutral > duration_s:
+            raise ValueError(
+                f"--neutral is {request.neutral:g} s, but {path} lasts {duration_s:.2f} s; "
+                "give the time of a frame in which the face is at rest"
+            )
+
+
+def _check_drivers(request: Request) -> None:
+    if not request.drivers:
+        raise ValueError("nothing drives the source; give --driving, or --pose-from and --expression-from")
+    if request.driving is not None and len(request.drivers) > 1:
+        name = option(list(request.drivers)[1])
+        raise ValueError(f"--driving moves head and face, and {name} a part of them; give one or the other")
+    if request.neutral is not None and len(request.drivers) > 1:
+        raise ValueError("--neutral is a time in one clip, but there are two; leave it out")
+    for driver, scale in (("pose_from", "pose_scale"), ("expression_from", "expression_scale")):
+        lacks = request.driving is None and driver not in request.drivers
+        if lacks and getattr(request, scale) is not None:
+            raise ValueError(f"{option(scale)} scales nothing without {option(driver)}; give both")
 
 
 def check_source(request: Request, root: Path) -> None:
@@ -117,7 +156,7 @@ def _check_words(request: Request) -> None:
         for name in PHOTO_ONLY:
             if getattr(request, name):
                 raise ValueError(f"{option(name)} is for photos, but --source is a seed; leave it out")
-    for name in ("neutral", "motion_scale", "pose_scale", "expression_scale"):
+    for name in ("neutral", "motion_scale", "pose_scale", "expression_scale", "fps", "slow_motion"):
         if not math.isfinite(getattr(request, name) or 0.0):
             raise ValueError(f"{option(name)} is {getattr(request, name)}; give a finite number")
     for name, least in (("face", 0), ("cores", 1), ("neutral", 0)):
@@ -148,8 +187,8 @@ def _check_video_name(request: Request, name: str) -> None:
         raise ValueError(f"{option(name)} {path} must end in .mp4; the result is an mp4 video")
     if path.is_dir():
         raise ValueError(f"{option(name)} {path} is a folder; give the name of a file")
-    for given in ("source", "driving"):
-        if path.resolve() == Path(getattr(request, given)).resolve():
+    for given, taken in {"source": request.source, **request.drivers}.items():
+        if path.resolve() == Path(taken).resolve():
             raise ValueError(f"{option(name)} {path} would overwrite {option(given)}; give another name")
     _check_writable(option(name), path)
 
@@ -189,14 +228,14 @@ def _check_source(request: Request) -> None:
             photo.load()
 
 
-def _check_driving(request: Request) -> float:
-    """Check the driver; returns how many seconds it lasts."""
-    _check_readable("--driving", request.driving, "a video, or a driving table (.parquet)")
-    if request.driving.suffix.lower() != ".parquet":
-        return video.probe(request.driving).duration_s
-    table, _ = io.read_driving(request.driving)
+def _check_driving(name: str, path: Path) -> float:
+    """Check a driver; returns how many seconds it lasts."""
+    _check_readable(name, path, "a video, a picture, or a driving table (.parquet)")
+    if path.suffix.lower() != ".parquet":
+        return video.probe(path).duration_s
+    table, _ = io.read_driving(path)
     if "time_s" not in table.column_names or not len(table):
-        raise ValueError(f"{request.driving} has no row with a time_s; give a table as d2a makes them")
+        raise ValueError(f"{path} has no row with a time_s; give a table as d2a makes them")
     return float(table["time_s"][-1].as_py())
 
 

@@ -1,5 +1,7 @@
 """Filters along time, and what a detector missed in between."""
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,6 +88,12 @@ def fill_gaps(
     share = share.reshape(-1, *[1] * (values.ndim - 1))
     # where there is one neighbour only, first = last, and the share does not matter
     return values[first] + share * (values[last] - values[first])
+
+
+def runs(labels: NDArray) -> list[slice]:
+    """Where one label of [T] follows itself without a break, in order."""
+    starts = [0, *(np.flatnonzero(np.diff(labels)) + 1), len(labels)]
+    return [slice(int(start), int(end)) for start, end in itertools.pairwise(starts)]
 
 
 def gaps(

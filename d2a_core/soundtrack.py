@@ -1,5 +1,6 @@
 """Sound of one video carried into another: copied where an mp4 can hold it, else encoded as AAC."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,20 +14,23 @@ if TYPE_CHECKING:
 COPIED = {"aac", "mp3", "ac3", "eac3", "alac"}  # what players expect in an mp4; FLAC and Opus fail in some
 AAC_BIT_RATE = 160_000  # Hz: transparent for two channels
 AAC_SAMPLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+SLOWEST = 0.5  # tempo of one filter; more is slowed by several in a row
 PREROLL_S = 0.1  # of copied sound before the first picture: decoders need a packet or two to start
 
 
 class Soundtrack:
     """The sound of `source`, muxed into `target` in step with the pictures.
 
-    `origin_s` is the time in the source's clock that becomes 0. `advance` muxes what belongs before a
-    moment, so that neither pictures nor sound pile up in memory.
+    `origin_s` is the time in the source's clock that becomes 0. It plays at `tempo`, its pitch kept.
+    `advance` muxes what belongs before a moment, so that neither pictures nor sound pile up in memory.
     """
 
-    def __init__(self, source: "InputContainer", target: "OutputContainer", origin_s: float) -> None:
-        self.target, self.origin_s = target, origin_s
+    def __init__(
+        self, source: "InputContainer", target: "OutputContainer", origin_s: float, *, tempo: float = 1.0
+    ) -> None:
+        self.target, self.origin_s, self.tempo = target, origin_s, tempo
         stream = source.streams.best("audio")
-        if stream.codec_context.codec.canonical_name in COPIED:
+        if stream.codec_context.codec.canonical_name in COPIED and tempo == 1:
             self.stream = target.add_stream_from_template(stream)
             packets = self._copied(source, stream)
         else:
@@ -62,7 +66,7 @@ class Soundtrack:
                 yield packet
 
     def _encoded(self, source: "InputContainer", stream: "av.AudioStream") -> Iterator[av.Packet]:
-        graph, shift = _in_step(stream, self.stream), round(self.origin_s / stream.time_base)
+        graph, shift = _in_step(stream, self.stream, self.tempo), round(self.origin_s / stream.time_base)
         for frame in _decoded(source, stream):
             frame.pts -= shift
             graph.push(frame)
@@ -102,14 +106,23 @@ def _encoder(target: "OutputContainer", stream: "av.AudioStream") -> "av.AudioSt
     return encoder
 
 
-def _in_step(stream: "av.AudioStream", encoder: "av.AudioStream") -> "Graph":
-    """Filter that starts at time 0 and fills or cuts where the clock of the sound jumps."""
+def _in_step(stream: "av.AudioStream", encoder: "av.AudioStream", tempo: float) -> "Graph":
+    """Filter that starts at time 0, fills or cuts where the clock of the sound jumps, and keeps `tempo`."""
     graph, context = av.filter.Graph(), encoder.codec_context
     form = f"sample_fmts=fltp:sample_rates={context.sample_rate}:channel_layouts={context.layout.name}"
     graph.link_nodes(
         graph.add_abuffer(template=stream),
         graph.add("aresample", f"{context.sample_rate}:async=1:first_pts=0"),
         graph.add("aformat", form),
+        *(graph.add("atempo", str(part)) for part in _tempos(tempo)),
         graph.add("abuffersink"),
     ).configure()
     return graph
+
+
+def _tempos(tempo: float) -> list[float]:
+    """Factors whose product is `tempo`, each one that FFmpeg's filter takes; none for 1."""
+    if tempo == 1:
+        return []
+    count = max(1, math.ceil(math.log(tempo, SLOWEST)))
+    return [tempo ** (1 / count)] * count

@@ -220,8 +220,8 @@ class VideoWriter:
     until then, and after one, there is nothing playable. The same frames and `threads` give the
     same bytes. `rate` is in Hz, `crf` x264's quality from 0 (best) to 51, `metadata` holds any of
     `TAGS`. `audio` is a video whose sound goes along, its first frame being that of the result; the sound
-    ends with the pictures. Raises ValueError for other metadata, odd or changing sizes, and when no
-    frame came.
+    ends with the pictures; in `slow_motion` it takes that many times as long, its pitch kept. Raises
+    ValueError for other metadata, odd or changing sizes, and when no frame came.
     """
 
     def __init__(
@@ -231,6 +231,7 @@ class VideoWriter:
         rate: Fraction,
         metadata: Mapping[str, str],
         audio: str | Path | None = None,
+        slow_motion: float = 1.0,
         crf: int = 16,
         threads: int = THREADS,
     ) -> None:
@@ -243,6 +244,7 @@ class VideoWriter:
             raise ValueError(f"{rate} frames a second is no rate; give one above 0")
         self.path, self.rate, self.metadata = Path(path), Fraction(rate), dict(metadata)
         self.audio, self.crf, self.threads, self.frames = audio, crf, threads, 0
+        self.slow_motion = slow_motion
         self._colours, self._stream, self._sound = VideoReformatter(), None, None
 
     def __enter__(self) -> "VideoWriter":
@@ -317,7 +319,7 @@ class VideoWriter:
                 return None
             start_s = _scan(path, container, stream).start_s
         source = self._resources.enter_context(av.open(str(Path(path).absolute()), options=OPENING))
-        return Soundtrack(source, self._container, start_s)
+        return Soundtrack(source, self._container, start_s, tempo=1 / self.slow_motion)
 
 
 def write_frames(
@@ -327,12 +329,14 @@ def write_frames(
     rate: Fraction,
     metadata: Mapping[str, str],
     audio: str | Path | None = None,
+    slow_motion: float = 1.0,
     crf: int = 16,
     threads: int = THREADS,
     progress: "Progress | None" = None,
 ) -> None:
     """Encode images u1 [H, W, 3] as they come, by a `VideoWriter`; `progress` counts them."""
-    with VideoWriter(path, rate=rate, metadata=metadata, audio=audio, crf=crf, threads=threads) as writer:
+    options = {"audio": audio, "slow_motion": slow_motion, "crf": crf, "threads": threads}
+    with VideoWriter(path, rate=rate, metadata=metadata, **options) as writer:
         for image in frames:
             writer.write(image)
             if progress is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from d2a_core import io, protocols, video
+from d2a_core.clock import nominal_rate
 from d2a_core.config import HELD_OUT
 from d2a_core.durable import contents
 
@@ -133,21 +134,55 @@ def _consulted(config: Mapping, job: str) -> float:
     return options["faces"] * (1 - options["validation_share"]) * options["epochs"]
 
 
-def _clip_frames(config: Mapping, job: str) -> float:
-    """Frames of the clip that a job is called after, alone or as `source--clip`."""
+def _clip(config: Mapping, job: str) -> tuple[float, float]:
+    """Frames and frames a second of the clip that a job is called after, alone or as `source--clip`."""
     name = job.rsplit("--", 1)[-1]
+    for made in config["driving"]["combinations"]:
+        if made["name"] == name:
+            pose, expression = (_clip(config, made[part]) for part in ("pose", "expression"))
+            rate = pose[1] if pose[0] > 1 else expression[1]
+            return max(round(frames * rate / own) for frames, own in (pose, expression)), rate
     for clip in config["driving"]["performances"]:
         if clip["name"] == name:
-            return max(1, round(clip["seconds"] * clip["fps"]))
+            return max(1, round(clip["seconds"] * clip["fps"])), clip["fps"]
     path = next(clip["path"] for clip in config["driving"]["clips"] if clip["name"] == name)
     if path.lower().endswith(".parquet"):
-        return len(io.read_driving(path)[0])
-    return video.probe(path).frames
+        time_s = io.read_driving(path)[0]["time_s"].to_numpy()
+        return len(time_s), float(nominal_rate(time_s, []))
+    info = video.probe(path)
+    return info.frames, float(info.rate)
+
+
+def _clip_frames(config: Mapping, job: str) -> float:
+    return _clip(config, job)[0]
+
+
+def _video_frames(config: Mapping, job: str) -> float:
+    """Frames of the video that is made of a clip, which may have another rate."""
+    options, (frames, rate) = config["animations"], _clip(config, job)
+    fps = options["fps"] or rate
+    return round(frames * options["slow_motion"] * fps / rate + options["loop"] * options["loop_s"] * fps)
 
 
 def _animated(config: Mapping, job: str) -> float:
     passes = config["animations"]["passes"]
-    return _clip_frames(config, job) * (1 + (DRAFT * (passes + 1) if passes else 0))
+    drafts = _clip_frames(config, job) * (passes + 1) if passes else 0
+    return _video_frames(config, job) + DRAFT * drafts
+
+
+def _controlled_faces(config: Mapping, job: str) -> float:
+    """Drafts, of eight controls made of blocks of two layers each."""
+    options, count = config["controls"], 8
+    rounds = 2 * count * -(-config["directions"]["layers"] // 2) + 2 * count * options["rounds"] + 1
+    return options["faces"] * (rounds + 8 * count + 1)
+
+
+def _disentangled(config: Mapping, job: str) -> float:
+    """Drafts: both FANs drive both halves."""
+    options, driving = config["evaluation"]["disentanglement"], config["driving"]
+    clips = [clip["name"] for clip in (*driving["performances"], *driving["clips"])]
+    frames = sum(min(options["frames"], _clip_frames(config, clip)) for clip in clips)
+    return 4 * options["sources"] * frames * (config["animations"]["passes"] + 1)
 
 
 def _held_out(config: Mapping, job: str) -> float:
@@ -214,6 +249,12 @@ WORK = {
     "perform_driver": Work("frames", _clip_frames, FRAMES, ("driving/{job}.mp4",)),
     "track_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.parquet",)),
     "import_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",)),
+    "measure_controls": Work("faces", _controlled_faces, IMAGES, ("controls/*",)),
+    "combine_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",)),
+    "invert_footage": Work("frames", _clip_frames, FRAMES, ("footage/{job}.*",)),
+    "measure_disentanglement": Work(
+        "drafts", _disentangled, {"drafts": 1.0}, ("evaluation/disentanglement.*",)
+    ),
     "animate": Work(
         "frames",
         _animated,
@@ -221,11 +262,11 @@ WORK = {
         ("animations/{job}.mp4", "animations/{job}.la*"),
     ),
     "compare_motion": Work(
-        "frames", _clip_frames, FRAMES, ("animations/{job}--s*", "animations/{job}.sheet.png")
+        "frames", _video_frames, FRAMES, ("animations/{job}--s*", "animations/{job}.sheet.png")
     ),
-    "measure_animation": Work("frames", _clip_frames, FRAMES, ("animations/{job}.figures.parquet",)),
-    "paste_back": Work("frames", _clip_frames, FRAMES, ("animations/{job}--paste-back.mp4",)),
-    "extract_frames": Work("frames", _clip_frames, FRAMES, ("animations/{job}--frames",)),
+    "measure_animation": Work("frames", _video_frames, FRAMES, ("animations/{job}.figures.parquet",)),
+    "paste_back": Work("frames", _video_frames, FRAMES, ("animations/{job}--paste-back.mp4",)),
+    "extract_frames": Work("frames", _video_frames, FRAMES, ("animations/{job}--frames",)),
     "draw_pairs": Work("jobs", _one, outputs=("evaluation/pairs.parquet",)),
     "hold_out_faces": Work("faces", _held_out, IMAGES, ("evaluation/faces/held-out*",)),
     "take_frames": Work("jobs", _one, outputs=("evaluation/faces/{job}*",)),

@@ -8,7 +8,7 @@ rule animate:
         draft=DRAFT,
         models=FACE_MODELS,
         directions=DIRECTIONS,
-        fan=fan_of,
+        fan=fans_of,
         tuning=tuning_of,
         consultation=consultation_of,
         image="results/sources/{source}/aligned.png",
@@ -44,6 +44,7 @@ rule compare_motion:
         image="results/sources/{source}/aligned.png",
         driver=video_of,
         video="results/animations/{source}--{clip}.mp4",
+        latents="results/animations/{source}--{clip}.latents.zarr",
     output:
         side_by_side="results/animations/{source}--{clip}--side-by-side.mp4",
         sheet=report(
@@ -76,6 +77,9 @@ rule measure_animation:
         identity=IDENTITY,
         image="results/sources/{source}/aligned.png",
         driving="results/driving/{clip}.parquet",
+        driver=seen_of,
+        strangers=STRANGERS,
+        faces=LANDMARK_TABLES[:1],
         video="results/animations/{source}--{clip}.mp4",
         latents="results/animations/{source}--{clip}.latents.zarr",
     output:

@@ -17,7 +17,14 @@ TARGETS = [
     f"{FIRST_FRAME}--paste-back.mp4",
     f"{FIRST_FRAME}--frames",
 ]
-INPUT_TARGETS = ["results/driving/table.parquet", "results/evaluation/faces/photos.parquet"]
+INPUT_TARGETS = [
+    "results/driving/table.parquet",
+    "results/driving/both.parquet",
+    "results/evaluation/disentanglement.md",
+    "results/controls/controls.png",
+    "results/footage/performance.zarr",
+    "results/evaluation/faces/photos.parquet",
+]
 MOMENTS = {
     "convert_generator": "half",
     "fit_draft": "inside",
@@ -26,6 +33,7 @@ MOMENTS = {
     "cluster_landmarks": "between",
     "collect_directions": "between",
     "draw_gallery": "named",
+    "measure_controls": "between",
     "augment_latents": "half",
     "train_fan": "resumable",
     "finetune_fan": "between",
@@ -37,6 +45,7 @@ MOMENTS = {
     "perform_driver": "half",
     "track_driving": "last",
     "import_driving": "between",
+    "combine_driving": "between",
     "animate": "between",
     "compare_motion": "between",
     "measure_animation": "half",
@@ -47,6 +56,8 @@ MOMENTS = {
     "gather_faces": "between",
     "take_frames": "between",
     "animate_pairs": "between",
+    "measure_disentanglement": "between",
+    "invert_footage": "between",
     "make_control": "half",
     "score_frames": "half",
     "fetch_inception": "named",

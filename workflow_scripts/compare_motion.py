@@ -9,7 +9,9 @@ def main(snakemake):
     result = video.probe(snakemake.input.video)
     source = io.read_image(snakemake.input.image)
     sheet = animations.Sheet(source, frames=result.frames, columns=options.sheet_columns)
-    streams = (video.read_frames(path) for path in (snakemake.input.driver, snakemake.input.video))
+    time_s = io.read_zarr(snakemake.input.latents, ["time_s"])["time_s"]
+    driver, frames = (video.read_frames(path) for path in (snakemake.input.driver, snakemake.input.video))
+    streams = animations.behind(driver, time_s), frames
     video.write_frames(
         animations.side_by_side(source, *streams, height=options.height, sheet=sheet),
         snakemake.output.side_by_side,

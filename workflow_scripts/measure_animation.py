@@ -1,5 +1,7 @@
 """Measure how well a video follows its clip and keeps its source."""
 
+import dataclasses
+
 from d2a_core import assessment, identity, io, landmarks, runtime, video
 
 
@@ -7,16 +9,25 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs = snakemake.input
     options = landmarks.Options(**snakemake.params.landmarks)
-    detector = landmarks.load_detector(options, inputs.models, **runtime.hardware(snakemake))
-    photo = io.read_image(inputs.image)
+    searching = dataclasses.replace(options, box="detect")
+    detector, searcher = (
+        landmarks.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
+        for looks in (options, searching)
+    )
+    photo, embedder = io.read_image(inputs.image), identity.Embedder(inputs.identity)
     figures = assessment.assess(
         video.read_frames(inputs.video),
         photo,
         detector.detect(photo[None]).points,
-        io.points_array(io.read_parquet(inputs.driving)),
-        io.read_zarr(inputs.latents, ["target"])["target"],
+        assessment.Driving(
+            **assessment.ways(
+                io.read_parquet(inputs.driving), io.read_zarr(inputs.latents, ["target", "time_s"])
+            ),
+            faces=assessment.driver_faces(inputs.driver, searcher, embedder),
+            strangers=assessment.stranger_faces(inputs.strangers, inputs.faces, embedder),
+        ),
         detector,
-        identity.Embedder(inputs.identity),
+        embedder,
         progress=runtime.Progress(log, "animations", video.probe(inputs.video).frames, unit="frames"),
     )
     names = {"source": snakemake.wildcards.source, "clip": snakemake.wildcards.clip}

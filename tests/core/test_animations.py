@@ -1,4 +1,6 @@
 import logging
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pyarrow
@@ -11,9 +13,15 @@ from d2a_core.manifold import Manifold
 from d2a_core.mean_face import template_of
 from d2a_core.networks.fan import Architecture
 from d2a_core.schemes import WFLW98
+from d2a_core.video import Frame
 
 REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
 GAIN = 0.02  # how far one unit of w moves all points
+OPTIONS = animations.Options(
+    motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
+    expression_scale=1.0, fan="all", passes=0, min_cutoff_hz=2.0, beta=0.05, fps=None, slow_motion=1.0,
+    loop=False, loop_s=0.6, crf=16,
+)  # fmt: skip
 
 
 class LinearWorld:
@@ -115,7 +123,7 @@ def _table(points):
 def test_the_source_is_asked_for_its_own_shape_or_for_the_drivers(motion, shape):
     wider = (REST - [0.5, 0.4]) * [1.2, 1.0] + [0.5, 0.4]  # a driver with another face, shifting sideways
     driver = np.stack([wider + [0.02 * step, 0] for step in (0, 1, 2)]).astype(np.float32)
-    options = animations.Options(motion, 0.04, "source", 1.0, 1.0, 1.0, 0, 2.0, 0.05, 16)
+    options = replace(OPTIONS, motion=motion, neutral_s=0.04)
     asked = animations.asked(_table(REST[None]), _table(driver), options)
     resting = {"source": REST, "driver": wider}[shape]
     assert asked[1] == pytest.approx(resting + ([0.02, 0] if motion == "absolute" else [0, 0]), abs=2e-3)
@@ -154,10 +162,7 @@ def test_a_long_clip_is_driven_in_parts_as_it_would_be_as_a_whole(monkeypatch):
     sway = np.stack((np.sin(np.arange(count) / 5), np.zeros(count)), axis=1)[:, None]
     source = _landmarks(REST[None])
     driver = _landmarks((REST + GAIN * sway).astype(np.float32), time_s=np.arange(count) / 25)
-    options = animations.Options(
-        motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
-        expression_scale=1.0, passes=1, min_cutoff_hz=2.0, beta=0.05, crf=16,
-    )  # fmt: skip
+    options = replace(OPTIONS, passes=1)
 
     def path(frames):
         monkeypatch.setattr(animations, "FRAMES", frames)
@@ -170,3 +175,41 @@ def test_a_long_clip_is_driven_in_parts_as_it_would_be_as_a_whole(monkeypatch):
     assert np.allclose(parts.error, whole.error, atol=1e-5)
     driven = parts.delta[:, 0, 0].numpy()
     assert np.corrcoef(driven, sway[:, 0, 0])[0, 1] > 0.98 and np.ptp(driven) > 1
+
+
+def _path(count):
+    delta = torch.arange(count).float()[:, None, None].expand(-1, 8, 512).clone()
+    target = np.stack([REST + 0.001 * step for step in range(count)]).astype(np.float32)
+    error = np.zeros((2, count), np.float32)
+    path = animations.Path(torch.zeros(1, 16, 512).expand(count, -1, -1), delta, error, target)
+    return path, _table(target)
+
+
+def test_a_path_is_left_as_it_is_unless_another_rate_is_asked_for():
+    path, driver = _path(6)
+    same, clock = animations.retimed(path, driver, OPTIONS, Fraction(25))
+    assert same is path and (clock.time_s == driver["time_s"].to_numpy()).all() and clock.rate == 25
+
+
+def test_codes_and_targets_of_a_slower_video_lie_in_between():
+    path, driver = _path(6)
+    slow, clock = animations.retimed(path, driver, replace(OPTIONS, slow_motion=4.0), Fraction(25))
+    assert (clock.rate, len(clock.time_s)) == (25, 24) == (25, len(slow.delta))
+    assert slow.delta[:21, 3, 7].numpy() == pytest.approx(np.arange(21) / 4, abs=1e-5)
+    assert slow.target[:21, 0, 0] == pytest.approx(REST[0, 0] + 0.001 * np.arange(21) / 4, abs=1e-6)
+    assert slow.wplus.shape == (24, 16, 512) and slow.error.shape == (2, 6)
+    stored = {name: len(part) for name, part in animations.arrays(slow, clock).items()}
+    assert stored == {"wplus": 1, "delta": 24, "target": 24, "time_s": 24, "error": 2}
+
+
+def test_smoothing_keeps_a_cut():
+    delta = np.repeat([0.0, 4.0], 20)[:, None, None].repeat(8, axis=1).astype(np.float32)
+    animations.smooth_in_place(delta, 25.0, OPTIONS, shot=np.repeat([0, 1], 20))
+    assert (delta[:20] == 0).all() and (delta[20:] == 4).all()
+
+
+def test_the_driver_is_shown_at_the_nearest_moment():
+    frames = [Frame(i, i / 25, np.full((2, 2, 3), i, np.uint8)) for i in range(3)]
+    shown = [frame.index for frame in animations.behind(iter(frames), np.arange(14) / 100)]
+    assert shown == [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2]
+    assert [frame.index for frame in animations.behind(iter(frames), np.array([0.0, 0.08]))] == [0, 2]

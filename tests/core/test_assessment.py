@@ -32,11 +32,18 @@ class Embedder:
         return rows
 
 
-def _assess(levels, driver):
+def _face(*levels):
+    """Embeddings of faces of these grey levels."""
+    return np.stack([(np.cos(level / 10), np.sin(level / 10)) for level in levels])
+
+
+def _assess(levels, driver, times=1, faces=assessment.UNKNOWN, strangers=assessment.UNKNOWN):
     frames = [Frame(i, i / 25, np.full((8, 8, 3), level, np.uint8)) for i, level in enumerate(levels)]
     photo = np.full((8, 8, 3), 1, np.uint8)
     target = REST + np.zeros((len(levels), 1, 2), np.float32) + [0.01, 0]
-    return assessment.assess(frames, photo, REST[None], driver, target, Detector(), Embedder())
+    known_s, time_s = np.arange(len(driver)) / 25, np.arange(len(levels)) / 25 / times
+    driving = assessment.Driving(driver, known_s, target, time_s, faces, strangers)
+    return assessment.assess(frames, photo, REST[None], driving, Detector(), Embedder())
 
 
 def test_figures_of_a_still_video_are_its_distance_from_driver_and_target():
@@ -57,3 +64,31 @@ def test_a_frame_without_a_face_is_counted_and_spoils_no_mean():
     assert figures["least_identity"] == pytest.approx(np.cos(0.2), abs=1e-4)
     row = assessment.columns(figures, source="a", clip="b")
     assert list(row)[:2] == ["source", "clip"] and row["lost"] == [1]
+
+
+def test_a_video_of_another_rate_is_measured_at_the_moments_of_its_clip():
+    levels = np.arange(2, 30)  # one step to the right a frame, four frames for one of the driver
+    driver = REST + np.stack((levels[::4] / 100, 0 * levels[::4]), axis=1)[:, None]
+    figures = _assess(levels, driver.astype(np.float32), times=4)
+    assert figures["nme"] == pytest.approx(0, abs=1e-6) and figures["frames"] == 28
+    assert figures["jitter"] == pytest.approx(0, abs=1e-6)
+    half = _assess(levels[::8], driver.astype(np.float32), times=0.5)  # every other one: read in between
+    assert half["nme"] == pytest.approx(0, abs=1e-6) and half["frames"] == 4
+
+
+def test_likeness_to_the_driver_stands_beside_that_of_strangers():
+    driver = np.repeat(REST[None], 7, axis=0)
+    blind = np.full((1, 2), np.nan)
+    people = {"faces": np.concatenate((_face(7, 7), blind)), "strangers": _face(*range(17, 37))}
+    figures = _assess([2] * 7, driver, **people)
+    assert figures["driver_identity"] == pytest.approx(np.cos(0.5), abs=1e-5)
+    assert figures["driver_identity_source"] == pytest.approx(np.cos(0.6), abs=1e-5)
+    others = np.cos((np.arange(17, 37) - 7) / 10)
+    assert figures["driver_strangers"] == pytest.approx(others.mean(), abs=1e-5)
+    assert figures["driver_strangers_high"] == pytest.approx(np.quantile(others, 0.95), abs=1e-5)
+
+
+def test_nobody_behind_a_landmark_table_has_no_likeness():
+    figures = _assess([2] * 7, np.repeat(REST[None], 7, axis=0))
+    names = [name for name in figures if name.startswith("driver_") and name != "driver_jitter"]
+    assert len(names) == 4 and all(np.isnan(figures[name]) for name in names)

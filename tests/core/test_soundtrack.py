@@ -175,3 +175,26 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
             writer.write(flashes()[0])
             raise ZeroDivisionError
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
+
+
+def samples_of(path):
+    """The sound of a clip as one channel of floats, and its sample rate."""
+    with av.open(str(path)) as container:
+        rate = container.streams.audio[0].rate
+        return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)]), rate
+
+
+def test_in_slow_motion_the_sound_stays_in_step_and_keeps_its_pitch(tmp_path):
+    driver = tmp_path / "driver.mp4"
+    make_driver(driver, "aac")
+    frames = (frame.image for frame in video.read_frames(driver) for _ in range(4))
+    slow = tmp_path / "slow.mp4"
+    video.write_frames(frames, slow, rate=Fraction(RATE), metadata={}, audio=driver, slow_motion=4.0)
+    assert abs(offset_s(slow)) < 0.1  # a fortieth of a second of the driver
+    samples, rate = samples_of(slow)
+    assert len(samples) / rate == pytest.approx(4 * SECONDS, abs=0.2)  # the filter drops a bit of the end
+    loud = np.flatnonzero(np.abs(samples) > 0.2)
+    assert (loud[-1] - loud[0]) / rate == pytest.approx(4 * 0.05, abs=0.08)
+    beep = samples[loud[0] : loud[-1]]
+    pitch = np.argmax(np.abs(np.fft.rfft(beep))) * rate / len(beep)
+    assert pitch == pytest.approx(1000, rel=0.02)

@@ -94,9 +94,10 @@ latents: {samples: 2, shard_size: 2, keep_images: true}
 clusters: {counts: {all: [2]}}
 pairs: {shards: 1}
 sources: [{name: anna, seed: 21, truncation: 0.7}]
-driving: {performances: [], clips: []}
+driving: {performances: [], clips: [], combinations: []}
+fan: {groups: [all, pose, expression]}
 inversion: {method: optimize, tune: false}
-animations: {motion: relative, neutral_s: null, motion_scale: 1.0, pose_scale: 1.0, expression_scale: 1.0}
+animations: {motion: relative, fan: all, neutral_s: null, motion_scale: 1.0}
 evaluation: {protocols: {pairs: 1, finetuned: 1}, datasets: [], ablations: {}, external: {}}
 """
 SCHEMA = """
