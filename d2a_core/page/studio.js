@@ -101,10 +101,16 @@ async function put(image, url) {
 
 function moved() {
   since ??= performance.now();
-  moves += 1;
+  supersede();
+  draft();
+}
+
+// What is shown, and what is on its way, is no longer what the sliders say.
+function supersede() {
   finishing.abort();
   clearTimeout(settling);
-  draft();
+  delete $("now").dataset.size;
+  return ++moves;
 }
 
 async function draft() {
@@ -141,7 +147,7 @@ async function finish(start) {
 
 const settle = tried(async () => {
   if (view.face === null) return;
-  const [move, start] = [moves, performance.now()];
+  const [move, start] = [supersede(), performance.now()];
   $("caption").textContent = "Measuring";
   const found = await picture(query({ size: "settled" }));
   if (move !== moves) return;
@@ -251,8 +257,7 @@ $("settle").addEventListener("click", settle);
 $("front").addEventListener(
   "click",
   tried(async () => {
-    const move = ++moves;
-    finishing.abort();
+    const move = supersede();
     $("caption").textContent = "Measuring";
     const { values } = await get(`/api/front?${new URLSearchParams({ face: view.face })}`);
     if (move !== moves) return;
