@@ -3,7 +3,7 @@
 import io as streams
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -153,11 +153,19 @@ def describe(results: Path, path: str) -> str:
     return inspection.describe(found)
 
 
-def encoded(image: NDArray[np.uint8], kind: str) -> bytes:
-    """A picture [H, W, 3] as the bytes of a file, `kind` PNG or JPEG."""
+def jpeg_file(image: NDArray[np.uint8]) -> bytes:
+    """A picture [H, W, 3] to look at, as the bytes of a file."""
     stream = streams.BytesIO()
-    Image.fromarray(image).save(stream, format=kind, quality=JPEG_QUALITY, compress_level=1)
+    Image.fromarray(image).save(stream, format="JPEG", quality=JPEG_QUALITY)
     return stream.getvalue()
+
+
+def png_file(image: NDArray[np.uint8], facts: Mapping[str, Any], work: Path) -> bytes:
+    """A picture [H, W, 3] to keep, as the bytes of the file that `d2a edit` would write."""
+    folder = work / UPLOADS / secrets.token_hex(8)
+    with _removed_after(folder):
+        io.write_image(image, folder / "picture.png", text=facts)
+        return (folder / "picture.png").read_bytes()
 
 
 def array_file(array: NDArray) -> bytes:

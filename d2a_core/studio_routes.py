@@ -33,6 +33,7 @@ FIELDS = {  # of `request.Request` that the page sets, and what they must be
         "paste_back": bool,
     },
 }
+SIZES = ("draft", "full", "settled")
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ async def state(asked: Asked) -> JSONResponse:
         {
             "work": str(studio.work),
             "faces": [{"name": face.name, "label": face.label} for face in faces],
-            "ready": (studio.results / "directions" / "directions.zarr").is_dir(),
+            "computed": (studio.results / "directions" / "directions.zarr").is_dir(),
+            "controls": (studio.results / "controls" / "controls.zarr").is_dir(),
             "clips": studio_files.clips(studio.work),
             "animations": studio.faces.settings["animations"],
         }
@@ -165,19 +167,23 @@ async def upload(asked: Asked) -> JSONResponse:
 
 
 async def source(asked: Asked) -> JSONResponse:
-    """Choose a new face, a photo that was uploaded or a seed: a job that finds its code."""
+    """Prepare a face for the sliders, a known one, an uploaded photo or a seed: a job."""
     studio, body = _studio(asked), await _body(asked)
-    if body.get("photo"):
-        words = str(studio_files.brought(studio.work, str(body["photo"])))
+    known = body.get("known")
+    if known is not None:
+        options = studio.faces.named(str(known)).options
+    elif body.get("photo"):
+        photo = studio_files.brought(studio.work, str(body["photo"]))
+        options = {"source": str(photo), **_taken(body, FIELDS["source"])}
     else:
-        words = f"seed:{body.get('seed')}"
-    wanted = studio.request({"source": words, **_taken(body, FIELDS["source"])})
+        options = {"source": f"seed:{body.get('seed')}"}
+    wanted = studio.request(options)
     await asyncio.to_thread(request.check_source, wanted, studio.root)
 
     def prepare(job: studio_queue.Job) -> dict[str, Any]:
         name = command.prepare(wanted, watcher=_watcher(job))
         studio.renderer.submit(studio.faces.forget, name).result()
-        return {"face": name}
+        return {"face": known or name}
 
     return JSONResponse({"job": studio.queue.submit("Prepare the face", prepare).token})
 
@@ -244,7 +250,10 @@ def _look(query: Mapping[str, str]) -> Look:
         raise ValueError("the sliders' values are no numbers; load the page anew") from None
     if not all(map(math.isfinite, [*values.values(), strength])):
         raise ValueError("a slider's value is not finite; load the page anew")
-    return Look(query.get("face", ""), values, direction, strength, full=query.get("size") == "full")
+    size = query.get("size") or "draft"
+    if size not in SIZES:
+        raise ValueError(f"a picture is {', '.join(SIZES)}, not {size!r}")
+    return Look(query.get("face", ""), values, direction, strength, size)
 
 
 async def picture(asked: Asked) -> Response:
@@ -254,7 +263,9 @@ async def picture(asked: Asked) -> Response:
 
     def made() -> tuple[bytes, tuple[str, ...]]:
         image, notes = studio.faces.picture(look)
-        return studio_files.encoded(image, "PNG" if keep else "JPEG"), notes
+        if keep:
+            return studio_files.png_file(image, studio.faces.facts(look), studio.work), notes
+        return studio_files.jpeg_file(image), notes
 
     data, notes = await studio.render(made)
     headers = {"X-Notes": json.dumps(notes)}
@@ -269,6 +280,13 @@ async def latents(asked: Asked) -> Response:
     data = studio_files.array_file(await studio.render(studio.faces.code, look))
     headers = {"Content-Disposition": f'attachment; filename="{look.name}-edited.npy"'}
     return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+async def front(asked: Asked) -> JSONResponse:
+    """The sliders at which a face looks into the camera."""
+    studio = _studio(asked)
+    edit = await studio.render(studio.faces.straightened, asked.query_params.get("face", ""))
+    return JSONResponse({"values": edit.asked, "notes": edit.notes})
 
 
 async def directions(asked: Asked) -> JSONResponse:
@@ -308,6 +326,7 @@ ANSWERS = (
     ("GET", "/api/controls", controls),
     ("GET", "/api/picture", picture),
     ("GET", "/api/latents", latents),
+    ("GET", "/api/front", front),
     ("GET", "/api/directions", directions),
     ("GET", "/api/files", files),
     ("GET", "/api/describe", describe),

@@ -8,6 +8,7 @@ const $ = (id) => document.getElementById(id);
 const view = { face: null, values: {}, direction: null, strength: 0 };
 let photo = null; // path of the uploaded photo that waits to be prepared
 let settings = {};
+let controlled = false; // whether the controls have been measured, which the first face waits for
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -73,6 +74,7 @@ tabs.forEach((tab, index) => {
 
 let since = null; // when the sliders moved first of what no draft has been asked for
 let drafting = false;
+let moves = 0; // counts them, to tell whether an answer is still wanted
 let settling = 0;
 let finishing = new AbortController();
 
@@ -99,9 +101,16 @@ async function put(image, url) {
 
 function moved() {
   since ??= performance.now();
+  supersede();
+  draft();
+}
+
+// What is shown, and what is on its way, is no longer what the sliders say.
+function supersede() {
   finishing.abort();
   clearTimeout(settling);
-  draft();
+  delete $("now").dataset.size;
+  return ++moves;
 }
 
 async function draft() {
@@ -136,14 +145,25 @@ async function finish(start) {
   }
 }
 
+const settle = tried(async () => {
+  if (view.face === null) return;
+  const [move, start] = [supersede(), performance.now()];
+  $("caption").textContent = "Measuring";
+  const found = await picture(query({ size: "settled" }));
+  if (move !== moves) return;
+  await put($("now"), found.url);
+  told(found.notes, "settled", start);
+});
+
 function told(notes, size, start) {
   performance.measure(size, { start, end: performance.now() });
   $("empty").hidden = true;
   $("now").alt = `${view.face}, ${described()}`;
   $("now").dataset.size = size;
   $("caption").textContent = notes.length ? notes.join(" ") : size === "draft" ? "Draft" : "Full size";
-  $("save-png").href = `/api/picture?${query({ size: "full", keep: 1 })}`;
-  $("save-latents").href = `/api/latents?${query()}`;
+  const kept = size === "draft" ? "full" : size;
+  $("save-png").href = `/api/picture?${query({ size: kept, keep: 1 })}`;
+  $("save-latents").href = `/api/latents?${query({ size: kept })}`;
   $("save-png").hidden = $("save-latents").hidden = false;
 }
 
@@ -174,6 +194,7 @@ $("reset").addEventListener("click", () => {
 // Faces --------------------------------------------------------------------------------------------------------------
 
 async function choose(face) {
+  if (!controlled) return follow((await post("/api/source", { known: face })).job);
   Object.assign(view, { face, values: {}, direction: null, strength: 0 });
   $("face").value = face;
   $("caption").textContent = "Loading the face, which takes some seconds the first time";
@@ -181,7 +202,7 @@ async function choose(face) {
   if (view.face !== face) return;
   $("sliders").replaceChildren(...controls.map(slider));
   $("no-sliders").hidden = true;
-  $("reset").disabled = $("animate").disabled = false;
+  for (const id of ["reset", "animate", "settle", "front"]) $(id).disabled = false;
   turnTo(null);
   forgetThumbnails();
   moved();
@@ -223,13 +244,28 @@ async function refresh() {
   const faces = state.faces.map((face) => make("option", { value: face.name, textContent: face.label }));
   $("face").replaceChildren(make("option", { value: "", textContent: faces.length ? "Choose one" : "none yet" }), ...faces);
   $("face").value = view.face ?? "";
-  if (!state.ready) $("empty").textContent = "Nothing is computed yet. The first face takes the whole workflow, a quarter of an hour.";
+  controlled = state.controls;
+  if (!state.computed) $("empty").textContent = "Nothing is computed yet. The first face takes the whole workflow, a quarter of an hour.";
   drivers(state.clips, $("driver").value);
   for (const field of document.querySelectorAll("[data-option]")) {
     field.value ||= settings[field.dataset.option === "neutral" ? "neutral_s" : field.dataset.option] ?? "";
   }
   return state;
 }
+
+$("settle").addEventListener("click", settle);
+$("front").addEventListener(
+  "click",
+  tried(async () => {
+    const move = supersede();
+    $("caption").textContent = "Measuring";
+    const { values } = await get(`/api/front?${new URLSearchParams({ face: view.face })}`);
+    if (move !== moves) return;
+    turnTo(null);
+    for (const input of $("sliders").querySelectorAll("input")) set(input, values[input.dataset.name] ?? 0);
+    await settle();
+  }),
+);
 
 async function upload(kind, file, name) {
   const words = new URLSearchParams({ kind, name });

@@ -111,10 +111,10 @@ def test_a_store_comes_as_a_zip_archive_of_its_files(results):
     assert archive.read("directions.zarr/zarr.json") == (store / "zarr.json").read_bytes()
 
 
-def test_pictures_and_arrays_come_back_from_their_bytes():
+def test_pictures_and_arrays_come_back_from_their_bytes(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    shown = np.asarray(Image.open(streams.BytesIO(studio_files.encoded(picture, "PNG"))))
-    assert (shown == picture).all()
-    assert Image.open(streams.BytesIO(studio_files.encoded(picture, "JPEG"))).format == "JPEG"
+    kept = Image.open(streams.BytesIO(studio_files.png_file(picture, {"title": "Synthetic face"}, tmp_path)))
+    assert (np.asarray(kept) == picture).all() and kept.text == {"title": "Synthetic face"}
+    assert Image.open(streams.BytesIO(studio_files.jpeg_file(picture))).format == "JPEG"
     code = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
     assert (np.load(streams.BytesIO(studio_files.array_file(code))) == code).all()

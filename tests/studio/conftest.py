@@ -20,13 +20,21 @@ PATIENCE_MS = 240_000  # for what renders and inverts, on two cores
 
 
 @pytest.fixture(scope="session")
-def start(finished, tmp_path_factory):
+def controlled(finished, tmp_path_factory):
+    """A copy of the finished project in which the controls have been measured, not to be changed either."""
+    project = finished.copy(tmp_path_factory.mktemp("controlled") / "work")
+    project.snakemake(targets=["results/controls/controls.zarr"])
+    return project
+
+
+@pytest.fixture(scope="session")
+def start(controlled, tmp_path_factory):
     """Starts a studio on a copy of the finished project."""
     running = []
 
-    def started():
+    def started(of=controlled):
         folder = tmp_path_factory.mktemp("studio")
-        project = finished.copy(folder / "work")
+        project = of.copy(folder / "work")
         tiny = yaml.safe_load((ROOT / "tests" / "config" / "tiny.yaml").read_text())
         (folder / "quick.yaml").write_text(yaml.safe_dump(config.merged(tiny, QUICK)))
         running.append(Studio(project.folder, folder / "quick.yaml"))

@@ -1,6 +1,7 @@
 """`d2a studio` as a user meets it: in a browser, on a small finished project."""
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -91,6 +92,27 @@ def test_the_comparison_shows_the_face_before_and_after(face):
     assert cut.get_attribute("aria-valuetext") == "100 percent before"
 
 
+def test_measuring_tells_what_was_reached_and_is_what_is_saved(face):
+    slider = _first_slider(face)
+    slider.fill(str(float(slider.get_attribute("max")) / 2))
+    face.wait_for_selector("#now[data-size=full]")
+    face.get_by_role("button", name="Measure and correct").click()
+    face.wait_for_selector("#now[data-size=settled]")
+    assert face.locator("#caption").inner_text().startswith("Reached:")
+    picture, _ = _save(face, "Save PNG")
+    told = json.loads(Image.open(io.BytesIO(picture)).text["reached"])
+    assert set(told) == set(json.loads(Image.open(io.BytesIO(picture)).text["asked"])) and told
+
+
+def test_facing_the_camera_moves_the_sliders(face):
+    face.get_by_role("button", name="Face the camera").click()
+    face.wait_for_selector("#now[data-size=settled]")
+    turned = face.locator("#sliders input").evaluate_all(
+        "all => all.filter(one => Number(one.value) !== 0).length"
+    )
+    assert turned >= 1
+
+
 def test_a_direction_changes_the_picture_as_its_strength_says(face):
     before = _pixels(face)
     tab(face, "Directions")
@@ -127,7 +149,16 @@ def test_a_photo_becomes_a_face_with_sliders(page, tmp_path):
     assert settled(page) == "Done"
     page.wait_for_selector("#now[data-size=full]")
     assert page.get_by_label("Faces that are ready").input_value().startswith("astronaut-")
-    assert page.locator("#sliders input").count() >= 3
+    assert page.locator("#sliders input").count() >= 1
+
+
+def test_the_first_face_waits_until_the_controls_are_measured(start, finished, visit):
+    page = visit(of=start(finished))
+    page.get_by_label("Faces that are ready").select_option("anna")
+    page.get_by_role("progressbar", name="measure controls").wait_for()
+    assert settled(page) == "Done"
+    page.wait_for_selector("#now[data-size=full]")
+    assert page.locator("#now").get_attribute("alt").startswith("anna")
 
 
 @pytest.mark.parametrize(("field", "tabs"), [("Photo of a face", "Face"), ("Your own clip", "Animate")])
