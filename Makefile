@@ -6,7 +6,7 @@ CORES ?= all
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo slurm test test-faults test-slurm lint clean
+.PHONY: help demo slurm studio test test-faults test-slurm test-studio lint clean
 
 help:
 	@echo "make demo   set up, fetch the models, run the whole workflow on the CPU (about 15 minutes)"
@@ -14,6 +14,8 @@ help:
 	@echo "make test-faults  kill workers, fill disks, flip bits, and see that the workflow heals"
 	@echo "make slurm  set up, with what profiles/slurm needs"
 	@echo "make test-slurm   run the workflow on a SLURM of this machine (apt-get install slurm-wlm munge)"
+	@echo "make studio       set up, with what the page in the browser needs, and open it"
+	@echo "make test-studio  drive the page with a headless Chromium (apt-get install chromium)"
 	@echo "make lint   check the style of code and workflow"
 	@echo "make clean  remove results/; models and environment stay"
 
@@ -34,6 +36,12 @@ slurm: .venv/.slurm
 
 test-slurm: .venv/.slurm
 	$(BIN)/python -m pytest tests/slurm
+
+studio: .venv/.studio
+	$(BIN)/d2a studio
+
+test-studio: .venv/.browser
+	$(BIN)/python -m pytest tests/studio
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -56,4 +64,12 @@ $(READY): requirements.lock pyproject.toml
 
 .venv/.slurm: requirements-slurm.lock $(READY)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-slurm.lock
+	@touch $@
+
+.venv/.studio: requirements-studio.lock $(READY)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-studio.lock
+	@touch $@
+
+.venv/.browser: requirements-browser.lock .venv/.studio
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-browser.lock
 	@touch $@

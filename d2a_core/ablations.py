@@ -67,4 +67,4 @@ def _are_first(fewer: Mapping, all_latents: Mapping) -> bool:
 
 
 def _trained(section: Mapping) -> dict:
-    return {key: value for key, value in section.items() if key not in ("gallery", "finetune")}
+    return {key: value for key, value in section.items() if key not in ("gallery", "finetune", "groups")}

@@ -122,9 +122,14 @@ def crop_of(points: NDArray, reference: Layout, scheme: Scheme, *, size: int = S
     With the reference `FFHQ` this is the crop of Karras et al.
     """
     face = layout(np.asarray(points, np.float64)[None], scheme)
-    turn = _complex(face.axis[0]) / _complex(reference.axis[0])
+    return Crop(quads(face, reference)[0], size)
+
+
+def quads(faces: Layout, reference: Layout) -> NDArray[np.float64]:
+    """Corners [N, 4, 2], as of `Crop`, of the squares that bring `faces` to the `reference` (one row)."""
+    turn = _complex(faces.axis) / _complex(reference.axis[0])
     corners = np.array([0, 1j, 1 + 1j, 1]) - _complex(reference.centre[0])
-    return Crop(_from_complex(corners * turn + _complex(face.centre[0])), size)
+    return _from_complex(corners * turn[:, None] + _complex(faces.centre)[:, None])
 
 
 def find_crop(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core import (
-    fan,
+    fan_groups,
     generator,
     geometry,
     interpolation,
@@ -25,11 +25,12 @@ from d2a_core import (
     rendering,
     tuning,
 )
+from d2a_core.fan_groups import SplitFan
 from d2a_core.generator import Generator
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.heads import lift_clip
 from d2a_core.interpolation import TIE_S, Clock
-from d2a_core.landmarks import LandmarkDetector
+from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Fan
 from d2a_core.pictures import grid, resize
@@ -53,6 +54,7 @@ class Options:
     motion_scale: float
     pose_scale: float
     expression_scale: float
+    fan: str
     passes: int
     min_cutoff_hz: float
     beta: float
@@ -92,7 +94,7 @@ class Stage:
 
     generator: Generator
     detector: LandmarkDetector
-    fan: Fan
+    fan: Fan | SplitFan
     manifold: Manifold
     size: int
 
@@ -108,8 +110,9 @@ def load_stage(
 ) -> Stage:
     """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
 
-    Where it has a `tuning`, the generator is the one tuned to that source. Raises ValueError when a part, or
-    the `code` of a source, was made with another generator.
+    `fan` is one path, or a list of one or two (see `fan_groups.load`). Where it has a `tuning`, the generator
+    is the one tuned to that source. Raises ValueError when a part, or the `code` of a source, was made with
+    another generator.
     """
     settings = generator.Options(**generator_options)
     detection = landmarks.Options(**landmark_options)
@@ -117,13 +120,14 @@ def load_stage(
     network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
     codes = [inputs.code] if hasattr(inputs, "code") else []
     tunings = getattr(inputs, "tuning", [])
-    lineage.check(network.identity, inputs.directions, inputs.fan, *codes, *tunings)
+    fans = [inputs.fan] if isinstance(inputs.fan, str) else inputs.fan
+    lineage.check(network.identity, inputs.directions, *fans, *codes, *tunings)
     for path in tunings:
         tuning.apply_delta(network, io.read_checkpoint(path)["delta"])
     return Stage(
         network,
         landmarks.load_detector(detection, inputs.models, device=device, threads=threads),
-        fan.load(io.read_checkpoint(inputs.fan), device=device),
+        fan_groups.load(list(map(io.read_checkpoint, fans)), device=device),
         manifold.from_store(io.read_zarr(inputs.directions, manifold.STORED)),
         size=settings.draft_size,
     )
@@ -141,18 +145,34 @@ def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: N
     return stage.manifold.renorm(delta + change.nan_to_num(nan=0.0), wplus)
 
 
+def detect(stage: Stage, wplus: Tensor, delta: Tensor, progress=None) -> Detections:
+    """What the detector sees on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
+    return detect_all(stage.generator, stage.detector, wplus, delta, size=stage.size, progress=progress)
+
+
+def detect_all(
+    generator: Generator,
+    detector: LandmarkDetector,
+    wplus: Tensor,
+    delta: Tensor,
+    *,
+    size: int,
+    progress=None,
+) -> Detections:
+    """What a detector sees on pictures of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
+    parts = []
+    for w, move in zip(wplus.split(generator.batch), delta.split(generator.batch), strict=True):
+        parts.append(detector.detect(rendering.render(generator, rendering.apply(w, move), size)))
+        if progress is not None:
+            progress.advance(len(w))
+    return landmarks.join(parts)
+
+
 def look(
     stage: Stage, wplus: Tensor, delta: Tensor, target: NDArray, progress=None
 ) -> tuple[NDArray, NDArray]:
     """Detect drafts of w + Δw: points [T, P, 2], error [T] against the target (no face: infinite)."""
-    parts = []
-    batch = stage.generator.batch
-    for w, move in zip(wplus.split(batch), delta.split(batch), strict=True):
-        images = rendering.render(stage.generator, rendering.apply(w, move), stage.size)
-        parts.append(stage.detector.detect(images).points)
-        if progress is not None:
-            progress.advance(len(w))
-    points = np.concatenate(parts)
+    points = detect(stage, wplus, delta, progress).points
     error = normalized_mean_error(points, target)
     return points, np.where(np.isnan(error), np.inf, error).astype(np.float32)
 
@@ -186,6 +206,12 @@ def drive(
 def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDArray[np.float32]:
     """Landmarks [T, P, 2] that the source of one table is asked for behind the clip of the other."""
     times = driver.column("time_s").to_numpy()
+    rest = io.points_array(driver, "rest_points")[:1] if "rest_points" in driver.column_names else None
+    if rest is not None and options.neutral_s is not None:
+        raise ValueError(
+            f"animations.neutral_s is {options.neutral_s:g} s, but this driver is made of two clips, "
+            "each with a neutral frame of its own; set it to null"
+        )
     return motion.goal(
         io.points_array(source),
         io.points_array(driver),
@@ -197,6 +223,7 @@ def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDA
         rest_lips=options.rest_lips,
         source_angles=io.angles_array(source),
         driver_angles=io.angles_array(driver),
+        rest_points=rest,
     )
 
 

@@ -117,19 +117,30 @@ class Run:
 
 def step(log: Path | None) -> str:
     """How far the job of a log has come, such as `frames 51/100, 40 s left`; empty while it says nothing."""
-    if log is None or not log.is_file():
+    last = _last_step(log)
+    if last is None:
         return ""
-    with log.open("rb") as handle:
-        handle.seek(max(0, log.stat().st_size - TAIL_BYTES))
-        found = list(STEP.finditer(handle.read().decode("utf-8", errors="replace")))
-    if not found:
-        return ""
-    last = found[-1].groupdict()
     shown = f"{last['unit']} {last['done']}" + (f"/{last['total']}" if last["total"] else "")
     if last["eta"] is None or last["done"] == last["total"]:
         return shown
     age_s = time.time() - log.stat().st_mtime  # since that line was written
     return f"{shown}, {max(0, round(int(last['eta']) - age_s))} s left"
+
+
+def _last_step(log: Path | None) -> dict[str, str | None] | None:
+    if log is None or not log.is_file():
+        return None
+    with log.open("rb") as handle:
+        handle.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        found = list(STEP.finditer(handle.read().decode("utf-8", errors="replace")))
+    return found[-1].groupdict() if found else None
+
+
+def share(stage: Stage) -> float:
+    """How much of a stage is done, 0 to 1: its finished jobs, and how far the running ones have come."""
+    steps = [last for log in stage.running.values() if (last := _last_step(log)) and last["total"]]
+    begun = sum(int(last["done"]) / max(1, int(last["total"])) for last in steps)
+    return min(1.0, (stage.done + begun) / max(1, stage.total))
 
 
 class Board:
@@ -161,7 +172,7 @@ class Board:
                 self._write(f"  note: {warning}")
         going = [stage for stage in stages if stage.started_s is not None and stage.name not in self._closed]
         if self._live:
-            self._draw([_row(" ", stage.name, _state(stage)) for stage in going])
+            self._draw([_row(" ", stage.name, state(stage)) for stage in going])
         else:
             self._tell(going)
 
@@ -184,7 +195,7 @@ class Board:
         now = self._clock()
         for stage in going:
             if now - self._told.setdefault(stage.name, stage.started_s) >= PLAIN_EVERY_S:
-                self._write(_row(" ", stage.name, _state(stage)))
+                self._write(_row(" ", stage.name, state(stage)))
                 self._told[stage.name] = now
 
     def _wipe(self) -> None:
@@ -201,7 +212,7 @@ def _row(mark: str, name: str, state: str) -> str:
     return f"{mark} {name.replace('_', ' '):<{NAME_WIDTH}} {state}".rstrip()
 
 
-def _state(stage: Stage) -> str:
+def state(stage: Stage) -> str:
     """Jobs of a stage that has several, and how far the running ones have come."""
     jobs = [f"{stage.done} of {stage.total}"] if stage.total > 1 else []
     return ", ".join(filter(None, [*jobs, *(step(log) for log in stage.running.values())])) or "running"

@@ -102,7 +102,9 @@ def convert(source: Path, target: Path, label: int | None) -> None:
 
 @main.command()
 @click.option("--source", required=True, help="Photo of a face, or seed:N for a face that does not exist.")
-@click.option("--driving", type=PATH, required=True, help="Video of a face, or its driving table (.parquet).")
+@click.option("--driving", type=PATH, help="Video or picture of a face, or a driving table (.parquet).")
+@click.option("--pose-from", type=PATH, help="In its place: what the head follows.")
+@click.option("--expression-from", type=PATH, help="In its place: what mouth, eyes and brows follow.")
 @click.option("--output", type=PATH, help="The video to write.  [default: <source>--<driving>.mp4]")
 @click.option("--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]")
 @click.option("--face", type=int, help="Which face of the photo: 1 the largest, 2 the next, …")
@@ -112,6 +114,7 @@ def convert(source: Path, target: Path, label: int | None) -> None:
 @click.option("--motion-scale", type=float, help="Strength of all motion, 1 is the driver's.")
 @click.option("--pose-scale", type=float, help="Strength of the head's turns.")
 @click.option("--expression-scale", type=float, help="Strength of mouth, eyes and brows.")
+@click.option("--fan", help="all, or groups: one network for the head and one for the face.")
 @click.option("--fps", type=float, help="Frames a second of the video.  [default: the driver's]")
 @click.option("--slow-motion", type=float, metavar="TIMES", help="How much longer than the driver it lasts.")
 @click.option("--loop/--no-loop", default=None, help="End where it began, to play without end.")
@@ -131,7 +134,8 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
     """
     from d2a_core import assessment, command, io, request
 
-    output = output or request.default_output(options["source"], options["driving"])
+    drivers = [options[name] for name in request.DRIVERS]
+    output = output or request.default_output(options["source"], *drivers)
     wanted = request.Request(output=output, work=work or command.ROOT, **options)
     paths = command.animate(wanted)
     for what, path in paths.items():
@@ -171,6 +175,105 @@ def morph(output: Path | None, work: Path | None, **options: Any) -> None:
         click.echo(morphs.summary(io.read_parquet(paths["figures"]).to_pylist()[0]))
 
 
+def _about_source(function: Any) -> Any:
+    """Options of the commands that make a picture of one source."""
+    options = (
+        click.option(
+            "--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]"
+        ),
+        click.option("--face", type=int, help="Which face of the photo: 1 the largest, 2 the next, …"),
+        click.option("--method", help="How the photo is inverted; see `inversion` in config.yaml."),
+        click.option(
+            "--tune/--no-tune", default=None, help="Tune the generator to the photo: closer, slower."
+        ),
+        click.option("--paste-back", is_flag=True, help="Blend the face into the uncropped photo."),
+        click.option("--before-after", type=PATH, help="Also write the source beside the result (.png)."),
+        click.option("--cores", type=int, help="Processors to use.  [default: all]"),
+        click.option("--configfile", type=PATH, help="YAML file over config.yaml."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _picture(
+    source: str,
+    output: Path | None,
+    what: str,
+    values: dict[str, float] | None,
+    *,
+    work: Path | None,
+    paste_back: bool,
+    before_after: Path | None,
+    **options: Any,
+) -> None:
+    """Make a picture of a source and say what came of it."""
+    from d2a_core import command, edit_command, request
+
+    output = output or edit_command.default_output(source, what)
+    wanted = edit_command.Wanted(values, output, before_after, paste_back)
+    place = request.Request(source=source, driving=None, output=None, work=work or command.ROOT, **options)
+    made = edit_command.make(place, wanted)
+    click.echo("\n".join(edit_command.shown(made, [output, before_after])))
+
+
+@main.command()
+@click.argument("source", metavar="SOURCE")
+@click.option("--output", type=PATH, help="The picture to write (.png).  [default: <source>--edited.png]")
+@click.option("--yaw", type=float, metavar="DEGREES", help="Turn the head to the right of the picture.")
+@click.option("--pitch", type=float, metavar="DEGREES", help="Turn the head up.")
+@click.option(
+    "--mouth-open", type=float, metavar="S.D.", help="In standard deviations of faces, as all below."
+)
+@click.option("--smile", type=float, metavar="S.D.", help="Corners of the mouth apart and up.")
+@click.option("--eyes-closed", type=float, metavar="S.D.", help="Lids together.")
+@click.option("--brows-up", type=float, metavar="S.D.", help="Brows away from the eyes.")
+@click.option("--gaze-x", type=float, metavar="S.D.", help="Pupils to the right of the picture.")
+@click.option("--gaze-y", type=float, metavar="S.D.", help="Pupils down.")
+@_about_source
+def edit(
+    source: str,
+    output: Path | None,
+    yaw: float | None,
+    pitch: float | None,
+    mouth_open: float | None,
+    smile: float | None,
+    eyes_closed: float | None,
+    brows_up: float | None,
+    gaze_x: float | None,
+    gaze_y: float | None,
+    **options: Any,
+) -> None:
+    """Move the face of SOURCE, a photo or seed:N, by named controls.
+
+    What is not named stays as it is. Ranges are those of results/controls/purity.md; beyond them the nearest
+    value is used, and said. Edit a real person only with that person's consent.
+    """
+    given = {
+        "yaw": yaw,
+        "pitch": pitch,
+        "mouth_open": mouth_open,
+        "smile": smile,
+        "eyes_closed": eyes_closed,
+        "brows_up": brows_up,
+        "gaze_x": gaze_x,
+        "gaze_y": gaze_y,
+    }
+    values = {name: value for name, value in given.items() if value is not None}
+    if not values:
+        raise click.UsageError("nothing to edit; name a control, such as --smile 1")
+    _picture(source, output, "edited", values, **options)
+
+
+@main.command()
+@click.argument("source", metavar="SOURCE")
+@click.option("--output", type=PATH, help="The picture to write (.png).  [default: <source>--front.png]")
+@_about_source
+def frontalize(source: str, output: Path | None, **options: Any) -> None:
+    """Turn the face of SOURCE, a photo or seed:N, into the camera, its expression kept."""
+    _picture(source, output, "front", None, **options)
+
+
 @main.command()
 @click.argument("targets", nargs=-1)
 @click.option("--configfile", "configfiles", type=PATH, multiple=True, help="YAML file over config.yaml.")
@@ -197,6 +300,24 @@ def plan(
     nodes = jobs or (None if cores else nodes)
     cores = None if nodes else cores or rates.usable_cores()
     click.echo(plan_table.show(costs, known, cores=cores, nodes=nodes))
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0: a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]")
+@click.option("--cores", type=click.IntRange(1), help="Processors to use.  [default: all]")
+@click.option("--configfile", type=PATH, help="YAML file over config.yaml.")
+@click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
+def studio(work: Path | None, **options: Any) -> None:
+    """Serve a page in the browser: choose a face, drag sliders, animate, look at results.
+
+    It needs make studio once. Nobody but this machine can reach it unless --host says so.
+    """
+    from d2a_core import command
+    from d2a_core.studio import Options, serve
+
+    serve(Options(work=work or command.ROOT, **options), click.echo)
 
 
 RESULTS = click.Path(path_type=Path, exists=True, file_okay=False)

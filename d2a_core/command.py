@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from d2a_core import io, morph_request
 from d2a_core.board import Board, Run
 from d2a_core.execution import Workflow, exclusive, run, unlock
 from d2a_core.morph_request import MorphRequest, is_table
-from d2a_core.request import Request, check, seed_of, slug
+from d2a_core.request import Request, check, check_source, seed_of, slug
 
 ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
 STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock
@@ -47,50 +48,90 @@ class Plan:
     wanted: dict[str, Path]
 
 
-def animate(request: Request, *, stream: TextIO | None = None) -> dict[str, Path]:
+@dataclass(frozen=True)
+class Watcher:
+    """Who looks on while a request is computed.
+
+    Progress goes to `stream` (None: stderr) as lines, and to `follow` several times a second as a whole.
+    Setting `cancelled` ends the run as Ctrl-C would, with KeyboardInterrupt.
+    """
+
+    stream: TextIO | None = None
+    follow: Callable[[Run], None] | None = None
+    cancelled: threading.Event | None = None
+
+
+def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Path]:
     """Compute what `request` asks for; returns the paths to show, by what they are.
 
-    Progress goes to `stream` (None: stderr). Raises ValueError, in one sentence, for a user's mistake,
-    found before anything expensive or logged by the stage that failed.
+    Raises ValueError, in one sentence, for a user's mistake, found before anything expensive or logged by
+    the stage that failed.
     """
     check(request, ROOT)
-    return _compute(request, make_plan, stream)
+    return _deliver(request, make_plan, watcher)
 
 
-def morph(request: MorphRequest, *, stream: TextIO | None = None) -> dict[str, Path]:
+def morph(request: MorphRequest, *, watcher: Watcher | None = None) -> dict[str, Path]:
     """Compute the morph that `request` asks for, as `animate` does."""
     morph_request.check(request, ROOT)
-    return _compute(request, make_morph_plan, stream)
+    return _deliver(request, make_morph_plan, watcher)
 
 
-def _compute(
-    request: Request | MorphRequest, plan_of: Callable[..., Plan], stream: TextIO | None
+def _deliver(
+    request: Request | MorphRequest, plan_of: Callable[..., Plan], watcher: Watcher | None
 ) -> dict[str, Path]:
+    """Compute what the plan of a request asks for and copy it to where the user wants it."""
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
         plan = plan_of(request, work)
-        overlay, log = (work / STATE / f"{plan.name}.{kind}" for kind in ("yaml", "log"))
-        _write_if_changed(yaml.safe_dump(plan.overlay, sort_keys=False), overlay)
-        extra = [request.configfile.absolute()] if request.configfile else []
-        workflow = Workflow(ROOT, work, (*extra, overlay), str(request.cores or "all"))
-        unlock(workflow)
-        _run(workflow, plan, log, dry=request.dry_run, stream=stream or sys.stderr)
-        delivered = {} if request.dry_run else _deliver(plan, work)
-    return delivered | {"log": log}
+        log = _compute(request, plan, work, watcher or Watcher())
+        copied = {} if request.dry_run else _copy_results(plan, work)
+    return copied | {"log": log}
+
+
+def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
+    """Compute the source of a request and the controls, without a driver; returns the source's name."""
+    check_source(request, ROOT)
+    work = request.work.resolve()
+    with exclusive(work, work / STATE / "lock"):
+        source, copies = adopt_source(request, work)
+        name = source["name"]
+        results = {
+            "code": f"results/sources/{name}/inversion.zarr",
+            "controls": "results/controls/controls.zarr",
+        }
+        plan = Plan(f"{name}--source", {"sources": [source], **request.settings}, results, copies, {})
+        _compute(request, plan, work, watcher or Watcher())
+    return name
+
+
+def _compute(request: Request | MorphRequest, plan: Plan, work: Path, watcher: Watcher) -> Path:
+    """Run what a plan asks for; returns the log."""
+    overlay, log = (work / STATE / f"{plan.name}.{kind}" for kind in ("yaml", "log"))
+    _write_if_changed(yaml.safe_dump(plan.overlay, sort_keys=False), overlay)
+    extra = [request.configfile.absolute()] if request.configfile else []
+    workflow = Workflow(ROOT, work, (*extra, overlay), str(request.cores or "all"))
+    unlock(workflow)
+    _run(workflow, plan, log, dry=request.dry_run, watcher=watcher)
+    return log
 
 
 def make_plan(request: Request, work: Path) -> Plan:
     """Name the source and the clip of a request, copy them into `work` and say what to compute."""
-    clip, driving = _adopt(request.driving, work, "clip")
-    if request.seed is None:
-        name, image = _adopt(request.photo, work, "photo")
-        copies = {driving: str(request.driving), image: str(request.photo)}
-        source = {"name": _variant(name, request), "image": image, "face": _face(request)}
-    else:
-        copies = {driving: str(request.driving)}
-        source = {"name": f"seed-{request.seed}", "seed": request.seed, "truncation": TRUNCATION}
-    clips = {"clips": [{"name": clip, "path": driving}]}
-    overlay = {"sources": [source], "driving": clips, **request.settings}
+    source, copies = adopt_source(request, work)
+    clips = {}
+    for path in request.drivers.values():
+        clip, driving = adopt(path, work, "clip")
+        copies[driving], clips[clip] = str(path), driving
+    clip, combinations = "-and-".join(clips), []
+    if len(request.drivers) > 1:
+        parts = dict(zip(("pose", "expression"), (*clips, *clips), strict=False))  # both may be one clip
+        combinations = [{"name": clip, **parts}]
+    driving = {
+        "clips": [{"name": name, "path": path} for name, path in clips.items()],
+        "combinations": combinations,
+    }
+    overlay = {"sources": [source], "driving": driving, **request.settings}
     results = _results(request, f"results/animations/{source['name']}--{clip}")
     main = "paste-back" if request.paste_back else "video"
     wanted = {main: request.output, "side by side": request.side_by_side, "frames": request.frames}
@@ -133,11 +174,20 @@ def _pose(text: str, work: Path, copies: dict[str, str], variant: str) -> dict[s
     seed = seed_of(text)
     if seed is not None:
         return {"name": f"seed-{seed}", "seed": seed, "truncation": TRUNCATION}
-    name, path = _adopt(Path(text), work, "face")
+    name, path = adopt(Path(text), work, "face")
     copies[path] = text
     return (
         {"name": name, "path": path} if is_table(text) else {"name": name + variant, "image": path, "face": 0}
     )
+
+
+def adopt_source(request: Request, work: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Entry of the source in the config, and which file of the user's the copy of a photo is."""
+    if request.seed is not None:
+        return {"name": f"seed-{request.seed}", "seed": request.seed, "truncation": TRUNCATION}, {}
+    name, image = adopt(request.photo, work, "photo")
+    entry = {"name": _variant(name, request), "image": image, "face": _face(request)}
+    return entry, {image: str(request.photo)}
 
 
 def _variant(name: str, request: Request) -> str:
@@ -152,7 +202,7 @@ def _face(request: Request) -> int:
     return request.face if (request.face or 0) > 1 else 0
 
 
-def _adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
+def adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
     """Copy a user's file into the work directory; returns its name and the path of the copy there.
 
     Snakemake reruns what depends on a file that was touched and misses one that was moved. The copy is
@@ -182,13 +232,19 @@ def _results(request: Request, stem: str) -> dict[str, str]:
     return {what: stem + kind for what, (asked, kind) in wanted.items() if asked}
 
 
-def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, stream: TextIO) -> None:
+def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, watcher: Watcher) -> None:
     """Run the workflow under a board; raises ValueError with the sentence of what failed."""
-    progress = Run(workflow.work, names=plan.copies)
+    progress, stream = Run(workflow.work, names=plan.copies), watcher.stream or sys.stderr
     board = Board(progress, stream)
     words = [*plan.results.values(), *(["--dry-run"] if dry else [])]
+
+    def watch(lines: list[str]) -> None:
+        progress.read(lines) if dry else board.watch(lines)
+        if watcher.follow is not None:
+            watcher.follow(progress)
+
     try:
-        code = run(workflow, *words, log=log, watch=progress.read if dry else board.watch)
+        code = run(workflow, *words, log=log, watch=watch, cancelled=watcher.cancelled)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(RESUMES) from None
     finally:
@@ -215,7 +271,7 @@ def _reason(progress: Run, log: Path) -> str:
     return sentence
 
 
-def _deliver(plan: Plan, work: Path) -> dict[str, Path]:
+def _copy_results(plan: Plan, work: Path) -> dict[str, Path]:
     """Copy results to where the user wants them, whole or not at all; returns the paths of all results."""
     paths = {what: work / result for what, result in plan.results.items()}
     for what, target in plan.wanted.items():

@@ -2,7 +2,7 @@
 
 import functools
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,9 @@ def check(config: Mapping, schema: Mapping) -> None:
         )
     driving = config["driving"]
     clips = [*driving["performances"], *driving["clips"]]
-    _unique("driving", (clip["name"] for clip in clips))
+    _unique("driving", (clip["name"] for clip in [*clips, *driving["combinations"]]))
+    _check_combinations(driving["combinations"], {clip["name"] for clip in clips})
+    _check_groups(config)
     _check_morphs(config, {clip["name"] for clip in clips})
     latents, pairs = config["latents"], config["pairs"]
     shards, rest = divmod(latents["samples"], latents["shard_size"])
@@ -74,6 +76,26 @@ def check(config: Mapping, schema: Mapping) -> None:
             "is false; set it to true, or the method to optimize"
         )
     _check_evaluation(config["evaluation"], [clip["name"] for clip in clips])
+
+
+def _check_combinations(combinations: Iterable[Mapping], clips: Container[str]) -> None:
+    for entry in combinations:
+        for part in ("pose", "expression"):
+            if entry[part] not in clips:
+                raise ValueError(
+                    f"config: driving.combinations {entry['name']} takes its {part} from {entry[part]!r}, "
+                    "but no clip or performance has that name; add it to driving.clips"
+                )
+
+
+def _check_groups(config: Mapping) -> None:
+    wanted = {"all"} if config["animations"]["fan"] == "all" else {"pose", "expression"}
+    missing = wanted - set(config["fan"]["groups"])
+    if missing:
+        raise ValueError(
+            f"config: animations.fan is {config['animations']['fan']}, but fan.groups lacks {min(missing)}; "
+            "add it"
+        )
 
 
 def _check_morphs(config: Mapping, clips: set[str]) -> None:

@@ -5,7 +5,7 @@ A sample's w is the same in every layer, so a difference of centroids is one [51
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from d2a_core import manifold
+from d2a_core.heads import rigid_share
 from d2a_core.samples import Samples
 
+GROUPS = ("pose", "expression")
 REGRESSED = 20_000  # samples at most: see `regress`
 ATTRIBUTES = (
     "yaw",
@@ -44,6 +46,8 @@ class Options:
     unit_norm: float
     radius_quantile: float
     reach: float
+    pose_share: float
+    regroup: Mapping[str, Sequence[int]]
     seed: int
 
 
@@ -179,14 +183,21 @@ class Distilled:
         return " ".join(f"{name}={count}" for name, count in self.dropped.items())
 
 
-def basis(store: Mapping[str, NDArray]) -> NDArray[np.float32]:
+def basis(store: Mapping[str, NDArray], group: str = "all") -> NDArray[np.float32]:
     """Directions of a store with `vector` [M, L, D], one copy a group of layers: [G·M, L, D], zero elsewhere.
 
-    `layer_groups` G cuts the L layers into equal groups that move independently. A direction found in W
+    `group` takes only those that move the head ("pose") or the face ("expression"); ValueError when there is
+    none. `layer_groups` G cuts the L layers into equal groups that move independently. A direction found in W
     moves all layers at once, also those that change nothing of the motion and only cost likeness; drawn
     apart, FAN learns to move just the layers that the landmarks answer to.
     """
     vector, groups = store["vector"], int(store["layer_groups"][0])
+    if group != "all":
+        vector = vector[store["pose"] == (group == "pose")]
+    if not len(vector):
+        raise ValueError(
+            f"no direction is in the group {group}; change directions.pose_share or regroup some"
+        )
     count, layers, width = vector.shape
     if layers % groups:
         raise ValueError(
@@ -204,10 +215,11 @@ def distil(
     """Measure, orient and select the directions of all origins.
 
     `candidates` maps `{part}-k{k}` to what `direction_methods.find` found there. Stored: `vector` [M, layers,
-    512], the ball of `manifold.measure`, `effect` [M, A] on the `ATTRIBUTES` and their `deviation` [A].
+    512], the ball of `manifold.measure`, `pose` [M] true for what moves the head, `effect` [M, A] on the
+    `ATTRIBUTES` and their `deviation` [A].
     """
     vector = np.concatenate([found.vector for found in candidates.values()])
-    effect, strength, deviation = measure(vector, faces)
+    effect, strength, deviation, rigid = measure(vector, faces)
     sign = orient(effect, deviation)
     kept, dropped = select(
         vector,
@@ -225,29 +237,55 @@ def distil(
     share = np.concatenate([found.share for found in candidates.values()])
     scaled = vector[kept] * scale[:, None]
     effect, strength = effect[kept] * scale[:, None], strength[kept] * np.abs(scale)
+    pose = in_pose(rigid[kept], options.pose_share, options.regroup)
     arrays = {
         "vector": np.repeat(scaled[:, None], options.layers, axis=1).astype(np.float32),
         "layer_groups": np.array([options.layer_groups], np.int64),
         **manifold.measure(faces.w, mean_w, radius_quantile=options.radius_quantile, reach=options.reach),
+        "pose": pose,
         "effect": effect.astype(np.float32),
         "deviation": deviation.astype(np.float32),
     }
     columns = _columns([origin[i] for i in kept], share[kept], norm, strength, effect)
+    columns |= {"rigid_share": rigid[kept], "group": [GROUPS[not moves_head] for moves_head in pose]}
     return Distilled(arrays, columns, dropped)
 
 
-def measure(vector: NDArray, faces: Samples) -> tuple[NDArray, NDArray, NDArray]:
+def in_pose(rigid: NDArray, least: float, regroup: Mapping[str, Sequence[int]]) -> NDArray[np.bool_]:
+    """Whether each direction moves the head: its `rigid` share [M] is at least `least`, or `regroup` says so.
+
+    `regroup` has the numbers of directions that belong to "pose" and "expression" all the same. Raises
+    ValueError for a number that no direction has, or that both name.
+    """
+    pose = rigid >= least
+    unknown = [number for group in GROUPS for number in regroup[group] if number >= len(pose)]
+    if unknown:
+        raise ValueError(
+            f"directions.regroup names {unknown[0]}, but the directions are 0 to {len(pose) - 1}; "
+            "look them up in results/directions/catalogue.parquet"
+        )
+    twice = set(regroup["pose"]) & set(regroup["expression"])
+    if twice:
+        raise ValueError(f"directions.regroup puts {min(twice)} into both groups; name it once")
+    pose[list(regroup["pose"])] = True
+    pose[list(regroup["expression"])] = False
+    return pose
+
+
+def measure(vector: NDArray, faces: Samples) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """Effect of each direction [m, 512] without rendering it, from a regression over the samples.
 
     Returns the change of every attribute [m, A], the mean landmark displacement in inter-ocular
-    distances [m], and the spread of each attribute over the samples [A].
+    distances [m], the spread of each attribute over the samples [A], and the share of the motion that is
+    rigid [m].
     """
     values = np.stack([faces.attributes[name] for name in ATTRIBUTES], axis=1)
     flat = faces.points.reshape(len(faces.points), -1)
     effect = regress(faces.w, np.concatenate((flat, values), axis=1)).effect(vector)
     moved = effect[:, : flat.shape[1]].reshape(len(vector), -1, 2)
     deviation = np.nan_to_num(values.std(axis=0))
-    return effect[:, flat.shape[1] :], displacement(moved, faces.inter_ocular), deviation
+    rigid = rigid_share(moved, faces.points.mean(axis=0), faces.scheme)
+    return effect[:, flat.shape[1] :], displacement(moved, faces.inter_ocular), deviation, rigid
 
 
 def _columns(

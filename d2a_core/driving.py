@@ -10,7 +10,7 @@ import pyarrow
 from numpy.typing import NDArray
 
 from d2a_core import io, tracking
-from d2a_core.alignment import Layout, align, layout
+from d2a_core.alignment import Layout, align, layout, quads
 from d2a_core.clock import nominal_rate, paced
 from d2a_core.geometry import angles_of
 from d2a_core.heads import lift_clip
@@ -36,6 +36,9 @@ class Track:
     `points` [T, P, 2] as fractions of the aligned picture; `canonical` [T, P, 2] turned to the front, in
     inter-ocular distances; `angles` [T, 3] yaw, pitch, roll in degrees; `score`, `time_s` [T]; `shot` [T]
     counts the cuts before. Where a face was not `found` [T] points and angles are `interpolated` or `held`.
+    `quad` [T, 4, 2] are the corners of the aligned picture in pixels of the frame (`alignment.Crop`), where
+    there are frames; `rest` [1, P, 2] is the face at rest, seen from the front, where it is known without
+    being shown.
     """
 
     points: NDArray[np.float32]
@@ -47,6 +50,8 @@ class Track:
     shot: NDArray[np.int32]
     interpolated: NDArray[np.bool_]
     held: NDArray[np.bool_]
+    quad: NDArray[np.float32] | None = None
+    rest: NDArray[np.float32] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -110,6 +115,7 @@ def track(
         shot,
         interpolated,
         held,
+        quad=quads(crops, reference).astype(np.float32),
     )
 
 
@@ -152,6 +158,13 @@ def _see(
 
 def table(track: Track) -> dict[str, object]:
     """Columns of the landmark table of a clip: one row a frame."""
+    known = {"quad": track.quad, "rest_points": track.rest}
+    count = len(track.found)
+    extra = {
+        name: io.points_column(np.broadcast_to(points, (count, *points.shape[1:])))
+        for name, points in known.items()
+        if points is not None
+    }
     return {
         "frame": np.arange(len(track.found), dtype=np.int64),
         "time_s": track.time_s,
@@ -163,6 +176,7 @@ def table(track: Track) -> dict[str, object]:
         "interpolated": track.interpolated,
         "held": track.held,
         "shot": track.shot,
+        **extra,
     }
 
 

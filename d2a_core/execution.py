@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -133,13 +134,21 @@ def _runs_snakemake_in(process: psutil.Process, folder: Path) -> bool:
         return False
 
 
-def run(workflow: Workflow, *words: str, log: Path, watch: Callable[[list[str]], None]) -> int:
+def run(
+    workflow: Workflow,
+    *words: str,
+    log: Path,
+    watch: Callable[[list[str]], None],
+    cancelled: threading.Event | None = None,
+) -> int:
     """Run Snakemake with `words` (targets and options) and return its exit code.
 
     All it says goes to the file `log`; `watch` gets the new lines several times a second, also when there
     are none. The first SIGINT, SIGTERM or SIGHUP (a closed terminal) is passed on to Snakemake and its jobs,
     once, and KeyboardInterrupt follows when they have put the work directory in order; a second one kills.
+    Setting `cancelled` does what the first signal does, for threads, which get no signals.
     """
+    cancelled = cancelled or threading.Event()
     log.parent.mkdir(parents=True, exist_ok=True)
     # To a file and not a pipe: when this process is killed, the run does not choke on a broken one.
     with log.open("w", encoding="utf-8") as sink, log.open(encoding="utf-8", errors="replace") as source:
@@ -154,12 +163,12 @@ def run(workflow: Workflow, *words: str, log: Path, watch: Callable[[list[str]],
                 start_new_session=True,  # the terminal's Ctrl-C reaches us alone, and we pass it on
             )
             try:
-                while process.poll() is None and not signals:
+                while process.poll() is None and not (signals or cancelled.is_set()):
                     watch(_new_lines(source))
                     time.sleep(POLL_S)
             finally:
                 _stop(process, signals)
-            if signals:
+            if signals or cancelled.is_set():
                 raise KeyboardInterrupt
             watch(_new_lines(source))
             return process.returncode
@@ -167,8 +176,12 @@ def run(workflow: Workflow, *words: str, log: Path, watch: Callable[[list[str]],
 
 @contextmanager
 def _counted_signals() -> Iterator[list[int]]:
-    """Collect signals instead of raising where they strike, which may leave a lock of Popen held for ever."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Collect signals instead of raising where they strike, which may leave a lock of Popen held for ever.
+
+    Only the main thread can: in others none come.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if main else ()
     came: list[int] = []
     before = {number: signal.signal(number, lambda which, frame: came.append(which)) for number in numbers}
     try:

@@ -43,10 +43,11 @@ def around(
     directions: Mapping[str, NDArray],
     options: Options,
     *,
+    group: str,
     seed: int,
     progress=None,
 ) -> fan.Faces:
-    """Augmentations of the one source `code` [1, K, 512] with landmarks `points` [1, P, 2].
+    """Augmentations, by a direction group, of the one source `code` [1, K, 512] with `points` [1, P, 2].
 
     State 0 is the source; the last `held_out` of the others are never trained on.
     """
@@ -56,6 +57,7 @@ def around(
         torch.from_numpy(code),
         directions,
         options.drawn,
+        group=group,
         seed=seed,
         ids=[0],
         size=stage.size,

@@ -55,6 +55,29 @@ def project(heads: Heads) -> NDArray[np.float64]:
     return heads.scale[:, None, None] * _turned(heads.shape, heads.rotation)[..., :2] + heads.shift[:, None]
 
 
+def rigid_share(displacement: NDArray, face: NDArray, scheme: Scheme) -> NDArray[np.float32]:
+    """Share of each motion, `displacement` [m, P, 2], that a turn of the head in space explains: [m].
+
+    Shift, size and tilt in the picture, which alignment takes out of every face, are left aside. Of what
+    remains, this is the share that least squares on the two other turns of a head with the points `face`
+    [P, 2] explain, between 0 and 1. Where nothing remains, the share is 0.
+    """
+    head = lift(face[None], scheme)
+    shape = _turned(head.shape, head.rotation)[0]  # as the camera has it, [P, 3]
+    yaw, pitch, roll = (np.cross(axis, shape)[:, :2] for axis in np.eye(3)[[1, 0, 2]])
+    shifts = [np.tile(axis, (len(shape), 1)) for axis in np.eye(2)]
+    plane = np.linalg.qr(np.stack([way.ravel() for way in (*shifts, shape[:, :2], roll)], axis=1))[0]
+    moved = displacement.reshape(len(displacement), -1).astype(np.float64)
+    turns = np.stack([yaw.ravel(), pitch.ravel()])
+    moved, turns = (way - way @ plane @ plane.T for way in (moved, turns))
+    explained = moved @ np.linalg.qr(turns.T)[0]
+    energy = np.square(moved).sum(axis=1)
+    share = np.divide(
+        np.square(explained).sum(axis=1), energy, out=np.zeros(len(moved)), where=energy > 1e-20
+    )
+    return share.astype(np.float32)
+
+
 def _unproject(points: NDArray, face: NDArray, scheme: Scheme, angles: NDArray | None) -> Heads:
     points, rigid = np.asarray(points, np.float64), list(scheme.rigid)
     if angles is None:

@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from d2a_core import geometry
 from d2a_core.heads import Heads, lift, lift_clip, project
+from d2a_core.mean_face import template_of
 from d2a_core.schemes import Scheme, scheme_of
 from d2a_core.smoothing import jitter
 
@@ -33,6 +34,7 @@ def goal(
     rest_lips: str,
     source_angles: NDArray | None = None,
     driver_angles: NDArray | None = None,
+    rest_points: NDArray | None = None,
 ) -> NDArray[np.float32]:
     """Landmarks [T, P, 2] that the source [1, P, 2] is asked for when the driver shows [T, P, 2].
 
@@ -43,7 +45,9 @@ def goal(
     both. With `rest_lips` "driver", relative motion starts from the source with its mouth no further open
     than the driver's at rest: a photo that shows its teeth could otherwise never close its mouth, and would
     be asked to open it further than any face. `*_angles` [.., 3] yaw, pitch, roll of the landmark tables
-    make the turns exact.
+    make the turns exact. `rest_points` [1, P, 2] is the driver at rest, seen from the
+    front, where no frame may show it; of a driver that is a single picture, the rest is made up
+    (`rest_of_picture`).
     """
     if motion not in ("absolute", "relative"):
         raise ValueError(f"animations.motion is {motion!r}; choose 'absolute' or 'relative'")
@@ -54,24 +58,43 @@ def goal(
     driver = lift_clip(driver_points, scheme, driver_angles)
     start, gain = source, np.ones((scheme.size, 3))
     if motion == "relative":
-        index = neutral_frame(driver_points, driver_angles) if neutral is None else neutral
-        start = _frame(driver, index)
+        if rest_points is not None:
+            start = lift(rest_points, scheme, np.zeros((1, 3)))
+        elif neutral is None and len(driver_points) == 1:
+            start = rest_of_picture(driver, scheme)
+        else:
+            index = neutral_frame(driver_points, driver_angles) if neutral is None else neutral
+            start = frame(driver, index)
         gain = proportions(source.shape[0], start.shape[0], scheme)
         if rest_lips == "driver":
             change = closed(source.shape[0], start.shape[0], gain, scheme) - source.shape
             source = replace(source, shape=source.shape + min(1.0, scale * expression) * change)
-    moved = _pose(source, start, driver, amount=scale * pose)
+    moved = turned(source, start, driver, amount=scale * pose)
     shape = source.shape + scale * expression * gain * (driver.shape - start.shape)
     shape = _uncrossed(shape, driver.shape, scheme)
     return project(replace(moved, shape=shape)).astype(np.float32)
 
 
-def _frame(heads: Heads, index: int) -> Heads:
+def frame(heads: Heads, index: int) -> Heads:
+    """One head of several, as heads."""
     chosen = slice(index, index + 1)
     return Heads(heads.rotation[chosen], heads.scale[chosen], heads.shift[chosen], heads.shape[chosen])
 
 
-def _pose(source: Heads, start: Heads, driver: Heads, *, amount: float) -> Heads:
+def rest_of_picture(driver: Heads, scheme: Scheme) -> Heads:
+    """The head of one picture at rest, which nobody has seen: straight, with the features of the mean face.
+
+    Its contour and nose stay its own, or the width of a face would count as an expression; the chin rises
+    with the mouth that closes.
+    """
+    mean, own = template_of(scheme), driver.shape[0]
+    shape = closed(own, mean, np.ones_like(own), scheme)
+    features = [index for part in ("brows", "eyes", "mouth") for index in scheme.parts[part]]
+    shape[features] = mean[features]
+    return replace(driver, rotation=np.eye(3)[None], shape=shape[None])
+
+
+def turned(source: Heads, start: Heads, driver: Heads, *, amount: float) -> Heads:
     """The source's head after `amount` times the way of the driver's from `start`: turn, size and shift."""
     turn = Rotation.from_matrix(driver.rotation @ start.rotation.transpose(0, 2, 1)).as_rotvec()
     rotation = Rotation.from_rotvec(amount * turn).as_matrix() @ source.rotation

@@ -24,6 +24,7 @@ class Plan:
     """What one shard of pairs is made of."""
 
     shard: int
+    group: str
     sources_per_shard: int
     per_source: int
     seed: int
@@ -71,6 +72,7 @@ def augment(
         wplus,
         directions,
         plan.per_source,
+        group=plan.group,
         seed=plan.seed,
         ids=faces.sample_id[:count],
         size=size,
@@ -91,19 +93,20 @@ def augment_codes(
     directions: Mapping[str, NDArray],
     per_source: int,
     *,
+    group: str,
     seed: int,
     ids: Iterable[int],
     size: int,
     progress=None,
 ) -> dict[str, NDArray]:
-    """Move each W+ [S, K, 512] `per_source` times and detect the drafts.
+    """Move each W+ [S, K, 512] `per_source` times along directions of `group` and detect the drafts.
 
     The draws of a source depend on `seed` and its one of the `ids` [S] alone; more of them leave the first as
     they are. Returns `weight` [S, A, M], `delta` [S, A, L, 512], `points` [S, A, P, 2] and `found` [S, A].
     """
     groups = (len(wplus), per_source)
     source = wplus.repeat_interleave(per_source, dim=0)
-    vector = torch.from_numpy(basis(directions))
+    vector = torch.from_numpy(basis(directions, group))
     numbers = draws.uniform("pairs", seed, ids, per_source * (len(vector) + 1))
     uniform = torch.from_numpy(numbers).reshape(len(source), -1)
     delta, weight = draw(vector, source[:, : vector.shape[1]], manifold.from_store(directions), uniform)

@@ -18,12 +18,14 @@ KEYS = {  # fields of Request that set a key of the config
     "motion_scale": "animations.motion_scale",
     "pose_scale": "animations.pose_scale",
     "expression_scale": "animations.expression_scale",
+    "fan": "animations.fan",
     "fps": "animations.fps",
     "slow_motion": "animations.slow_motion",
     "loop": "animations.loop",
     "method": "inversion.method",
     "tune": "inversion.tune",
 }
+DRIVERS = ("driving", "pose_from", "expression_from")  # fields of Request that name a clip
 PHOTO_ONLY = ("face", "method", "tune", "paste_back")
 NAME_CHARS = 40
 
@@ -32,15 +34,19 @@ NAME_CHARS = 40
 class Request:
     """The options of `d2a animate`; None leaves a setting to the config.
 
-    `source` is the path of a photo or `seed:N`, `driving` that of a video or of a driving table, `work` the
-    folder where stages are cached. `output` gets the video, `side_by_side` a copy of the comparison, the
-    folder `frames` png pictures. `face` N is the N-th largest on the photo, 0 the largest.
+    `source` is the path of a photo or `seed:N`, `driving` that of a video, a picture or a driving table,
+    `work` the folder where stages are cached. In place of `driving`, the head may follow `pose_from` and the
+    face `expression_from`; what neither drives stays as on the source. `output` gets the video (None: it
+    stays there), `side_by_side` a copy of the comparison, the folder `frames` png pictures. `face` N is the
+    N-th largest on the photo, 0 the largest.
     """
 
     source: str
-    driving: Path
-    output: Path
+    driving: Path | None
+    output: Path | None
     work: Path
+    pose_from: Path | None = None
+    expression_from: Path | None = None
     face: int | None = None
     motion: str | None = None
     neutral: float | None = None
@@ -48,6 +54,7 @@ class Request:
     motion_scale: float | None = None
     pose_scale: float | None = None
     expression_scale: float | None = None
+    fan: str | None = None
     fps: float | None = None
     slow_motion: float | None = None
     loop: bool | None = None
@@ -71,9 +78,19 @@ class Request:
         return Path(self.source)
 
     @property
+    def drivers(self) -> dict[str, Path]:
+        """The clips that drive, by the field that names them."""
+        return {name: getattr(self, name) for name in DRIVERS if getattr(self, name) is not None}
+
+    @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """The config keys that the options set, by section."""
         found: dict[str, dict[str, Any]] = {}
+        still = {("pose_from",): "expression_scale", ("expression_from",): "pose_scale"}.get(
+            tuple(self.drivers)
+        )
+        if still is not None:
+            found["animations"] = {still: 0.0}
         for name, key in KEYS.items():
             section, _, leaf = key.partition(".")
             if (value := getattr(self, name)) is not None:
@@ -81,9 +98,10 @@ class Request:
         return found
 
 
-def default_output(source: str, driving: Path) -> Path:
-    """`<source>--<clip>.mp4` in the current folder."""
-    return Path(f"{slug(Path(source).stem, 'photo')}--{slug(driving.stem, 'clip')}.mp4")
+def default_output(source: str, *drivers: Path | None) -> Path:
+    """`<source>--<clip>.mp4` in the current folder; `<clip>-and-<clip>` with two drivers."""
+    clips = "-and-".join(slug(path.stem, "clip") for path in drivers if path is not None)
+    return Path(f"{slug(Path(source).stem, 'photo')}--{clips}.mp4")
 
 
 def slug(stem: str, fallback: str) -> str:
@@ -104,16 +122,37 @@ def option(name: str) -> str:
 
 def check(request: Request, root: Path) -> None:
     """Raise ValueError, in one sentence, for the first mistake in `request`; the cheapest checks first."""
+    check_source(request, root)
+    _check_drivers(request)
+    for name, path in request.drivers.items():
+        duration_s = _check_driving(option(name), path)
+        if request.neutral is not None and request.neutral > duration_s:
+            raise ValueError(
+                f"--neutral is {request.neutral:g} s, but {path} lasts {duration_s:.2f} s; "
+                "give the time of a frame in which the face is at rest"
+            )
+
+
+def _check_drivers(request: Request) -> None:
+    if not request.drivers:
+        raise ValueError("nothing drives the source; give --driving, or --pose-from and --expression-from")
+    if request.driving is not None and len(request.drivers) > 1:
+        name = option(list(request.drivers)[1])
+        raise ValueError(f"--driving moves head and face, and {name} a part of them; give one or the other")
+    if request.neutral is not None and len(request.drivers) > 1:
+        raise ValueError("--neutral is a time in one clip, but there are two; leave it out")
+    for driver, scale in (("pose_from", "pose_scale"), ("expression_from", "expression_scale")):
+        lacks = request.driving is None and driver not in request.drivers
+        if lacks and getattr(request, scale) is not None:
+            raise ValueError(f"{option(scale)} scales nothing without {option(driver)}; give both")
+
+
+def check_source(request: Request, root: Path) -> None:
+    """Raise ValueError, in one sentence, for the first mistake in all of `request` but the driver."""
     _check_words(request)
     _check_outputs(request)
     check_settings(request, root)
     _check_source(request)
-    duration_s = _check_driving(request)
-    if request.neutral is not None and request.neutral > duration_s:
-        raise ValueError(
-            f"--neutral is {request.neutral:g} s, but {request.driving} lasts {duration_s:.2f} s; "
-            "give the time of a frame in which the face is at rest"
-        )
 
 
 def _check_words(request: Request) -> None:
@@ -138,7 +177,8 @@ def _check_outputs(request: Request) -> None:
     check_writable("--work", request.work / "results")
     for name in ("output", "side_by_side"):
         if getattr(request, name) is not None:
-            check_video_name(option(name), getattr(request, name), (request.source, str(request.driving)))
+            inputs = (request.source, *map(str, request.drivers.values()))
+            check_video_name(option(name), getattr(request, name), inputs)
     if request.side_by_side and request.side_by_side.resolve() == request.output.resolve():
         raise ValueError(f"--output and --side-by-side are both {request.output}; give two names")
     folder = request.frames
@@ -150,8 +190,17 @@ def _check_outputs(request: Request) -> None:
 
 def check_video_name(name: str, path: Path, inputs: Iterable[str]) -> None:
     """Raise ValueError unless the option `name` gives a `path` where a video can go, none of the `inputs`."""
-    if path.suffix.lower() != ".mp4":
-        raise ValueError(f"{name} {path} must end in .mp4; the result is an mp4 video")
+    _check_file_name(name, path, inputs, ".mp4", "an mp4 video")
+
+
+def check_picture_name(name: str, path: Path, inputs: Iterable[str]) -> None:
+    """Raise ValueError unless the option `name` gives a `path` for a picture, none of the `inputs`."""
+    _check_file_name(name, path, inputs, ".png", "a picture without loss")
+
+
+def _check_file_name(name: str, path: Path, inputs: Iterable[str], suffix: str, result: str) -> None:
+    if path.suffix.lower() != suffix:
+        raise ValueError(f"{name} {path} must end in {suffix}; the result is {result}")
     if path.is_dir():
         raise ValueError(f"{name} {path} is a folder; give the name of a file")
     for given in inputs:
@@ -200,12 +249,10 @@ def check_photo(name: str, path: Path, wanted: str) -> None:
         photo.load()
 
 
-def _check_driving(request: Request) -> float:
-    """Check the driver; returns how many seconds it lasts."""
-    check_readable("--driving", request.driving, "a video, or a driving table (.parquet)")
-    if request.driving.suffix.lower() != ".parquet":
-        return video.probe(request.driving).duration_s
-    return check_table(request.driving)
+def _check_driving(name: str, path: Path) -> float:
+    """Check a driver; returns how many seconds it lasts."""
+    check_readable(name, path, "a video, a picture, or a driving table (.parquet)")
+    return check_table(path) if path.suffix.lower() == ".parquet" else video.probe(path).duration_s
 
 
 def check_table(path: Path) -> float:

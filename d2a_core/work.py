@@ -137,6 +137,11 @@ def _consulted(config: Mapping, job: str) -> float:
 def _clip(config: Mapping, job: str) -> tuple[float, float]:
     """Frames and frames a second of the clip that a job is called after, alone or as `source--clip`."""
     name = job.rsplit("--", 1)[-1]
+    for made in config["driving"]["combinations"]:
+        if made["name"] == name:
+            pose, expression = (_clip(config, made[part]) for part in ("pose", "expression"))
+            rate = pose[1] if pose[0] > 1 else expression[1]
+            return max(round(frames * rate / own) for frames, own in (pose, expression)), rate
     for clip in config["driving"]["performances"]:
         if clip["name"] == name:
             return max(1, round(clip["seconds"] * clip["fps"])), clip["fps"]
@@ -163,6 +168,21 @@ def _animated(config: Mapping, job: str) -> float:
     passes = config["animations"]["passes"]
     drafts = _clip_frames(config, job) * (passes + 1) if passes else 0
     return _video_frames(config, job) + DRAFT * drafts
+
+
+def _controlled_faces(config: Mapping, job: str) -> float:
+    """Drafts, of eight controls made of blocks of two layers each."""
+    options, count = config["controls"], 8
+    rounds = 2 * count * -(-config["directions"]["layers"] // 2) + 2 * count * options["rounds"] + 1
+    return options["faces"] * (rounds + 8 * count + 1)
+
+
+def _disentangled(config: Mapping, job: str) -> float:
+    """Drafts: both FANs drive both halves."""
+    options, driving = config["evaluation"]["disentanglement"], config["driving"]
+    clips = [clip["name"] for clip in (*driving["performances"], *driving["clips"])]
+    frames = sum(min(options["frames"], _clip_frames(config, clip)) for clip in clips)
+    return 4 * options["sources"] * frames * (config["animations"]["passes"] + 1)
 
 
 def _morphed(config: Mapping, job: str) -> float:
@@ -236,6 +256,12 @@ WORK = {
     "perform_driver": Work("frames", _clip_frames, FRAMES, ("driving/{job}.mp4",)),
     "track_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.parquet",)),
     "import_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",)),
+    "measure_controls": Work("faces", _controlled_faces, IMAGES, ("controls/*",)),
+    "combine_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",)),
+    "invert_footage": Work("frames", _clip_frames, FRAMES, ("footage/{job}.*",)),
+    "measure_disentanglement": Work(
+        "drafts", _disentangled, {"drafts": 1.0}, ("evaluation/disentanglement.*",)
+    ),
     "animate": Work(
         "frames",
         _animated,

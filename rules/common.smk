@@ -190,10 +190,20 @@ def steps_of(wildcards):
 
 
 def video_of(wildcards):
-    """File of a driving clip: a performed one, a drawn one, or the user's own."""
-    if wildcards.clip in PERFORMANCES + TABLES:
-        return f"results/driving/{wildcards.clip}.mp4"
-    return named(config["driving"]["clips"], wildcards.clip)["path"]
+    """File of a driving clip."""
+    return file_of(wildcards.clip)
+
+
+def file_of(clip):
+    """File of the clip of a name: a performed one, a drawn one, or the user's own."""
+    if clip in PERFORMANCES + TABLES + COMBINATIONS:
+        return f"results/driving/{clip}.mp4"
+    return named(config["driving"]["clips"], clip)["path"]
+
+
+def clip_of_footage(wildcards):
+    """File of a clip that is inverted."""
+    return file_of(wildcards.footage)
 
 
 def seen_of(wildcards):
@@ -245,11 +255,32 @@ def image_of(wildcards):
     return photo_of(wildcards)["image"]
 
 
-def fan_of(wildcards):
-    """Checkpoint that drives a source: its own where the config asks for one, else the base."""
+def combination_of(wildcards):
+    """Config of a driver that is made of two clips."""
+    return named(config["driving"]["combinations"], wildcards.combination)
+
+
+def part_of(part, kind):
+    """Input function: table or video of the clip that a combination takes its pose or expression from."""
+
+    def found(wildcards):
+        clip = combination_of(wildcards)[part]
+        return f"results/driving/{clip}.parquet" if kind == "table" else file_of(clip)
+
+    return found
+
+
+def fans_of(wildcards):
+    """Checkpoints that drive a source: its own where the config asks for them, else the base ones."""
     tuned = {"all": SOURCES, "photos": PHOTOS, "none": []}
     own = wildcards.source in tuned[config["fan"]["finetune"]["sources"]]
-    return f"results/fan/all/{wildcards.source if own else 'base'}.pt"
+    groups = (
+        ["pose", "expression"] if config["animations"]["fan"] == "groups" else ["all"]
+    )
+    return [
+        f"results/fan/{group}/{wildcards.source if own else 'base'}.pt"
+        for group in groups
+    ]
 
 
 def tuning_of(wildcards):
@@ -281,7 +312,9 @@ SEEDED = [source["name"] for source in config["sources"] if "seed" in source]
 PHOTOS = [source["name"] for source in config["sources"] if "image" in source]
 SOURCES = [source["name"] for source in config["sources"]]
 PERFORMANCES = [clip["name"] for clip in config["driving"]["performances"]]
-CLIPS = PERFORMANCES + [clip["name"] for clip in config["driving"]["clips"]]
+COMBINATIONS = [entry["name"] for entry in config["driving"]["combinations"]]
+SINGLE_CLIPS = PERFORMANCES + [clip["name"] for clip in config["driving"]["clips"]]
+CLIPS = SINGLE_CLIPS + COMBINATIONS
 TABLES = [
     clip["name"]
     for clip in config["driving"]["clips"]
@@ -322,7 +355,9 @@ MAINS = ["d2animator", *(["untuned"] if HELD_SOURCES else [])]
 TABLE_2 = [*VARIANTS, *(["finetuned"] if HELD_SOURCES else [])]
 TRAINED = {name: ablations.trained_on(VARIANTS.get(name, config)) for name in OURS}
 # Not a table: what has no picture has no first frame.
-FIRST_FRAMES = {f"{clip}-first-frame": clip for clip in CLIPS if clip not in TABLES}
+FIRST_FRAMES = {
+    f"{clip}-first-frame": clip for clip in SINGLE_CLIPS if clip not in TABLES
+}
 EVALUATED_PHOTOS = {
     name: f"results/evaluation/first-frames/{clip}.png"
     for name, clip in FIRST_FRAMES.items()
@@ -362,13 +397,15 @@ wildcard_constraints:
     shard=r"\d{5}",
     part=one_of(config["clusters"]["counts"]),
     k=r"\d+",
-    group=one_of(config["pairs"]["groups"]),
+    group=one_of(config["fan"]["groups"]),
     seeded=one_of(SEEDED),
     photo=one_of([*PHOTOS, *EVALUATED_PHOTOS]),
     source=one_of([*SOURCES, *EVALUATED_PHOTOS, *HELD_SOURCES]),
     clip=one_of(CLIPS),
     morph=one_of(morph["name"] for morph in config["morphs"]),
     table=one_of(TABLES),
+    combination=one_of(COMBINATIONS),
+    footage=one_of(FIRST_FRAMES.values()),
     photo_set=one_of(SETS),
     target_clip=one_of(TARGET_CLIPS),
     method=one_of(OURS),

@@ -74,5 +74,33 @@ rule import_driving:
         "../workflow_scripts/import_driving.py"
 
 
+rule combine_driving:
+    """Make one driver of two clips: the head of one, the face of the other."""
+    input:
+        pose=part_of("pose", "table"),
+        expression=part_of("expression", "table"),
+        pose_video=part_of("pose", "video"),
+        expression_video=part_of("expression", "video"),
+    output:
+        table="results/driving/{combination}.parquet",
+        video="results/driving/{combination}.mp4",
+    log:
+        "results/logs/combine_driving/{combination}.log",
+    benchmark:
+        "results/benchmarks/combine_driving/{combination}.tsv"
+    threads: 2
+    resources:
+        mem_mb=more(3000),
+        runtime=more(30),
+    params:
+        height=config["animations"]["comparison"]["height"],
+        core=core_digest("combine_driving"),
+    script:
+        "../workflow_scripts/combine_driving.py"
+
+
+ruleorder: combine_driving > import_driving
+ruleorder: combine_driving > perform_driver
+ruleorder: combine_driving > track_driving
 ruleorder: import_driving > perform_driver
 ruleorder: import_driving > track_driving

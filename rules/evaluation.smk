@@ -162,6 +162,45 @@ rule animate_pairs:
         "../workflow_scripts/animate_pairs.py"
 
 
+rule measure_disentanglement:
+    """Drive head and face apart, and measure how much of each moves with the other (Figure 10)."""
+    input:
+        generator=GENERATOR,
+        draft=DRAFT,
+        models=FACE_MODELS,
+        directions=DIRECTIONS,
+        fan="results/fan/all/base.pt",
+        groups=["results/fan/pose/base.pt", "results/fan/expression/base.pt"],
+        faces=f"results/evaluation/faces/{protocols.HELD_OUT}.parquet",
+        codes=f"results/evaluation/faces/{protocols.HELD_OUT}.zarr",
+        clips=expand("results/driving/{clip}.parquet", clip=SINGLE_CLIPS),
+    output:
+        table="results/evaluation/disentanglement.parquet",
+        text=report(
+            "results/evaluation/disentanglement.md",
+            category="Evaluation",
+            labels={"figure": "disentanglement"},
+        ),
+    log:
+        "results/logs/measure_disentanglement.log",
+    benchmark:
+        "results/benchmarks/measure_disentanglement.tsv"
+    threads: 2
+    resources:
+        mem_mb=more(3500),
+        runtime=more(60),
+    params:
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
+        landmarks=config["landmarks"],
+        disentanglement=config["evaluation"]["disentanglement"],
+        animations=without(config["animations"], "comparison", "paste_back"),
+        clips=SINGLE_CLIPS,
+        core=core_digest("measure_disentanglement"),
+    script:
+        "../workflow_scripts/measure_disentanglement.py"
+
+
 rule make_control:
     """Write what a wrong method would return: the source, the target, or noise."""
     input:

@@ -23,7 +23,7 @@ rule train_fan:
         mem_mb=more(3500),
         runtime=more(120),
     params:
-        fan=without(config["fan"], "finetune"),
+        fan=without(config["fan"], "finetune", "groups"),
         core=core_digest("train_fan"),
     script:
         "../workflow_scripts/train_fan.py"
@@ -62,7 +62,7 @@ rule finetune_fan:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,
         landmarks=config["landmarks"],
-        fan=without(config["fan"], "finetune"),
+        fan=without(config["fan"], "finetune", "groups"),
         finetune=config["fan"]["finetune"],
         core=core_digest("finetune_fan"),
     script:

@@ -19,6 +19,8 @@ OPTIONS = directions.Options(
     unit_norm=3.0,
     radius_quantile=0.95,
     reach=0.6,
+    pose_share=0.5,
+    regroup={"pose": [], "expression": []},
     seed=0,
 )
 

@@ -18,7 +18,14 @@ TARGETS = [
     f"{FIRST_FRAME}--frames",
     "results/sources/performance-first-frame/pose.parquet",
 ]
-INPUT_TARGETS = ["results/driving/table.parquet", "results/evaluation/faces/photos.parquet"]
+INPUT_TARGETS = [
+    "results/driving/table.parquet",
+    "results/driving/both.parquet",
+    "results/evaluation/disentanglement.md",
+    "results/controls/controls.png",
+    "results/footage/performance.zarr",
+    "results/evaluation/faces/photos.parquet",
+]
 MOMENTS = {
     "convert_generator": "half",
     "fit_draft": "inside",
@@ -27,6 +34,7 @@ MOMENTS = {
     "cluster_landmarks": "between",
     "collect_directions": "between",
     "draw_gallery": "named",
+    "measure_controls": "between",
     "augment_latents": "half",
     "train_fan": "resumable",
     "finetune_fan": "between",
@@ -39,6 +47,7 @@ MOMENTS = {
     "perform_driver": "half",
     "track_driving": "last",
     "import_driving": "between",
+    "combine_driving": "between",
     "animate": "between",
     "morph": "between",
     "compare_motion": "between",
@@ -50,6 +59,8 @@ MOMENTS = {
     "gather_faces": "between",
     "take_frames": "between",
     "animate_pairs": "between",
+    "measure_disentanglement": "between",
+    "invert_footage": "between",
     "make_control": "half",
     "score_frames": "half",
     "fetch_inception": "named",

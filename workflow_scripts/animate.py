@@ -20,7 +20,7 @@ def main(snakemake):
         stage="animations",
         options=options,
         rate=str(clock.rate),
-        fan_sha256=io.sha256(inputs.fan),
+        fan_sha256=list(map(io.sha256, inputs.fan)),
         **stage.generator.identity.facts,
     )
     io.write_zarr(snakemake.output.latents, animations.arrays(path, clock), attributes=facts)

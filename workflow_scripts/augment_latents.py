@@ -15,7 +15,8 @@ def main(snakemake):
         io.read_zarr(inputs.latents, ["sample_id", "w"]),
         io.read_parquet(inputs.landmarks),
     )
-    plan = pairs.Plan(int(snakemake.wildcards.shard), **snakemake.params.plan)
+    shard, group = snakemake.wildcards.shard, snakemake.wildcards.group
+    plan = pairs.Plan(int(shard), group, **snakemake.params.plan)
     arrays = pairs.augment(
         network,
         detector,

@@ -14,8 +14,8 @@ def main(snakemake):
     points = io.points_array(io.read_parquet(inputs.landmarks))
     directions = io.read_zarr(inputs.directions)
     progress = runtime.Progress(log, "fan", options.drawn)
-    seed = training_options.seed
-    faces = finetuning.around(stage, code, points, directions, options, seed=seed, progress=progress)
+    draws = {"group": snakemake.wildcards.group, "seed": training_options.seed}
+    faces = finetuning.around(stage, code, points, directions, options, **draws, progress=progress)
     facts = io.provenance(
         stage="fan",
         options=training_options,

@@ -8,7 +8,7 @@ def main(snakemake):
     options = fan.Options(**snakemake.params.fan)
     device = runtime.device(snakemake.resources)
     faces = fan.faces(io.read_each(snakemake.input.pairs, fan.PAIR_ARRAYS))
-    vector = directions.basis(io.read_zarr(snakemake.input.directions))
+    vector = directions.basis(io.read_zarr(snakemake.input.directions), snakemake.wildcards.group)
     facts = io.provenance(
         stage="fan",
         options=options,

@@ -107,3 +107,35 @@ def test_no_significant_direction_is_one_sentence(faces):
     still = directions.collect(np.zeros((2, 24), np.float32), ica_above=6, seed=0)
     with pytest.raises(ValueError, match="lower directions.min_displacement"):
         directions.distil({"all-k2": still}, faces, np.zeros(24, np.float32), OPTIONS)
+
+
+def test_groups_follow_the_share_and_the_users_exceptions():
+    rigid = np.array([0.9, 0.2, 0.6, 0.4])
+    none = {"pose": [], "expression": []}
+    assert directions.in_pose(rigid, 0.5, none).tolist() == [True, False, True, False]
+    moved = {"pose": [3], "expression": [0]}
+    assert directions.in_pose(rigid, 0.5, moved).tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("regroup", "words"),
+    [
+        ({"pose": [4], "expression": []}, "names 4, but the directions are 0 to 3"),
+        ({"pose": [1], "expression": [1]}, "puts 1 into both groups"),
+    ],
+)
+def test_an_exception_that_makes_no_sense_is_one_sentence(regroup, words):
+    with pytest.raises(ValueError, match=words):
+        directions.in_pose(np.ones(4), 0.5, regroup)
+
+
+def test_the_basis_of_a_group_has_its_directions_alone():
+    store = {
+        "vector": np.arange(3, dtype=np.float32)[:, None, None] * np.ones((3, 8, 5), np.float32),
+        "layer_groups": np.array([1]),
+        "pose": np.array([False, True, False]),
+    }
+    assert directions.basis(store, "pose")[:, 0, 0].tolist() == [1]
+    assert directions.basis(store, "expression")[:, 0, 0].tolist() == [0, 2]
+    with pytest.raises(ValueError, match="no direction is in the group pose"):
+        directions.basis(store | {"pose": np.zeros(3, bool)}, "pose")

@@ -67,6 +67,10 @@ def test_tracking_bridges_lost_frames_and_aligns_wide_video(face):
     assert track.points.shape == (count, 98, 2)
     assert track.points[4] == pytest.approx(face[0], abs=5e-3)  # interpolated, then aligned
     assert track.points[0] == pytest.approx(face[0], abs=2e-2)
+    for seen, quad, points in zip(faces, track.quad, track.points, strict=True):
+        if seen is not None:  # the corners cut out the picture on which the points lie
+            cut = alignment.Crop(quad.astype(float), 64).to_crop(seen * [width, height]) / 64
+            assert cut == pytest.approx(points, abs=1e-4)
     columns = driving.table(track)
     assert columns["frame"].tolist() == list(range(count)) and columns["time_s"][5] == 5 / 25
 

@@ -88,7 +88,7 @@ CODE = np.zeros((1, 16, 512), np.float32)
 
 
 def _faces(stage):
-    return finetuning.around(stage, CODE, REST[None], DIRECTIONS, OPTIONS, seed=3)
+    return finetuning.around(stage, CODE, REST[None], DIRECTIONS, OPTIONS, group="all", seed=3)
 
 
 def test_fine_tuning_lowers_the_error_on_augmentations_that_it_never_saw(stage):
@@ -124,6 +124,6 @@ def test_weights_that_nothing_improves_are_the_base(stage):
 
 def test_a_source_whose_augmentations_show_no_face_is_one_sentence(stage):
     blind = animations.Stage(World(), World(blind=True), stage.fan, stage.manifold, size=8)
-    faces = finetuning.around(blind, CODE, REST[None], DIRECTIONS, OPTIONS, seed=3)
+    faces = finetuning.around(blind, CODE, REST[None], DIRECTIONS, OPTIONS, group="all", seed=3)
     with pytest.raises(ValueError, match="a face was found on 0 of 48 augmentations"):
         finetuning.split(faces, OPTIONS, seed=0)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from d2a_core import geometry
-from d2a_core.heads import lift, lift_clip, project
+from d2a_core.heads import lift, lift_clip, project, rigid_share
 from d2a_core.mean_face import template_of
 from d2a_core.schemes import IBUG68, WFLW98
 
@@ -56,3 +56,25 @@ def test_roll_is_that_of_the_points_whatever_the_angles_say():
     points = picture(template_of(WFLW98), 10, 0, 12)[None]
     heads = lift(points, WFLW98, np.array([[10.0, 0.0, -40.0]]))
     assert geometry.angles_of(heads.rotation)[0, 2] == pytest.approx(12, abs=1e-3)
+
+
+def test_a_turn_is_rigid_whatever_the_alignment_did_and_a_smile_is_not():
+    face = template_of(WFLW98)
+    still = picture(face, 0)
+    turned = picture(face, 2, 1, 3, scale=0.255, shift=(0.51, 0.4)) - still
+    smile = np.zeros_like(still)
+    smile[[76, 82]] = (-0.01, -0.02), (0.01, -0.02)
+    share = rigid_share(
+        np.stack((turned, smile, 0.03 * turned / np.abs(turned).max() + smile, 0 * smile)), still, WFLW98
+    )
+    assert share[0] > 0.97 and share[1] < 0.1
+    assert share[1] < share[2] < share[0]
+    assert share[3] == 0
+
+
+def test_a_shift_of_the_picture_is_no_turn():
+    still = picture(template_of(WFLW98), 0)
+    smile = np.zeros_like(still)
+    smile[[76, 82]] = (-0.01, -0.02), (0.01, -0.02)
+    both = rigid_share(np.stack((smile, smile + [0.05, 0.02])), still, WFLW98)
+    assert both[1] == pytest.approx(both[0], abs=1e-6)

@@ -259,3 +259,15 @@ def test_rows_without_a_face_are_left_out_of_the_report():
     assert motion.compare(holed, clip)["nme"] == 0
     with pytest.raises(ValueError, match="no face was found in any of 60 rendered frames"):
         motion.compare(np.full_like(clip, np.nan), clip)
+
+
+def test_a_single_picture_drives_by_its_turn_and_its_open_mouth():
+    driver = picture(opened(another_face(), 0.2), yaw=15)[None]
+    turned = {"source_angles": np.zeros((1, 3)), "driver_angles": np.array([[15.0, 0, 0]])}
+    wanted = REST | {"neutral": None}
+    found = motion.goal(picture(FACE)[None], driver, motion="relative", **wanted, **turned)
+    truth = picture(opened(FACE, 0.2), yaw=15)[None]
+    assert normalized_mean_error(found, truth).max() < 0.06
+    assert lips(found) == pytest.approx(lips(truth), abs=0.015)
+    width = np.ptp(found[0, :33, 0]) / np.ptp(truth[0, :33, 0])
+    assert width == pytest.approx(1, abs=0.02)  # a broader driver makes no broader source

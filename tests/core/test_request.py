@@ -18,10 +18,10 @@ latents: {samples: 2, shard_size: 2}
 clusters: {counts: {all: [2]}}
 pairs: {shards: 1}
 sources: [{name: anna, seed: 21, truncation: 0.7}]
-driving: {performances: [], clips: []}
-fan: {epochs: 8}
+driving: {performances: [], clips: [], combinations: []}
+fan: {epochs: 8, groups: [all, pose, expression]}
 inversion: {method: optimize, tune: false}
-animations: {motion: relative, neutral_s: null, motion_scale: 1.0, pose_scale: 1.0, expression_scale: 1.0}
+animations: {motion: relative, fan: all, neutral_s: null, motion_scale: 1.0}
 morphs: []
 evaluation: {protocols: {pairs: 2, finetuned: 0}, datasets: [], ablations: {}, external: {}}
 """
@@ -34,7 +34,7 @@ properties:
       motion: {enum: [relative, absolute]}
       motion_scale: {minimum: 0}
 """
-PATHS = ("driving", "output", "work", "side_by_side", "frames", "configfile")
+PATHS = ("driving", "pose_from", "expression_from", "output", "work", "side_by_side", "frames", "configfile")
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,9 @@ def request_(media, monkeypatch):
         {"motion": "absolute", "neutral": 0.0, "cores": 1, "face": 2},
         {"output": Path("new/folder/out.MP4"), "frames": Path("new/frames"), "work": Path("new/work")},
         {"side_by_side": Path("both.mp4")},
+        {"driving": Path("me.png")},
+        {"driving": None, "pose_from": Path("me.png"), "expression_from": Path("talk.mp4")},
+        {"driving": None, "pose_from": Path("talk.mp4"), "pose_scale": 0.5},
     ],
 )
 def test_a_good_request_passes(request_, root, options):
@@ -107,8 +110,26 @@ def test_a_good_request_passes(request_, root, options):
         ({"source": "seed:1", "method": "hfgi"}, "--method is for photos"),
         ({"source": "seed:1", "tune": True}, "--tune is for photos"),
         ({"source": "seed:1", "paste_back": True}, "--paste-back is for photos"),
-        ({"driving": "none.mp4"}, "--driving none.mp4 does not exist; give a video, or a driving table"),
+        (
+            {"driving": "none.mp4"},
+            "--driving none.mp4 does not exist; give a video, a picture, or a driving table",
+        ),
         ({"driving": "full"}, "--driving full is a folder"),
+        ({"driving": None}, "nothing drives the source; give --driving, or --pose-from"),
+        ({"pose_from": "talk.mp4"}, "--driving moves head and face, and --pose-from a part"),
+        ({"driving": None, "pose_from": "none.mp4"}, "--pose-from none.mp4 does not exist"),
+        (
+            {"driving": None, "pose_from": "talk.mp4", "expression_from": "talk.mp4", "neutral": 0.0},
+            "--neutral is a time in one clip, but there are two",
+        ),
+        (
+            {"driving": None, "pose_from": "talk.mp4", "expression_scale": 1.0},
+            "--expression-scale scales nothing without --expression-from",
+        ),
+        (
+            {"driving": None, "expression_from": "talk.mp4", "output": "talk.mp4"},
+            "would overwrite talk.mp4, which it is made of",
+        ),
         ({"driving": "list.yaml"}, "list.yaml .*; "),
         ({"driving": "other.parquet"}, "other.parquet has no row with a time_s"),
         ({"driving": "fake.parquet"}, "fake.parquet .*; "),
@@ -145,7 +166,7 @@ def test_a_good_request_passes(request_, root, options):
 )
 def test_a_bad_request_is_one_sentence(request_, root, monkeypatch, options, words):
     monkeypatch.setattr(os, "access", lambda path, mode: not str(path).startswith("/proc"))
-    paths = {key: Path(value) for key, value in options.items() if key in PATHS}
+    paths = {key: value and Path(value) for key, value in options.items() if key in PATHS}
     with pytest.raises(ValueError, match=words) as caught:
         check(replace(request_, **options | paths), root)
     assert "\n" not in str(caught.value)
@@ -195,3 +216,17 @@ def test_merging_replaces_lists_and_keeps_other_keys():
     base = {"a": {"b": 1, "c": [1, 2]}, "d": 3}
     assert merged(base, {"a": {"c": [5]}, "e": 6}) == {"a": {"b": 1, "c": [5]}, "d": 3, "e": 6}
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 3}
+
+
+def test_one_part_that_is_driven_leaves_the_other_still(request_):
+    head = replace(request_, driving=None, pose_from=Path("talk.mp4"))
+    face = replace(request_, driving=None, expression_from=Path("talk.mp4"))
+    assert head.settings == {"animations": {"expression_scale": 0.0}}
+    assert face.settings == {"animations": {"pose_scale": 0.0}}
+    assert replace(head, expression_from=Path("me.png")).settings == {}
+
+
+def test_the_name_of_a_result_has_both_drivers():
+    assert default_output("me.jpg", None, Path("a/talk.mp4"), Path("smile.png")) == Path(
+        "me--talk-and-smile.mp4"
+    )

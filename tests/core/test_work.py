@@ -15,7 +15,13 @@ SMALL = merged(
         "latents": {"samples": 200, "shard_size": 100},
         "pairs": {"shards": 2, "sources_per_shard": 10, "per_source": 3},
         "fan": {"epochs": 5, "validation_share": 0.1, "finetune": {"augmentations": 20, "held_out": 4}},
-        "driving": {"performances": [{"name": "talk", "seconds": 2.0, "fps": 25}]},
+        "driving": {
+            "performances": [
+                {"name": "talk", "seconds": 2.0, "fps": 25},
+                {"name": "long", "seconds": 4.0, "fps": 25},
+            ],
+            "combinations": [{"name": "both", "pose": "talk", "expression": "long"}],
+        },
         "animations": {"passes": 1},
         "evaluation": {"protocols": {"pairs": 8, "sources": 2, "frames": 3, "finetuned": 2}, "passes": 2},
     },
@@ -31,8 +37,10 @@ SMALL = merged(
         ("train_fan", "all", 2 * 10 * 0.9 * (4 * 3) * 5),  # sources learned from × ordered pairs × epochs
         ("perform_driver", "talk", 50),
         ("animate", "anna--talk", 50 + 100 / 5),  # a look before the pass and one after it
+        ("animate", "anna--both", 100 + 200 / 5),  # as long as the longer clip
+        ("measure_disentanglement", "measure_disentanglement", 2 * 2 * 6 * (12 + 12) * 2),
         ("hold_out_faces", "hold_out_faces", 32),
-        ("animate_pairs", "d2animator", 3 * (8 + 8 + 2 * 3)),  # cross, self, sequence; none, one, two passes
+        ("animate_pairs", "d2animator", 3 * (8 + 8 + 2 * 3 * 2)),  # sequence: two clips
         ("score_frames", "sefa", 8),
         ("make_control", "noise", 8),
         ("animate_pairs", "finetuned", 2 * 4),

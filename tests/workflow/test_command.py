@@ -6,20 +6,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import yaml
 from click.testing import CliRunner
 
-from d2a_core import command, io, video
+from d2a_core import command, execution, io, video
 from d2a_core.cli import main
 from d2a_core.config import check, merged
 from d2a_core.morph_request import MorphRequest
 from d2a_core.request import Request
+from d2a_core.studio_queue import Silence
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_OF_ALL = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text())
@@ -114,9 +117,10 @@ latents: {samples: 2, shard_size: 2, keep_images: true}
 clusters: {counts: {all: [2]}}
 pairs: {shards: 1}
 sources: [{name: anna, seed: 21, truncation: 0.7}]
-driving: {performances: [], clips: []}
+driving: {performances: [], clips: [], combinations: []}
+fan: {groups: [all, pose, expression]}
 inversion: {method: optimize, tune: false}
-animations: {motion: relative, neutral_s: null, motion_scale: 1.0, pose_scale: 1.0, expression_scale: 1.0}
+animations: {motion: relative, fan: all, neutral_s: null, motion_scale: 1.0}
 morphs: []
 evaluation: {protocols: {pairs: 1, finetuned: 1}, datasets: [], ablations: {}, external: {}}
 """
@@ -288,6 +292,43 @@ def test_an_interrupted_command_goes_on_where_it_stopped(place, run, how):
     assert ended.exit_code == 0, ended.stderr
     assert place.ran() == ["animate"]  # what was half written is made again, what was whole is kept
     assert "motion_scale" in (place.home / "out.mp4").read_text()
+
+
+def _left_running(work):
+    for process in psutil.process_iter(["environ"]):
+        if (process.info["environ"] or {}).get(execution.MARK) == str(work):
+            yield process
+
+
+def test_a_run_cancelled_from_a_thread_leaves_nothing_running_and_goes_on_later(place):
+    slow, cancelled, stages, ends = place.make("animate.slow"), threading.Event(), set(), []
+    wanted = Request(str(place.home / "me.png"), place.home / "talk.mp4", None, place.work, cores=1)
+    watcher = command.Watcher(Silence(), follow=lambda run: stages.update(run.stages), cancelled=cancelled)
+
+    def animate():
+        try:
+            ends.append(command.animate(wanted, watcher=watcher))
+        except KeyboardInterrupt as end:
+            ends.append(str(end))
+
+    thread = threading.Thread(target=animate)
+    thread.start()
+    place.wait_for("animate")
+    assert list(_left_running(place.work))
+    for _ in range(100):  # the log is read a moment later
+        if "animate" in stages:
+            break
+        time.sleep(0.1)
+    assert "animate" in stages
+    cancelled.set()
+    thread.join(60)
+    assert ends == [command.RESUMES]
+    assert not list(_left_running(place.work))
+    slow.unlink()
+    place.ran()
+    made = command.animate(wanted)
+    assert place.ran() == ["animate"]
+    assert made["video"].parent == place.work / "results" / "animations"  # asked for nowhere else, it stays
 
 
 def test_the_lock_of_a_living_snakemake_is_kept_and_that_of_a_dead_one_removed(place, run):

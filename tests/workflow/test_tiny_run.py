@@ -42,6 +42,24 @@ def test_the_result_is_a_full_size_video_with_its_provenance(project):
     assert min(image.std() for image in images) > 20  # no blank frame
 
 
+def test_head_and_face_follow_two_clips_through_networks_of_their_own(project):
+    project.snakemake(targets=["results/animations/anna--both.mp4"], configs=("tiny.yaml", "groups.yaml"))
+    results = project.folder / "results"
+    facts = json.loads(video.probe(results / "animations" / "anna--both.mp4").metadata["description"])
+    networks = [results / "fan" / group / "base.pt" for group in ("pose", "expression")]
+    assert facts["fan_sha256"] == [io.sha256(path) for path in networks]
+    store = io.read_zarr(results / "directions" / "directions.zarr", ["pose", "vector"])
+    pose = io.read_zarr(results / "pairs" / "pose" / "00000.zarr", ["weight"])["weight"]
+    assert pose.shape[2] == 4 * store["pose"].sum() < 4 * len(store["vector"])
+    driver, own = (
+        io.read_parquet(results / "driving" / f"{clip}.parquet") for clip in ("both", "performance")
+    )
+    turned = [table["yaw"].to_numpy() for table in (driver, own)]
+    assert turned[0] - turned[0][0] == pytest.approx(turned[1] - turned[1][0], abs=1.5)
+    canonical = [io.points_array(table, "canonical") for table in (driver, own)]
+    assert canonical[0] == pytest.approx(canonical[1], abs=0.05)
+
+
 def test_artefacts_have_the_columns_of_the_contract(project):
     results = project.folder / "results"
     table = io.read_parquet(results / "landmarks" / "00000.parquet")

@@ -1,0 +1,405 @@
+"""Stage `controls`: named sliders of a face, each a step in W+ that leaves what the others do as it is.
+
+The paper drives faces by landmarks alone; its directions can be steered as well. For every control the least
+squares of `directions.steer` give a vector of w. Put on one group of layers at a time it is a building block,
+whose effects are measured on rendered faces. A control is the sum of all blocks whose measured effect comes
+nearest to its own attribute and none of the others. What it does at which strength is then measured on faces
+that were not used, which gives its scale, its range, and the table of purity.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+from torch import Tensor
+
+from d2a_core import directions, draws, geometry, manifold, rendering
+from d2a_core.animations import detect_all
+from d2a_core.generator import Generator, broadcast
+from d2a_core.landmarks import Detections, LandmarkDetector
+from d2a_core.manifold import Manifold
+from d2a_core.pictures import grid
+from d2a_core.schemes import scheme_of
+
+BLOCK_LAYERS = 2  # of one building block
+MEASURED = np.linspace(-1, 1, 9)  # strengths at which a control is measured, as shares of its reach
+LEAST_FOUND = 0.9  # share of faces that must still be found at the ends of a range
+LEAST_SPAN = 0.5  # of a range, in the unit of the control, below which it is none
+LEAST_RISE = 0.1  # of the slope at rest, below which a control has reached its end
+STORED = ("vector", "strength", "response")
+
+
+@dataclass(frozen=True)
+class Control:
+    """A slider: what it is called and moves, in `unit`, between `low` and `high`."""
+
+    name: str
+    label: str
+    unit: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A control before it is measured: its attribute, with `sign`, its unit, and how far it is tried."""
+
+    name: str
+    label: str
+    attribute: str
+    sign: float
+    unit: str
+    reach: float
+
+
+DEGREES, DEVIATIONS = "°", "s.d."
+KINDS = (
+    Kind("yaw", "Turn right", "yaw", 1, DEGREES, 40),
+    Kind("pitch", "Look up", "pitch", 1, DEGREES, 25),
+    Kind("mouth_open", "Mouth open", "mouth_opening", 1, DEVIATIONS, 4),
+    Kind("smile", "Smile", "smile", 1, DEVIATIONS, 3),
+    Kind("eyes_closed", "Eyes closed", "eye_opening", -1, DEVIATIONS, 5),
+    Kind("brows_up", "Brows up", "brow_height", 1, DEVIATIONS, 3),
+    Kind("gaze_x", "Gaze right", "gaze_x", 1, DEVIATIONS, 3),
+    Kind("gaze_y", "Gaze down", "gaze_y", 1, DEVIATIONS, 3),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `controls`."""
+
+    faces: int
+    truncation: float
+    block_ridge: float
+    length_ridge: float
+    longest: float
+    rounds: int
+    seed: int
+
+
+def kinds(store: Mapping[str, NDArray]) -> list[Kind]:
+    """Controls whose attribute varies over the samples; a scheme without pupils has no gaze."""
+    return [kind for kind in KINDS if store["deviation"][directions.ATTRIBUTES.index(kind.attribute)] > 0]
+
+
+def faces(generator: Generator, options: Options) -> tuple[Tensor, Tensor]:
+    """Two sets of faces, each W+ [faces, K, D], to build the controls on and to measure them."""
+    z = draws.normal("controls", options.seed, range(2 * options.faces), generator.z_dim)
+    with torch.no_grad():
+        w = generator.map(torch.from_numpy(z)).cpu()
+    mean = generator.mean_w.cpu()
+    wplus = broadcast(mean + options.truncation * (w - mean), generator.num_layers)
+    return wplus[: options.faces], wplus[options.faces :]
+
+
+def blocks(store: Mapping[str, NDArray], wanted: Sequence[Kind], *, ridge: float) -> NDArray[np.float32]:
+    """Building blocks [C, G, L, D]: for each control a vector for one unit, on one group of layers each."""
+    layers = store["vector"].shape[1]
+    goal = np.stack([_unit(kind, store["deviation"]) for kind in wanted])
+    vector = store["vector"][:, 0]
+    weights = directions.steer(vector, store["effect"], store["deviation"], goal, ridge=ridge)
+    groups = np.repeat(np.eye(-(-layers // BLOCK_LAYERS)), BLOCK_LAYERS, axis=1)[:, :layers]
+    return np.einsum("cd,gl->cgld", weights @ vector, groups).astype(np.float32)
+
+
+def _unit(kind: Kind, deviation: NDArray) -> NDArray[np.float64]:
+    """Change [A] of the attributes that one deviation of a control is, in the attributes' own units."""
+    column = directions.ATTRIBUTES.index(kind.attribute)
+    goal = np.zeros(len(deviation))
+    goal[column] = kind.sign * deviation[column]
+    return goal
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What renders and looks: drafts of `size` px, steps kept inside the `ball` of the latents."""
+
+    generator: Generator
+    detector: LandmarkDetector
+    ball: Manifold
+    size: int
+
+    def attributes(self, wplus: Tensor, delta: Tensor, progress=None) -> NDArray[np.float64]:
+        """Attributes [N, A] of drafts of w + Δw, `wplus` [N, K, D], `delta` [N, L, D]; NaN without a face."""
+        kept = self.ball.renorm(delta, wplus)
+        seen = detect_all(self.generator, self.detector, wplus, kept, size=self.size, progress=progress)
+        return attributes(seen)
+
+
+def attributes(seen: Detections) -> NDArray[np.float64]:
+    """Attributes [N, A] of detected faces, in the order of `directions.ATTRIBUTES`; NaN without a face."""
+    scheme = scheme_of(seen.points.shape[1])
+    found = geometry.attributes(seen.points, seen.canonical, seen.angles, scheme)
+    values = np.stack([found[name] for name in directions.ATTRIBUTES], axis=1).astype(np.float64)
+    return np.where(seen.found[:, None], values, np.nan)
+
+
+def responses(
+    studio: Studio, wplus: Tensor, steps: NDArray, rest: NDArray, progress=None
+) -> NDArray[np.float64]:
+    """Change [S, F, A] of the attributes of faces [F, K, D] by each of the `steps` [S, L, D].
+
+    `rest` [F, A] are the attributes of the faces as they are.
+    """
+    changes = []
+    for step in torch.from_numpy(steps).float():
+        moved = studio.attributes(wplus, step.expand(len(wplus), -1, -1), progress)
+        changes.append(moved - rest)
+    return np.stack(changes)
+
+
+def solve(effect: NDArray, vector: NDArray, wanted: NDArray, *, ridge: float) -> NDArray[np.float64]:
+    """Coefficients [C, B] of blocks whose summed effect comes nearest to `wanted` [C, A], in deviations.
+
+    `effect` [B, A] is what each block does. The ridge weighs the length of the step, `vector` [B, ...].
+    """
+    flat = vector.reshape(len(vector), -1).astype(np.float64)
+    gram, lengths = effect @ effect.T, flat @ flat.T
+    penalty = ridge * np.trace(gram) / np.trace(lengths) * lengths
+    penalty += 1e-6 * np.trace(gram) / len(gram) * np.eye(len(gram))
+    return np.linalg.solve(gram + penalty, effect @ wanted.T).T
+
+
+def renders(store: Mapping[str, NDArray], options: Options) -> int:
+    """Drafts that `build` and `measure` look at."""
+    count, groups = len(kinds(store)), -(-store["vector"].shape[1] // BLOCK_LAYERS)
+    rounds = 2 * count * groups + 2 * count * options.rounds + 1
+    return options.faces * (rounds + count * (len(MEASURED) - 1) + 1)
+
+
+def build(
+    studio: Studio, store: Mapping[str, NDArray], wplus: Tensor, options: Options, progress=None
+) -> NDArray[np.float32]:
+    """The controls [C, L, D], one deviation or `reach`-th of a degree range long, made on faces [F, K, D].
+
+    Central differences of half a deviation to either side say what each block does; after that the sums
+    themselves are measured `rounds` times, and mixed by the inverse of what they do to one another.
+    """
+    wanted = kinds(store)
+    deviation = store["deviation"]
+    known = deviation > 0
+    target = np.stack([_unit(kind, deviation) for kind in wanted])[:, known] / deviation[known]
+    block = blocks(store, wanted, ridge=options.block_ridge)
+    flat = block.reshape(-1, *block.shape[2:])
+    rest = studio.attributes(wplus, torch.zeros(len(wplus), *flat.shape[1:]), progress)
+    effect = _slopes(studio, wplus, flat, rest, progress)[:, known] / deviation[known]
+    vector = np.einsum("cb,bld->cld", solve(effect, flat, target, ridge=options.length_ridge), flat)
+    for _ in range(options.rounds):
+        effect = _slopes(studio, wplus, vector, rest, progress)[:, known] / deviation[known]
+        mixed = solve(effect, vector, target, ridge=options.length_ridge / 10)
+        vector = np.einsum("cb,bld->cld", mixed, vector)
+    return vector.astype(np.float32)
+
+
+def _slopes(studio: Studio, wplus: Tensor, steps: NDArray, rest: NDArray, progress) -> NDArray[np.float64]:
+    """Change [S, A] of the attributes for each whole step, from the middle of faces moved forth and back."""
+    forth, back = (responses(studio, wplus, sign * steps, rest, progress) for sign in (1, -1))
+    return np.nan_to_num(np.nanmean((forth - back) / 2, axis=1))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Controls with their scale: `vector` [C, L, D], and at `strength` [C, S] the `response` [C, S, A].
+
+    Responses are medians over faces in the attributes' units; `found` [C, S] is the share of faces seen.
+    """
+
+    kinds: Sequence[Kind]
+    vector: NDArray[np.float32]
+    strength: NDArray[np.float32]
+    response: NDArray[np.float32]
+    found: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+
+
+def measure(
+    studio: Studio,
+    store: Mapping[str, NDArray],
+    vector: NDArray,
+    wplus: Tensor,
+    options: Options,
+    progress=None,
+) -> Measured:
+    """What each control [C, L, D] does to other faces [F, K, D] at nine strengths.
+
+    No layer goes further than the share `longest` of what the ball of the latents allows: a sum of random
+    directions may go that far, a single one breaks faces before.
+    """
+    wanted, deviation = kinds(store), store["deviation"]
+    rest = studio.attributes(wplus, torch.zeros(len(wplus), *vector.shape[1:]), progress)
+    most = options.longest * studio.ball.reach / np.linalg.norm(vector, axis=2).max(axis=1)
+    reach = [
+        min(_reach(*pair), limit)
+        for *pair, limit in zip(wanted, [deviation] * len(wanted), most, strict=True)
+    ]
+    strength = np.stack([MEASURED * far for far in reach])
+    response = np.zeros((*strength.shape, len(deviation)))
+    found = np.ones(strength.shape)
+    for number, line in enumerate(strength):
+        moving = line != 0
+        change = responses(studio, wplus, line[moving, None, None] * vector[number], rest, progress)
+        response[number, moving] = np.nanmedian(change, axis=1)
+        found[number, moving] = np.isfinite(change[..., 0]).mean(axis=1)
+    return Measured(
+        wanted, vector, *(part.astype(np.float32) for part in (strength, response, found, deviation))
+    )
+
+
+def _reach(kind: Kind, deviation: NDArray) -> float:
+    """How far a control is tried, in deviations."""
+    if kind.unit == DEVIATIONS:
+        return kind.reach
+    return kind.reach / float(deviation[directions.ATTRIBUTES.index(kind.attribute)])
+
+
+def own_response(measured: Measured, number: int) -> NDArray[np.float64]:
+    """What a control does to its own attribute [S], in its unit."""
+    kind = measured.kinds[number]
+    column = directions.ATTRIBUTES.index(kind.attribute)
+    scale = 1.0 if kind.unit == DEGREES else float(measured.deviation[column])
+    return kind.sign * measured.response[number, :, column].astype(np.float64) / scale
+
+
+def scale(measured: Measured, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Strengths and responses between which a control rises and faces are found, through no motion.
+
+    From rest outwards, a range ends before the response rises by less than `LEAST_RISE` of its slope at rest,
+    or fewer than `LEAST_FOUND` of the faces are found.
+    """
+    strength, response = measured.strength[number], own_response(measured, number)
+    middle = len(strength) // 2
+    slope = (response[middle + 1] - response[middle - 1]) / (strength[middle + 1] - strength[middle - 1])
+    rise = np.diff(response) / np.diff(strength) > LEAST_RISE * max(float(slope), 1e-9)
+    seen = measured.found[number] >= LEAST_FOUND
+    first, last = middle, middle
+    while last + 1 < len(strength) and rise[last] and seen[last + 1]:
+        last += 1
+    while first > 0 and rise[first - 1] and seen[first - 1]:
+        first -= 1
+    return strength[first : last + 1].astype(np.float64), response[first : last + 1]
+
+
+class Controls:
+    """Measured controls, ready to move faces inside the `ball` of the latents; idle ones are left out."""
+
+    def __init__(self, measured: Measured, ball: Manifold) -> None:
+        self.measured, self.ball = measured, ball
+        scales = [scale(measured, number) for number in range(len(measured.kinds))]
+        self._scales = {
+            kind.name: (number, *scales[number])
+            for number, kind in enumerate(measured.kinds)
+            if np.ptp(scales[number][1]) > LEAST_SPAN
+        }
+        self.all = tuple(
+            Control(name, measured.kinds[number].label, measured.kinds[number].unit, *_ends(value))
+            for name, (number, _, value) in self._scales.items()
+        )
+
+    def number(self, name: str) -> int:
+        """Place of a control among the measured ones."""
+        return self._scales[name][0]
+
+    def clamped(self, values: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
+        """Values within the ranges, and a sentence on each that was not; ValueError for an unknown name."""
+        known = {control.name: control for control in self.all}
+        kept, notes = {}, []
+        for name, value in values.items():
+            if name not in known:
+                raise ValueError(f"there is no control {name!r}; choose one of {', '.join(known)}")
+            control = known[name]
+            kept[name] = float(np.clip(value, control.low, control.high))
+            if kept[name] != value:
+                notes.append(
+                    f"{name} is {value:g} {control.unit}, but it works from {control.low:g} to "
+                    f"{control.high:g}; {kept[name]:g} is used"
+                )
+        return kept, notes
+
+    def delta(self, values: Mapping[str, float], wplus: Tensor) -> Tensor:
+        """Δw [1, L, D] for the values of some controls on the face `wplus` [1, K, D]."""
+        total = torch.zeros(1, *self.measured.vector.shape[1:])
+        for name, (number, strength, response) in self._scales.items():
+            if values.get(name):
+                amount = float(PchipInterpolator(response, strength)(values[name]))
+                total += amount * torch.from_numpy(self.measured.vector[number])
+        return self.ball.renorm(total, wplus)
+
+
+def _ends(values: NDArray) -> tuple[float, float]:
+    """Ends of a range, rounded towards rest so that they lie inside."""
+    return float(np.ceil(10 * values[0]) / 10), float(np.floor(10 * values[-1]) / 10)
+
+
+def arrays(measured: Measured, store: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """What is stored, with the ball of the directions' `store`."""
+    own = {name: getattr(measured, name) for name in ("vector", "strength", "response", "found", "deviation")}
+    return own | {name: store[name] for name in manifold.STORED}
+
+
+def from_store(store: Mapping[str, NDArray]) -> Controls:
+    """The controls that `arrays` stored."""
+    names = ("vector", "strength", "response", "found", "deviation")
+    measured = Measured(kinds(store), *(store[name] for name in names))
+    return Controls(measured, manifold.from_store(store))
+
+
+def purity(measured: Measured) -> dict[str, list]:
+    """Columns of a table: what each control does to each attribute at every strength, one row each.
+
+    `value` is what it does to its own attribute, in its unit; `change` that to the attribute, in standard
+    deviations of the samples; `found` the share of faces that were seen.
+    """
+    rows = []
+    for number, kind in enumerate(measured.kinds):
+        own = own_response(measured, number)
+        for place, strength in enumerate(measured.strength[number]):
+            for column, attribute in enumerate(directions.ATTRIBUTES):
+                if measured.deviation[column] > 0:
+                    change = measured.response[number, place, column] / measured.deviation[column]
+                    rows.append(
+                        (kind.name, kind.unit, float(strength), own[place], attribute, float(change))
+                        + (float(measured.found[number, place]),)
+                    )
+    names = ("control", "unit", "strength", "value", "attribute", "change", "found")
+    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def markdown(controls: Controls) -> str:
+    """Purity for a reader: the slope of every attribute over the middle of each range, in deviations."""
+    measured = controls.measured
+    pairs = zip(directions.ATTRIBUTES, measured.deviation, strict=True)
+    shown = [name for name, spread in pairs if spread > 0]
+    lines = [
+        "# Purity of the controls",
+        "",
+        "Change of each attribute, in standard deviations of the sampled faces, for one of the control's "
+        "own, around rest; medians over faces that the controls were not made on.",
+        "",
+        "| control | range | " + " | ".join(name.replace("_", " ") for name in shown) + " |",
+        "| --- " * (len(shown) + 2) + "|",
+    ]
+    for control in controls.all:
+        number, middle = controls.number(control.name), measured.strength.shape[1] // 2
+        kind = measured.kinds[number]
+        change = measured.response[number, middle + 1] - measured.response[number, middle - 1]
+        slopes = change[measured.deviation > 0] / measured.deviation[measured.deviation > 0]
+        own = kind.sign * slopes[shown.index(kind.attribute)]
+        cells = [f"{slope / own:+.2f}" for slope in slopes]
+        scope = f"{control.low:g} to {control.high:g} {control.unit}"
+        lines.append(f"| {control.name} | {scope} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def draw(studio: Studio, controls: Controls, wplus: Tensor) -> NDArray[np.uint8]:
+    """One row a control, at five values from one end of its range to the other, on a face [1, K, D]."""
+    rows = []
+    for control in controls.all:
+        values = [control.low, control.low / 2, 0.0, control.high / 2, control.high]
+        moved = [rendering.apply(wplus, controls.delta({control.name: value}, wplus)) for value in values]
+        rows.append(list(rendering.render(studio.generator, torch.cat(moved), studio.size)))
+    captions = [f"{c.label}\n{c.low:g} to {c.high:g} {c.unit}" for c in controls.all]
+    return grid(rows, captions_left=captions, captions_top=["low", "½", "0", "½", "high"])

@@ -1,0 +1,51 @@
+"""Two FANs in place of one: the head's pose and the face's expression apart (paper, section 5, Figure 10)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from d2a_core import fan
+from d2a_core.fan import Fan
+from d2a_core.heads import lift, project
+from d2a_core.networks.fan import Architecture
+from d2a_core.schemes import scheme_of
+
+Network = Callable[[Tensor, Tensor], Tensor]
+
+
+class SplitFan:
+    """Asks the FAN of the group `pose` for the turn of the head, then that of `expression` for the rest.
+
+    In between lies the face as it is, in the pose that is wanted: neither network sees a change that is the
+    other's, so that what one of them lets through is put right by the closed loop.
+    """
+
+    def __init__(self, pose: Fan, expression: Fan) -> None:
+        self.pose, self.expression = pose, expression
+
+    @property
+    def architecture(self) -> Architecture:
+        """That of the network for the pose; both move the same layers."""
+        return self.pose.architecture
+
+    def __call__(self, current: Tensor, target: Tensor) -> Tensor:
+        """Points [N, P, 2] of the face and of the target → Δw [N, L, D]."""
+        turned = turn(current, target)
+        return self.pose(current, turned) + self.expression(turned, target)
+
+
+def turn(current: Tensor, target: Tensor) -> Tensor:
+    """The faces `current` in the pose, size and place of the faces `target`, all [N, P, 2]; NaN stays NaN."""
+    scheme, turned = scheme_of(current.shape[1]), current.clone()
+    known = (current + target).isfinite().all(dim=2).all(dim=1)
+    found, wanted = (lift(points[known].cpu().numpy(), scheme) for points in (current, target))
+    turned[known] = torch.from_numpy(project(replace(wanted, shape=found.shape))).to(current)
+    return turned
+
+
+def load(states: Sequence[Mapping], *, device: str) -> Fan | SplitFan:
+    """The FAN of one checkpoint, or those of two, of the groups pose and expression."""
+    networks = fan.load_all(states, device=device)
+    return networks[0] if len(networks) == 1 else SplitFan(*networks)

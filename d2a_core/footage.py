@@ -1,0 +1,195 @@
+"""Stage `footage`: a video of a face as a path of codes, and back, so that it can be edited.
+
+The paper's section 5 names video editing and says no more. Every frame is inverted with its neighbours' help:
+FAN leads from the code of one frame to pose and expression of all others, and what is left to say is found
+by gradients that start where the frame before ended. Frames that were inverted each by itself would differ in
+all that does not move, and flicker.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+from torch.nn import functional
+
+from d2a_core import animations, likeness, paste, pictures, rendering
+from d2a_core.alignment import Crop, extract
+from d2a_core.drafts import AnchoredDraft
+from d2a_core.encoder import to_float
+from d2a_core.generator import PretrainedGenerator
+from d2a_core.latent_prior import LatentPrior
+from d2a_core.schemes import scheme_of
+from d2a_core.video import Frame
+
+LOW = 1 / 16  # of the picture's side: sigma of the blur below which colour and light are the footage's own
+SMALL = 256  # px, side at which that difference is taken
+COLUMNS, TILE = 8, 256  # of the contact sheet
+REACH = 1  # frames before and after one that its mask covers too
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `footage`."""
+
+    steps: int
+    learning_rate: float
+    structure_weight: float
+    prior_weight: float
+    neighbour_weight: float
+
+
+def crops(quads: NDArray, size: int) -> list[Crop]:
+    """The squares of all frames from the column `quad` [T, 4, 2] of a driving table."""
+    return [Crop(quad.astype(np.float64), size) for quad in quads]
+
+
+def aligned(frames: Iterable[Frame], places: Sequence[Crop]) -> Iterator[NDArray[np.uint8]]:
+    """The face of every frame, as faces of the generator lie: u1 [size, size, 3]."""
+    for frame, crop in zip(frames, places, strict=False):  # a container may announce one frame too many
+        yield extract(frame.image, crop)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The clip inside the generator: `wplus` [T, K, D] and the `loss` [T] of its frames on drafts."""
+
+    wplus: Tensor
+    loss: NDArray[np.float32]
+
+    def arrays(self) -> dict[str, NDArray]:
+        """What is stored."""
+        return {"wplus": self.wplus.numpy(), "loss": self.loss}
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Means over the clip: the loss, and how far a code is from its neighbours' middle."""
+        middle = (self.wplus[2:] + self.wplus[:-2]) / 2
+        tremor = (self.wplus[1:-1] - middle).norm(dim=2).mean() if len(self.wplus) > 2 else torch.zeros(())
+        return {"loss": float(self.loss.mean()), "tremor": float(tremor)}
+
+
+def as_it_moves(settings: animations.Options) -> animations.Options:
+    """The motion of a clip behind itself: its own landmarks, whatever the config asks of other drivers."""
+    return replace(
+        settings, motion="absolute", neutral_s=None, motion_scale=1.0, pose_scale=1.0, expression_scale=1.0
+    )
+
+
+def refine(
+    generator: PretrainedGenerator,
+    path: animations.Path,
+    faces: Iterable[NDArray[np.uint8]],
+    prior: LatentPrior,
+    options: Options,
+    *,
+    progress=None,
+) -> Found:
+    """Codes that show the `faces` u1 [S, S, 3], drafts in size, from a `path` that has their motion.
+
+    Each frame starts with the offset that the one before ended with, and minimises the L1 distance over a
+    pyramid, structure_weight·(1 - MS-SSIM), prior_weight·mean(c²) for the whitened code c, and
+    neighbour_weight·mean(d²) for the change d of the offset, on drafts.
+    """
+    moved = rendering.apply(path.wplus, path.delta).to(prior.mean)
+    offset, codes, losses = torch.zeros_like(moved[:1]), [], []
+    for start, face in zip(moved.split(1), faces, strict=True):
+        photo = to_float(face[None]).to(prior.mean)
+        known = prior.encode(start)
+        offset, loss = _fit(generator, photo, known, offset, prior, options)
+        codes.append(prior.decode(known + offset))
+        losses.append(loss)
+        if progress is not None:
+            progress.advance(1, loss=loss)
+    return Found(torch.cat(codes).cpu(), np.array(losses, np.float32))
+
+
+def _fit(
+    generator: PretrainedGenerator,
+    photo: Tensor,
+    known: Tensor,
+    before: Tensor,
+    prior: LatentPrior,
+    options: Options,
+) -> tuple[Tensor, float]:
+    """The offset of one frame, and its loss, from the offset `before`."""
+    offset = before.clone().requires_grad_()
+    draft = AnchoredDraft(generator, prior.decode(known + before))
+    optimizer = torch.optim.Adam([offset], lr=options.learning_rate)
+    loss = torch.tensor(0.0)
+    for _ in range(options.steps):
+        optimizer.zero_grad()
+        image = draft(prior.decode(known + offset))
+        structure = 1 - likeness.structural_similarity((image + 1) / 2, (photo + 1) / 2)
+        loss = (
+            likeness.pyramid_distance(image, photo)
+            + options.structure_weight * structure
+            + options.prior_weight * (known + offset).square().mean()
+            + options.neighbour_weight * (offset - before).square().mean()
+        )
+        loss.backward()
+        optimizer.step()
+    return offset.detach(), loss.item()
+
+
+def retake(
+    frames: Iterable[Frame],
+    places: Sequence[Crop],
+    shown: Iterable[NDArray[np.uint8]],
+    wanted: Iterable[NDArray[np.uint8]],
+    points: NDArray,
+    edited: NDArray,
+) -> Iterator[NDArray[np.uint8]]:
+    """Frames u1 [H, W, 3], both sides even, with the edited face in the place of the old one.
+
+    `shown` and `wanted` are the renders of the code of each frame and of the edited one, u1 [R, R, 3]; what
+    the first lacks of the footage's colour and light is added to the second. `points` and `edited` [T, P, 2]
+    are landmarks of both as fractions of the aligned picture: the mask of a frame covers both faces, and
+    those of its neighbours.
+    """
+    scheme = scheme_of(points.shape[1])
+    rows = zip(frames, places, shown, wanted, strict=False)
+    for index, (frame, crop, old, new) in enumerate(rows):
+        near = slice(max(0, index - REACH), index + REACH + 1)
+        mask = paste.face_mask(np.concatenate((points[near], edited[near])), scheme, size=paste.DRAWN)
+        face = tinted(new, extract(frame.image, Crop(crop.quad, SMALL)), old)
+        yield paste.paste_back(frame.image, face, Crop(crop.quad, len(face)), mask)
+
+
+def tinted(
+    picture: NDArray[np.uint8], footage: NDArray[np.uint8], shown: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """A `picture` u1 [R, R, 3] with the colour and light that `shown` [R, R, 3] lacks of `footage` [S, S, 3].
+
+    The difference of the two is blurred, so that it has no features of its own.
+    """
+    side = len(footage)
+    lacking = footage.astype(np.float32) - pictures.resize(shown[None], side)[0]
+    smooth = gaussian_filter(lacking, (LOW * side, LOW * side, 0), mode="nearest")
+    full = functional.interpolate(
+        torch.from_numpy(smooth).permute(2, 0, 1)[None],
+        picture.shape[:2],
+        mode="bilinear",
+        align_corners=False,
+    )
+    return np.rint(picture + full[0].permute(1, 2, 0).numpy()).clip(0, 255).astype(np.uint8)
+
+
+def draw(stage: animations.Stage, found: Found, faces: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Contact sheet u1 [H, W, 3]: the footage over its codes, at even times."""
+    count = len(found.wplus)
+    moments = sorted({round(moment) for moment in np.linspace(0, count - 1, min(COLUMNS, count))})
+    above = [pictures.resize(face[None], TILE)[0] for index, face in enumerate(faces) if index in moments]
+    below = rendering.render(stage.generator, found.wplus[moments], stage.size)
+    rows = [above, list(pictures.resize(below, TILE))]
+    captions = [f"frame {moment}" for moment in moments]
+    return pictures.grid(rows, captions_left=["footage", "codes"], captions_top=captions, tile=TILE)
+
+
+def renders(generator: PretrainedGenerator, codes: Tensor) -> Iterator[NDArray[np.uint8]]:
+    """Full-size pictures u1 [R, R, 3] of codes [T, K, D], one at a time."""
+    for code in codes.split(1):
+        yield rendering.render(generator, code)[0]

@@ -1,0 +1,193 @@
+"""Faces of the studio: which there are in a work directory, and pictures of them, moved by controls."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from d2a_core import config, editing, gallery, io, rendering
+from d2a_core.command import INPUTS, TRUNCATION
+from d2a_core.editing import Edit, Editor
+from d2a_core.request import Request
+
+KEPT = 2  # faces whose networks stay in memory
+STRONGEST = 1.5  # times the outermost step of the gallery
+COPY = re.compile(  # what `command` calls the source of a copied photo
+    r"(?P<copy>.+-[0-9a-f]{12})(?:-face-(?P<face>\d+))?(?:-(?P<method>optimize|encoder|hfgi))?"
+    r"(?:-(?P<tune>tuned|untuned))?"
+)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face of the work directory: its `name` there, and the options of `d2a` that ask for it."""
+
+    name: str
+    options: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        source = self.options["source"]
+        return f"{self.name} (made up)" if source.startswith("seed:") else self.name
+
+
+@dataclass(frozen=True)
+class Look:
+    """A picture to make: the face `name` with the controls at `values`, moved along a `direction`, if any.
+
+    `strength` 1 is the gallery's outermost step. `size` is `draft`, `full`, or `settled`: in full and, where
+    there is no direction, measured and corrected as `d2a edit` does.
+    """
+
+    name: str
+    values: Mapping[str, float] = field(default_factory=dict)
+    direction: int | None = None
+    strength: float = 0.0
+    size: str = "draft"
+
+
+class Faces:
+    """The faces in the folder `work`; not to be used from two threads at once."""
+
+    def __init__(self, work: Path, settings: Mapping[str, Any], *, threads: int) -> None:
+        self.work, self.settings, self.threads = work, settings, threads
+        self._editors: dict[str, Editor] = {}
+        self._settled: tuple[str, Mapping[str, float], Edit] | None = None  # the last one
+
+    def known(self) -> list[Face]:
+        """Faces whose codes are there, those of the config first."""
+        listed = {entry["name"]: self._listed(entry) for entry in self.settings["sources"]}
+        folders = sorted((self.work / "results" / "sources").glob("*/inversion.zarr"))
+        found = {store.parent.name: self._found(store.parent.name) for store in folders}
+        chosen = {name: listed.get(name) or found[name] for name in [*listed, *found] if name in found}
+        return [Face(name, options) for name, options in chosen.items() if options is not None]
+
+    def _listed(self, entry: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Options of `d2a` that ask for a source of the config; None where none do."""
+        if "image" in entry:
+            return {"source": str(self.work / entry["image"]), "face": entry["face"] or None}
+        return {"source": f"seed:{entry['seed']}"} if entry["truncation"] == TRUNCATION else None
+
+    def _found(self, name: str) -> dict[str, Any] | None:
+        """Options that ask for a source that `d2a` has named; None for what the evaluation made."""
+        if seed := re.fullmatch(r"seed-(\d+)", name):
+            return {"source": f"seed:{seed[1]}"}
+        photo = COPY.fullmatch(name)
+        copies = sorted((self.work / INPUTS).glob(f"{photo['copy']}.*")) if photo else []
+        if not copies:
+            return None
+        tune = {"tuned": True, "untuned": False, None: None}[photo["tune"]]
+        face = int(photo["face"]) if photo["face"] else None
+        return {"source": str(copies[0]), "face": face, "method": photo["method"], "tune": tune}
+
+    def named(self, name: str) -> Face:
+        """The face of a name; raises ValueError where there is none."""
+        for face in self.known():
+            if face.name == name:
+                return face
+        raise ValueError(f"there is no face called {name!r} here; choose another one")
+
+    def editor(self, name: str) -> Editor:
+        """What moves a face; the last `KEPT` stay loaded."""
+        if name not in self._editors:
+            self.named(name)
+            while len(self._editors) >= KEPT:
+                del self._editors[next(iter(self._editors))]
+            self._editors[name] = editing.load(self.work, name, settings=self.settings, threads=self.threads)
+        self._editors[name] = self._editors.pop(name)  # the last one used is dropped last
+        return self._editors[name]
+
+    def forget(self, name: str) -> None:
+        """Load a face anew when it is asked for: its code has been computed again."""
+        self._editors.pop(name, None)
+        self._settled = None
+
+    def picture(self, look: Look) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+        """The picture u1 [H, W, 3] of a look, and sentences on it: what was clamped, what was reached."""
+        editor = self.editor(look.name)
+        values, notes = editor.clamped(look.values)
+        if look.direction is not None:
+            wplus = torch.from_numpy(self.code(look))
+            if look.size == "draft":
+                return rendering.render(editor.generator, wplus, editor.size)[0], tuple(notes)
+            return editor.render(wplus, yaw_deg=values.get("yaw", 0.0)), tuple(notes)
+        if look.size == "settled":
+            edit = self.settled(look.name, values)
+            image = editor.render(edit.wplus, yaw_deg=edit.reached.get("yaw", 0.0))
+            return image, (*notes, *edit.notes, _reached(editor, edit))
+        return (editor.preview if look.size == "draft" else editor.picture)(values), tuple(notes)
+
+    def code(self, look: Look) -> NDArray[np.float32]:
+        """W+ [1, K, 512] of a look."""
+        editor = self.editor(look.name)
+        values, _ = editor.clamped(look.values)
+        if look.direction is None:
+            settled = look.size == "settled"
+            return self.settled(look.name, values).wplus.numpy() if settled else editor.latents(values)
+        vector = self._directions["vector"]
+        if not 0 <= look.direction < len(vector):
+            raise ValueError(f"there is no direction {look.direction}; there are {len(vector)}, from 0")
+        if not abs(look.strength) <= STRONGEST:
+            raise ValueError(f"a strength of {look.strength:g} is too much; stay within ±{STRONGEST:g}")
+        step = torch.from_numpy(look.strength * gallery.REACH * vector[look.direction])
+        return rendering.apply(torch.from_numpy(editor.latents(values)), step[None]).numpy()
+
+    def settled(self, name: str, values: Mapping[str, float]) -> Edit:
+        """What `d2a edit` makes of a face with the controls at `values`."""
+        if self._settled is None or self._settled[:2] != (name, values):
+            self._settled = name, dict(values), self.editor(name).settle(values)
+        return self._settled[2]
+
+    def straightened(self, name: str) -> Edit:
+        """What `d2a frontalize` makes of a face."""
+        editor = self.editor(name)
+        edit = editor.straighten()
+        self._settled = name, editor.clamped(edit.asked)[0], edit
+        return edit
+
+    def facts(self, look: Look) -> dict[str, Any]:
+        """What a saved picture of a look tells of itself."""
+        editor = self.editor(look.name)
+        asked = editor.clamped(look.values)[0]
+        moved = {"direction": look.direction, "strength": look.strength} if look.direction is not None else {}
+        settled = look.size == "settled" and look.direction is None
+        reached = self.settled(look.name, asked).reached if settled else None
+        facts = io.provenance(asked=asked, reached=reached, **moved, **editor.identity.facts)
+        return {"title": "Synthetic face", **facts}
+
+    @cached_property
+    def _directions(self) -> dict[str, NDArray]:
+        names = ("vector", "effect", "deviation")
+        return io.read_zarr(self.work / "results" / "directions" / "directions.zarr", names)
+
+    def directions(self) -> list[dict[str, Any]]:
+        """All directions, in the order of the gallery: number and caption."""
+        rows = io.read_parquet(self.work / "results" / "directions" / "catalogue.parquet").to_pylist()
+        effect, deviation = (self._directions[name] for name in ("effect", "deviation"))
+        order = gallery.choose(effect, deviation, rows=len(rows))
+        return [{"direction": index, "caption": gallery.caption(rows[index], deviation)} for index in order]
+
+
+def _reached(editor: Editor, edit: Edit) -> str:
+    """The controls that were asked for, and how far each came, as a sentence."""
+    units = {control.name: f"{control.label.lower()} {{:.1f}} {control.unit}" for control in editor.controls}
+    told = [units[name].format(edit.reached[name]) for name, asked in edit.asked.items() if asked]
+    return f"Reached: {', '.join(told) or 'the face as it was'}."
+
+
+def settings(root: Path, configfile: Path | None) -> dict[str, Any]:
+    """The config of the project with that of the user over it."""
+    whole = config.read(root / "config.yaml")
+    return config.merged(whole, config.read(configfile)) if configfile else whole
+
+
+def request(work: Path, options: Mapping[str, Any], **more: Any) -> Request:
+    """What to ask `command` for, its results left in the work directory."""
+    return Request(**{"driving": None, "output": None, "work": work} | dict(options) | more)

@@ -1,0 +1,114 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from d2a_core import animations, footage
+from d2a_core.alignment import Crop
+from d2a_core.drafts import Draft
+from d2a_core.latent_prior import LatentPrior
+from d2a_core.mean_face import template_of
+from d2a_core.schemes import WFLW98
+from d2a_core.video import Frame
+
+SIDE, LAYERS, WIDTH = 64, 4, 6
+OPTIONS = footage.Options(
+    steps=40, learning_rate=0.1, structure_weight=0.0, prior_weight=0.0, neighbour_weight=0.0
+)
+PRIOR = LatentPrior(torch.zeros(WIDTH), torch.eye(WIDTH), torch.ones(WIDTH))
+FACE = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
+
+
+class Painter:
+    """A generator whose picture has in each half the colour of the first entries of a layer of its own."""
+
+    num_layers, w_dim, resolution, batch, device = LAYERS, WIDTH, SIDE, 4, "cpu"
+    draft = Draft(SIDE, None, None)
+
+    @property
+    def synthesis(self):
+        return self
+
+    def synthesize(self, wplus, size=None):
+        left, right = (wplus[:, layer, :3, None, None].expand(-1, -1, SIDE, SIDE // 2) for layer in (0, 1))
+        return torch.cat((left, right), dim=3)
+
+    def hidden(self, wplus, blocks, consultation=()):
+        return self.synthesize(wplus)
+
+    def __call__(self, wplus, size, consultation=()):
+        return self.synthesize(wplus)
+
+
+def picture(left, right):
+    code = torch.zeros(1, LAYERS, WIDTH)
+    code[0, 0, :3], code[0, 1, :3] = torch.tensor(left), torch.tensor(right)
+    image = Painter().synthesize(code)[0].permute(1, 2, 0).numpy()
+    return np.rint((image + 1) * 127.5).astype(np.uint8)
+
+
+@pytest.fixture
+def painted(monkeypatch):
+    """Drafts of the painter, which draws them itself."""
+    monkeypatch.setattr(footage, "AnchoredDraft", lambda generator, wplus: generator.synthesize)
+    colours = [((0.2, 0.1, -0.3), (0.1 * n, 0.3, 0.2)) for n in range(5)]
+    return [picture(*pair) for pair in colours], colours
+
+
+def path(count):
+    still = torch.zeros(count, LAYERS, WIDTH)
+    return animations.Path(
+        still, torch.zeros(count, 2, WIDTH), np.zeros((0, count)), np.zeros((count, 98, 2))
+    )
+
+
+def test_the_codes_show_the_footage(painted):
+    faces, colours = painted
+    found = footage.refine(Painter(), path(5), faces, PRIOR, OPTIONS)
+    assert found.wplus.shape == (5, LAYERS, WIDTH)
+    assert found.wplus[:, 0, :3].numpy() == pytest.approx(np.array([left for left, _ in colours]), abs=0.05)
+    assert found.wplus[:, 1, :3].numpy() == pytest.approx(np.array([right for _, right in colours]), abs=0.05)
+
+
+def test_neighbours_hold_a_code_where_one_frame_is_noisy(painted):
+    faces, _ = painted
+    faces = [faces[0], faces[0], picture((0.9, 0.9, 0.9), (0.9, 0.9, 0.9)), faces[0], faces[0]]
+    free, held = (
+        footage.refine(Painter(), path(5), faces, PRIOR, replace(OPTIONS, neighbour_weight=weight))
+        for weight in (0.0, 20.0)
+    )
+    assert held.figures["tremor"] < 0.5 * free.figures["tremor"]
+
+
+def test_the_motion_of_the_path_is_where_a_frame_starts(painted):
+    faces, colours = painted
+    moving = path(5)
+    moving.wplus[:, 0, :3] = torch.tensor([left for left, _ in colours])
+    moving.wplus[:, 1, :3] = torch.tensor([right for _, right in colours])
+    found = footage.refine(Painter(), moving, faces, PRIOR, replace(OPTIONS, steps=1, learning_rate=1e-6))
+    assert found.loss.max() < 0.01
+
+
+def test_the_light_of_the_footage_comes_back_and_its_features_do_not():
+    rng = np.random.default_rng(0)
+    shown = np.full((128, 128, 3), 100, np.uint8)
+    speckled = (shown[:64, :64] + 30 + rng.integers(-20, 20, (64, 64, 3))).astype(np.uint8)
+    wanted = np.full((128, 128, 3), 90, np.uint8)
+    lit = footage.tinted(wanted, speckled, shown).astype(int)
+    assert lit.mean() == pytest.approx(120, abs=1)
+    assert lit.std() < 4
+
+
+def test_what_lies_outside_the_face_is_the_footage_itself():
+    rng = np.random.default_rng(0)
+    frames = [Frame(n, n / 25, rng.integers(0, 255, (200, 240, 3), dtype=np.uint8)) for n in range(3)]
+    quad = np.array([[60, 40], [60, 168], [188, 168], [188, 40]], np.float64)
+    places = [Crop(quad, 128)] * 3
+    renders = [np.full((128, 128, 3), 128, np.uint8)] * 3
+    points = np.repeat(FACE[None], 3, axis=0)
+    retaken = list(footage.retake(frames, places, renders, renders, points, points))
+    assert len(retaken) == 3
+    for frame, image in zip(frames, retaken, strict=True):
+        assert (image[:30] == frame.image[:30]).all() and (image[:, :50] == frame.image[:, :50]).all()
+        assert image[100:110, 120:130].std() < 0.5 * frame.image[100:110, 120:130].std()

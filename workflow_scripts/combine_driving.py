@@ -1,0 +1,29 @@
+"""Make one driver of two clips: the head of one, the face of the other."""
+
+from d2a_core import combining, driving, io, runtime, video
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    inputs, outputs = snakemake.input, snakemake.output
+    tables = inputs.pose, inputs.expression
+    drivers = list(map(combining.driver_of, map(io.read_parquet, tables), map(io.parquet_metadata, tables)))
+    track, rate = combining.combine(*drivers)
+    names = dict(zip(combining.CAPTIONS, tables, strict=True))
+    facts = io.provenance(
+        stage="driving", clip=snakemake.wildcards.combination, rate=str(rate), **names, **track.counts
+    )
+    io.write_parquet(driving.table(track), outputs.table, metadata=facts)
+    clips = map(video.read_frames, (inputs.pose_video, inputs.expression_video))
+    video.write_frames(
+        combining.show(*zip(drivers, clips, strict=True), height=snakemake.params.height),
+        outputs.video,
+        rate=rate,
+        audio=inputs.expression_video,
+        metadata={"title": "Two drivers"},
+        progress=runtime.Progress(log, "driving", len(track.found), unit="frames"),
+    )
+
+
+if __name__ == "__main__":
+    main(snakemake)

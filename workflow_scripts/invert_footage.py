@@ -1,0 +1,36 @@
+"""Find the code of every frame of a clip with the help of its neighbours."""
+
+from d2a_core import animations, footage, io, latent_prior, runtime, video
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    inputs, params = snakemake.input, snakemake.params
+    options = footage.Options(**params.footage)
+    settings = footage.as_it_moves(animations.Options(**params.animations))
+    models = params.generator, params.landmarks
+    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
+    code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
+    source, driver = (io.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
+    clip = video.probe(inputs.video)
+    path = animations.follow(stage, code, source, driver, settings, rate_hz=float(clip.rate), log=log)
+    places = footage.crops(io.points_array(driver, "quad"), stage.size)
+    found = footage.refine(
+        stage.generator,
+        path,
+        footage.aligned(video.read_frames(inputs.video), places),
+        latent_prior.fit(stage.generator),
+        options,
+        progress=runtime.Progress(log, "footage", len(places), unit="frames"),
+    )
+    facts = io.provenance(
+        stage="footage", options=options, animations=settings, **stage.generator.identity.facts
+    )
+    io.write_zarr(snakemake.output.codes, found.arrays(), attributes=facts)
+    sheet = footage.draw(stage, found, footage.aligned(video.read_frames(inputs.video), places))
+    io.write_image(sheet, snakemake.output.sheet, text=facts)
+    log.info("footage %s", runtime.figures_line(found.figures))
+
+
+if __name__ == "__main__":
+    main(snakemake)

@@ -1,0 +1,31 @@
+"""Make the controls on some faces, and measure on others what each does to everything."""
+
+from d2a_core import controls, generator, io, landmarks, lineage, manifold, runtime
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    inputs, outputs = snakemake.input, snakemake.output
+    settings = generator.Options(**snakemake.params.generator)
+    options = controls.Options(**snakemake.params.controls)
+    network = generator.load(settings, inputs.generator, draft=inputs.draft, **runtime.engine(snakemake))
+    lineage.check(network.identity, inputs.directions)
+    looks = landmarks.Options(**snakemake.params.landmarks)
+    detector = landmarks.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
+    store = io.read_zarr(inputs.directions)
+    studio = controls.Studio(network, detector, manifold.from_store(store), settings.draft_size)
+    made_on, measured_on = controls.faces(network, options)
+    progress = runtime.Progress(log, "controls", controls.renders(store, options))
+    vector = controls.build(studio, store, made_on, options, progress)
+    measured = controls.measure(studio, store, vector, measured_on, options, progress)
+    facts = io.provenance(stage="controls", options=options, landmarks=looks, **network.identity.facts)
+    io.write_zarr(outputs.controls, controls.arrays(measured, store), attributes=facts)
+    found = controls.Controls(measured, studio.ball)
+    io.write_parquet(controls.purity(measured), outputs.purity, metadata=facts)
+    io.write_text(controls.markdown(found), outputs.text)
+    io.write_image(controls.draw(studio, found, measured_on[:1]), outputs.picture, text=facts)
+    log.info("controls kept=%d of=%d", len(found.all), len(measured.kinds))
+
+
+if __name__ == "__main__":
+    main(snakemake)

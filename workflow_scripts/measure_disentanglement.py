@@ -1,0 +1,36 @@
+"""Drive head and face apart, and measure how much of each moves with the other."""
+
+from d2a_core import animations, disentanglement, fan_groups, io, runtime
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    inputs, params = snakemake.input, snakemake.params
+    options = disentanglement.Options(**params.disentanglement)
+    settings = animations.Options(**params.animations)
+    models = params.generator, params.landmarks
+    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
+    device = runtime.device(snakemake.resources)
+    groups = fan_groups.load(list(map(io.read_checkpoint, inputs.groups)), device=device)
+    codes = io.read_zarr(inputs.codes, ["wplus"])["wplus"]
+    clips = dict(zip(params.clips, map(io.read_parquet, inputs.clips), strict=True))
+    looks = disentanglement.renders(len(codes), list(clips.values()), options, fans=2, passes=settings.passes)
+    rows = disentanglement.measure(
+        stage,
+        {"all": stage.fan, "groups": groups},
+        codes,
+        io.read_parquet(inputs.faces),
+        clips,
+        options,
+        settings,
+        progress=runtime.Progress(log, "evaluation", looks, unit="drafts"),
+    )
+    facts = io.provenance(
+        stage="evaluation", options=options, animations=settings, **stage.generator.identity.facts
+    )
+    io.write_parquet(disentanglement.columns(rows), snakemake.output.table, metadata=facts)
+    io.write_text(disentanglement.markdown(rows), snakemake.output.text)
+
+
+if __name__ == "__main__":
+    main(snakemake)
