@@ -211,3 +211,8 @@ def test_bad_68_point_weights_are_one_sentence(tmp_path, content):
     options = landmarks.Options("face-alignment", 0.5, "ffhq", str(path))
     with pytest.raises(ValueError, match="weights.pt"):
         landmarks.load_detector(options, tmp_path, device="cpu", threads=1)
+
+
+def test_a_picture_that_must_show_a_face_and_does_not_is_named(detector):
+    with pytest.raises(ValueError, match="no face found on wall.png; give a picture that shows one"):
+        landmarks.the_face(detector, np.full((256, 256, 3), 128, np.uint8), "wall.png")
