@@ -8,6 +8,7 @@ import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
 from d2a_core import animations, interpolation, io, morphs
+from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Architecture
 
@@ -89,6 +90,21 @@ def test_a_frame_without_a_face_is_taken_to_lie_between_its_neighbours():
     morph = _morph(world, TimidFan(1.0))
     assert np.isfinite(morph.path.target).all()
     assert interpolation.variation(interpolation.steps(morph.path.target)) < 0.1
+
+
+def test_a_steady_look_is_the_mean_of_looks_at_shifted_copies():
+    class Trembling:
+        """Finds the one bright spot of a picture, a pixel further where its place is odd."""
+
+        def detect(self, images):
+            places = np.array([np.unravel_index(image[..., 0].argmax(), image.shape[:2]) for image in images])
+            points = (places + places % 2)[:, None, ::-1] / 256
+            return Detections(points, *[np.ones(len(images))] * 2, None, points)
+
+    frame = np.zeros((256, 256, 3), np.uint8)
+    frame[101, 60] = 255  # rows 94, 101, 108; columns 53, 60, 67
+    looked = morphs.steady_look(Trembling(), frame)
+    assert looked == pytest.approx(np.array([[[60 + 2 / 3, 101 + 1 / 3]]]) / 256)
 
 
 def test_a_watched_morph_is_measured_as_it_is():
