@@ -16,6 +16,7 @@ TARGETS = [
     "results/evaluation/report.html",
     f"{FIRST_FRAME}--paste-back.mp4",
     f"{FIRST_FRAME}--frames",
+    "results/sources/performance-first-frame/pose.parquet",
 ]
 INPUT_TARGETS = [
     "results/driving/table.parquet",
@@ -42,12 +43,12 @@ MOMENTS = {
     "train_hfgi": "half",
     "sample_source": "between",
     "align_source": "between",
+    "detect_pose": "half",
     "invert_source": "between",
     "perform_driver": "half",
     "track_driving": "last",
     "import_driving": "between",
     "combine_driving": "between",
-    "detect_pose": "half",
     "morph": "between",
     "animate": "between",
     "compare_motion": "between",
