@@ -25,6 +25,7 @@ include: "rules/sources.smk"
 include: "rules/driving.smk"
 include: "rules/animations.smk"
 include: "rules/footage.smk"
+include: "rules/morphs.smk"
 include: "rules/ablations.smk"
 include: "rules/evaluation.smk"
 
@@ -35,10 +36,11 @@ onstart:
 
 
 rule all:
-    """Every source driven by every clip, the gallery of directions, the evaluation table."""
+    """Every source driven by every clip, every morph, the gallery of directions, the evaluation table."""
     default_target: True
     input:
         VIDEOS,
+        MORPHS,
         "results/directions/gallery.png",
         "results/evaluation/table.md",
         "results/evaluation/pairs.png",

@@ -154,6 +154,22 @@ def stranger_faces(
     return embedder.embed(images, io.points_array(io.read_parquet(tables[0]))[: len(images)])
 
 
+def summary(figures: Mapping[str, float]) -> str:
+    """The figures of a video that its maker wants to know at once, in one line; NaN is a dash."""
+
+    def shown(name: str) -> str:
+        return "–" if np.isnan(figures[name]) else f"{figures[name]:.2f}".replace("-", "−")
+
+    followed = ", ".join(f"{name} {shown(f'{name}_correlation')}" for name in ("yaw", "mouth", "eye"))
+    line = f"follows its driver: {followed}; likeness to the source {shown('identity')}"
+    if np.isnan(figures["driver_identity"]):
+        return line
+    return (
+        f"{line}, to the driver {shown('driver_identity')} "
+        f"(strangers {shown('driver_strangers')}, one in twenty above {shown('driver_strangers_high')})"
+    )
+
+
 def columns(figures: Mapping[str, float], **names: str) -> dict[str, list]:
     """The table of one row: `names` first, then the figures."""
     return {name: [value] for name, value in {**names, **figures}.items()}

@@ -132,13 +132,146 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
     Every stage is cached in the work directory: a second call computes only what is new. Animate a
     real person only with that person's consent.
     """
-    from d2a_core import command, request
+    from d2a_core import assessment, command, io, request
 
     drivers = [options[name] for name in request.DRIVERS]
     output = output or request.default_output(options["source"], *drivers)
     wanted = request.Request(output=output, work=work or command.ROOT, **options)
-    for what, path in command.animate(wanted).items():
+    paths = command.animate(wanted)
+    for what, path in paths.items():
         click.echo(f"{what:<14}{path}")
+    if "figures" in paths:
+        click.echo(assessment.summary(io.read_parquet(paths["figures"]).to_pylist()[0]))
+
+
+@main.command()
+@click.argument("start", metavar="A")
+@click.argument("end", metavar="B")
+@click.option("--source", help="Photo or seed:N whose face takes the poses.  [default: A]")
+@click.option("--frames", type=int, default=50, show_default=True, help="Frames from A to B.")
+@click.option("--fps", type=float, default=25.0, show_default=True, help="Frames a second.")
+@click.option("--loop", is_flag=True, help="Come back by the same way, to play without end.")
+@click.option("--output", type=PATH, help="The video to write.  [default: <A>--<B>.mp4]")
+@click.option("--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]")
+@click.option("--method", help="How a photo is inverted; see `inversion` in config.yaml.")
+@click.option("--tune/--no-tune", default=None, help="Tune the generator to the photo: closer, and slower.")
+@click.option("--cores", type=int, help="Processors to use.  [default: all]")
+@click.option("--configfile", type=PATH, help="YAML file over config.yaml.")
+@click.option("--dry-run", is_flag=True, help="Only say which stages would run.")
+def morph(output: Path | None, work: Path | None, **options: Any) -> None:
+    """Let one face go from pose A to pose B in even steps.
+
+    A and B are pictures of faces, landmark tables (.parquet) or seed:N, whose pose and expression the source
+    takes. Stages are cached in the work directory.
+    """
+    from d2a_core import command, io, morph_request, morphs
+
+    output = output or morph_request.default_output(options["start"], options["end"])
+    wanted = morph_request.MorphRequest(output=output, work=work or command.ROOT, **options)
+    paths = command.morph(wanted)
+    for what, path in paths.items():
+        click.echo(f"{what:<14}{path}")
+    if "figures" in paths:
+        click.echo(morphs.summary(io.read_parquet(paths["figures"]).to_pylist()[0]))
+
+
+def _about_source(function: Any) -> Any:
+    """Options of the commands that make a picture of one source."""
+    options = (
+        click.option(
+            "--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]"
+        ),
+        click.option("--face", type=int, help="Which face of the photo: 1 the largest, 2 the next, …"),
+        click.option("--method", help="How the photo is inverted; see `inversion` in config.yaml."),
+        click.option(
+            "--tune/--no-tune", default=None, help="Tune the generator to the photo: closer, slower."
+        ),
+        click.option("--paste-back", is_flag=True, help="Blend the face into the uncropped photo."),
+        click.option("--before-after", type=PATH, help="Also write the source beside the result (.png)."),
+        click.option("--cores", type=int, help="Processors to use.  [default: all]"),
+        click.option("--configfile", type=PATH, help="YAML file over config.yaml."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _picture(
+    source: str,
+    output: Path | None,
+    what: str,
+    values: dict[str, float] | None,
+    *,
+    work: Path | None,
+    paste_back: bool,
+    before_after: Path | None,
+    **options: Any,
+) -> None:
+    """Make a picture of a source and say what came of it."""
+    from d2a_core import command, edit_command, request
+
+    output = output or edit_command.default_output(source, what)
+    wanted = edit_command.Wanted(values, output, before_after, paste_back)
+    place = request.Request(source=source, driving=None, output=None, work=work or command.ROOT, **options)
+    made = edit_command.make(place, wanted)
+    click.echo("\n".join(edit_command.shown(made, [output, before_after])))
+
+
+@main.command()
+@click.argument("source", metavar="SOURCE")
+@click.option("--output", type=PATH, help="The picture to write (.png).  [default: <source>--edited.png]")
+@click.option("--yaw", type=float, metavar="DEGREES", help="Turn the head to the right of the picture.")
+@click.option("--pitch", type=float, metavar="DEGREES", help="Turn the head up.")
+@click.option(
+    "--mouth-open", type=float, metavar="S.D.", help="In standard deviations of faces, as all below."
+)
+@click.option("--smile", type=float, metavar="S.D.", help="Corners of the mouth apart and up.")
+@click.option("--eyes-closed", type=float, metavar="S.D.", help="Lids together.")
+@click.option("--brows-up", type=float, metavar="S.D.", help="Brows away from the eyes.")
+@click.option("--gaze-x", type=float, metavar="S.D.", help="Pupils to the right of the picture.")
+@click.option("--gaze-y", type=float, metavar="S.D.", help="Pupils down.")
+@_about_source
+def edit(
+    source: str,
+    output: Path | None,
+    yaw: float | None,
+    pitch: float | None,
+    mouth_open: float | None,
+    smile: float | None,
+    eyes_closed: float | None,
+    brows_up: float | None,
+    gaze_x: float | None,
+    gaze_y: float | None,
+    **options: Any,
+) -> None:
+    """Move the face of SOURCE, a photo or seed:N, by named controls.
+
+    What is not named stays as it is. Ranges are those of results/controls/purity.md; beyond them the nearest
+    value is used, and said. Edit a real person only with that person's consent.
+    """
+    given = {
+        "yaw": yaw,
+        "pitch": pitch,
+        "mouth_open": mouth_open,
+        "smile": smile,
+        "eyes_closed": eyes_closed,
+        "brows_up": brows_up,
+        "gaze_x": gaze_x,
+        "gaze_y": gaze_y,
+    }
+    values = {name: value for name, value in given.items() if value is not None}
+    if not values:
+        raise click.UsageError("nothing to edit; name a control, such as --smile 1")
+    _picture(source, output, "edited", values, **options)
+
+
+@main.command()
+@click.argument("source", metavar="SOURCE")
+@click.option("--output", type=PATH, help="The picture to write (.png).  [default: <source>--front.png]")
+@_about_source
+def frontalize(source: str, output: Path | None, **options: Any) -> None:
+    """Turn the face of SOURCE, a photo or seed:N, into the camera, its expression kept."""
+    _picture(source, output, "front", None, **options)
 
 
 @main.command()

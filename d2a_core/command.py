@@ -1,4 +1,4 @@
-"""The command `d2a animate`: one request as a config and targets of the workflow.
+"""The commands `d2a animate` and `d2a morph`: one request as a config and targets of the workflow.
 
 A request becomes an overlay of the config with one source and one clip, and Snakemake computes what is not
 there yet. Names carry a digest of the file's content: two different `me.jpg` never share a cache, and the
@@ -18,10 +18,11 @@ from typing import Any, TextIO
 
 import yaml
 
-from d2a_core import io
+from d2a_core import io, morph_request
 from d2a_core.board import Board, Run
 from d2a_core.execution import Workflow, exclusive, run, unlock
-from d2a_core.request import Request, check, check_source, slug
+from d2a_core.morph_request import MorphRequest, is_table
+from d2a_core.request import Request, check, check_source, seed_of, slug
 
 ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
 STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock
@@ -36,13 +37,15 @@ RESUMES = "Stopped; the same command goes on where it stopped"
 class Plan:
     """What to run: an `overlay` of the config, called `name`, and the `results` in the work directory.
 
-    `copies` tells for the path of a copy which file of the user's it is, for messages.
+    `copies` tells for the path of a copy which file of the user's it is, for messages. `wanted` says which
+    result the user wants to have where.
     """
 
     name: str
     overlay: dict[str, Any]
     results: dict[str, str]
     copies: dict[str, str]
+    wanted: dict[str, Path]
 
 
 @dataclass(frozen=True)
@@ -65,28 +68,44 @@ def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Pa
     the stage that failed.
     """
     check(request, ROOT)
+    return _deliver(request, make_plan, watcher)
+
+
+def morph(request: MorphRequest, *, watcher: Watcher | None = None) -> dict[str, Path]:
+    """Compute the morph that `request` asks for, as `animate` does."""
+    morph_request.check(request, ROOT)
+    return _deliver(request, make_morph_plan, watcher)
+
+
+def _deliver(
+    request: Request | MorphRequest, plan_of: Callable[..., Plan], watcher: Watcher | None
+) -> dict[str, Path]:
+    """Compute what the plan of a request asks for and copy it to where the user wants it."""
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
-        plan = make_plan(request, work)
+        plan = plan_of(request, work)
         log = _compute(request, plan, work, watcher or Watcher())
-        delivered = {} if request.dry_run else _deliver(request, plan, work)
-    return delivered | {"log": log}
+        copied = {} if request.dry_run else _copy_results(plan, work)
+    return copied | {"log": log}
 
 
 def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
-    """Compute the source of a request without a driver; returns its name in the work directory."""
+    """Compute the source of a request and the controls, without a driver; returns the source's name."""
     check_source(request, ROOT)
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
         source, copies = adopt_source(request, work)
         name = source["name"]
-        results = {"code": f"results/sources/{name}/inversion.zarr"}
-        plan = Plan(f"{name}--source", {"sources": [source], **request.settings}, results, copies)
+        results = {
+            "code": f"results/sources/{name}/inversion.zarr",
+            "controls": "results/controls/controls.zarr",
+        }
+        plan = Plan(f"{name}--source", {"sources": [source], **request.settings}, results, copies, {})
         _compute(request, plan, work, watcher or Watcher())
     return name
 
 
-def _compute(request: Request, plan: Plan, work: Path, watcher: Watcher) -> Path:
+def _compute(request: Request | MorphRequest, plan: Plan, work: Path, watcher: Watcher) -> Path:
     """Run what a plan asks for; returns the log."""
     overlay, log = (work / STATE / f"{plan.name}.{kind}" for kind in ("yaml", "log"))
     _write_if_changed(yaml.safe_dump(plan.overlay, sort_keys=False), overlay)
@@ -114,8 +133,52 @@ def make_plan(request: Request, work: Path) -> Plan:
     }
     overlay = {"sources": [source], "driving": driving, **request.settings}
     results = _results(request, f"results/animations/{source['name']}--{clip}")
-    digest = hashlib.sha256(yaml.safe_dump([overlay, results]).encode()).hexdigest()[:DIGEST_CHARS]
-    return Plan(f"{source['name']}--{clip}--{digest}", overlay, results, copies)
+    main = "paste-back" if request.paste_back else "video"
+    wanted = {main: request.output, "side by side": request.side_by_side, "frames": request.frames}
+    wanted = {what: path for what, path in wanted.items() if path is not None}
+    return Plan(f"{source['name']}--{clip}--{_digest([overlay, results])}", overlay, results, copies, wanted)
+
+
+def _digest(facts: object) -> str:
+    return hashlib.sha256(yaml.safe_dump(facts).encode()).hexdigest()[:DIGEST_CHARS]
+
+
+def make_morph_plan(request: MorphRequest, work: Path) -> Plan:
+    """Name the source and the poses of a request, copy them into `work` and say what to compute."""
+    tune = {None: None, True: "tuned", False: "untuned"}[request.tune]
+    variant = "".join(f"-{part}" for part in (request.method, tune) if part)
+    copies: dict[str, str] = {}
+    faces = {
+        text: _pose(text, work, copies, variant if text == request.face else "")
+        for text in (request.face, request.start, request.end)
+    }
+    source, start, end = (faces[text]["name"] for text in (request.face, request.start, request.end))
+    entry = {"source": source, "start": start, "end": end}
+    entry |= {"frames": request.frames, "fps": request.fps, "loop": request.loop}
+    name = f"{end}-{_digest(entry)}"
+    entries = {face["name"]: face for face in faces.values()}.values()
+    overlay = {
+        "sources": [face for face in entries if "path" not in face],
+        "driving": {"clips": [face for face in entries if "path" in face]},
+        "morphs": [{"name": name, **entry}],
+        **request.settings,
+    }
+    stem = f"results/morphs/{source}--{name}"
+    kinds = {"video": ".mp4", "contact sheet": ".sheet.png", "figures": ".figures.parquet"}
+    results = {what: stem + kind for what, kind in kinds.items()}
+    return Plan(f"{source}--{name}--{_digest(overlay)}", overlay, results, copies, {"video": request.output})
+
+
+def _pose(text: str, work: Path, copies: dict[str, str], variant: str) -> dict[str, Any]:
+    """Config entry of a face that a morph needs, a source or a clip that is a table; notes its copy."""
+    seed = seed_of(text)
+    if seed is not None:
+        return {"name": f"seed-{seed}", "seed": seed, "truncation": TRUNCATION}
+    name, path = adopt(Path(text), work, "face")
+    copies[path] = text
+    return (
+        {"name": name, "path": path} if is_table(text) else {"name": name + variant, "image": path, "face": 0}
+    )
 
 
 def adopt_source(request: Request, work: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -162,6 +225,7 @@ def _results(request: Request, stem: str) -> dict[str, str]:
         "video": (True, ".mp4"),
         "side by side": (True, "--side-by-side.mp4"),
         "contact sheet": (True, ".sheet.png"),
+        "figures": (True, ".figures.parquet"),
         "paste-back": (request.paste_back, "--paste-back.mp4"),
         "frames": (request.frames is not None, "--frames"),
     }
@@ -207,14 +271,10 @@ def _reason(progress: Run, log: Path) -> str:
     return sentence
 
 
-def _deliver(request: Request, plan: Plan, work: Path) -> dict[str, Path]:
+def _copy_results(plan: Plan, work: Path) -> dict[str, Path]:
     """Copy results to where the user wants them, whole or not at all; returns the paths of all results."""
     paths = {what: work / result for what, result in plan.results.items()}
-    main = "paste-back" if request.paste_back else "video"
-    wanted = {main: request.output, "side by side": request.side_by_side, "frames": request.frames}
-    for what, target in wanted.items():
-        if target is None:
-            continue
+    for what, target in plan.wanted.items():
         with io.atomic_path(target, manifest=False) as part:
             _copy(paths[what], part)
         paths[what] = target

@@ -54,6 +54,7 @@ def check(config: Mapping, schema: Mapping) -> None:
     _unique("driving", (clip["name"] for clip in [*clips, *driving["combinations"]]))
     _check_combinations(driving["combinations"], {clip["name"] for clip in clips})
     _check_groups(config)
+    _check_morphs(config, {clip["name"] for clip in clips})
     latents, pairs = config["latents"], config["pairs"]
     shards, rest = divmod(latents["samples"], latents["shard_size"])
     if rest:
@@ -95,6 +96,18 @@ def _check_groups(config: Mapping) -> None:
             f"config: animations.fan is {config['animations']['fan']}, but fan.groups lacks {min(missing)}; "
             "add it"
         )
+
+
+def _check_morphs(config: Mapping, clips: set[str]) -> None:
+    _unique("morphs", (morph["name"] for morph in config["morphs"]))
+    sources = {source["name"] for source in config["sources"]}
+    for morph in config["morphs"]:
+        for key, known in {"source": sources, "start": sources | clips, "end": sources | clips}.items():
+            if morph[key] not in known:
+                raise ValueError(
+                    f"config: morphs has {key} {morph[key]!r} in {morph['name']!r}, but nothing has that "
+                    f"name; choose one of {', '.join(sorted(known))}"
+                )
 
 
 def _check_letters(value: object, *steps: object) -> None:

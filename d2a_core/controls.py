@@ -376,8 +376,8 @@ def markdown(controls: Controls) -> str:
     lines = [
         "# Purity of the controls",
         "",
-        "Change of each attribute, in standard deviations of the sampled faces, for one of the control's own, "
-        "from half a range to half a range; medians over faces that the controls were not made on.",
+        "Change of each attribute, in standard deviations of the sampled faces, for one of the control's "
+        "own, around rest; medians over faces that the controls were not made on.",
         "",
         "| control | range | " + " | ".join(name.replace("_", " ") for name in shown) + " |",
         "| --- " * (len(shown) + 2) + "|",

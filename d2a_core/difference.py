@@ -18,7 +18,7 @@ from d2a_core import contents, durable
 
 STAGES = (
     *("generator", "latents", "landmarks", "clusters", "directions", "pairs", "fan", "inversion"),
-    *("sources", "driving", "animations", "ablations", "evaluation"),
+    *("sources", "driving", "animations", "morphs", "ablations", "evaluation"),
 )
 NOT_RESULTS = ("logs", "benchmarks")
 MISSING, SHAPE, VALUES = "missing", "shape", "values"

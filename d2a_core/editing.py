@@ -36,7 +36,7 @@ STRAIGHT = 3.0  # degrees of yaw and pitch that a frontal face may be off
 
 @dataclass(frozen=True)
 class Edit:
-    """A moved face: its code `wplus` [1, K, D], what each control was `asked` and `reached`, `notes` to tell."""
+    """A moved face: its code `wplus` [1, K, D], what controls were `asked` and `reached`, `notes` to tell."""
 
     wplus: Tensor
     asked: dict[str, float]
@@ -126,10 +126,10 @@ class Editor:
         return found
 
     def settle(self, values: Mapping[str, float]) -> Edit:
-        """The face with the controls at `values` and the others at rest, measured and corrected until it is so.
+        """The face with the controls at `values` and the others at rest, measured and corrected.
 
-        A control's scale is that of a typical face. Here the draft is looked at, and what is missing is added,
-        some rounds; the best look is kept.
+        A control's scale is that of a typical face. Here the draft is looked at, and what is missing is
+        added, some rounds; the best look is kept.
         """
         wanted, notes = self.clamped(values)
         asked = {control.name: wanted.get(control.name, 0.0) for control in self.controls}

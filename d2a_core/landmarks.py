@@ -260,6 +260,14 @@ def detect(
     return join(parts)
 
 
+def the_face(detector: LandmarkDetector, image: NDArray[np.uint8], name: str) -> Detections:
+    """The face of one picture u1 [H, W, 3]; raises ValueError, with its `name`, when there is none."""
+    seen = detector.detect(image[None])
+    if not seen.found[0]:
+        raise ValueError(f"no face found on {name}; give a picture that shows one from the front")
+    return seen
+
+
 def join(parts: Sequence[Detections]) -> Detections:
     """Detections of several batches as one."""
     names = ("points", "score", "found", "angles", "canonical")

@@ -4,6 +4,7 @@ import math
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class Request:
     @property
     def seed(self) -> int | None:
         """N of a source `seed:N`; None for a photo."""
-        return int(self.source[5:]) if re.fullmatch(r"seed:\d+", self.source, re.ASCII) else None
+        return seed_of(self.source)
 
     @property
     def photo(self) -> Path:
@@ -109,6 +110,11 @@ def slug(stem: str, fallback: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", plain)[:NAME_CHARS].strip("-") or fallback
 
 
+def seed_of(text: str) -> int | None:
+    """N of `seed:N`; None for anything else."""
+    return int(text[5:]) if re.fullmatch(r"seed:\d+", text, re.ASCII) else None
+
+
 def option(name: str) -> str:
     """The option of a field of Request."""
     return f"--{name.replace('_', '-')}"
@@ -145,7 +151,7 @@ def check_source(request: Request, root: Path) -> None:
     """Raise ValueError, in one sentence, for the first mistake in all of `request` but the driver."""
     _check_words(request)
     _check_outputs(request)
-    _check_settings(request, root)
+    check_settings(request, root)
     _check_source(request)
 
 
@@ -168,32 +174,42 @@ def _check_words(request: Request) -> None:
 def _check_outputs(request: Request) -> None:
     if request.work.exists() and not request.work.is_dir():
         raise ValueError(f"--work {request.work} is no folder; give a folder, or the name of a new one")
-    _check_writable("--work", request.work / "results")
+    check_writable("--work", request.work / "results")
     for name in ("output", "side_by_side"):
         if getattr(request, name) is not None:
-            _check_video_name(request, name)
+            inputs = (request.source, *map(str, request.drivers.values()))
+            check_video_name(option(name), getattr(request, name), inputs)
     if request.side_by_side and request.side_by_side.resolve() == request.output.resolve():
         raise ValueError(f"--output and --side-by-side are both {request.output}; give two names")
     folder = request.frames
     if folder is not None:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ValueError(f"--frames {folder} is there already; give a new or an empty folder")
-        _check_writable("--frames", folder)
+        check_writable("--frames", folder)
 
 
-def _check_video_name(request: Request, name: str) -> None:
-    path: Path = getattr(request, name)
-    if path.suffix.lower() != ".mp4":
-        raise ValueError(f"{option(name)} {path} must end in .mp4; the result is an mp4 video")
+def check_video_name(name: str, path: Path, inputs: Iterable[str]) -> None:
+    """Raise ValueError unless the option `name` gives a `path` where a video can go, none of the `inputs`."""
+    _check_file_name(name, path, inputs, ".mp4", "an mp4 video")
+
+
+def check_picture_name(name: str, path: Path, inputs: Iterable[str]) -> None:
+    """Raise ValueError unless the option `name` gives a `path` for a picture, none of the `inputs`."""
+    _check_file_name(name, path, inputs, ".png", "a picture without loss")
+
+
+def _check_file_name(name: str, path: Path, inputs: Iterable[str], suffix: str, result: str) -> None:
+    if path.suffix.lower() != suffix:
+        raise ValueError(f"{name} {path} must end in {suffix}; the result is {result}")
     if path.is_dir():
-        raise ValueError(f"{option(name)} {path} is a folder; give the name of a file")
-    for given, taken in {"source": request.source, **request.drivers}.items():
-        if path.resolve() == Path(taken).resolve():
-            raise ValueError(f"{option(name)} {path} would overwrite {option(given)}; give another name")
-    _check_writable(option(name), path)
+        raise ValueError(f"{name} {path} is a folder; give the name of a file")
+    for given in inputs:
+        if path.resolve() == Path(given).resolve():
+            raise ValueError(f"{name} {path} would overwrite {given}, which it is made of; give another name")
+    check_writable(name, path)
 
 
-def _check_writable(name: str, path: Path) -> None:
+def check_writable(name: str, path: Path) -> None:
     """Raise ValueError when nothing can be written at `path`: the nearest folder that exists decides."""
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir():
@@ -202,8 +218,8 @@ def _check_writable(name: str, path: Path) -> None:
         raise ValueError(f"{name} {path} cannot be written, {folder} is closed to you; give another place")
 
 
-def _check_settings(request: Request, root: Path) -> None:
-    """Check the numbers where their limits stand: in the schema of the config."""
+def check_settings(request: Any, root: Path) -> None:
+    """Check `settings` and `configfile` of a request by the schema of the config, where the limits stand."""
     if not (root / "Snakefile").is_file():
         raise ValueError(f"the workflow is not in {root}; install d2a with pip install -e from a checkout")
     whole = config.read(root / "config.yaml")
@@ -223,23 +239,32 @@ def _check_settings(request: Request, root: Path) -> None:
 
 def _check_source(request: Request) -> None:
     if request.seed is None:
-        _check_readable("--source", request.photo, "a photo, or seed:N")
-        with io.open_photo(request.photo) as photo:
-            photo.load()
+        check_photo("--source", request.photo, "a photo, or seed:N")
+
+
+def check_photo(name: str, path: Path, wanted: str) -> None:
+    """Raise ValueError unless `path` is a picture; `wanted` says what to give."""
+    check_readable(name, path, wanted)
+    with io.open_photo(path) as photo:
+        photo.load()
 
 
 def _check_driving(name: str, path: Path) -> float:
     """Check a driver; returns how many seconds it lasts."""
-    _check_readable(name, path, "a video, a picture, or a driving table (.parquet)")
-    if path.suffix.lower() != ".parquet":
-        return video.probe(path).duration_s
+    check_readable(name, path, "a video, a picture, or a driving table (.parquet)")
+    return check_table(path) if path.suffix.lower() == ".parquet" else video.probe(path).duration_s
+
+
+def check_table(path: Path) -> float:
+    """Check a landmark table; returns the time of its last row, in s."""
     table, _ = io.read_driving(path)
     if "time_s" not in table.column_names or not len(table):
         raise ValueError(f"{path} has no row with a time_s; give a table as d2a makes them")
     return float(table["time_s"][-1].as_py())
 
 
-def _check_readable(name: str, path: Path, wanted: str) -> None:
+def check_readable(name: str, path: Path, wanted: str) -> None:
+    """Raise ValueError unless `path` is a file that may be read; `wanted` says what to give."""
     if path.is_dir():
         raise ValueError(f"{name} {path} is a folder; give {wanted}")
     if not path.exists():

@@ -185,6 +185,11 @@ def _disentangled(config: Mapping, job: str) -> float:
     return 4 * options["sources"] * frames * (config["animations"]["passes"] + 1)
 
 
+def _morphed(config: Mapping, job: str) -> float:
+    morph = next(morph for morph in config["morphs"] if morph["name"] == job.rsplit("--", 1)[-1])
+    return 2 * morph["frames"] - 2 if morph["loop"] else morph["frames"]
+
+
 def _held_out(config: Mapping, job: str) -> float:
     return 4 * config["evaluation"]["protocols"]["pairs"]  # sources, targets, augmentations, references
 
@@ -245,6 +250,7 @@ WORK = {
     "sample_source": Work("jobs", _one, outputs=("sources/{job}",)),
     "align_source": Work("jobs", _one, outputs=("sources/{job}/al*",)),
     "hold_out_source": Work("jobs", _one, outputs=("sources/held-out-{job}",)),
+    "detect_pose": Work("jobs", _one, outputs=("sources/{job}/pose.parquet",)),
     "invert_source": Work("steps", _inverted, {"steps": 1.0}, ("sources/{job}/[irt]*",)),
     "perform_driver": Work("frames", _clip_frames, FRAMES, ("driving/{job}.mp4",)),
     "track_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.parquet",)),
@@ -267,6 +273,7 @@ WORK = {
     "measure_animation": Work("frames", _video_frames, FRAMES, ("animations/{job}.figures.parquet",)),
     "paste_back": Work("frames", _video_frames, FRAMES, ("animations/{job}--paste-back.mp4",)),
     "extract_frames": Work("frames", _video_frames, FRAMES, ("animations/{job}--frames",)),
+    "morph": Work("frames", _morphed, FRAMES, ("morphs/{job}.*",)),
     "draw_pairs": Work("jobs", _one, outputs=("evaluation/pairs.parquet",)),
     "hold_out_faces": Work("faces", _held_out, IMAGES, ("evaluation/faces/held-out*",)),
     "take_frames": Work("jobs", _one, outputs=("evaluation/faces/{job}*",)),

@@ -211,6 +211,32 @@ def seen_of(wildcards):
     return [] if wildcards.clip in TABLES else [video_of(wildcards)]
 
 
+def morph_of(wildcards):
+    """Config of a morph."""
+    return named(config["morphs"], wildcards.morph)
+
+
+def pose_of(name, source):
+    """Landmarks of a pose: of a source that is a seed or moves itself, of another photo, or of a clip."""
+    if name in (source, *SEEDED):
+        return f"results/sources/{name}/landmarks.parquet"
+    return (
+        f"results/sources/{name}/pose.parquet"
+        if name in PHOTOS
+        else f"results/driving/{name}.parquet"
+    )
+
+
+def start_of(wildcards):
+    """Landmarks of the pose that a morph starts from."""
+    return pose_of(morph_of(wildcards)["start"], wildcards.source)
+
+
+def end_of(wildcards):
+    """Landmarks of the pose that a morph leads to."""
+    return pose_of(morph_of(wildcards)["end"], wildcards.source)
+
+
 def seeded_of(wildcards):
     """Config of a source face that the generator makes up."""
     return named(config["sources"], wildcards.seeded)
@@ -301,6 +327,11 @@ VIDEOS = expand(
     kind=[".mp4", "--side-by-side.mp4", ".sheet.png", ".figures.parquet"],
 )
 
+MORPHS = [
+    f"results/morphs/{morph['source']}--{morph['name']}.mp4"
+    for morph in config["morphs"]
+]
+
 # The evaluation: who is driven, by whom, and by which method.
 PROTOCOLS = config["evaluation"]["protocols"]
 SET_SIZES = {protocols.HELD_OUT: PROTOCOLS["pairs"]} | {
@@ -371,6 +402,7 @@ wildcard_constraints:
     photo=one_of([*PHOTOS, *EVALUATED_PHOTOS]),
     source=one_of([*SOURCES, *EVALUATED_PHOTOS, *HELD_SOURCES]),
     clip=one_of(CLIPS),
+    morph=one_of(morph["name"] for morph in config["morphs"]),
     table=one_of(TABLES),
     combination=one_of(COMBINATIONS),
     footage=one_of(FIRST_FRAMES.values()),

@@ -54,6 +54,28 @@ rule align_source:
         "../workflow_scripts/align_source.py"
 
 
+rule detect_pose:
+    """Detect the pose on an aligned photo that another face is to take."""
+    input:
+        image="results/sources/{photo}/aligned.png",
+        models=FACE_MODELS,
+    output:
+        landmarks="results/sources/{photo}/pose.parquet",
+    log:
+        "results/logs/detect_pose/{photo}.log",
+    benchmark:
+        "results/benchmarks/detect_pose/{photo}.tsv"
+    threads: 1
+    resources:
+        mem_mb=more(2000),
+        runtime=more(10),
+    params:
+        landmarks=config["landmarks"],
+        core=core_digest("detect_pose"),
+    script:
+        "../workflow_scripts/detect_pose.py"
+
+
 rule invert_source:
     """Find the code of an aligned photo, and tune the generator to it if asked to."""
     input:

@@ -6,62 +6,17 @@ import numpy as np
 import pyarrow
 import pytest
 import torch
+from linear_world import GAIN, REST, LinearWorld, TimidFan
 
 from d2a_core import animations, io, rendering
-from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
-from d2a_core.mean_face import template_of
-from d2a_core.networks.fan import Architecture
-from d2a_core.schemes import WFLW98
 from d2a_core.video import Frame
 
-REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
-GAIN = 0.02  # how far one unit of w moves all points
 OPTIONS = animations.Options(
     motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
     expression_scale=1.0, fan="all", passes=0, min_cutoff_hz=2.0, beta=0.05, fps=None, slow_motion=1.0,
     loop=False, loop_s=0.6, crf=16,
 )  # fmt: skip
-
-
-class LinearWorld:
-    """A generator and a detector in one: w's first two channels, seen through pixels, shift the face."""
-
-    num_layers, z_dim, w_dim, resolution, batch = 16, 512, 512, 8, 4
-    scheme = WFLW98
-    mean_w = torch.zeros(512)
-
-    def __init__(self, blind=()):
-        self.blind, self.looks = set(blind), 0
-
-    def synthesize(self, wplus, size=None):
-        shift = wplus[:, :8].mean(dim=1)[:, :2]
-        image = torch.zeros(len(wplus), 3, 8, 8)
-        image[:, :2] = (shift / 8).clamp(-1, 1)[:, :, None, None]
-        return image
-
-    def detect(self, images):
-        shift = (images[:, 0, 0, :2].astype(np.float32) / 127.5 - 1) * 8
-        points = REST + GAIN * shift[:, None]
-        found = np.array([self.looks + i not in self.blind for i in range(len(images))])
-        self.looks += len(images)
-        points[~found] = np.nan
-        return Detections(points, found.astype(np.float32), found, np.zeros((len(images), 3)), points)
-
-
-class TimidFan(torch.nn.Module):
-    """Answers with a share of the true step, so that a second pass has something left to do."""
-
-    architecture = Architecture(98, 8, 0, 32, 1.0, 2, 8, 1)
-
-    def __init__(self, share):
-        super().__init__()
-        self.share = share
-
-    def forward(self, source, target):
-        delta = torch.zeros(len(source), 8, 512)
-        delta[..., :2] = self.share * ((target - source).mean(dim=1) / GAIN)[:, None]
-        return delta
 
 
 def _ball(radius):

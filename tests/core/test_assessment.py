@@ -88,6 +88,18 @@ def test_likeness_to_the_driver_stands_beside_that_of_strangers():
     assert figures["driver_strangers_high"] == pytest.approx(np.quantile(others, 0.95), abs=1e-5)
 
 
+def test_a_summary_is_one_line_and_leaves_out_nobody():
+    names = ("yaw_correlation", "mouth_correlation", "eye_correlation", "identity", "driver_identity")
+    figures = dict(zip(names, (0.912, -0.1, np.nan, 0.95, 0.83), strict=True))
+    figures |= {"driver_strangers": 0.81, "driver_strangers_high": 0.9}
+    said = assessment.summary(figures)
+    assert said == (
+        "follows its driver: yaw 0.91, mouth −0.10, eye –; likeness to the source 0.95, "
+        "to the driver 0.83 (strangers 0.81, one in twenty above 0.90)"
+    )
+    assert assessment.summary(figures | {"driver_identity": np.nan}) == said.split(", to the")[0]
+
+
 def test_nobody_behind_a_landmark_table_has_no_likeness():
     figures = _assess([2] * 7, np.repeat(REST[None], 7, axis=0))
     names = [name for name in figures if name.startswith("driver_") and name != "driver_jitter"]

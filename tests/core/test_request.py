@@ -22,6 +22,7 @@ driving: {performances: [], clips: [], combinations: []}
 fan: {epochs: 8, groups: [all, pose, expression]}
 inversion: {method: optimize, tune: false}
 animations: {motion: relative, fan: all, neutral_s: null, motion_scale: 1.0}
+morphs: []
 evaluation: {protocols: {pairs: 2, finetuned: 0}, datasets: [], ablations: {}, external: {}}
 """
 SCHEMA = """
@@ -134,8 +135,8 @@ def test_a_good_request_passes(request_, root, options):
         ({"driving": "fake.parquet"}, "fake.parquet .*; "),
         ({"output": "out.avi"}, "--output out.avi must end in .mp4"),
         ({"output": "folder.mp4"}, "--output folder.mp4 is a folder"),
-        ({"output": "talk.mp4"}, "--output talk.mp4 would overwrite --driving"),
-        ({"output": "full/../talk.mp4"}, "would overwrite --driving"),
+        ({"output": "talk.mp4"}, "--output talk.mp4 would overwrite talk.mp4, which it is made of"),
+        ({"output": "full/../talk.mp4"}, "talk.mp4 would overwrite talk.mp4"),
         (
             {"output": "text.txt/out.mp4"},
             "--output text.txt/out.mp4 cannot be written, .*text.txt is no folder",

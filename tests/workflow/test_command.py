@@ -19,10 +19,13 @@ from click.testing import CliRunner
 
 from d2a_core import command, execution, io, video
 from d2a_core.cli import main
+from d2a_core.config import check, merged
+from d2a_core.morph_request import MorphRequest
 from d2a_core.request import Request
 from d2a_core.studio_queue import Silence
 
 ROOT = Path(__file__).parents[2]
+SCHEMA_OF_ALL = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text())
 SNAKEFILE = """
 configfile: f"{workflow.basedir}/config.yaml"
 
@@ -70,6 +73,13 @@ rule compare_motion:
     shell: "touch {output}"
 
 
+rule measure_animation:
+    input: "results/animations/{source}--{clip}.mp4"
+    output: "results/animations/{source}--{clip}.figures.parquet"
+    log: "results/logs/measure_animation/{source}--{clip}.log"
+    shell: "cp {workflow.basedir}/figures.parquet {output}"
+
+
 rule write_frames:
     input: "results/animations/{source}--{clip}.mp4"
     output: directory("results/animations/{source}--{clip}--frames")
@@ -98,6 +108,7 @@ driving: {performances: [], clips: [], combinations: []}
 fan: {groups: [all, pose, expression]}
 inversion: {method: optimize, tune: false}
 animations: {motion: relative, fan: all, neutral_s: null, motion_scale: 1.0}
+morphs: []
 evaluation: {protocols: {pairs: 1, finetuned: 1}, datasets: [], ablations: {}, external: {}}
 """
 SCHEMA = """
@@ -113,6 +124,12 @@ properties:
 """
 
 
+FIGURES = ("yaw_correlation", "mouth_correlation", "eye_correlation", "identity", "driver_identity") + (
+    "driver_strangers",
+    "driver_strangers_high",
+)
+
+
 class Place:
     """A stub workflow `root`, a work directory `work` and a `home` with a photo and a clip."""
 
@@ -124,6 +141,8 @@ class Place:
         for name, text in (("Snakefile", SNAKEFILE), ("job.sh", JOB), ("config.yaml", CONFIG)):
             (self.root / name).write_text(text)
         (self.root / "schemas" / "config.schema.yaml").write_text(SCHEMA)
+        row = {name: [0.5] for name in FIGURES}
+        io.write_parquet(row, self.root / "figures.parquet", metadata={})
         picture = np.zeros((64, 64, 3), np.uint8)
         io.write_image(picture, self.home / "me.png")
         with video.VideoWriter(self.home / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
@@ -192,7 +211,8 @@ def test_a_second_call_computes_nothing_and_gives_the_same(place, run):
     first = run()
     assert first.exit_code == 0, first.stderr
     assert sorted(place.ran()) == ["animate", "invert_source", "track_driving"]
-    assert first.stderr.startswith("✓ ") and first.stderr.count("\n") == 4  # one line a stage
+    assert first.stderr.startswith("✓ ") and first.stderr.count("\n") == 5  # one line a stage
+    assert first.stdout.splitlines()[-1].startswith("follows its driver: yaw 0.50, mouth 0.50")
     shown = dict(line.split(maxsplit=1) for line in first.stdout.splitlines() if line.startswith(("v", "l")))
     assert Path(shown["video"]) == place.home / "out.mp4" and Path(shown["log"]).is_file()
     os.utime(place.home / "me.png")  # touched, and moved
@@ -355,6 +375,28 @@ def test_names_follow_the_content_of_files(place):
     schema = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text())
     for form in schema["properties"]["sources"]["items"]["oneOf"]:
         assert re.match(form["properties"]["name"]["pattern"], entry["name"])
+
+
+def test_a_morph_has_a_source_two_poses_and_a_name_that_follows_them(place):
+    def plan(start, end, **options):
+        wanted = MorphRequest(str(start), str(end), place.home / "m.mp4", place.work, **options)
+        return command.make_morph_plan(wanted, place.work)
+
+    me = place.home / "me.png"
+    first = plan(me, "seed:21", tune=False)
+    own, other = first.overlay["sources"]
+    (entry,) = first.overlay["morphs"]
+    assert own["name"].endswith("-untuned") and other == {"name": "seed-21", "seed": 21, "truncation": 0.7}
+    assert (entry["source"], entry["start"], entry["end"]) == (own["name"], own["name"], "seed-21")
+    assert first.results["video"] == f"results/morphs/{own['name']}--{entry['name']}.mp4"
+    assert first.wanted == {"video": place.home / "m.mp4"} and first.copies == {own["image"]: str(me)}
+    assert first == plan(me, "seed:21", tune=False, cores=2) != plan(me, "seed:21", tune=False, frames=9)
+    points = io.points_column(np.zeros((1, 98, 2), np.float32))
+    io.write_parquet({"time_s": [0.0], "points": points}, place.home / "pose.parquet", metadata={})
+    posed = plan(place.home / "pose.parquet", me, source="seed:21").overlay
+    (clip,) = posed["driving"]["clips"]
+    assert clip["path"].endswith(".parquet") and posed["morphs"][0]["start"] == clip["name"]
+    check(merged(yaml.safe_load((ROOT / "config.yaml").read_text()), posed), SCHEMA_OF_ALL)
 
 
 def test_a_wrong_option_is_one_line(run):

@@ -23,6 +23,7 @@ from d2a_core import (
     hfgi,
     inversion,
     landmarks,
+    morphs,
     origins,
     pairs,
     paste,
@@ -124,7 +125,8 @@ def test_every_key_of_the_config_is_in_the_schema_and_back():
         ("generator", "checkpoints", "url"),
         ("generator", "checkpoints", "sha256"),
         ("generator", "checkpoints", "path"),
-    }  # no photo, no clip and no checkpoint by default
+        *(("morphs", field.name) for field in fields(morphs.Options)),
+    }  # no photo, no clip, no morph and no checkpoint by default
     assert set(_keys(CONFIG)) | users_own == in_schema
 
 
@@ -145,8 +147,23 @@ def test_entries_of_lists_have_the_keys_of_their_class():
     photo, seeded = SCHEMA["properties"]["sources"]["items"]["oneOf"]
     assert names(photos.Options) == list(photo["properties"])
     assert names(sources.Options) == list(seeded["properties"])
+    assert names(morphs.Options) == list(SCHEMA["properties"]["morphs"]["items"]["properties"])
     assert names(performances.Performance) == list(CONFIG["driving"]["performances"][0])
     assert set(names(pairs.Plan)) - {"shard", "group"} <= set(CONFIG["pairs"])
+
+
+def test_a_morph_has_a_source_and_two_poses_that_are_known():
+    config = copy.deepcopy(CONFIG)
+    morph = {"name": "turn", "source": "anna", "start": "anna", "end": "performance"}
+    config["morphs"] = [morph | {"frames": 50, "fps": 25, "loop": False}]
+    check(config, SCHEMA)
+    config["morphs"][0]["end"] = "ben"
+    words = "morphs has end 'ben' in 'turn', but nothing has that name; choose one of anna, performance"
+    with pytest.raises(ValueError, match=words):
+        check(config, SCHEMA)
+    config["morphs"] *= 2
+    with pytest.raises(ValueError, match="morphs has the name 'turn' twice"):
+        check(config, SCHEMA)
 
 
 def test_an_encoder_needs_the_images_of_the_samples():

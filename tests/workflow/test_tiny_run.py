@@ -1,6 +1,7 @@
 """The whole workflow on the real generator with a few dozen faces, then what an edit reruns."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -146,6 +147,31 @@ def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project
     assert figures["frames"] == 8 and 0 < figures["nme"] < 0.5
 
 
+def test_a_slower_video_and_a_morph_are_made_and_measured(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    (project.folder / "between.yaml").write_text(
+        "animations: {fps: 30, slow_motion: 2.0}\n"
+        "morphs:\n"
+        "  - {name: turn, source: anna, start: anna, end: performance, frames: 6, fps: 25, loop: true}\n"
+    )
+    stem, morph = "results/animations/anna--performance", "results/morphs/anna--turn"
+    targets = [f"{stem}.figures.parquet", f"{stem}.sheet.png", f"{morph}.mp4"]
+    project.snakemake(targets=targets, configs=["tiny.yaml", "between.yaml"])
+    info, frames = video.probe(project.folder / f"{stem}.mp4"), round(8 / 25 * 2 * 30)
+    assert (info.rate, info.frames) == (30, frames)
+    assert video.probe(project.folder / f"{stem}--side-by-side.mp4").frames == frames
+    stored = io.read_zarr(project.folder / f"{stem}.latents.zarr")
+    assert len(stored["delta"]) == len(stored["target"]) == len(stored["time_s"]) == frames
+    assert stored["error"].shape == (2, 8)
+    figures = io.read_parquet(project.folder / f"{stem}.figures.parquet").to_pylist()[0]
+    assert figures["frames"] == frames and figures["lost"] == 0 and 0 < figures["nme"] < 0.5
+    assert figures["driver_identity"] < 1 and figures["driver_strangers"] < figures["driver_strangers_high"]
+    figures = io.read_parquet(project.folder / f"{morph}.figures.parquet").to_pylist()[0]
+    assert video.probe(project.folder / f"{morph}.mp4").frames == 10 and figures["frames"] == 6
+    assert 0 < figures["variation"] < 0.5 and figures["nme_start"] < 0.05
+    assert io.image_text(project.folder / f"{morph}.sheet.png")["stage"] == "morphs"
+
+
 def test_more_samples_leave_the_first_and_their_images_need_not_stay(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
     (project.folder / "more.yaml").write_text("latents: {samples: 144}")
@@ -189,7 +215,9 @@ def test_the_command_animates_another_face_and_reuses_every_shared_stage(project
     program = "from d2a_core.cli import main; main()"
     said = project.run("-c", program, *words.split(), "--configfile", "tiny.yaml")
     stages = [line[2:24].strip() for line in said.splitlines() if line.startswith("✓")]
-    assert sorted(stages) == ["animate", "compare motion", "sample source", "track driving"]
+    shown = ["compare motion", "measure animation"]
+    assert sorted(stages) == ["animate", *shown, "sample source", "track driving"]
+    assert re.search(r"^follows its driver: .* to the source 0\.\d\d, to the driver 0\.\d\d", said, re.M)
     info = video.probe(project.folder / "ben.mp4")
     assert (info.width, info.height, info.frames) == (1024, 1024, 8)
     assert "Synthetic" in info.metadata["comment"]

@@ -1,0 +1,107 @@
+"""The commands `d2a edit` and `d2a frontalize`: a face with its controls moved, as a picture."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d2a_core import alignment, command, config, editing, io, paste, photos, pictures, runtime
+from d2a_core.editing import Edit, Editor
+from d2a_core.request import Request, check_picture_name, option, slug
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to make of a source: the controls at `values`, or None for a face that looks into the camera.
+
+    `output` gets the picture, `before_after` the source beside it; with `paste_back` the face goes back into
+    its uncropped photo.
+    """
+
+    values: Mapping[str, float] | None
+    output: Path
+    before_after: Path | None = None
+    paste_back: bool = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished picture: the `edit`, and how alike `likeness` the face is to the source (dlib, cosine)."""
+
+    edit: Edit
+    likeness: float
+    units: Mapping[str, str]
+
+    def lines(self) -> list[str]:
+        """A table of the controls, what was noted, and the likeness, for people."""
+        rows = [f"{'control':<14}{'asked':>9}{'reached':>9}"]
+        for name, asked in self.edit.asked.items():
+            rows.append(f"{name:<14}{asked:>9.2f}{self.edit.reached[name]:>9.2f} {self.units[name]}")
+        return [*rows, f"likeness to the source: {self.likeness:.3f}", *self.edit.notes]
+
+
+def default_output(source: str, what: str) -> Path:
+    """`<source>--<what>.png` in the current folder."""
+    return Path(f"{slug(Path(source).stem, 'photo')}--{what}.png")
+
+
+def make(request: Request, wanted: Wanted) -> Made:
+    """Compute what is missing of the source and the controls, and write the picture.
+
+    Raises ValueError, in one sentence, for a user's mistake.
+    """
+    for name in ("output", "before_after"):
+        if getattr(wanted, name) is not None:
+            check_picture_name(option(name), getattr(wanted, name), [request.source])
+    for name, value in (wanted.values or {}).items():
+        if not math.isfinite(value):
+            raise ValueError(f"{option(name)} is {value}; give a finite number")
+    source = command.prepare(replace(request, paste_back=wanted.paste_back))
+    runtime.limit_threads(request.cores or os.cpu_count() or 1)
+    settings = config.read(command.ROOT / "config.yaml")
+    if request.configfile is not None:
+        settings = config.merged(settings, config.read(request.configfile))
+    work = request.work.resolve()
+    editor = editing.load(work, source, settings=settings, threads=request.cores or 0)
+    edit = editor.straighten() if wanted.values is None else editor.settle(wanted.values)
+    picture = editor.render(edit.wplus, yaw_deg=edit.reached.get("yaw", 0.0))
+    _write(editor, edit, picture, wanted, work / "results" / "sources" / source, request)
+    return Made(edit, editor.likeness(picture), {control.name: control.unit for control in editor.controls})
+
+
+def _write(
+    editor: Editor, edit: Edit, picture: NDArray[np.uint8], wanted: Wanted, source: Path, request: Request
+) -> None:
+    facts = io.provenance(asked=edit.asked, reached=edit.reached, **editor.identity.facts)
+    facts = {"title": "Synthetic face", **facts}
+    final = _pasted(editor, picture, source, request) if wanted.paste_back else picture
+    io.write_image(final, wanted.output, text=facts)
+    if wanted.before_after is not None:
+        before = editor.render(editor.wplus, yaw_deg=0.0)
+        panels = [editor.photo, before, picture]
+        captions = ["source", "its code", caption(edit.asked)]
+        both = pictures.side_by_side(panels, height=len(picture) // 2, captions=captions)
+        io.write_image(both, wanted.before_after, text=facts)
+
+
+def caption(asked: Mapping[str, float]) -> str:
+    """The controls that were moved, for a picture."""
+    return ", ".join(f"{name} {value:+.3g}" for name, value in asked.items() if value) or "unchanged"
+
+
+def _pasted(editor: Editor, picture: NDArray[np.uint8], source: Path, request: Request) -> NDArray[np.uint8]:
+    """The uncropped photo with the face in its place."""
+    photo = photos.read_photo(request.photo).image
+    crop = alignment.crop_from_facts(io.read_json(source / "alignment.json"))
+    seen = editor.studio.detector.detect(np.stack((editor.photo, picture)))
+    mask = paste.face_mask(seen.points, editor.studio.detector.scheme, size=paste.DRAWN)
+    return paste.paste_back(photo, picture, crop, mask)
+
+
+def shown(made: Made, paths: Sequence[Path | None]) -> list[str]:
+    """What a command says at its end."""
+    return [*made.lines(), *(str(path) for path in paths if path is not None)]

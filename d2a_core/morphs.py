@@ -1,0 +1,163 @@
+"""Stage `morphs`: from one pose of a source to another, in even steps of what is seen (paper, Figure 9)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import pyarrow
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from d2a_core import animations, interpolation, io
+from d2a_core.animations import SHEET_TILE, Path, Stage
+from d2a_core.geometry import face_size, normalized_mean_error
+from d2a_core.interpolation import Clock
+from d2a_core.landmarks import LandmarkDetector
+from d2a_core.pictures import grid, resize
+from d2a_core.smoothing import fill_gaps
+
+FEWEST_LOOKS = 33  # drafts on the way, however few frames are asked for
+CHORDS = 12  # of the way whose lengths are taken; steps of single frames drown in the detector's tremor
+ROUNDS = 2  # looks at the whole way: the second corrects what the first has missed between its drafts
+
+
+@dataclass(frozen=True)
+class Options:
+    """One entry of the config section `morphs`: `frames` from the pose `start` to `end`, at `fps` Hz."""
+
+    name: str
+    source: str
+    start: str
+    end: str
+    frames: int
+    fps: float
+    loop: bool
+
+
+@dataclass(frozen=True)
+class Morph:
+    """A `path` of all frames and their `clock`, and the landmarks `asked` [2, P, 2] of its two poses.
+
+    `uneven` is the coefficient of variation of the landmarks' steps when frames are even on the latent way.
+    """
+
+    path: Path
+    clock: Clock
+    asked: NDArray[np.float32]
+    uneven: float
+
+
+def morph(
+    stage: Stage,
+    code: NDArray,
+    source: pyarrow.Table,
+    poses: Sequence[pyarrow.Table],
+    options: Options,
+    *,
+    passes: int,
+) -> Morph:
+    """The way of the source `code` [1, K, 512] between two poses, from landmark tables of their faces.
+
+    The poses are asked for as they are, in the first row of each table: the source takes pose and expression.
+    The way is straight in W+, which keeps what both ends share; where on it the frames lie is measured on
+    drafts, so that the landmarks go as far from each frame to the next. A loop comes back by the same way.
+    """
+    asked = np.concatenate([io.points_array(table)[:1] for table in poses])
+    ends = _ends(stage, torch.from_numpy(code), io.points_array(source), asked, passes)
+    position, points, uneven = _spaced(stage, ends, options.frames)
+    count = options.frames
+    order = interpolation.there_and_back(count) if options.loop else np.arange(count)
+    delta = between(ends.delta, position[order])
+    path = Path(ends.wplus[:1].expand(len(order), -1, -1), delta, ends.error, points[order])
+    rate = Fraction(options.fps).limit_denominator(1001)
+    return Morph(path, Clock(np.arange(len(order)) / float(rate), rate), asked, uneven)
+
+
+def _ends(stage: Stage, code: Tensor, source: NDArray, asked: NDArray, passes: int) -> Path:
+    """The two ends; where the source's own landmarks are asked for, it stays as it is."""
+    start = np.broadcast_to(source, asked.shape).astype(np.float32)
+    *_, path = animations.drive(stage, code.expand(2, -1, -1), start, asked, passes=passes)
+    path.delta[(start == asked).all(axis=(1, 2))] = 0
+    return path
+
+
+def between(ends: Tensor, position: NDArray) -> Tensor:
+    """Δw [N, L, 512] at `position` [N] from 0, the first of `ends` [2, L, 512], to 1, the second."""
+    share = torch.from_numpy(position).float()[:, None, None]
+    return ends[:1] + share * (ends[1:] - ends[:1])
+
+
+def _spaced(stage: Stage, ends: Path, count: int) -> tuple[NDArray, NDArray, float]:
+    """Positions [count] of even steps, landmarks [count, P, 2] there, and the variation without all this."""
+    position = np.linspace(0, 1, max(count, FEWEST_LOOKS))
+    uneven = None
+    for _ in range(ROUNDS):
+        known, points = position, _see(stage, ends, position)
+        if uneven is None:
+            uneven = interpolation.variation(interpolation.steps(points))
+        knots = np.linspace(0, len(known) - 1, CHORDS + 1).round().astype(int)
+        chords = known[knots], interpolation.steps(points[knots])
+        position = interpolation.even(*chords, len(known))
+    wanted = interpolation.even(*chords, count)
+    return wanted, interpolation.at(points, known, wanted).astype(np.float32), uneven
+
+
+def _see(stage: Stage, ends: Path, position: NDArray) -> NDArray[np.float64]:
+    """Landmarks [N, P, 2] on drafts at `position` [N]; those of the neighbours where no face is found."""
+    wplus = ends.wplus[:1].expand(len(position), -1, -1)
+    points, _ = animations.look(stage, wplus, between(ends.delta, position), ends.target[:1])
+    return fill_gaps(points, np.isfinite(points).all(axis=(1, 2)))
+
+
+class Watch:
+    """Looks at the frames of a morph while they stream by: the first `count`, from one pose to the other."""
+
+    def __init__(self, detector: LandmarkDetector, *, count: int, columns: int) -> None:
+        self.detector, self.count = detector, count
+        self.wanted = sorted({round(x) for x in np.linspace(0, count - 1, min(columns, count))})
+        self.points: list[NDArray] = []
+        self.tiles: list[NDArray] = []
+
+    def over(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+        """The same frames u1 [R, R, 3]."""
+        for index, frame in enumerate(frames):
+            if index < self.count:
+                self.points.append(self.detector.detect(frame[None]).points)
+            if index in self.wanted:
+                self.tiles.append(resize(frame[None], SHEET_TILE)[0])
+            yield frame
+
+    def sheet(self) -> NDArray[np.uint8]:
+        """The contact sheet, u1 [H, W, 3]."""
+        return grid([self.tiles], captions_top=[str(index) for index in self.wanted], tile=SHEET_TILE)
+
+    def figures(self, morph: Morph) -> dict[str, float]:
+        """Evenness of the frames as they are, and how near the ends came to the poses.
+
+        `variation` and `variation_uneven` are coefficients of variation of the landmarks' steps, with and
+        without the even spacing; `step` is the mean step and `nme_start`, `nme_end` the errors of the ends,
+        in inter-ocular distances.
+        """
+        points = np.concatenate(self.points)
+        found = np.isfinite(points).all(axis=(1, 2))
+        lengths = interpolation.steps(points)
+        lengths = lengths[np.isfinite(lengths)]
+        errors = normalized_mean_error(points[[0, -1]], morph.asked)
+        return {
+            "frames": len(points),
+            "lost": int((~found).sum()),
+            "variation": interpolation.variation(lengths),
+            "variation_uneven": morph.uneven,
+            "step": float(lengths.mean() / face_size(points[found], "inter_ocular").mean()),
+            "nme_start": float(errors[0]),
+            "nme_end": float(errors[1]),
+        }
+
+
+def summary(figures: Mapping[str, float]) -> str:
+    """What the maker of a morph wants to know at once, in one line."""
+    step, variation, uneven = (100 * figures[name] for name in ("step", "variation", "variation_uneven"))
+    said = f"steps of {step:.1f} % of the eyes' distance vary by {variation:.0f} %"
+    return f"{said} ({uneven:.0f} % without even spacing)"

@@ -1,0 +1,18 @@
+"""Detect the landmarks of an aligned photo."""
+
+from d2a_core import io, landmarks, runtime
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    options = landmarks.Options(**snakemake.params.landmarks)
+    detector = landmarks.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
+    seen = landmarks.the_face(detector, io.read_image(snakemake.input.image), snakemake.wildcards.photo)
+    facts = io.provenance(stage="sources", options=options)
+    table = landmarks.table(seen, sample_id=[0])
+    io.write_parquet(table, snakemake.output.landmarks, metadata=facts)
+    log.info("sources pose=%s", snakemake.wildcards.photo)
+
+
+if __name__ == "__main__":
+    main(snakemake)

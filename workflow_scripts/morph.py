@@ -1,0 +1,37 @@
+"""Let one source go from one pose to another, in even steps."""
+
+from d2a_core import animations, assessment, hfgi, io, morphs, rendering, runtime, video
+
+
+def main(snakemake):
+    log = runtime.start(snakemake)
+    inputs, outputs = snakemake.input, snakemake.output
+    options = morphs.Options(**snakemake.params.morph)
+    models = snakemake.params.generator, snakemake.params.landmarks
+    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
+    code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
+    source, *poses = (io.read_parquet(table) for table in (inputs.landmarks, inputs.start, inputs.end))
+    morph = morphs.morph(stage, code, source, poses, options, passes=snakemake.params.passes)
+    photo, limit = io.read_image(inputs.image), snakemake.params.yaw_limit_deg
+    still = hfgi.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
+    facts = io.provenance(stage="morphs", options=options, **stage.generator.identity.facts)
+    path, yaw_deg = morph.path, animations.yaw_from(source, morph.path)
+    io.write_zarr(outputs.latents, animations.arrays(path, morph.clock), attributes=facts)
+    watch = morphs.Watch(stage.detector, count=options.frames, columns=snakemake.params.columns)
+    video.write_frames(
+        watch.over(rendering.frames(stage.generator, path.wplus, path.delta, still.along(yaw_deg))),
+        outputs.video,
+        rate=morph.clock.rate,
+        crf=snakemake.params.crf,
+        metadata=video.provenance(facts),
+        progress=runtime.Progress(log, "morphs", len(path.delta), unit="frames"),
+    )
+    figures = watch.figures(morph)
+    names = {"source": snakemake.wildcards.source, "morph": snakemake.wildcards.morph}
+    io.write_parquet(assessment.columns(figures, **names), outputs.figures, metadata=facts)
+    io.write_image(watch.sheet(), outputs.sheet, text=facts)
+    log.info("morphs %s", runtime.figures_line(figures))
+
+
+if __name__ == "__main__":
+    main(snakemake)
