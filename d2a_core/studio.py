@@ -84,8 +84,15 @@ def _studio(options: Options) -> "Studio":
         log.error("defect", exc_info=error)
 
     queue = studio_queue.Queue(report)
-    started_with = work, command.ROOT, options.configfile, options.cores
-    return studio_routes.Studio(*started_with, faces, queue, renderer)
+    return studio_routes.Studio(
+        work=work,
+        root=command.ROOT,
+        configfile=options.configfile,
+        cores=options.cores,
+        faces=faces,
+        queue=queue,
+        renderer=renderer,
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:
