@@ -215,8 +215,11 @@ async function choose(face) {
 
 function slider(control) {
   const id = `control-${control.name}`;
-  const input = make("input", { id, type: "range", min: control.low, max: control.high, value: 0 });
-  input.step = (control.high - control.low) / 100;
+  const step = control.unit === "°" ? 0.5 : 0.05;
+  const whole = (value, round) => (round(value / step) * step).toFixed(2); // or 0 is no value that it can take
+  const [min, max] = [whole(control.low, Math.ceil), whole(control.high, Math.floor)];
+  const input = make("input", { id, type: "range", min, max, step, value: 0 });
+  input.setAttribute("list", "rest");
   input.dataset.unit = control.unit;
   input.dataset.name = control.name;
   input.addEventListener("input", () => {
