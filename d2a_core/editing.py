@@ -148,14 +148,14 @@ class Editor:
 
     def _approach(self, asked: Mapping[str, float], notes: list[str]) -> Edit:
         delta = torch.zeros(1, *self.moves.measured.vector.shape[1:])
-        step, best, least = dict(asked), None, np.inf
+        rest, step, best, least = self.rest, dict(asked), None, np.inf
         for _ in range(ROUNDS + 1):
             kept, _ = self.clamped(step)
             delta = self.studio.ball.renorm(delta + self.moves.delta(kept, self.wplus), self.wplus)
             seen = self._look(delta)
             if np.isnan(seen).all():
                 break
-            reached = self._in_units(seen - self.rest)
+            reached = self._in_units(seen - rest)
             missing = {name: asked[name] - reached[name] for name in asked}
             error = sum((value * self._weight(name)) ** 2 for name, value in missing.items())
             moved = rendering.apply(self.wplus, delta)

@@ -207,8 +207,8 @@ def clip_of_footage(wildcards):
 
 
 def seen_of(wildcards):
-    """File of a driving clip that shows somebody; none of a landmark table."""
-    return [] if wildcards.clip in TABLES else [video_of(wildcards)]
+    """File of a driving clip that shows one person; none of a landmark table, or of two drivers."""
+    return [] if wildcards.clip in TABLES + COMBINATIONS else [video_of(wildcards)]
 
 
 def morph_of(wildcards):

@@ -8,7 +8,7 @@ rule morph:
         draft=DRAFT,
         models=FACE_MODELS,
         directions=DIRECTIONS,
-        fan=fan_of,
+        fan=fans_of,
         tuning=tuning_of,
         consultation=consultation_of,
         image="results/sources/{source}/aligned.png",

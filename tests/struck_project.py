@@ -22,6 +22,7 @@ INPUT_TARGETS = [
     "results/driving/both.parquet",
     "results/evaluation/disentanglement.md",
     "results/controls/controls.png",
+    "results/morphs/anna--turn.mp4",
     "results/footage/performance.zarr",
     "results/evaluation/faces/photos.parquet",
 ]
@@ -46,6 +47,8 @@ MOMENTS = {
     "track_driving": "last",
     "import_driving": "between",
     "combine_driving": "between",
+    "detect_pose": "half",
+    "morph": "between",
     "animate": "between",
     "compare_motion": "between",
     "measure_animation": "half",

@@ -128,7 +128,7 @@ def test_a_good_request_passes(request_, root, options):
         ),
         (
             {"driving": None, "expression_from": "talk.mp4", "output": "talk.mp4"},
-            "overwrite --expression-from",
+            "would overwrite talk.mp4, which it is made of",
         ),
         ({"driving": "list.yaml"}, "list.yaml .*; "),
         ({"driving": "other.parquet"}, "other.parquet has no row with a time_s"),
