@@ -23,7 +23,6 @@ INPUT_TARGETS = [
     "results/driving/both.parquet",
     "results/evaluation/disentanglement.md",
     "results/controls/controls.png",
-    "results/morphs/anna--turn.mp4",
     "results/footage/performance.zarr",
     "results/evaluation/faces/photos.parquet",
 ]
