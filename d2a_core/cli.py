@@ -80,6 +80,7 @@ def fetch(names: tuple[str, ...], folder: Path) -> None:
 
 
 PATH = click.Path(path_type=Path)
+VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 
 
 @main.command()
@@ -217,9 +218,33 @@ def _picture(
     click.echo("\n".join(edit_command.shown(made, [output, before_after])))
 
 
+def _video(
+    source: str,
+    output: Path | None,
+    values: dict[str, float],
+    *,
+    work: Path | None,
+    paste_back: bool,
+    before_after: Path | None,
+    **options: Any,
+) -> None:
+    """Edit a video and say what came of it."""
+    from d2a_core import command, edit_video, request
+
+    if before_after is not None:
+        raise click.UsageError("--before-after is for photos, but the source is a video; leave it out")
+    output = output or Path(f"{request.slug(Path(source).stem, 'clip')}--edited.mp4")
+    place = request.Request(
+        source=source, driving=Path(source), output=None, work=work or command.ROOT, **options
+    )
+    click.echo("\n".join(edit_video.make(place, values, output)))
+
+
 @main.command()
 @click.argument("source", metavar="SOURCE")
-@click.option("--output", type=PATH, help="The picture to write (.png).  [default: <source>--edited.png]")
+@click.option(
+    "--output", type=PATH, help="Picture (.png) or video (.mp4) to write.  [default: <source>--edited]"
+)
 @click.option("--yaw", type=float, metavar="DEGREES", help="Turn the head to the right of the picture.")
 @click.option("--pitch", type=float, metavar="DEGREES", help="Turn the head up.")
 @click.option(
@@ -244,10 +269,11 @@ def edit(
     gaze_y: float | None,
     **options: Any,
 ) -> None:
-    """Move the face of SOURCE, a photo or seed:N, by named controls.
+    """Move the face of SOURCE, a photo, seed:N or a video, by named controls.
 
-    What is not named stays as it is. Ranges are those of results/controls/purity.md; beyond them the nearest
-    value is used, and said. Edit a real person only with that person's consent.
+    Of a video every frame is inverted, moved and put back, with its sound. What is not named stays as it is.
+    Ranges are those of results/controls/purity.md; beyond them the nearest value is used, and said. Edit a
+    real person only with that person's consent.
     """
     given = {
         "yaw": yaw,
@@ -262,6 +288,8 @@ def edit(
     values = {name: value for name, value in given.items() if value is not None}
     if not values:
         raise click.UsageError("nothing to edit; name a control, such as --smile 1")
+    if source.lower().endswith(VIDEOS):
+        return _video(source, output, values, **options)
     _picture(source, output, "edited", values, **options)
 
 

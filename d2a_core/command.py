@@ -22,7 +22,7 @@ from d2a_core import io, morph_request
 from d2a_core.board import Board, Run
 from d2a_core.execution import Workflow, exclusive, run, unlock
 from d2a_core.morph_request import MorphRequest, is_table
-from d2a_core.request import Request, check, check_source, seed_of, slug
+from d2a_core.request import Request, check, check_footage, check_source, seed_of, slug
 
 ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
 STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock
@@ -103,6 +103,22 @@ def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
         plan = Plan(f"{name}--source", {"sources": [source], **request.settings}, results, copies, {})
         _compute(request, plan, work, watcher or Watcher())
     return name
+
+
+def prepare_footage(request: Request, *, watcher: Watcher | None = None) -> tuple[str, Path]:
+    """Compute the codes of the clip that drives a request, and the controls.
+
+    Returns the clip's name and the copy of it in the work directory.
+    """
+    check_footage(request, ROOT)
+    work = request.work.resolve()
+    with exclusive(work, work / STATE / "lock"):
+        name, path = adopt(request.driving, work, "clip")
+        results = {"codes": f"results/footage/{name}.zarr", "controls": "results/controls/controls.zarr"}
+        overlay = {"driving": {"clips": [{"name": name, "path": path}]}, **request.settings}
+        plan = Plan(f"{name}--footage", overlay, results, {path: str(request.driving)}, {})
+        _compute(request, plan, work, watcher or Watcher())
+    return name, work / path
 
 
 def _compute(request: Request | MorphRequest, plan: Plan, work: Path, watcher: Watcher) -> Path:

@@ -258,10 +258,15 @@ def _reach(kind: Kind, deviation: NDArray) -> float:
 
 def own_response(measured: Measured, number: int) -> NDArray[np.float64]:
     """What a control does to its own attribute [S], in its unit."""
+    return _in_unit(measured, number, measured.response[number])
+
+
+def _in_unit(measured: Measured, number: int, change: NDArray) -> NDArray[np.float64]:
+    """A change [..., A] of the attributes as that of the own one of a control, in its unit: [...]."""
     kind = measured.kinds[number]
     column = directions.ATTRIBUTES.index(kind.attribute)
     scale = 1.0 if kind.unit == DEGREES else float(measured.deviation[column])
-    return kind.sign * measured.response[number, :, column].astype(np.float64) / scale
+    return kind.sign * np.asarray(change[..., column], np.float64) / scale
 
 
 def scale(measured: Measured, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -321,12 +326,45 @@ class Controls:
 
     def delta(self, values: Mapping[str, float], wplus: Tensor) -> Tensor:
         """Δw [1, L, D] for the values of some controls on the face `wplus` [1, K, D]."""
-        total = torch.zeros(1, *self.measured.vector.shape[1:])
-        for name, (number, strength, response) in self._scales.items():
-            if values.get(name):
-                amount = float(PchipInterpolator(response, strength)(values[name]))
-                total += amount * torch.from_numpy(self.measured.vector[number])
-        return self.ball.renorm(total, wplus)
+        return self.sum(self.strengths(values), wplus)
+
+    def strengths(self, values: Mapping[str, float]) -> NDArray[np.float64]:
+        """Strength of each control of `all` [C] that gives its value on a typical face."""
+        amounts = []
+        for name, (_, strength, response) in self._scales.items():
+            value = np.clip(values.get(name, 0.0), response[0], response[-1])
+            amounts.append(float(PchipInterpolator(response, strength)(value)))
+        return np.array(amounts)
+
+    def sum(self, strength: NDArray, wplus: Tensor) -> Tensor:
+        """Δw [1, L, D] for the strength of each control [C] on the face `wplus` [1, K, D]."""
+        total = np.einsum("c,cld->ld", strength, self._vectors)
+        return self.ball.renorm(torch.from_numpy(total).float()[None], wplus)
+
+    def in_units(self, change: NDArray) -> NDArray[np.float64]:
+        """A change [A] of the attributes in the unit of each control of `all`: [C]."""
+        return np.array([_in_unit(self.measured, number, change) for number, *_ in self._scales.values()])
+
+    def problem(self, cost: float) -> dict[str, NDArray[np.float64]]:
+        """What `settling.Problem` asks of the controls; a step as long as the ball allows costs `cost`."""
+        middle = self.measured.strength.shape[1] // 2
+        slopes = []
+        for number, *_ in self._scales.values():
+            change, length = (
+                part[number, middle + 1] - part[number, middle - 1]
+                for part in (self.measured.response, self.measured.strength)
+            )
+            slopes.append(self.in_units(change / length))
+        lengths = np.einsum("ald,bld->ab", self._vectors, self._vectors)
+        most = self._vectors.shape[1] * self.ball.reach**2
+        bound = np.array([(strength[0], strength[-1]) for _, strength, _ in self._scales.values()]).T
+        return {"slope": np.stack(slopes, axis=1), "cost": cost * lengths / most, "bound": bound}
+
+    @property
+    def _vectors(self) -> NDArray[np.float64]:
+        """What a unit of strength of each control adds, [C, L, D]."""
+        numbers = [number for number, *_ in self._scales.values()]
+        return self.measured.vector[numbers].astype(np.float64)
 
 
 def _ends(values: NDArray) -> tuple[float, float]:

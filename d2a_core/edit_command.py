@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,20 +58,28 @@ def make(request: Request, wanted: Wanted) -> Made:
     for name in ("output", "before_after"):
         if getattr(wanted, name) is not None:
             check_picture_name(option(name), getattr(wanted, name), [request.source])
-    for name, value in (wanted.values or {}).items():
-        if not math.isfinite(value):
-            raise ValueError(f"{option(name)} is {value}; give a finite number")
+    check_values(wanted.values or {})
     source = command.prepare(replace(request, paste_back=wanted.paste_back))
     runtime.limit_threads(request.cores or os.cpu_count() or 1)
-    settings = config.read(command.ROOT / "config.yaml")
-    if request.configfile is not None:
-        settings = config.merged(settings, config.read(request.configfile))
     work = request.work.resolve()
-    editor = editing.load(work, source, settings=settings, threads=request.cores or 0)
+    editor = editing.load(work, source, settings=settings(request), threads=request.cores or 0)
     edit = editor.straighten() if wanted.values is None else editor.settle(wanted.values)
     picture = editor.render(edit.wplus, yaw_deg=edit.reached.get("yaw", 0.0))
     _write(editor, edit, picture, wanted, work / "results" / "sources" / source, request)
     return Made(edit, editor.likeness(picture), {control.name: control.unit for control in editor.controls})
+
+
+def check_values(values: Mapping[str, float]) -> None:
+    """Raise ValueError for a value that is no number."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ValueError(f"{option(name)} is {value}; give a finite number")
+
+
+def settings(request: Request) -> dict[str, Any]:
+    """The config of the project with that of the user over it."""
+    whole = config.read(command.ROOT / "config.yaml")
+    return config.merged(whole, config.read(request.configfile)) if request.configfile else whole
 
 
 def _write(

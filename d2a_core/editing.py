@@ -1,6 +1,6 @@
 """One face in memory, moved by its controls: what `d2a edit`, `d2a frontalize` and the studio share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,15 +22,19 @@ from d2a_core import (
     lineage,
     origins,
     rendering,
+    settling,
     tuning,
 )
 from d2a_core.controls import Control, Controls, Studio
 from d2a_core.identity import Embedder, cosine_similarity
 from d2a_core.lineage import Identity
 
-ROUNDS = 4  # of measuring and correcting
-GAIN = 0.8  # share of what is missing that a correction adds: controls do not quite add up
-QUIET = 0.15  # of a unit that a control may be off without being corrected, degrees count as a tenth
+ROUNDS = 5  # of measuring and correcting
+WEIGHTS = {controls.DEGREES: 0.1, controls.DEVIATIONS: 1.0}  # what an error of one unit counts
+WANTED = 2.0  # times what an error counts in a control that is asked for
+DOUBTFUL = {"gaze_x": 0.3, "gaze_y": 0.3}  # the same where a draft shows hardly more than noise
+COST = 4.0  # of a step as long in all layers as the ball allows
+SHORT = {controls.DEGREES: 3.0, controls.DEVIATIONS: 0.5}  # of a unit that is worth a note
 STRAIGHT = 3.0  # degrees of yaw and pitch that a frontal face may be off
 
 
@@ -114,67 +118,47 @@ class Editor:
     def _look(self, delta: Tensor) -> NDArray[np.float64]:
         return self.studio.attributes(self.wplus, delta)[0]
 
-    def _in_units(self, change: NDArray) -> dict[str, float]:
-        """A change [A] of the attributes in the units of the controls."""
-        measured = self.moves.measured
-        found = {}
-        for control in self.controls:
-            kind = measured.kinds[self.moves.number(control.name)]
-            column = directions.ATTRIBUTES.index(kind.attribute)
-            unit = 1.0 if control.unit == controls.DEGREES else float(measured.deviation[column])
-            found[control.name] = kind.sign * float(change[column]) / unit
-        return found
-
     def settle(self, values: Mapping[str, float]) -> Edit:
         """The face with the controls at `values` and the others at rest, measured and corrected.
 
-        A control's scale is that of a typical face. Here the draft is looked at, and what is missing is
-        added, some rounds; the best look is kept.
+        A control's scale is that of a typical face. Here drafts are looked at and corrected, as far as that
+        is worth the longer step (see `settling`).
         """
         wanted, notes = self.clamped(values)
         asked = {control.name: wanted.get(control.name, 0.0) for control in self.controls}
-        return self._approach(asked, notes)
+        edit = self._approach(asked, wanted, notes)
+        short = [c for c in self.controls if abs(edit.reached[c.name] - asked[c.name]) > SHORT[c.unit]]
+        return replace(edit, notes=(*edit.notes, *(_short_of(c, edit) for c in short if c.name in wanted)))
 
     def straighten(self) -> Edit:
         """The face looking into the camera, its expression kept: yaw and pitch at 0, all else at rest."""
         rest = dict(zip(directions.ATTRIBUTES, self.rest, strict=True))
         asked = {control.name: 0.0 for control in self.controls}
         asked |= {name: -float(rest[name]) for name in ("yaw", "pitch") if name in asked}
-        edit = self._approach(asked, [])
+        edit = self._approach(asked, ("yaw", "pitch"), [])
         off = {name: abs(edit.reached[name] - asked[name]) for name in ("yaw", "pitch") if name in asked}
         far = [f"{name} by {value:.1f}°" for name, value in off.items() if value > STRAIGHT]
         sentence = f"the face could not be brought to the front: it is off in {' and '.join(far)}"
         return replace(edit, notes=(*edit.notes, sentence)) if far else edit
 
-    def _approach(self, asked: Mapping[str, float], notes: list[str]) -> Edit:
-        delta = torch.zeros(1, *self.moves.measured.vector.shape[1:])
-        step, best, least = dict(asked), None, np.inf
-        for _ in range(ROUNDS + 1):
-            kept, _ = self.clamped(step)
-            delta = self.studio.ball.renorm(delta + self.moves.delta(kept, self.wplus), self.wplus)
-            seen = self._look(delta)
-            if np.isnan(seen).all():
-                break
-            reached = self._in_units(seen - self.rest)
-            missing = {name: asked[name] - reached[name] for name in asked}
-            error = sum((value * self._weight(name)) ** 2 for name, value in missing.items())
-            moved = rendering.apply(self.wplus, delta)
-            if error < least:
-                best, least = Edit(moved, dict(asked), reached, tuple(notes)), error
-            step = {
-                name: GAIN * value
-                for name, value in missing.items()
-                if abs(value) * self._weight(name) > QUIET
-            }
-            if not step:
-                break
-        if best is None:
-            raise ValueError("no face is seen on the result; ask for less")
-        return best
+    def _approach(self, asked: Mapping[str, float], wanted: Iterable[str], notes: list[str]) -> Edit:
+        """The face with all controls at `asked`, of which those `wanted` count most."""
+        weight = [WEIGHTS[c.unit] * (WANTED if c.name in wanted else 1.0) for c in self.controls]
+        weight = [own * DOUBTFUL.get(c.name, 1.0) for own, c in zip(weight, self.controls, strict=True)]
+        goal = np.array([asked[control.name] for control in self.controls])
+        problem = settling.Problem(goal, np.array(weight), **self.moves.problem(COST))
+        rest = self.rest
 
-    def _weight(self, name: str) -> float:
-        unit = next(control.unit for control in self.controls if control.name == name)
-        return 0.1 if unit == controls.DEGREES else 1.0
+        def look(strength: NDArray) -> NDArray | None:
+            change = self.moves.in_units(self._look(self.moves.sum(strength, self.wplus)) - rest)
+            return None if np.isnan(change).any() else change
+
+        found = settling.settle(problem, self.moves.strengths(asked), look, rounds=ROUNDS)
+        if found is None:
+            raise ValueError("no face is seen on the result; ask for less")
+        moved = rendering.apply(self.wplus, self.moves.sum(found.strength, self.wplus))
+        reached = dict(zip(asked, map(float, found.reached), strict=True))
+        return Edit(moved, dict(asked), reached, tuple(notes))
 
     def likeness(self, picture: NDArray[np.uint8]) -> float:
         """Cosine similarity of dlib's embeddings of a full-size picture u1 [R, R, 3] and the photo."""
@@ -184,6 +168,14 @@ class Editor:
             return float("nan")
         one, other = Embedder(self._folder / "dlib-face").embed(both, seen.points)
         return float(cosine_similarity(one[None], other[None])[0])
+
+
+def _short_of(control: Control, edit: Edit) -> str:
+    asked, reached = edit.asked[control.name], edit.reached[control.name]
+    return (
+        f"{control.name} reaches {reached:.2g} of {asked:.2g} {control.unit} on this face; "
+        "more would have changed who it is"
+    )
 
 
 def load(work: Path, name: str, *, settings: Mapping[str, Any] | None = None, threads: int = 0) -> Editor:

@@ -147,6 +147,17 @@ def _check_drivers(request: Request) -> None:
             raise ValueError(f"{option(scale)} scales nothing without {option(driver)}; give both")
 
 
+def check_footage(request: Request, root: Path) -> None:
+    """Raise ValueError, in one sentence, for the first mistake in a request whose clip is to be edited."""
+    if request.face is not None:
+        raise ValueError("--face is for photos, but the source is a video; cut the clip to one person")
+    check_writable("--work", request.work / "results")
+    check_settings(request, root)
+    if request.driving.suffix.lower() == ".parquet":
+        raise ValueError(f"{request.driving} is a landmark table; give a video that shows a face")
+    _check_driving("the source", request.driving)
+
+
 def check_source(request: Request, root: Path) -> None:
     """Raise ValueError, in one sentence, for the first mistake in all of `request` but the driver."""
     _check_words(request)

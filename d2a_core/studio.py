@@ -8,6 +8,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,13 +75,24 @@ def _studio(options: Options) -> "Studio":
     log = runtime.start_log(None)
     settings = studio_faces.settings(command.ROOT, options.configfile)
     work = options.work.resolve()
-    faces = studio_faces.Faces(work, settings, threads=options.cores or os.cpu_count() or 1)
+    threads = options.cores or runtime.threads()
+    faces = studio_faces.Faces(work, settings, threads=threads)
+    limits = {"initializer": runtime.limit_threads, "initargs": (threads,)}
+    renderer = ThreadPoolExecutor(1, "studio-renderer", **limits)
 
     def report(error: BaseException) -> None:
         log.error("defect", exc_info=error)
 
     queue = studio_queue.Queue(report)
-    return studio_routes.Studio(work, command.ROOT, options.configfile, options.cores, faces, queue=queue)
+    return studio_routes.Studio(
+        work=work,
+        root=command.ROOT,
+        configfile=options.configfile,
+        cores=options.cores,
+        faces=faces,
+        queue=queue,
+        renderer=renderer,
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Studio:
     cores: int | None
     faces: Faces
     queue: studio_queue.Queue
-    renderer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "studio-renderer"))
+    renderer: ThreadPoolExecutor
 
     @property
     def results(self) -> Path:

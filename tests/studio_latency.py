@@ -7,23 +7,27 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 from studio_page import CHROMIUM, FLAGS, Studio, choose
 
+LOADED_MS = 120_000  # until the face is there
 MOVES, PAUSE_MS = 40, 1500  # of single moves, each of which ends in full size
 DRAG_STEPS, DRAG_MS = 200, 40
 
 
 def main(work, config, face):
     studio = Studio(Path(work), config)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
-        page.goto(studio.address)
-        page.wait_for_selector("body[data-ready]", state="attached")
-        choose(page, face)
-        slider = page.locator("#sliders input").first
-        slider.focus()
-        single(page)
-        drag(page, slider)
-    studio.end()
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            page = browser.new_page(viewport={"width": 1280, "height": 720})
+            page.set_default_timeout(LOADED_MS)
+            page.goto(studio.address)
+            page.wait_for_selector("body[data-ready]", state="attached")
+            choose(page, face)
+            slider = page.locator("#sliders input").first
+            slider.focus()
+            single(page)
+            drag(page, slider)
+    finally:
+        studio.end()
 
 
 def single(page):

@@ -74,6 +74,7 @@ tabs.forEach((tab, index) => {
 
 let since = null; // when the sliders moved first of what no draft has been asked for
 let drafting = false;
+let measuring = false; // whether a measured picture is on its way, or shown
 let moves = 0; // counts them, to tell whether an answer is still wanted
 let settling = 0;
 let finishing = new AbortController();
@@ -101,12 +102,13 @@ async function put(image, url) {
 
 function moved() {
   since ??= performance.now();
-  supersede();
+  supersede(false);
   draft();
 }
 
 // What is shown, and what is on its way, is no longer what the sliders say.
-function supersede() {
+function supersede(measured) {
+  measuring = measured;
   finishing.abort();
   clearTimeout(settling);
   delete $("now").dataset.size;
@@ -119,7 +121,7 @@ async function draft() {
   [since, drafting] = [null, true];
   try {
     const found = await picture(query());
-    if (face === view.face) {
+    if (face === view.face && !measuring) {
       await put($("now"), found.url);
       told(found.notes, "draft", start);
     }
@@ -129,8 +131,8 @@ async function draft() {
   } finally {
     drafting = false;
   }
-  if (since === null) settling = setTimeout(() => finish(start), SETTLE_MS);
-  else draft();
+  if (since !== null) draft();
+  else if (!measuring) settling = setTimeout(() => finish(start), SETTLE_MS);
 }
 
 async function finish(start) {
@@ -147,7 +149,7 @@ async function finish(start) {
 
 const settle = tried(async () => {
   if (view.face === null) return;
-  const [move, start] = [supersede(), performance.now()];
+  const [move, start] = [supersede(true), performance.now()];
   $("caption").textContent = "Measuring";
   const found = await picture(query({ size: "settled" }));
   if (move !== moves) return;
@@ -213,8 +215,11 @@ async function choose(face) {
 
 function slider(control) {
   const id = `control-${control.name}`;
-  const input = make("input", { id, type: "range", min: control.low, max: control.high, value: 0 });
-  input.step = (control.high - control.low) / 100;
+  const step = control.unit === "°" ? 0.5 : 0.05;
+  const whole = (value, round) => (round(value / step) * step).toFixed(2); // or 0 is no value that it can take
+  const [min, max] = [whole(control.low, Math.ceil), whole(control.high, Math.floor)];
+  const input = make("input", { id, type: "range", min, max, step, value: 0 });
+  input.setAttribute("list", "rest");
   input.dataset.unit = control.unit;
   input.dataset.name = control.name;
   input.addEventListener("input", () => {
@@ -257,7 +262,7 @@ $("settle").addEventListener("click", settle);
 $("front").addEventListener(
   "click",
   tried(async () => {
-    const move = supersede();
+    const move = supersede(true);
     $("caption").textContent = "Measuring";
     const { values } = await get(`/api/front?${new URLSearchParams({ face: view.face })}`);
     if (move !== moves) return;

@@ -86,3 +86,21 @@ def test_convert_of_another_file_is_one_line_and_writes_nothing(run, tmp_path):
     assert ended.exit_code == 1 and ended.stdout == ""
     assert "is no pickle or PyTorch file" in ended.stderr and ended.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["in.pkl"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["edit", "seed:1"], "nothing to edit; name a control, such as --smile 1"),
+        (["edit", "seed:1", "--smile", "nan"], "--smile is nan; give a finite number"),
+        (["edit", "seed:1", "--smile", "1", "--output", "a.jpg"], "--output a.jpg must end in .png"),
+        (["edit", "none.jpg", "--smile", "1"], "none.jpg does not exist; give a photo, or seed:N"),
+        (["frontalize", "seed:1", "--face", "2"], "--face is for photos"),
+        (["frontalize", "seed:1", "--before-after", "b.mp4"], "--before-after b.mp4 must end in .png"),
+    ],
+)
+def test_a_picture_that_cannot_be_made_is_one_sentence(words, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code in (1, 2) and sentence in done.stderr
+    assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1

@@ -60,6 +60,22 @@ def test_head_and_face_follow_two_clips_through_networks_of_their_own(project):
     assert canonical[0] == pytest.approx(canonical[1], abs=0.05)
 
 
+def test_a_made_up_face_is_edited_and_turned_to_the_front(project, tmp_path):
+    d2a = ("-c", "from d2a_core.cli import main; main()")
+    settings = ("--configfile", str(project.folder / "tiny.yaml"))
+    picture, front = tmp_path / "smile.png", tmp_path / "front.png"
+    said = project.run(*d2a, "edit", "seed:15", "--yaw", "8", "--output", str(picture), *settings)
+    assert "likeness to the source: 0.9" in said or "likeness to the source: 1.0" in said
+    assert io.read_image(picture).shape == (1024, 1024, 3)
+    facts = io.image_text(picture)
+    assert facts["title"] == "Synthetic face" and facts["asked"]["yaw"] == 8
+    assert facts["generator_sha256"] == ASSETS["mobilestylegan-ffhq"].sha256
+    project.run(*d2a, "frontalize", "seed:15", "--output", str(front), *settings)
+    assert io.image_text(front)["asked"]["smile"] == 0
+    purity = io.read_parquet(project.folder / "results" / "controls" / "purity.parquet")
+    assert {"control", "value", "attribute", "change", "found"} <= set(purity.column_names)
+
+
 def test_artefacts_have_the_columns_of_the_contract(project):
     results = project.folder / "results"
     table = io.read_parquet(results / "landmarks" / "00000.parquet")

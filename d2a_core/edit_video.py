@@ -1,0 +1,72 @@
+"""The command `d2a edit` on a video: its own frames, with the controls moved, and its sound."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from d2a_core import command, edit_command, editing, footage, io, rendering, runtime, video
+from d2a_core.animations import detect_all
+from d2a_core.editing import Editor
+from d2a_core.request import Request, check_video_name
+
+
+def make(request: Request, values: Mapping[str, float], output: Path) -> list[str]:
+    """Write the clip that `request.driving` names with the controls at `values`; returns lines for the user.
+
+    Raises ValueError, in one sentence, for a user's mistake.
+    """
+    check_video_name("--output", output, [request.source])
+    edit_command.check_values(values)
+    name, clip = command.prepare_footage(request)
+    runtime.limit_threads(request.cores or os.cpu_count() or 1)
+    work = request.work.resolve()
+    settings = edit_command.settings(request)
+    editor = editing.load(work, f"{name}-first-frame", settings=settings, threads=request.cores or 0)
+    wanted, notes = editor.clamped(values)
+    codes = torch.from_numpy(io.read_zarr(work / f"results/footage/{name}.zarr", ["wplus"])["wplus"])
+    driver = io.read_parquet(work / f"results/driving/{name}.parquet")
+    log = runtime.start_log(None)
+    facts = io.provenance(asked=wanted, **editor.identity.facts)
+    video.write_frames(
+        frames(editor, codes, wanted, clip, io.points_array(driver), io.points_array(driver, "quad")),
+        output,
+        rate=video.probe(clip).rate,
+        audio=clip,
+        metadata=video.provenance(facts),
+        progress=runtime.Progress(log, "footage", len(codes), unit="frames"),
+    )
+    return [f"moved: {edit_command.caption(wanted)}", *notes, str(output)]
+
+
+def moved(editor: Editor, codes: Tensor, values: Mapping[str, float]) -> Tensor:
+    """The codes [T, K, D] of a clip with the controls at `values`, each within the ball of the latents."""
+    steps = [editor.moves.delta(values, code) for code in codes.split(1)]
+    return rendering.apply(codes, torch.cat(steps))
+
+
+def frames(
+    editor: Editor,
+    codes: Tensor,
+    values: Mapping[str, float],
+    clip: Path,
+    points: NDArray,
+    quads: NDArray,
+) -> Iterator[NDArray[np.uint8]]:
+    """Frames u1 [H, W, 3] of the edited clip; `points` [T, P, 2], `quads` [T, 4, 2] of its driving table."""
+    edited = moved(editor, codes, values)
+    still = torch.zeros(len(codes), 1, codes.shape[2])
+    network, detector = editor.generator, editor.studio.detector
+    seen = detect_all(network, detector, edited, still, size=editor.size).points
+    yield from footage.retake(
+        video.read_frames(clip),
+        footage.crops(quads, network.resolution),
+        footage.renders(network, codes),
+        footage.renders(network, edited),
+        points,
+        np.where(np.isnan(seen), points, seen),
+    )
