@@ -105,7 +105,7 @@ def _spaced(stage: Stage, ends: Path, count: int, progress: Progress) -> tuple[N
 def steady_look(detector: LandmarkDetector, frame: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Landmarks [1, P, 2] of a frame u1 [R, R, 3]: the mean of looks at copies of it that are shifted.
 
-    A detector trembles by 0.2 % of the eyes' distance when a face moves by half as much: single looks would
+    A detector trembles by as much as a face moves between two frames of a slow morph, and single looks would
     measure that. The shifts cancel in the mean.
     """
     small = resize(frame[None], LOOK_SIDE)[0]
