@@ -440,6 +440,7 @@ function showAnimation(results) {
   $("downloads").replaceChildren(...Object.keys(results).map(link));
   $("result").hidden = false;
   open($("tab-animate"));
+  $("result").scrollIntoView({ block: "center" });
 }
 
 // Jobs ---------------------------------------------------------------------------------------------------------------
@@ -471,7 +472,7 @@ function say(element, text) {
 function draw(job) {
   say($("job-title"), job.title);
   const waits = job.ahead === 1 ? "Waiting for the job before it" : `Waiting for ${job.ahead} jobs before it`;
-  const states = { waiting: waits, running: job.stages.length ? "Running" : "Starting", stopping: "Stopping", done: "Done" };
+  const states = { waiting: waits, running: job.stages.length ? "Running" : "Starting", stopping: "Stopping", done: "Done", failed: "Failed" };
   say($("job-state"), states[job.state] ?? job.message);
   $("stages").replaceChildren(
     ...job.stages.map((stage) => {
