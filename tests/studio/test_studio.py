@@ -341,8 +341,7 @@ def test_other_pages_may_not_use_the_studio(studio, headers, told):
 def test_the_end_of_the_server_is_the_end_of_its_jobs(start, visit, how):
     studio = start()
     page = visit(of=studio)
-    choose(page)
-    _animate(page, "1.4")
+    page.get_by_role("button", name="Make this face").click()
     wait_until(studio.jobs_running, "no job has started")
     said = studio.end(how)
     assert studio.jobs_running() == []
