@@ -130,18 +130,17 @@ def ways(driver: pyarrow.Table, latents: Mapping[str, NDArray]) -> dict[str, NDA
 def driver_faces(
     clips: Sequence[str], detector: LandmarkDetector, embedder: identity.Embedder
 ) -> NDArray[np.float32]:
-    """Embeddings [M, E] of the driver on frames spread over the clip; NaN where no face is found.
+    """Embeddings [M, E] of the driver on frames spread over each clip; NaN where no face is found.
 
-    `clips` has one path, or none where nobody is to be seen. `detector` searches the whole frame.
+    `clips` are paths: of two drivers two, none where nobody is to be seen. `detector` searches whole frames.
     """
-    if not clips:
-        return UNKNOWN
-    count = video.probe(clips[0]).frames
-    wanted = set(np.linspace(0, count - 1, min(count, DRIVER_LOOKS)).round().astype(int).tolist())
-    frames = video.read_frames(clips[0])
-    looked = (frame.image[None] for frame in frames if frame.index in wanted)
-    rows = [embedder.embed(image, detector.detect(image).points) for image in looked]
-    return np.concatenate(rows)
+    rows = []
+    for clip in clips:
+        count = video.probe(clip).frames
+        wanted = set(np.linspace(0, count - 1, min(count, DRIVER_LOOKS)).round().astype(int).tolist())
+        looked = (frame.image[None] for frame in video.read_frames(clip) if frame.index in wanted)
+        rows += [embedder.embed(image, detector.detect(image).points) for image in looked]
+    return np.concatenate(rows) if rows else UNKNOWN
 
 
 def stranger_faces(

@@ -13,6 +13,7 @@ from d2a_core.smoothing import runs
 BLOCK = 512  # channels interpolated at a time: the coefficients of a path are four times as large as itself
 LEAST_STEP = 1e-3  # of the mean step: where nothing moves, a path still goes on
 TIE_S = 1e-9  # half way between two frames, the later one is next
+LOOKS = 33, 100  # frames of a way that are looked at, at least and at most
 SAME_MOMENT = 1e-6  # of the time between two frames
 
 
@@ -130,6 +131,11 @@ def even(positions: NDArray, lengths: NDArray, count: int) -> NDArray[np.float64
     least = LEAST_STEP * lengths.mean() if lengths.any() else 1.0
     passed = np.append(0, np.cumsum(np.maximum(lengths, least)))
     return PchipInterpolator(passed, positions)(np.linspace(0, passed[-1], count))
+
+
+def looks(count: int) -> int:
+    """Frames of a way that are looked at to space `count` of them; drafts would do worse, they wobble."""
+    return min(max(count, LOOKS[0]), LOOKS[1])
 
 
 def variation(lengths: NDArray) -> float:

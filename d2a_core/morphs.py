@@ -1,5 +1,6 @@
 """Stage `morphs`: from one pose of a source to another, in even steps of what is seen (paper, Figure 9)."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,17 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import animations, interpolation, io
+from d2a_core import animations, interpolation, io, rendering
 from d2a_core.animations import SHEET_TILE, Path, Stage
 from d2a_core.geometry import face_size, normalized_mean_error
 from d2a_core.interpolation import Clock
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.pictures import grid, resize
+from d2a_core.runtime import Progress
 from d2a_core.smoothing import fill_gaps
 
-FEWEST_LOOKS = 33  # drafts on the way, however few frames are asked for
 CHORDS = 12  # of the way whose lengths are taken; steps of single frames drown in the detector's tremor
-ROUNDS = 2  # looks at the whole way: the second corrects what the first has missed between its drafts
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,19 @@ def morph(
     options: Options,
     *,
     passes: int,
+    log: logging.Logger,
 ) -> Morph:
     """The way of the source `code` [1, K, 512] between two poses, from landmark tables of their faces.
 
     The poses are asked for as they are, in the first row of each table: the source takes pose and expression.
-    The way is straight in W+, which keeps what both ends share; where on it the frames lie is measured on
-    drafts, so that the landmarks go as far from each frame to the next. A loop comes back by the same way.
+    The way is straight in W+, which keeps what both ends share; where on it the frames lie is measured, so
+    that the landmarks go as far from each frame to the next. A loop comes back by the same way.
     """
     asked = np.concatenate([io.points_array(table)[:1] for table in poses])
     ends = _ends(stage, torch.from_numpy(code), io.points_array(source), asked, passes)
-    position, points, uneven = _spaced(stage, ends, options.frames)
     count = options.frames
+    progress = Progress(log, "morphs", interpolation.looks(count), unit="looks")
+    position, points, uneven = _spaced(stage, ends, count, progress)
     order = interpolation.there_and_back(count) if options.loop else np.arange(count)
     delta = between(ends.delta, position[order])
     path = Path(ends.wplus[:1].expand(len(order), -1, -1), delta, ends.error, points[order])
@@ -89,25 +91,20 @@ def between(ends: Tensor, position: NDArray) -> Tensor:
     return ends[:1] + share * (ends[1:] - ends[:1])
 
 
-def _spaced(stage: Stage, ends: Path, count: int) -> tuple[NDArray, NDArray, float]:
+def _spaced(stage: Stage, ends: Path, count: int, progress: Progress) -> tuple[NDArray, NDArray, float]:
     """Positions [count] of even steps, landmarks [count, P, 2] there, and the variation without all this."""
-    position = np.linspace(0, 1, max(count, FEWEST_LOOKS))
-    uneven = None
-    for _ in range(ROUNDS):
-        known, points = position, _see(stage, ends, position)
-        if uneven is None:
-            uneven = interpolation.variation(interpolation.steps(points))
-        knots = np.linspace(0, len(known) - 1, CHORDS + 1).round().astype(int)
-        chords = known[knots], interpolation.steps(points[knots])
-        position = interpolation.even(*chords, len(known))
-    wanted = interpolation.even(*chords, count)
-    return wanted, interpolation.at(points, known, wanted).astype(np.float32), uneven
+    known = np.linspace(0, 1, interpolation.looks(count))
+    points = _see(stage, ends, known, progress)
+    knots = np.linspace(0, len(known) - 1, CHORDS + 1).round().astype(int)
+    wanted = interpolation.even(known[knots], interpolation.steps(points[knots]), count)
+    there = interpolation.at(points, known, wanted).astype(np.float32)
+    return wanted, there, interpolation.variation(interpolation.steps(points))
 
 
-def _see(stage: Stage, ends: Path, position: NDArray) -> NDArray[np.float64]:
-    """Landmarks [N, P, 2] on drafts at `position` [N]; those of the neighbours where no face is found."""
-    wplus = ends.wplus[:1].expand(len(position), -1, -1)
-    points, _ = animations.look(stage, wplus, between(ends.delta, position), ends.target[:1])
+def _see(stage: Stage, ends: Path, position: NDArray, progress: Progress) -> NDArray[np.float64]:
+    """Landmarks [N, P, 2] of frames at `position` [N]; between its neighbours where no face is found."""
+    frames = rendering.frames(stage.generator, ends.wplus[:1], between(ends.delta, position))
+    points = np.concatenate([stage.detector.detect(frame[None]).points for frame in progress.over(frames)])
     return fill_gaps(points, np.isfinite(points).all(axis=(1, 2)))
 
 

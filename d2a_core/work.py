@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from d2a_core import io, protocols, video
+from d2a_core import interpolation, io, protocols, video
 from d2a_core.clock import nominal_rate
 from d2a_core.config import HELD_OUT
 from d2a_core.durable import contents
@@ -187,7 +187,8 @@ def _disentangled(config: Mapping, job: str) -> float:
 
 def _morphed(config: Mapping, job: str) -> float:
     morph = next(morph for morph in config["morphs"] if morph["name"] == job.rsplit("--", 1)[-1])
-    return 2 * morph["frames"] - 2 if morph["loop"] else morph["frames"]
+    shown = 2 * morph["frames"] - 2 if morph["loop"] else morph["frames"]
+    return shown + interpolation.looks(morph["frames"])
 
 
 def _held_out(config: Mapping, job: str) -> float:
@@ -273,7 +274,7 @@ WORK = {
     "measure_animation": Work("frames", _video_frames, FRAMES, ("animations/{job}.figures.parquet",)),
     "paste_back": Work("frames", _video_frames, FRAMES, ("animations/{job}--paste-back.mp4",)),
     "extract_frames": Work("frames", _video_frames, FRAMES, ("animations/{job}--frames",)),
-    "morph": Work("frames", _morphed, FRAMES, ("morphs/{job}.*",)),
+    "morph": Work("frames", _morphed, {"frames": 1.0, "looks": 1.0}, ("morphs/{job}.*",)),
     "draw_pairs": Work("jobs", _one, outputs=("evaluation/pairs.parquet",)),
     "hold_out_faces": Work("faces", _held_out, IMAGES, ("evaluation/faces/held-out*",)),
     "take_frames": Work("jobs", _one, outputs=("evaluation/faces/{job}*",)),

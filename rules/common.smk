@@ -207,8 +207,12 @@ def clip_of_footage(wildcards):
 
 
 def seen_of(wildcards):
-    """File of a driving clip that shows one person; none of a landmark table, or of two drivers."""
-    return [] if wildcards.clip in TABLES + COMBINATIONS else [video_of(wildcards)]
+    """Files that show who drives: of a combination those of both clips, of a landmark table none."""
+    names = [wildcards.clip]
+    if wildcards.clip in COMBINATIONS:
+        combination = named(config["driving"]["combinations"], wildcards.clip)
+        names = [combination["pose"], combination["expression"]]
+    return [file_of(name) for name in dict.fromkeys(names) if name not in TABLES]
 
 
 def morph_of(wildcards):

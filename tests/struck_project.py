@@ -16,13 +16,13 @@ TARGETS = [
     "results/evaluation/report.html",
     f"{FIRST_FRAME}--paste-back.mp4",
     f"{FIRST_FRAME}--frames",
+    "results/sources/performance-first-frame/pose.parquet",
 ]
 INPUT_TARGETS = [
     "results/driving/table.parquet",
     "results/driving/both.parquet",
     "results/evaluation/disentanglement.md",
     "results/controls/controls.png",
-    "results/morphs/anna--turn.mp4",
     "results/footage/performance.zarr",
     "results/evaluation/faces/photos.parquet",
 ]
@@ -42,12 +42,12 @@ MOMENTS = {
     "train_hfgi": "half",
     "sample_source": "between",
     "align_source": "between",
+    "detect_pose": "half",
     "invert_source": "between",
     "perform_driver": "half",
     "track_driving": "last",
     "import_driving": "between",
     "combine_driving": "between",
-    "detect_pose": "half",
     "morph": "between",
     "animate": "between",
     "compare_motion": "between",

@@ -11,7 +11,7 @@ def main(snakemake):
     stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
     code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, *poses = (io.read_parquet(table) for table in (inputs.landmarks, inputs.start, inputs.end))
-    morph = morphs.morph(stage, code, source, poses, options, passes=snakemake.params.passes)
+    morph = morphs.morph(stage, code, source, poses, options, passes=snakemake.params.passes, log=log)
     photo, limit = io.read_image(inputs.image), snakemake.params.yaw_limit_deg
     still = hfgi.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
     facts = io.provenance(stage="morphs", options=options, **stage.generator.identity.facts)

@@ -1,7 +1,9 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
-from d2a_core import assessment
+from d2a_core import assessment, video
 from d2a_core.landmarks import Detections
 from d2a_core.mean_face import template_of
 from d2a_core.schemes import WFLW98
@@ -104,3 +106,12 @@ def test_nobody_behind_a_landmark_table_has_no_likeness():
     figures = _assess([2] * 7, np.repeat(REST[None], 7, axis=0))
     names = [name for name in figures if name.startswith("driver_") and name != "driver_jitter"]
     assert len(names) == 4 and all(np.isnan(figures[name]) for name in names)
+
+
+def test_drivers_are_seen_on_frames_spread_over_their_clips(tmp_path):
+    for name, count in (("a", 30), ("b", 2)):
+        images = [np.full((64, 64, 3), 20, np.uint8)] * count
+        video.write_frames(images, tmp_path / f"{name}.mp4", rate=Fraction(25), metadata={})
+    clips = [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")]
+    assert len(assessment.driver_faces(clips, Detector(), Embedder())) == assessment.DRIVER_LOOKS + 2
+    assert len(assessment.driver_faces([], Detector(), Embedder())) == 0

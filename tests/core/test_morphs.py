@@ -1,3 +1,4 @@
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from d2a_core import animations, interpolation, io, morphs
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Architecture
 
+LOG = logging.getLogger()
 OPTIONS = morphs.Options("turn", "anna", "anna", "ben", frames=25, fps=25.0, loop=False)
 
 
@@ -54,7 +56,7 @@ def _morph(world, fan, passes=0, start=REST, end=4, **options):
     )
     poses = [_table(start), _table(REST + end * GAIN)]
     code = np.zeros((1, 16, 512), np.float32)
-    return morphs.morph(stage, code, _table(REST), poses, replace(OPTIONS, **options), passes=passes)
+    return morphs.morph(stage, code, _table(REST), poses, replace(OPTIONS, **options), passes=passes, log=LOG)
 
 
 def test_landmarks_go_in_even_steps_where_the_latent_way_is_uneven():
@@ -82,7 +84,7 @@ def test_a_loop_comes_back_and_ends_one_step_before_its_beginning():
     assert lengths.max() < 1.3 * lengths.mean()  # from the last frame to the first, too
 
 
-def test_a_draft_without_a_face_takes_the_place_of_its_neighbours():
+def test_a_frame_without_a_face_is_taken_to_lie_between_its_neighbours():
     world = LinearWorld(blind={5, 6})
     morph = _morph(world, TimidFan(1.0))
     assert np.isfinite(morph.path.target).all()

@@ -58,6 +58,16 @@ def test_more_passes_look_more_often_and_none_does_not():
     assert work.planned("animate", "anna--talk", two) == 50 + 150 / 5
 
 
+def test_another_rate_and_a_loop_are_more_frames_to_render_and_no_more_to_look_at():
+    slow = merged(SMALL, {"animations": {"passes": 1, "fps": 50, "slow_motion": 2.0}})
+    assert work.planned("animate", "anna--talk", slow) == 200 + 100 / 5
+    assert work.planned("compare_motion", "anna--talk", slow) == 200
+    loop = merged(SMALL, {"animations": {"passes": 0, "loop": True, "loop_s": 0.6}})
+    assert work.planned("animate", "anna--talk", loop) == 65
+    turn = {"name": "turn", "frames": 10, "loop": True}
+    assert work.planned("morph", "anna--turn", merged(SMALL, {"morphs": [turn]})) == 18 + 33
+
+
 def test_every_rule_of_the_workflow_has_its_work_stated():
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     names = set(re.findall(r"^rule (\w+):", text, re.M))

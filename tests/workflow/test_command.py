@@ -80,6 +80,19 @@ rule measure_animation:
     shell: "cp {workflow.basedir}/figures.parquet {output}"
 
 
+rule morph:
+    input: "results/sources/{source}.txt"
+    output:
+        "results/morphs/{source}--{morph}.mp4",
+        "results/morphs/{source}--{morph}.sheet.png",
+        "results/morphs/{source}--{morph}.figures.parquet",
+    log: "results/logs/morph/{source}--{morph}.log"
+    params: morphs=config["morphs"]
+    shell:
+        "bash {workflow.basedir}/job.sh morph {log} {output[0]} '{params.morphs}';"
+        "touch {output[1]}; cp {workflow.basedir}/figures.parquet {output[2]}"
+
+
 rule write_frames:
     input: "results/animations/{source}--{clip}.mp4"
     output: directory("results/animations/{source}--{clip}--frames")
@@ -124,9 +137,9 @@ properties:
 """
 
 
-FIGURES = ("yaw_correlation", "mouth_correlation", "eye_correlation", "identity", "driver_identity") + (
-    "driver_strangers",
-    "driver_strangers_high",
+FIGURES = (
+    *("yaw_correlation", "mouth_correlation", "eye_correlation", "identity", "driver_identity"),
+    *("driver_strangers", "driver_strangers_high", "step", "variation", "variation_uneven"),
 )
 
 
@@ -397,6 +410,18 @@ def test_a_morph_has_a_source_two_poses_and_a_name_that_follows_them(place):
     (clip,) = posed["driving"]["clips"]
     assert clip["path"].endswith(".parquet") and posed["morphs"][0]["start"] == clip["name"]
     check(merged(yaml.safe_load((ROOT / "config.yaml").read_text()), posed), SCHEMA_OF_ALL)
+
+
+def test_a_morph_is_delivered_with_its_figures_and_kept(place):
+    me, out = place.home / "me.png", place.home / "m.mp4"
+    words = ["morph", str(me), "seed:21", "--frames", "9", "--work", str(place.work), "--cores", "1"]
+    ended = CliRunner().invoke(main, [*words, "--output", str(out)])
+    assert ended.exit_code == 0, ended.stderr
+    assert sorted(place.ran()) == ["invert_source", "morph"]
+    assert "frames: 9" in out.read_text().replace("'", "")
+    assert ended.stdout.splitlines()[-1].startswith("steps of 50.0 % of the eyes' distance vary by 50 %")
+    again = CliRunner().invoke(main, [*words, "--output", str(place.home / "n.mp4")])
+    assert (again.exit_code, place.ran(), again.stderr) == (0, [], "Every stage was done before\n")
 
 
 def test_a_wrong_option_is_one_line(run):
