@@ -85,9 +85,9 @@ def brought(work: Path, path: str) -> Path:
 
 
 def clips(work: Path) -> list[dict[str, str]]:
-    """Clips that can drive: those uploaded before, and those that the project performed or tracked."""
+    """What can drive: clips and pictures uploaded before, and clips that the project performed or tracked."""
     copies = sorted((work / INPUTS).glob("*.*"))
-    uploaded = [path for path in copies if path.suffix in (*VIDEOS, ".parquet")]
+    uploaded = [path for path in copies if path.suffix in (*VIDEOS, *PICTURES, ".parquet")]
     tracked = sorted((work / "results" / "driving").glob("*.parquet"))
     known = {path.stem for path in uploaded}
     found = [*uploaded, *(path for path in tracked if path.stem not in known)]

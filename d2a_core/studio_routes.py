@@ -197,8 +197,11 @@ async def animate(asked: Asked) -> JSONResponse:
     studio, body = _studio(asked), await _body(asked)
     face = await asyncio.to_thread(studio.faces.named, str(body.get("face")))
     clip = studio_files.driver(studio.work, str(body.get("driving")))
-    options = _taken(body, FIELDS["animation"])
-    wanted = studio.request(face.options, driving=clip, **options)
+    drivers = {"driving": clip}
+    if body.get("expression"):
+        other = studio_files.driver(studio.work, str(body["expression"]))
+        drivers = {"pose_from": clip, "expression_from": other}
+    wanted = studio.request(face.options, **drivers, **_taken(body, FIELDS["animation"]))
     await asyncio.to_thread(request.check, wanted, studio.root)
 
     def run(job: studio_queue.Job) -> dict[str, Any]:

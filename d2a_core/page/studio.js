@@ -251,7 +251,7 @@ async function refresh() {
   $("face").value = view.face ?? "";
   controlled = state.controls;
   if (!state.computed) $("empty").textContent = "Nothing is computed yet. The first face takes the whole workflow, a quarter of an hour.";
-  drivers(state.clips, $("driver").value);
+  drivers(state.clips);
   for (const field of document.querySelectorAll("[data-option]")) {
     field.value ||= settings[field.dataset.option === "neutral" ? "neutral_s" : field.dataset.option] ?? "";
   }
@@ -393,9 +393,14 @@ $("next").addEventListener("click", () => stepTo(1));
 
 // Animation ----------------------------------------------------------------------------------------------------------
 
-function drivers(clips, chosen) {
-  $("driver").replaceChildren(...clips.map((clip) => make("option", { value: clip.path, textContent: clip.label })));
-  if (clips.some((clip) => clip.path === chosen)) $("driver").value = chosen;
+const driving = (path, label) => make("option", { value: path, textContent: label });
+
+function drivers(clips) {
+  for (const [field, first] of [["driver", []], ["expression", [driving("", "the driver, as the head's turns")]]]) {
+    const chosen = $(field).value;
+    $(field).replaceChildren(...first, ...clips.map((clip) => driving(clip.path, clip.label)));
+    if (chosen) $(field).value = chosen;
+  }
 }
 
 async function bringClip(file, name) {
@@ -403,7 +408,8 @@ async function bringClip(file, name) {
   const kept = await upload("clip", file, name).finally(() => ($("clip-name").textContent = ""));
   $("clip-name").textContent = `${name} can drive.`;
   if (![...$("driver").options].some((option) => option.value === kept.path)) {
-    $("driver").prepend(make("option", { value: kept.path, textContent: name }));
+    $("driver").prepend(driving(kept.path, name));
+    $("expression").append(driving(kept.path, name));
   }
   $("driver").value = kept.path;
 }
@@ -419,6 +425,7 @@ $("animate").addEventListener(
   "click",
   tried(async () => {
     const options = { face: view.face, driving: $("driver").value, paste_back: $("paste-back").checked || null };
+    options.expression = $("expression").value || null;
     for (const field of document.querySelectorAll("[data-option]")) {
       if (field.value !== "") options[field.dataset.option] = field.type === "number" ? Number(field.value) : field.value;
     }
@@ -440,6 +447,7 @@ function showAnimation(results) {
   $("downloads").replaceChildren(...Object.keys(results).map(link));
   $("result").hidden = false;
   open($("tab-animate"));
+  $("result").scrollIntoView({ block: "center" });
 }
 
 // Jobs ---------------------------------------------------------------------------------------------------------------
@@ -471,7 +479,7 @@ function say(element, text) {
 function draw(job) {
   say($("job-title"), job.title);
   const waits = job.ahead === 1 ? "Waiting for the job before it" : `Waiting for ${job.ahead} jobs before it`;
-  const states = { waiting: waits, running: job.stages.length ? "Running" : "Starting", stopping: "Stopping", done: "Done" };
+  const states = { waiting: waits, running: job.stages.length ? "Running" : "Starting", stopping: "Stopping", done: "Done", failed: "Failed" };
   say($("job-state"), states[job.state] ?? job.message);
   $("stages").replaceChildren(
     ...job.stages.map((stage) => {

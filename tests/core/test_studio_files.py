@@ -44,6 +44,16 @@ def test_a_photo_is_kept_as_the_command_keeps_it(tmp_path):
     assert command.adopt(tmp_path / "again.png", tmp_path, "photo")[1] == kept["path"]
 
 
+def test_what_can_drive_is_listed_and_nothing_else_is_taken(tmp_path, results):
+    io.write_parquet({"time_s": [0.0]}, results / "driving" / "talk.parquet", metadata={})
+    kept = _take(tmp_path, _png(), kind="clip", name="pose.png")
+    paths = [clip["path"] for clip in studio_files.clips(tmp_path)]
+    assert paths == [kept["path"], "results/driving/talk.parquet"]
+    assert all(studio_files.driver(tmp_path, path).is_file() for path in paths)
+    with pytest.raises(ValueError, match="was not uploaded here"):
+        studio_files.driver(tmp_path, "results/directions/catalogue.parquet")
+
+
 @pytest.mark.parametrize(
     ("kind", "data", "told"),
     [

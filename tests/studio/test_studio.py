@@ -214,6 +214,18 @@ def test_wrong_options_are_refused_before_anything_runs(face):
     assert face.locator("#job").is_hidden()
 
 
+def test_head_and_face_may_follow_two_clips(face):
+    """With a neutral moment they may not, which tells without a render that both were asked for."""
+    tab(face, "Animate")
+    face.locator("summary").click()
+    clip = face.get_by_label("Driver").input_value()
+    face.get_by_label("Expression from").select_option(clip)
+    face.get_by_label("Neutral moment").fill("0")
+    face.get_by_role("button", name="Animate", exact=True).click()
+    face.get_by_role("alert").wait_for()
+    assert "there are two" in face.get_by_role("alert").inner_text()
+
+
 def _animate(page, scale):
     """Start an animation that has not been made before."""
     tab(page, "Animate")
@@ -341,8 +353,7 @@ def test_other_pages_may_not_use_the_studio(studio, headers, told):
 def test_the_end_of_the_server_is_the_end_of_its_jobs(start, visit, how):
     studio = start()
     page = visit(of=studio)
-    choose(page)
-    _animate(page, "1.4")
+    page.get_by_role("button", name="Make this face").click()
     wait_until(studio.jobs_running, "no job has started")
     said = studio.end(how)
     assert studio.jobs_running() == []
