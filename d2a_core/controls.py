@@ -1,10 +1,10 @@
 """Stage `controls`: named sliders of a face, each a step in W+ that leaves what the others do as it is.
 
-The paper drives faces by landmarks alone; its directions can be steered as well. For every control the least
-squares of `directions.steer` give a vector of w. Put on one group of layers at a time it is a building block,
-whose effects are measured on rendered faces. A control is the sum of all blocks whose measured effect comes
-nearest to its own attribute and none of the others. What it does at which strength is then measured on faces
-that were not used, which gives its scale, its range, and the table of purity.
+The paper drives faces by landmarks alone; its directions can be steered as well. The faces of the stage
+`pairs` tell how each attribute answers to a step in each layer (`answers`), which gives for every control the
+shortest step that changes its own attribute and none of the others. What these do is measured on rendered
+faces and corrected. What a control does at which strength is then measured on faces that were not used, which
+gives its scale, its range, and the table of purity.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,6 @@ from d2a_core.manifold import Manifold
 from d2a_core.pictures import grid
 from d2a_core.schemes import scheme_of
 
-BLOCK_LAYERS = 2  # of one building block
 MEASURED = np.linspace(-1, 1, 9)  # strengths at which a control is measured, as shares of its reach
 LEAST_FOUND = 0.9  # share of faces that must still be found at the ends of a range
 LEAST_SPAN = 0.5  # of a range, in the unit of the control, below which it is none
@@ -74,7 +73,6 @@ class Options:
 
     faces: int
     truncation: float
-    block_ridge: float
     length_ridge: float
     longest: float
     rounds: int
@@ -94,24 +92,6 @@ def faces(generator: Generator, options: Options) -> tuple[Tensor, Tensor]:
     mean = generator.mean_w.cpu()
     wplus = broadcast(mean + options.truncation * (w - mean), generator.num_layers)
     return wplus[: options.faces], wplus[options.faces :]
-
-
-def blocks(store: Mapping[str, NDArray], wanted: Sequence[Kind], *, ridge: float) -> NDArray[np.float32]:
-    """Building blocks [C, G, L, D]: for each control a vector for one unit, on one group of layers each."""
-    layers = store["vector"].shape[1]
-    goal = np.stack([_unit(kind, store["deviation"]) for kind in wanted])
-    vector = store["vector"][:, 0]
-    weights = directions.steer(vector, store["effect"], store["deviation"], goal, ridge=ridge)
-    groups = np.repeat(np.eye(-(-layers // BLOCK_LAYERS)), BLOCK_LAYERS, axis=1)[:, :layers]
-    return np.einsum("cd,gl->cgld", weights @ vector, groups).astype(np.float32)
-
-
-def _unit(kind: Kind, deviation: NDArray) -> NDArray[np.float64]:
-    """Change [A] of the attributes that one deviation of a control is, in the attributes' own units."""
-    column = directions.ATTRIBUTES.index(kind.attribute)
-    goal = np.zeros(len(deviation))
-    goal[column] = kind.sign * deviation[column]
-    return goal
 
 
 @dataclass(frozen=True)
@@ -152,47 +132,68 @@ def responses(
     return np.stack(changes)
 
 
-def solve(effect: NDArray, vector: NDArray, wanted: NDArray, *, ridge: float) -> NDArray[np.float64]:
-    """Coefficients [C, B] of blocks whose summed effect comes nearest to `wanted` [C, A], in deviations.
-
-    `effect` [B, A] is what each block does. The ridge weighs the length of the step, `vector` [B, ...].
-    """
-    flat = vector.reshape(len(vector), -1).astype(np.float64)
-    gram, lengths = effect @ effect.T, flat @ flat.T
-    penalty = ridge * np.trace(gram) / np.trace(lengths) * lengths
-    penalty += 1e-6 * np.trace(gram) / len(gram) * np.eye(len(gram))
-    return np.linalg.solve(gram + penalty, effect @ wanted.T).T
-
-
 def renders(store: Mapping[str, NDArray], options: Options) -> int:
     """Drafts that `build` and `measure` look at."""
-    count, groups = len(kinds(store)), -(-store["vector"].shape[1] // BLOCK_LAYERS)
-    rounds = 2 * count * groups + 2 * count * options.rounds + 1
-    return options.faces * (rounds + count * (len(MEASURED) - 1) + 1)
+    count = len(kinds(store))
+    return options.faces * (2 * count * options.rounds + 1 + count * (len(MEASURED) - 1) + 1)
 
 
 def build(
-    studio: Studio, store: Mapping[str, NDArray], wplus: Tensor, options: Options, progress=None
+    studio: Studio,
+    store: Mapping[str, NDArray],
+    slope: NDArray,
+    wplus: Tensor,
+    options: Options,
+    progress=None,
 ) -> NDArray[np.float32]:
-    """The controls [C, L, D], one deviation or `reach`-th of a degree range long, made on faces [F, K, D].
+    """The controls [C, L, D], one deviation long each, made on faces [F, K, D].
 
-    Central differences of half a deviation to either side say what each block does; after that the sums
-    themselves are measured `rounds` times, and mixed by the inverse of what they do to one another.
+    `slope` [A, L, D] of `answers.learn` gives, for each, the shortest step that changes its attribute and
+    none of the others. What that does to rendered faces is measured `rounds` times, and the steps are mixed
+    by the inverse of what they do to one another. Tilt has no control: alignment leaves none.
     """
     wanted = kinds(store)
-    deviation = store["deviation"]
-    known = deviation > 0
-    target = np.stack([_unit(kind, deviation) for kind in wanted])[:, known] / deviation[known]
-    block = blocks(store, wanted, ridge=options.block_ridge)
-    flat = block.reshape(-1, *block.shape[2:])
-    rest = studio.attributes(wplus, torch.zeros(len(wplus), *flat.shape[1:]), progress)
-    effect = _slopes(studio, wplus, flat, rest, progress)[:, known] / deviation[known]
-    vector = np.einsum("cb,bld->cld", solve(effect, flat, target, ridge=options.length_ridge), flat)
+    vector = shortest(_own(wanted, slope), ridge=options.length_ridge)
+    rest = studio.attributes(wplus, torch.zeros(len(wplus), *vector.shape[1:]), progress)
+    scales = store["deviation"][:, None]
     for _ in range(options.rounds):
-        effect = _slopes(studio, wplus, vector, rest, progress)[:, known] / deviation[known]
-        mixed = solve(effect, vector, target, ridge=options.length_ridge / 10)
-        vector = np.einsum("cb,bld->cld", mixed, vector)
+        effect = _slopes(studio, wplus, vector, rest, progress)
+        own = _own(
+            wanted, effect.T / np.where(scales > 0, scales, 1)
+        )  # of a control, what each step does to it
+        vector = np.einsum("cb,bld->cld", mix(own, vector, ridge=options.length_ridge), vector)
     return vector.astype(np.float32)
+
+
+def _own(wanted: Sequence[Kind], values: NDArray) -> NDArray[np.float64]:
+    """Of values [A, ...] of all attributes those of the controls, with their sign: [C, ...]."""
+    columns = [directions.ATTRIBUTES.index(kind.attribute) for kind in wanted]
+    signs = np.array([kind.sign for kind in wanted]).reshape(-1, *[1] * (values.ndim - 1))
+    return signs * values[columns].astype(np.float64)
+
+
+def shortest(slope: NDArray, *, ridge: float) -> NDArray[np.float64]:
+    """Steps [C, L, D] that each raise one of the measures with `slope` [C, L, D] by 1 and leave the others.
+
+    Of all such steps the shortest; with a `ridge` above 0, shorter ones that do it less well.
+    """
+    flat = slope.reshape(len(slope), -1)
+    gram = flat @ flat.T
+    gram += (ridge + 1e-9) * np.trace(gram) / len(gram) * np.eye(len(gram))
+    return np.linalg.solve(gram, flat).reshape(slope.shape)
+
+
+def mix(effect: NDArray, vector: NDArray, *, ridge: float) -> NDArray[np.float64]:
+    """Coefficients [C, C] of steps whose sums each change one measure by 1 and leave the others.
+
+    `effect` [C, C] is what each step (column) does to each measure (row). The ridge weighs the length of the
+    sums of `vector` [C, L, D].
+    """
+    flat = vector.reshape(len(vector), -1).astype(np.float64)
+    gram, lengths = effect.T @ effect, flat @ flat.T
+    penalty = ridge * np.trace(gram) / np.trace(lengths) * lengths
+    penalty += 1e-9 * np.trace(gram) / len(gram) * np.eye(len(gram))
+    return np.linalg.solve(gram + penalty, effect.T).T
 
 
 def _slopes(studio: Studio, wplus: Tensor, steps: NDArray, rest: NDArray, progress) -> NDArray[np.float64]:

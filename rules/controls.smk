@@ -8,6 +8,7 @@ rule measure_controls:
         draft=DRAFT,
         models=FACE_MODELS,
         directions=DIRECTIONS,
+        pairs=expand("results/pairs/all/{shard}.zarr", shard=PAIR_SHARDS),
     output:
         controls=directory("results/controls/controls.zarr"),
         purity="results/controls/purity.parquet",

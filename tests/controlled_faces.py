@@ -12,9 +12,7 @@ FACE = template_of(WFLW98)
 LOWER = [*range(83, 88), *range(93, 96)]
 TURN, OPEN = 10.0, 0.05  # degrees and inter-ocular distances of one unit of w
 LAYERS, WIDTH, MOST = 4, 6, 4.0
-OPTIONS = controls.Options(
-    faces=2, truncation=0.5, block_ridge=1e-6, length_ridge=1e-6, longest=1.0, rounds=1, seed=0
-)
+OPTIONS = controls.Options(faces=2, truncation=0.5, length_ridge=1e-6, longest=1.0, rounds=1, seed=0)
 YAW, MOUTH = (directions.ATTRIBUTES.index(name) for name in ("yaw", "mouth_opening"))
 
 
@@ -58,3 +56,11 @@ def store():
     deviation[[YAW, MOUTH]] = 15.0, 0.04
     ball = manifold.measure(np.eye(WIDTH) * 3, np.zeros(WIDTH), radius_quantile=1.0, reach=1.0)
     return {"vector": vector, "effect": effect, "deviation": deviation, **ball}
+
+
+def slope():
+    """How the attributes are thought to answer to each layer: a turn that opens the mouth, in all layers."""
+    values = np.zeros((len(directions.ATTRIBUTES), LAYERS, WIDTH), np.float32)
+    values[YAW, :, 0], values[MOUTH, :, 1] = TURN / 15.0 / LAYERS, OPEN / 0.04 / LAYERS
+    values[YAW, :, 1] = 0.2
+    return values

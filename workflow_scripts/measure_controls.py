@@ -1,6 +1,6 @@
 """Make the controls on some faces, and measure on others what each does to everything."""
 
-from d2a_core import controls, generator, io, landmarks, lineage, manifold, runtime
+from d2a_core import answers, controls, generator, io, landmarks, lineage, manifold, runtime
 
 
 def main(snakemake):
@@ -9,14 +9,15 @@ def main(snakemake):
     settings = generator.Options(**snakemake.params.generator)
     options = controls.Options(**snakemake.params.controls)
     network = generator.load(settings, inputs.generator, draft=inputs.draft, **runtime.engine(snakemake))
-    lineage.check(network.identity, inputs.directions)
+    lineage.check(network.identity, inputs.directions, *inputs.pairs)
     looks = landmarks.Options(**snakemake.params.landmarks)
     detector = landmarks.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
     store = io.read_zarr(inputs.directions)
     studio = controls.Studio(network, detector, manifold.from_store(store), settings.draft_size)
     made_on, measured_on = controls.faces(network, options)
     progress = runtime.Progress(log, "controls", controls.renders(store, options))
-    vector = controls.build(studio, store, made_on, options, progress)
+    slope = answers.learn(store, *answers.changes(io.read_each(inputs.pairs, answers.STORED)))
+    vector = controls.build(studio, store, slope, made_on, options, progress)
     measured = controls.measure(studio, store, vector, measured_on, options, progress)
     facts = io.provenance(stage="controls", options=options, landmarks=looks, **network.identity.facts)
     io.write_zarr(outputs.controls, controls.arrays(measured, store), attributes=facts)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from controlled_faces import FACE, LAYERS, LOWER, MOUTH, OPEN, OPTIONS, WIDTH, YAW, World, store
+from controlled_faces import FACE, LAYERS, LOWER, MOUTH, OPEN, OPTIONS, WIDTH, YAW, World, slope, store
 
 from d2a_core import controls, directions, geometry
 from d2a_core.controls import Controls, Measured, Studio
@@ -18,7 +18,7 @@ def studio():
 @pytest.fixture(scope="module")
 def measured(studio):
     made_on, measured_on = controls.faces(studio.generator, OPTIONS)
-    vector = controls.build(studio, store(), made_on, OPTIONS)
+    vector = controls.build(studio, store(), slope(), made_on, OPTIONS)
     return controls.measure(studio, store(), vector, measured_on, OPTIONS)
 
 
@@ -127,7 +127,7 @@ def test_the_progress_counts_what_is_looked_at(studio):
 
     made_on, measured_on = controls.faces(studio.generator, OPTIONS)
     counted = Counted()
-    vector = controls.build(studio, store(), made_on, OPTIONS, counted)
+    vector = controls.build(studio, store(), slope(), made_on, OPTIONS, counted)
     controls.measure(studio, store(), vector, measured_on, OPTIONS, counted)
     assert counted.count == controls.renders(store(), OPTIONS)
 
@@ -139,3 +139,26 @@ def test_geometry_of_the_world_is_what_the_tests_assume():
     wide[LOWER, 1] += OPEN
     opened = geometry.attributes(points, wide[None, :, :2], np.zeros((1, 3)), WFLW98)
     assert opened["mouth_opening"] - rest["mouth_opening"] == pytest.approx(OPEN, rel=1e-4)
+
+
+def test_the_shortest_step_raises_its_own_measure_alone():
+    slope = np.array([[3.0, 4.0, 0.0], [0.0, 1.0, 1.0]])[:, None]
+    step = controls.shortest(slope, ridge=0.0)
+    np.testing.assert_allclose(np.einsum("cld,bld->cb", slope, step), np.eye(2), atol=1e-6)
+    alone = controls.shortest(slope[:1], ridge=0.0)
+    np.testing.assert_allclose(alone[0, 0], [0.12, 0.16, 0], atol=1e-6)  # (3, 4) / 25
+
+
+def test_mixed_steps_undo_what_steps_do_to_one_another():
+    effect = np.array(
+        [[1.0, 0.5], [-0.2, 2.0]]
+    )  # of the second step half a unit spills into the first measure
+    mixed = controls.mix(effect, np.eye(2)[:, None], ridge=0.0)
+    np.testing.assert_allclose(effect @ mixed.T, np.eye(2), atol=1e-6)
+
+
+def test_a_ridge_makes_a_dear_step_shorter():
+    effect = np.diag([1.0, 1.0])
+    dear = np.array([[[1.0, 0.0]], [[0.0, 10.0]]])
+    cheap, short = np.diag(controls.mix(effect, dear, ridge=0.1))
+    assert 0.9 < cheap and short < cheap

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from controlled_faces import LAYERS, OPTIONS, WIDTH, World, store
+from controlled_faces import LAYERS, OPTIONS, WIDTH, World, slope, store
 
 from d2a_core import controls
 from d2a_core.controls import Controls, Studio
@@ -18,7 +18,7 @@ def moves():
     world = World()
     studio = Studio(world, world, BALL, 8)
     made_on, measured_on = controls.faces(world, OPTIONS)
-    vector = controls.build(studio, store(), made_on, OPTIONS)
+    vector = controls.build(studio, store(), slope(), made_on, OPTIONS)
     return Controls(controls.measure(studio, store(), vector, measured_on, OPTIONS), BALL)
 
 
