@@ -5,6 +5,7 @@ A manifest holds the size and SHA-256 of every file of an artefact, as JSON: ins
 tables take no notice of hidden files.
 """
 
+import errno
 import functools
 import hashlib
 import json
@@ -61,8 +62,8 @@ def _replace(part: Path, path: Path, mark: str) -> None:
             try:
                 part.rename(path)
                 break
-            except OSError:
-                if not path.is_dir():
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
             finally:
                 remove(old)
