@@ -300,9 +300,9 @@ def _download_url(asset: Asset, beside: Path, log: logging.Logger, timeout_s: fl
         try:
             download(asset.origin, sink, None)
         except requests.RequestException as error:
-            if not sink.tell():
-                part.unlink()
             if not _is_whole(error):
+                if not sink.tell():
+                    part.unlink()
                 raise AssetError(
                     f"{asset.origin} could not be downloaded ({runtime.one_line(error)}); check the network "
                     "and the proxy settings, then try again: what has come is kept"

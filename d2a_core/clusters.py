@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from d2a_core.samples import Samples
 
 LARGE = (
-    20_000  # samples beyond which k-means works on batches: clusters 1 to 2 % wider, in a tenth of the time
+    20_000  # samples beyond which k-means works on batches: 1 to 2 % wider clusters in a tenth of the time
 )
 BATCH = 4096  # samples
 POSE_PART = "all"  # clustered on the raw points, as in the paper: these clusters find the head pose

@@ -5,6 +5,7 @@ A manifest holds the size and SHA-256 of every file of an artefact, as JSON: ins
 tables take no notice of hidden files.
 """
 
+import errno
 import functools
 import hashlib
 import io
@@ -63,8 +64,8 @@ def _replace(part: Path, path: Path, mark: str) -> None:
             try:
                 part.rename(path)
                 break
-            except OSError:
-                if not path.is_dir():
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
             finally:
                 remove(old)
@@ -187,7 +188,7 @@ def manifest(path: Path) -> dict[str, dict[str, Any]] | None:
         found = path / RECORD
     try:
         state = found.stat()
-        return _parsed(found, state.st_mtime_ns, state.st_size)
+        return _parsed(found, state.st_ino, state.st_mtime_ns, state.st_size)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -195,7 +196,7 @@ def manifest(path: Path) -> dict[str, dict[str, Any]] | None:
 
 
 @functools.lru_cache(maxsize=64)  # every picture of a folder asks for the folder's
-def _parsed(path: Path, modified_ns: int, size: int) -> dict[str, dict[str, Any]]:
+def _parsed(path: Path, inode: int, modified_ns: int, size: int) -> dict[str, dict[str, Any]]:
     files = json.loads(path.read_text(encoding="utf-8"))["files"]
     return {
         str(name): {"bytes": int(file["bytes"]), "sha256": str(file["sha256"])}

@@ -7,6 +7,7 @@ from pathlib import Path
 from d2a_core import durable
 from d2a_core.runtime import Progress
 
+SHOWN = 5  # leftovers that are named
 UNCHECKED = {"logs", "benchmarks", ".state"}  # folders that hold no artefacts
 
 
@@ -27,7 +28,11 @@ class Report:
         for path in self.unknown:
             yield f"{path} has no manifest, so nothing is known of it"
         if self.leftovers:
-            yield f"{len(self.leftovers)} leftovers of interrupted jobs, removed when the workflow next runs"
+            listed = ", ".join(map(str, self.leftovers[:SHOWN]))
+            yield (
+                f"{len(self.leftovers)} leftovers of interrupted jobs; the next run removes those in "
+                f"results/, others may be deleted when nothing is being fetched: {listed}"
+            )
         yield f"{self.artefacts} artefacts, {self.files} files, {self.size / 1e6:.1f} MB: " + (
             f"{len(self.damages)} damaged" if self.damages else "as they were written"
         )

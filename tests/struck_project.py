@@ -93,6 +93,11 @@ class Struck:
                 return
         raise AssertionError(self.rounds[-1][1][-6000:])
 
+    def finishers(self):
+        """Rules whose worker had finished something when it was struck."""
+        folder = self.project.state / "digests"
+        return {path.stem for path in folder.glob("*.json") if json.loads(path.read_text())}
+
     def finished_before(self):
         """Digests of what workers had finished when they were struck, by path."""
         found = {}

@@ -4,6 +4,8 @@ import json
 import os
 import random
 import re
+import sys
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -156,15 +158,30 @@ def test_a_new_file_replaces_the_old_one_with_its_manifest(tmp_path):
     assert durable.check(tmp_path / "a.md").read_text() == "second, longer"
 
 
+def _fork(work):
+    """Call `work` in a child that ends with it, never going on with the tests; return the child's number."""
+    pid = os.fork()
+    if not pid:
+        try:
+            work()
+        finally:
+            failed = sys.exc_info()[0] is not None
+            if failed:
+                traceback.print_exc()
+            os._exit(failed)
+    return pid
+
+
 def test_a_killed_writer_leaves_a_part_that_is_swept_and_no_artefact_is(tmp_path):
     write_store(tmp_path / "results" / "held-out.zarr")
     write_table(tmp_path / "results" / "table.parquet")
-    pid = os.fork()
-    if not pid:
+
+    def die():
         with durable.atomic_path(tmp_path / "results" / "00001.zarr") as part:
             write_store(part / "inner.zarr")
             os._exit(9)  # as SIGKILL: nothing is cleaned up
-    os.waitpid(pid, 0)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(_fork(die), 0)[1]) == 9
     (left,) = durable.leftovers(tmp_path / "results")
     assert left.name.startswith(".00001-") and left.suffix == ".zarr"
     assert not (tmp_path / "results" / "00001.zarr").exists()
@@ -202,17 +219,16 @@ def test_bytes_reach_the_disk_before_the_name_appears(tmp_path, monkeypatch):
 
 
 def test_two_writers_of_one_folder_leave_the_whole_of_one(tmp_path):
-    path, children = tmp_path / "asset", []
-    for number in range(8):
-        pid = os.fork()
-        if not pid:
-            for _ in range(20):
-                with durable.atomic_path(path) as part:
-                    part.mkdir()
-                    for name in ("a", "b"):
-                        (part / name).write_text(str(number))
-            os._exit(0)
-        children.append(pid)
+    path = tmp_path / "asset"
+
+    def write(number):
+        for _ in range(20):
+            with durable.atomic_path(path) as part:
+                part.mkdir()
+                for name in ("a", "b"):
+                    (part / name).write_text(str(number))
+
+    children = [_fork(lambda number=number: write(number)) for number in range(8)]
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 8
     assert (path / "a").read_text() == (path / "b").read_text()
     assert durable.damages(path) == [] and [left.name for left in tmp_path.iterdir()] == ["asset"]

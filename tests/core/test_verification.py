@@ -46,6 +46,7 @@ def test_what_has_no_manifest_and_what_a_kill_left_is_told(results):
     done = CliRunner().invoke(main, ["verify", "results"])
     assert done.exit_code == 0
     assert "results/notes.md has no manifest" in done.stdout and "1 leftovers" in done.stdout
+    assert "results/latents/.00001-0123abcd.zarr" in done.stdout
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(results):
