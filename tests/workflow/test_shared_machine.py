@@ -98,6 +98,12 @@ ENTRIES = {  # a valid one for each form of an entry
     ],
     ("driving", "performances", 0): [CONFIG["driving"]["performances"][0]],
     ("driving", "clips", 0): [{"name": "talk", "path": "talk.mp4"}],
+    ("driving", "combinations", 0): [
+        {"name": "mix", "pose": "performance", "expression": "performance"}
+    ],
+    ("morphs", 0): [
+        {"name": "turn", "source": "me", "start": "me", "end": "me", "frames": 2, "fps": 25, "loop": False}
+    ],
     ("evaluation", "identity", "weights"): [
         {"url": "https://a.org/x.onnx", "sha256": "0" * 64},
         {"path": "x.onnx"},
@@ -118,7 +124,8 @@ ENTRIES = {  # a valid one for each form of an entry
 def with_text(path, text):
     """The config with one text in place, and that place."""
     config = copy.deepcopy(CONFIG)
-    config["driving"]["clips"], config["evaluation"]["datasets"] = [None], [None]
+    config["driving"]["clips"], config["driving"]["combinations"] = [None], [None]
+    config["evaluation"]["datasets"], config["morphs"] = [None], [None]
     for entry, forms in ENTRIES.items():
         chosen = [step[1] for step in path if isinstance(step, tuple)]
         plain = tuple(step for step in path if not isinstance(step, tuple))
