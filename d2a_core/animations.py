@@ -1,6 +1,7 @@
 """Stage `animations`: driving landmarks → path in W+ → frames (paper, "Inference", equations 6 and 7)."""
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core import (
+    controls,
+    corrections,
     fan_groups,
     generator,
     geometry,
@@ -25,6 +28,7 @@ from d2a_core import (
     rendering,
     tuning,
 )
+from d2a_core.controls import Controls
 from d2a_core.fan_groups import SplitFan
 from d2a_core.generator import Generator
 from d2a_core.geometry import normalized_mean_error
@@ -56,6 +60,7 @@ class Options:
     expression_scale: float
     fan: str
     passes: int
+    corrections: int
     min_cutoff_hz: float
     beta: float
     fps: float | None
@@ -78,8 +83,8 @@ class Path:
     """A way through W+: `wplus` [T, K, 512] the source of each frame, `delta` [T, L, 512] added to it.
 
     `target` [T, P, 2] are the landmarks it leads to. `error` [passes + 1, T] is the landmark error (NME,
-    inter-ocular) on drafts after the open loop and after each closed-loop pass, before smoothing; it has no
-    rows when there was no pass. Infinite: no face.
+    inter-ocular) on drafts after the open loop and after each closed-loop pass, before corrections and
+    smoothing; it has no rows when there was no pass. Infinite: no face.
     """
 
     wplus: Tensor
@@ -90,13 +95,17 @@ class Path:
 
 @dataclass(frozen=True)
 class Stage:
-    """The trained parts that turn landmarks into motion; `size` is the draft the passes look at."""
+    """The trained parts that turn landmarks into motion; `size` is the draft the passes look at.
+
+    `moves` are the controls that correct it, None where that is not asked for.
+    """
 
     generator: Generator
     detector: LandmarkDetector
     fan: Fan | SplitFan
     manifold: Manifold
     size: int
+    moves: Controls | None = None
 
 
 def load_stage(
@@ -110,9 +119,9 @@ def load_stage(
 ) -> Stage:
     """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
 
-    `fan` is one path, or a list of one or two (see `fan_groups.load`). Where it has a `tuning`, the generator
-    is the one tuned to that source. Raises ValueError when a part, or the `code` of a source, was made with
-    another generator.
+    `fan` is one path, or a list of one or two (see `fan_groups.load`), `controls` a list of one or none.
+    Where there is a `tuning`, the generator is the one tuned to that source. Raises ValueError when a part,
+    or the `code` of a source, was made with another generator.
     """
     settings = generator.Options(**generator_options)
     detection = landmarks.Options(**landmark_options)
@@ -120,7 +129,8 @@ def load_stage(
     network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
     codes = [inputs.code] if hasattr(inputs, "code") else []
     tunings = getattr(inputs, "tuning", [])
-    fans = [inputs.fan] if isinstance(inputs.fan, str) else inputs.fan
+    moves = [controls.from_store(io.read_zarr(path)) for path in getattr(inputs, "controls", [])]
+    fans = [inputs.fan] if isinstance(inputs.fan, (str, os.PathLike)) else inputs.fan
     lineage.check(network.identity, inputs.directions, *fans, *codes, *tunings)
     for path in tunings:
         tuning.apply_delta(network, io.read_checkpoint(path)["delta"])
@@ -130,6 +140,7 @@ def load_stage(
         fan_groups.load(list(map(io.read_checkpoint, fans)), device=device),
         manifold.from_store(io.read_zarr(inputs.directions, manifold.STORED)),
         size=settings.draft_size,
+        moves=moves[0] if moves else None,
     )
 
 
@@ -147,25 +158,7 @@ def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: N
 
 def detect(stage: Stage, wplus: Tensor, delta: Tensor, progress=None) -> Detections:
     """What the detector sees on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
-    return detect_all(stage.generator, stage.detector, wplus, delta, size=stage.size, progress=progress)
-
-
-def detect_all(
-    generator: Generator,
-    detector: LandmarkDetector,
-    wplus: Tensor,
-    delta: Tensor,
-    *,
-    size: int,
-    progress=None,
-) -> Detections:
-    """What a detector sees on pictures of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
-    parts = []
-    for w, move in zip(wplus.split(generator.batch), delta.split(generator.batch), strict=True):
-        parts.append(detector.detect(rendering.render(generator, rendering.apply(w, move), size)))
-        if progress is not None:
-            progress.advance(len(w))
-    return landmarks.join(parts)
+    return rendering.detect(stage.generator, stage.detector, wplus, delta, size=stage.size, progress=progress)
 
 
 def look(
@@ -203,20 +196,34 @@ def drive(
         yield Path(wplus, delta, np.stack(errors), target)
 
 
+def corrected(stage: Stage, path: Path, passes: int, progress=None) -> Path:
+    """The path after as many `passes` that correct what the face does (see `corrections`)."""
+    if not passes:
+        return path
+
+    def look(delta: Tensor) -> NDArray:
+        return detect(stage, path.wplus, delta, progress).points
+
+    delta = corrections.correct(stage.moves, look, path.wplus, path.delta, path.target, passes=passes)
+    return replace(path, delta=delta)
+
+
 def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDArray[np.float32]:
     """Landmarks [T, P, 2] that the source of one table is asked for behind the clip of the other."""
-    times = driver.column("time_s").to_numpy()
     rest = io.points_array(driver, "rest_points")[:1] if "rest_points" in driver.column_names else None
     if rest is not None and options.neutral_s is not None:
         raise ValueError(
             f"animations.neutral_s is {options.neutral_s:g} s, but this driver is made of two clips, "
             "each with a neutral frame of its own; set it to null"
         )
+    neutral = None
+    if options.neutral_s is not None:
+        neutral = motion.neutral_index(driver.column("time_s").to_numpy(), options.neutral_s)
     return motion.goal(
         io.points_array(source),
         io.points_array(driver),
         motion=options.motion,
-        neutral=motion.neutral_index(times, options.neutral_s),
+        neutral=neutral,
         scale=options.motion_scale,
         pose=options.pose_scale,
         expression=options.expression_scale,
@@ -243,9 +250,9 @@ def follow(
     quick moves.
     """
     target = asked(source, driver, options)
-    looks = len(target) * (options.passes + 1) if options.passes else 0
+    looks = len(target) * sum(passes + 1 for passes in (options.passes, options.corrections) if passes)
     progress = Progress(log, "animations", looks, unit="drafts")
-    path = _driven(stage, code, io.points_array(source), target, options.passes, progress)
+    path = _driven(stage, code, io.points_array(source), target, options, progress)
     smooth_in_place(path.delta.numpy(), rate_hz, options, shot=shots(driver))
     for number, error in enumerate(path.error):
         log.info(
@@ -258,15 +265,15 @@ def follow(
 
 
 def _driven(
-    stage: Stage, code: NDArray, source: NDArray, target: NDArray, passes: int, progress: Progress
+    stage: Stage, code: NDArray, source: NDArray, target: NDArray, options: Options, progress: Progress
 ) -> Path:
     """The last path of `drive`, some frames at a time: nothing but Δw itself grows with the clip."""
     wplus, done = torch.from_numpy(code), []
     for part in np.array_split(target, max(1, len(target) // FRAMES)):
         start = np.broadcast_to(source, part.shape).astype(np.float32)
         codes = wplus.expand(len(part), -1, -1)
-        *_, path = drive(stage, codes, start, part, passes=passes, progress=progress)
-        done.append(path)
+        *_, path = drive(stage, codes, start, part, passes=options.passes, progress=progress)
+        done.append(corrected(stage, path, options.corrections, progress))
     return Path(
         wplus.expand(len(target), -1, -1),
         torch.cat([path.delta for path in done]),

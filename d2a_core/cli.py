@@ -115,6 +115,7 @@ def convert(source: Path, target: Path, label: int | None) -> None:
 @click.option("--motion-scale", type=float, help="Strength of all motion, 1 is the driver's.")
 @click.option("--pose-scale", type=float, help="Strength of the head's turns.")
 @click.option("--expression-scale", type=float, help="Strength of mouth, eyes and brows.")
+@click.option("--corrections", type=int, help="Passes that correct mouth, eyes, brows and turn one by one.")
 @click.option("--fan", help="all, or groups: one network for the head and one for the face.")
 @click.option("--fps", type=float, help="Frames a second of the video.  [default: the driver's]")
 @click.option("--slow-motion", type=float, metavar="TIMES", help="How much longer than the driver it lasts.")
@@ -152,6 +153,9 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
 @click.option("--frames", type=int, default=50, show_default=True, help="Frames from A to B.")
 @click.option("--fps", type=float, default=25.0, show_default=True, help="Frames a second.")
 @click.option("--loop", is_flag=True, help="Come back by the same way, to play without end.")
+@click.option(
+    "--motion", help="absolute (A and B are one person) or relative (others).  [default: by --source]"
+)
 @click.option("--output", type=PATH, help="The video to write.  [default: <A>--<B>.mp4]")
 @click.option("--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]")
 @click.option("--method", help="How a photo is inverted; see `inversion` in config.yaml.")

@@ -17,7 +17,6 @@ from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from d2a_core import directions, draws, geometry, manifold, rendering
-from d2a_core.animations import detect_all
 from d2a_core.generator import Generator, broadcast
 from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.manifold import Manifold
@@ -55,6 +54,7 @@ class Kind:
 
 
 DEGREES, DEVIATIONS = "°", "s.d."
+WEIGHTS = {DEGREES: 0.1, DEVIATIONS: 1.0}  # what an error of one unit counts
 KINDS = (
     Kind("yaw", "Turn right", "yaw", 1, DEGREES, 40),
     Kind("pitch", "Look up", "pitch", 1, DEGREES, 25),
@@ -106,7 +106,8 @@ class Studio:
     def attributes(self, wplus: Tensor, delta: Tensor, progress=None) -> NDArray[np.float64]:
         """Attributes [N, A] of drafts of w + Δw, `wplus` [N, K, D], `delta` [N, L, D]; NaN without a face."""
         kept = self.ball.renorm(delta, wplus)
-        seen = detect_all(self.generator, self.detector, wplus, kept, size=self.size, progress=progress)
+        looks = {"size": self.size, "progress": progress}
+        seen = rendering.detect(self.generator, self.detector, wplus, kept, **looks)
         return attributes(seen)
 
 
@@ -339,12 +340,16 @@ class Controls:
 
     def sum(self, strength: NDArray, wplus: Tensor) -> Tensor:
         """Δw [1, L, D] for the strength of each control [C] on the face `wplus` [1, K, D]."""
-        total = np.einsum("c,cld->ld", strength, self._vectors)
-        return self.ball.renorm(torch.from_numpy(total).float()[None], wplus)
+        return self.ball.renorm(self.steps(strength[None]), wplus)
+
+    def steps(self, strength: NDArray) -> Tensor:
+        """What strengths of the controls [N, C] add to Δw, whatever the ball allows: [N, L, D]."""
+        return torch.from_numpy(np.einsum("nc,cld->nld", strength, self._vectors)).float()
 
     def in_units(self, change: NDArray) -> NDArray[np.float64]:
-        """A change [A] of the attributes in the unit of each control of `all`: [C]."""
-        return np.array([_in_unit(self.measured, number, change) for number, *_ in self._scales.values()])
+        """A change [..., A] of the attributes in the unit of each control of `all`: [..., C]."""
+        columns = [_in_unit(self.measured, number, change) for number, *_ in self._scales.values()]
+        return np.stack(columns, axis=-1)
 
     def problem(self, cost: float) -> dict[str, NDArray[np.float64]]:
         """What `settling.Problem` asks of the controls; a step as long as the ball allows costs `cost`."""

@@ -8,60 +8,83 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import animations, geometry, io
-from d2a_core.heads import lift
-from d2a_core.schemes import Scheme, scheme_of
+from d2a_core import animations, directions, geometry, io
+from d2a_core.heads import lift_clip
+from d2a_core.schemes import scheme_of
 from d2a_core.score_tables import table
 
-PARTS = ("head", "mouth", "eyes", "brows")
+PARTS = {
+    "head": ("yaw", "pitch"),
+    "mouth": ("mouth_opening", "smile"),
+    "eyes": ("eye_opening",),
+    "brows": ("brow_height",),
+}
+STRAIGHT = 15.0  # degrees of yaw and pitch
 DRIVEN = {"pose": ("head",), "expression": ("mouth", "eyes", "brows")}
 
 
 @dataclass(frozen=True)
 class Options:
-    """Key `evaluation.disentanglement`: sources of each clip, and frames of it."""
+    """Key `evaluation.disentanglement`: sources and frames of each clip, corrections of the last way."""
 
     sources: int
     frames: int
+    corrections: int
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way of driving: the `fan`, and how many passes correct what it did."""
+
+    fan: object
+    corrections: int = 0
+
+
+def straight(faces: pyarrow.Table, count: int) -> NDArray[np.int64]:
+    """Rows of the first `count` of the `faces` that look into the camera; a turned one cannot turn as far."""
+    turned = np.abs(io.angles_array(faces)[:, :2]).max(axis=1)
+    return np.nonzero(turned <= STRAIGHT)[0][:count]
 
 
 def measure(
     stage: animations.Stage,
-    fans: Mapping[str, object],
+    ways: Mapping[str, Way],
     codes: NDArray,
     faces: pyarrow.Table,
     clips: Mapping[str, pyarrow.Table],
+    deviation: NDArray,
     options: Options,
     settings: animations.Options,
     *,
     progress=None,
 ) -> list[dict[str, object]]:
-    """One row for each of the `fans`, clip, source, half that is driven ("pose", "expression") and part.
+    """One row for each of the `ways`, clip, source, half that is driven ("pose", "expression") and part.
 
-    `codes` [N, K, 512] are those of the `faces`, a landmark table, of which the first `options.sources` are
-    driven by as many frames of each clip. `asked` and `moved` are root mean squares over the frames of what
-    the whole motion of the clip would ask of a part and what it did: the head in degrees of yaw and pitch,
-    the features in inter-ocular distances, turned to the front. `along` is the share of what was asked that
-    was done: the slope of the least-squares line.
+    `codes` [N, K, 512] are those of the `faces`, a landmark table, of which the first `options.sources` that
+    are `straight` are driven by as many frames of each clip. `asked` and `moved` are root mean squares over
+    the frames of what the whole motion of the clip would ask of a part and what it did: the head in degrees
+    of yaw and pitch, the features in the `deviation` [A] of their attributes over the sampled faces. `along`
+    is the share of what was asked that was done: the slope of the least-squares line.
     """
     rows = []
-    for source in range(min(options.sources, len(codes))):
+    for source in straight(faces, options.sources):
         face = faces.slice(source, 1)
         for clip, driver in clips.items():
             moments = np.linspace(0, len(driver) - 1, min(options.frames, len(driver))).round().astype(int)
-            for fan, network in fans.items():
-                motions = _driven(
-                    replace(stage, fan=network), codes[source], face, driver, moments, settings, progress
-                )
-                keys = {"fan": fan, "clip": clip, "source": source}
+            for name, way in ways.items():
+                own = replace(stage, fan=way.fan)
+                steps = replace(settings, corrections=way.corrections)
+                motions = _driven(own, codes[source], face, driver, moments, deviation, steps, progress)
+                keys = {"fan": name, "clip": clip, "source": int(source)}
                 rows += [{**keys, **row} for row in motions]
     return rows
 
 
-def renders(sources: int, clips: Sequence[pyarrow.Table], options: Options, *, fans: int, passes: int) -> int:
-    """Drafts that `measure` looks at."""
+def renders(clips: Sequence[pyarrow.Table], options: Options, ways: Sequence[Way], *, passes: int) -> int:
+    """Drafts that `measure` looks at, with enough straight faces."""
     frames = sum(min(options.frames, len(clip)) for clip in clips)
-    return min(options.sources, sources) * frames * fans * len(DRIVEN) * (passes + 1)
+    looks = sum(passes + 2 + (way.corrections + 1 if way.corrections else 0) for way in ways)
+    return options.sources * frames * len(DRIVEN) * looks
 
 
 def _driven(
@@ -70,54 +93,44 @@ def _driven(
     face: pyarrow.Table,
     driver: pyarrow.Table,
     moments: NDArray,
+    deviation: NDArray,
     settings: animations.Options,
     progress,
 ) -> Iterator[dict[str, object]]:
-    scheme = scheme_of(io.points_array(face).shape[1])
-    rest = _measures(io.angles_array(face), io.points_array(face, "canonical"), scheme)
-    whole = _asked(face, driver, settings, moments, scheme)
-    start = np.repeat(io.points_array(face), len(moments), axis=0)
+    source = io.points_array(face)
+    whole = _changes(source, animations.asked(face, driver, settings)[moments], deviation)
+    start = np.repeat(source, len(moments), axis=0)
     wplus = torch.from_numpy(code)[None].expand(len(moments), -1, -1)
     for half in DRIVEN:
         still = {f"{other}_scale": 0.0 for other in DRIVEN if other != half}
         target = animations.asked(face, driver, replace(settings, **still))[moments]
-        *_, path = animations.drive(stage, wplus, start, target, passes=settings.passes)
+        *_, path = animations.drive(stage, wplus, start, target, passes=settings.passes, progress=progress)
+        path = animations.corrected(stage, path, settings.corrections, progress)
         seen = animations.detect(stage, wplus, path.delta, progress)
-        moved = _measures(seen.angles, seen.canonical, scheme)
+        changes = _changes(source, seen.points[seen.found], deviation)
         for part in PARTS:
-            change = (moved[part] - rest[part])[seen.found]
-            yield {"driven": half, "part": part, **_figures(change, whole[part][seen.found])}
+            yield {"driven": half, "part": part, **_figures(changes[part], whole[part][seen.found])}
 
 
-def _asked(
-    face: pyarrow.Table,
-    driver: pyarrow.Table,
-    settings: animations.Options,
-    moments: NDArray,
-    scheme: Scheme,
-) -> dict[str, NDArray]:
-    """Changes [T, D] by part that the whole motion of the clip asks for."""
-    points = animations.asked(face, driver, settings)[moments]
-    heads, source = lift(points, scheme), lift(io.points_array(face), scheme)
-    wanted = _measures(geometry.angles_of(heads.rotation), heads.shape[..., :2], scheme)
-    rest = _measures(geometry.angles_of(source.rotation), source.shape[..., :2], scheme)
-    return {part: wanted[part] - rest[part] for part in PARTS}
-
-
-def _measures(angles: NDArray, canonical: NDArray, scheme: Scheme) -> dict[str, NDArray]:
-    """Yaw and pitch [T, 2] of the head, and the points [T, 2·P] of each feature, turned to the front."""
-    features = {part: canonical[:, list(scheme.parts[part])] for part in DRIVEN["expression"]}
-    return {"head": angles[:, :2]} | {part: flat.reshape(len(flat), -1) for part, flat in features.items()}
+def _changes(source: NDArray, points: NDArray, deviation: NDArray) -> dict[str, NDArray]:
+    """Changes [T, D] by part from `source` [1, P, 2] to `points` [T, P, 2], one face over one depth."""
+    both = np.concatenate((source, points))
+    heads = lift_clip(both, scheme_of(both.shape[1]))
+    angles, flat = geometry.angles_of(heads.rotation), heads.shape[..., :2].astype(np.float32)
+    found = geometry.attributes(both, flat, angles, scheme_of(both.shape[1]))
+    unit = dict(zip(directions.ATTRIBUTES, deviation, strict=True)) | dict.fromkeys(PARTS["head"], 1.0)
+    values = {
+        part: np.stack([found[name] / unit[name] for name in names], axis=1) for part, names in PARTS.items()
+    }
+    return {part: value[1:] - value[:1] for part, value in values.items()}
 
 
 def _figures(change: NDArray, asked: NDArray) -> dict[str, float]:
     """Figures of the changes [T, D] of a part; the square root of a mean over frames of squared lengths."""
-    energy = np.square(asked).sum()
-    frames = max(1, len(asked))
-    points = 1 if asked.shape[1] == 2 else asked.shape[1] / 2  # the mean point of a feature
+    energy, frames = np.square(asked).sum(), max(1, len(asked))
     return {
-        "asked": float(np.sqrt(energy / frames / points)),
-        "moved": float(np.sqrt(np.square(change).sum() / frames / points)),
+        "asked": float(np.sqrt(energy / frames)),
+        "moved": float(np.sqrt(np.square(change).sum() / frames)),
         "along": float((change * asked).sum() / energy) if energy > 0 else float("nan"),
         "frames": len(asked),
     }
@@ -164,7 +177,9 @@ def markdown(rows: Sequence[Mapping[str, object]]) -> str:
         "",
         "Sources behind clips of which only one half drives. `reached`: share of the motion asked for that "
         "was made. `leaked`: how much the half that should be still has moved, of what it would be asked for "
-        "if it were driven (root mean squares). Both after the closed-loop passes.",
+        "if it were driven (root mean squares). Heads in degrees of yaw and pitch, features in standard "
+        "deviations of the sampled faces: opening and smile of the mouth, opening of the eyes, height of the "
+        "brows. `corrected`: after the closed-loop passes, the controls corrected what was left.",
         "",
     ]
     head = ["FAN", "driven", "part", "asked", "reached %", "leaked %"]
@@ -174,6 +189,6 @@ def markdown(rows: Sequence[Mapping[str, object]]) -> str:
 
 def _cells(row: Mapping[str, object]) -> list[str]:
     driven = row["part"] in DRIVEN[str(row["driven"])]
-    asked = f"{row['asked']:.1f}°" if row["part"] == "head" else f"{row['asked']:.3f}"
+    asked = f"{row['asked']:.1f}°" if row["part"] == "head" else f"{row['asked']:.2f}"
     shown = [f"{100 * row['along']:.0f}", "–"] if driven else ["–", f"{100 * row['share']:.0f}"]
     return [str(row["fan"]), str(row["driven"]), str(row["part"]), asked, *shown]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core import command, edit_command, editing, footage, io, rendering, runtime, video
-from d2a_core.animations import detect_all
 from d2a_core.editing import Editor
 from d2a_core.request import Request, check_video_name
 
@@ -61,7 +60,7 @@ def frames(
     edited = moved(editor, codes, values)
     still = torch.zeros(len(codes), 1, codes.shape[2])
     network, detector = editor.generator, editor.studio.detector
-    seen = detect_all(network, detector, edited, still, size=editor.size).points
+    seen = rendering.detect(network, detector, edited, still, size=editor.size).points
     yield from footage.retake(
         video.read_frames(clip),
         footage.crops(quads, network.resolution),

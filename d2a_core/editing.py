@@ -30,7 +30,6 @@ from d2a_core.identity import Embedder, cosine_similarity
 from d2a_core.lineage import Identity
 
 ROUNDS = 5  # of measuring and correcting
-WEIGHTS = {controls.DEGREES: 0.1, controls.DEVIATIONS: 1.0}  # what an error of one unit counts
 WANTED = 2.0  # times what an error counts in a control that is asked for
 DOUBTFUL = {"gaze_x": 0.3, "gaze_y": 0.3}  # the same where a draft shows hardly more than noise
 COST = 4.0  # of a step as long in all layers as the ball allows
@@ -143,7 +142,7 @@ class Editor:
 
     def _approach(self, asked: Mapping[str, float], wanted: Iterable[str], notes: list[str]) -> Edit:
         """The face with all controls at `asked`, of which those `wanted` count most."""
-        weight = [WEIGHTS[c.unit] * (WANTED if c.name in wanted else 1.0) for c in self.controls]
+        weight = [controls.WEIGHTS[c.unit] * (WANTED if c.name in wanted else 1.0) for c in self.controls]
         weight = [own * DOUBTFUL.get(c.name, 1.0) for own, c in zip(weight, self.controls, strict=True)]
         goal = np.array([asked[control.name] for control in self.controls])
         problem = settling.Problem(goal, np.array(weight), **self.moves.problem(COST))

@@ -75,7 +75,13 @@ class Found:
 def as_it_moves(settings: animations.Options) -> animations.Options:
     """The motion of a clip behind itself: its own landmarks, whatever the config asks of other drivers."""
     return replace(
-        settings, motion="absolute", neutral_s=None, motion_scale=1.0, pose_scale=1.0, expression_scale=1.0
+        settings,
+        motion="absolute",
+        neutral_s=None,
+        motion_scale=1.0,
+        pose_scale=1.0,
+        expression_scale=1.0,
+        corrections=0,
     )
 
 
@@ -90,49 +96,35 @@ def refine(
 ) -> Found:
     """Codes that show the `faces` u1 [S, S, 3], drafts in size, from a `path` that has their motion.
 
-    Each frame starts with the offset that the one before ended with, and minimises the L1 distance over a
-    pyramid, structure_weight·(1 - MS-SSIM), prior_weight·mean(c²) for the whitened code c, and
-    neighbour_weight·mean(d²) for the change d of the offset, on drafts.
+    The offset from the path, in the whitened coordinates of `prior`, goes on from frame to frame with the
+    moments of its optimizer. On drafts it minimises the L1 distance over a pyramid, structure_weight·(1 -
+    MS-SSIM), prior_weight·mean(d²) for the offset d, so that it says no more than the footage asks for,
+    and neighbour_weight·mean(e²) for its change e since the frame before.
     """
     moved = rendering.apply(path.wplus, path.delta).to(prior.mean)
-    offset, codes, losses = torch.zeros_like(moved[:1]), [], []
+    offset, codes, losses = torch.zeros_like(moved[:1]).requires_grad_(), [], []
+    optimizer = torch.optim.Adam([offset], lr=options.learning_rate)
     for start, face in zip(moved.split(1), faces, strict=True):
         photo = to_float(face[None]).to(prior.mean)
-        known = prior.encode(start)
-        offset, loss = _fit(generator, photo, known, offset, prior, options)
-        codes.append(prior.decode(known + offset))
-        losses.append(loss)
+        known, before = prior.encode(start), offset.detach().clone()
+        draft = AnchoredDraft(generator, prior.decode(known + before))
+        for _ in range(options.steps):
+            optimizer.zero_grad()
+            image = draft(prior.decode(known + offset))
+            structure = 1 - likeness.structural_similarity((image + 1) / 2, (photo + 1) / 2)
+            loss = (
+                likeness.pyramid_distance(image, photo)
+                + options.structure_weight * structure
+                + options.prior_weight * offset.square().mean()
+                + options.neighbour_weight * (offset - before).square().mean()
+            )
+            loss.backward()
+            optimizer.step()
+        codes.append(prior.decode(known + offset.detach()))
+        losses.append(loss.item())
         if progress is not None:
-            progress.advance(1, loss=loss)
+            progress.advance(1, loss=losses[-1])
     return Found(torch.cat(codes).cpu(), np.array(losses, np.float32))
-
-
-def _fit(
-    generator: PretrainedGenerator,
-    photo: Tensor,
-    known: Tensor,
-    before: Tensor,
-    prior: LatentPrior,
-    options: Options,
-) -> tuple[Tensor, float]:
-    """The offset of one frame, and its loss, from the offset `before`."""
-    offset = before.clone().requires_grad_()
-    draft = AnchoredDraft(generator, prior.decode(known + before))
-    optimizer = torch.optim.Adam([offset], lr=options.learning_rate)
-    loss = torch.tensor(0.0)
-    for _ in range(options.steps):
-        optimizer.zero_grad()
-        image = draft(prior.decode(known + offset))
-        structure = 1 - likeness.structural_similarity((image + 1) / 2, (photo + 1) / 2)
-        loss = (
-            likeness.pyramid_distance(image, photo)
-            + options.structure_weight * structure
-            + options.prior_weight * (known + offset).square().mean()
-            + options.neighbour_weight * (offset - before).square().mean()
-        )
-        loss.backward()
-        optimizer.step()
-    return offset.detach(), loss.item()
 
 
 def retake(

@@ -16,7 +16,9 @@ class MorphRequest:
     """The options of `d2a morph`; None leaves a setting to the config.
 
     `start` and `end` are poses: the path of a picture or of a landmark table, or `seed:N`. `source` is the
-    face that takes them, the path of a photo or `seed:N`; None is that of `start`.
+    face that takes them, the path of a photo or `seed:N`; None is that of `start`. `motion` None asks for the
+    landmarks of the poses as they are where both are of one person, that of `start`, and for relative motion
+    where a `source` takes the poses of others.
     """
 
     start: str
@@ -27,6 +29,7 @@ class MorphRequest:
     frames: int = 50
     fps: float = 25.0
     loop: bool = False
+    motion: str | None = None
     method: str | None = None
     tune: bool | None = None
     cores: int | None = None
@@ -43,7 +46,8 @@ class MorphRequest:
         """The config keys that the options set, by section."""
         found = {name: getattr(self, name) for name in ("method", "tune")}
         given = {name: value for name, value in found.items() if value is not None}
-        return {"inversion": given} if given else {}
+        motion = self.motion or ("absolute" if self.source is None else "relative")
+        return {"animations": {"motion": motion}} | ({"inversion": given} if given else {})
 
 
 def is_table(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -57,17 +57,18 @@ def morph(
     poses: Sequence[pyarrow.Table],
     options: Options,
     *,
-    passes: int,
+    settings: animations.Options,
     log: logging.Logger,
 ) -> Morph:
     """The way of the source `code` [1, K, 512] between two poses, from landmark tables of their faces.
 
-    The poses are asked for as they are, in the first row of each table: the source takes pose and expression.
+    A pose is the first row of its table, and what of it is asked for is as in an animation with these
+    `settings`: with relative motion pose and expression of the face, with absolute motion its shape as well.
     The way is straight in W+, which keeps what both ends share; where on it the frames lie is measured, so
     that the landmarks go as far from each frame to the next. A loop comes back by the same way.
     """
-    asked = np.concatenate([io.points_array(table)[:1] for table in poses])
-    ends = _ends(stage, torch.from_numpy(code), io.points_array(source), asked, passes)
+    asked = np.concatenate([_asked(source, table, settings) for table in poses])
+    ends = _ends(stage, torch.from_numpy(code), io.points_array(source), asked, settings.passes)
     count = options.frames
     progress = Progress(log, "morphs", interpolation.looks(count), unit="looks")
     position, points, uneven = _spaced(stage, ends, count, progress)
@@ -76,6 +77,14 @@ def morph(
     path = Path(ends.wplus[:1].expand(len(order), -1, -1), delta, ends.error, points[order])
     rate = Fraction(options.fps).limit_denominator(1001)
     return Morph(path, Clock(np.arange(len(order)) / float(rate), rate), asked, uneven)
+
+
+def _asked(source: pyarrow.Table, table: pyarrow.Table, settings: animations.Options) -> NDArray[np.float32]:
+    """Landmarks [1, P, 2] that one pose asks of the source; its own ones stay as they are."""
+    own, pose = io.points_array(source), io.points_array(table)[:1]
+    if np.array_equal(own, pose):
+        return own
+    return animations.asked(source, table, replace(settings, neutral_s=None))[:1]
 
 
 def _ends(stage: Stage, code: Tensor, source: NDArray, asked: NDArray, passes: int) -> Path:

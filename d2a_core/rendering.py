@@ -7,7 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from d2a_core import landmarks
 from d2a_core.generator import Generator
+from d2a_core.landmarks import Detections, LandmarkDetector
 
 
 def apply(wplus: Tensor, delta: Tensor) -> Tensor:
@@ -49,3 +51,21 @@ def frames(
     for index, (w, move) in enumerate(steps):
         moved = apply(w, move)
         yield render(generator, moved, **consult(moved, index))[0]
+
+
+def detect(
+    generator: Generator,
+    detector: LandmarkDetector,
+    wplus: Tensor,
+    delta: Tensor,
+    *,
+    size: int,
+    progress=None,
+) -> Detections:
+    """What a detector sees on pictures of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
+    parts = []
+    for w, move in zip(wplus.split(generator.batch), delta.split(generator.batch), strict=True):
+        parts.append(detector.detect(render(generator, apply(w, move), size)))
+        if progress is not None:
+            progress.advance(len(w))
+    return landmarks.join(parts)

@@ -19,6 +19,7 @@ KEYS = {  # fields of Request that set a key of the config
     "pose_scale": "animations.pose_scale",
     "expression_scale": "animations.expression_scale",
     "fan": "animations.fan",
+    "corrections": "animations.corrections",
     "fps": "animations.fps",
     "slow_motion": "animations.slow_motion",
     "loop": "animations.loop",
@@ -55,6 +56,7 @@ class Request:
     pose_scale: float | None = None
     expression_scale: float | None = None
     fan: str | None = None
+    corrections: int | None = None
     fps: float | None = None
     slow_motion: float | None = None
     loop: bool | None = None

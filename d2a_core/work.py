@@ -165,9 +165,14 @@ def _video_frames(config: Mapping, job: str) -> float:
 
 
 def _animated(config: Mapping, job: str) -> float:
-    passes = config["animations"]["passes"]
-    drafts = _clip_frames(config, job) * (passes + 1) if passes else 0
+    looks = sum(passes + 1 for passes in _passes(config) if passes)
+    drafts = _clip_frames(config, job) * looks
     return _video_frames(config, job) + DRAFT * drafts
+
+
+def _passes(config: Mapping) -> tuple[int, int]:
+    """Closed-loop passes and corrections of an animation."""
+    return config["animations"]["passes"], config["animations"]["corrections"]
 
 
 def _controlled_faces(config: Mapping, job: str) -> float:
@@ -178,11 +183,12 @@ def _controlled_faces(config: Mapping, job: str) -> float:
 
 
 def _disentangled(config: Mapping, job: str) -> float:
-    """Drafts: both FANs drive both halves."""
+    """Drafts: three ways of driving both halves, the last of them corrected."""
     options, driving = config["evaluation"]["disentanglement"], config["driving"]
     clips = [clip["name"] for clip in (*driving["performances"], *driving["clips"])]
     frames = sum(min(options["frames"], _clip_frames(config, clip)) for clip in clips)
-    return 4 * options["sources"] * frames * (config["animations"]["passes"] + 1)
+    looks = 3 * (config["animations"]["passes"] + 2) + options["corrections"] + 1
+    return 2 * options["sources"] * frames * looks
 
 
 def _morphed(config: Mapping, job: str) -> float:

@@ -9,6 +9,7 @@ rule animate:
         models=FACE_MODELS,
         directions=DIRECTIONS,
         fan=fans_of,
+        controls=controls_of,
         tuning=tuning_of,
         consultation=consultation_of,
         image="results/sources/{source}/aligned.png",

@@ -293,6 +293,15 @@ def tuning_of(wildcards):
     return [tuned] if wildcards.source in [*PHOTOS, *EVALUATED_PHOTOS] else []
 
 
+def controls_of(wildcards):
+    """The controls that correct a path, where the config asks for it."""
+    return (
+        ["results/controls/controls.zarr"]
+        if config["animations"]["corrections"]
+        else []
+    )
+
+
 def consultation_of(wildcards):
     """Networks that put back what the code of a photo cannot hold, where the config asks for them."""
     return CONSULTATION if wildcards.source in [*PHOTOS, *EVALUATED_PHOTOS] else []

@@ -171,6 +171,7 @@ rule measure_disentanglement:
         directions=DIRECTIONS,
         fan="results/fan/all/base.pt",
         groups=["results/fan/pose/base.pt", "results/fan/expression/base.pt"],
+        controls=["results/controls/controls.zarr"],
         faces=f"results/evaluation/faces/{protocols.HELD_OUT}.parquet",
         codes=f"results/evaluation/faces/{protocols.HELD_OUT}.zarr",
         clips=expand("results/driving/{clip}.parquet", clip=SINGLE_CLIPS),

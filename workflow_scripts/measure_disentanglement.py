@@ -14,13 +14,21 @@ def main(snakemake):
     groups = fan_groups.load(list(map(io.read_checkpoint, inputs.groups)), device=device)
     codes = io.read_zarr(inputs.codes, ["wplus"])["wplus"]
     clips = dict(zip(params.clips, map(io.read_parquet, inputs.clips), strict=True))
-    looks = disentanglement.renders(len(codes), list(clips.values()), options, fans=2, passes=settings.passes)
+    ways = {
+        "all": disentanglement.Way(stage.fan),
+        "groups": disentanglement.Way(groups),
+        "all, corrected": disentanglement.Way(stage.fan, options.corrections),
+    }
+    looks = disentanglement.renders(
+        list(clips.values()), options, list(ways.values()), passes=settings.passes
+    )
     rows = disentanglement.measure(
         stage,
-        {"all": stage.fan, "groups": groups},
+        ways,
         codes,
         io.read_parquet(inputs.faces),
         clips,
+        io.read_zarr(inputs.directions, ["deviation"])["deviation"],
         options,
         settings,
         progress=runtime.Progress(log, "evaluation", looks, unit="drafts"),

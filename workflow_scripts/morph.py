@@ -7,11 +7,12 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs, outputs = snakemake.input, snakemake.output
     options = morphs.Options(**snakemake.params.morph)
+    settings = animations.Options(**snakemake.params.animations)
     models = snakemake.params.generator, snakemake.params.landmarks
     stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
     code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, *poses = (io.read_parquet(table) for table in (inputs.landmarks, inputs.start, inputs.end))
-    morph = morphs.morph(stage, code, source, poses, options, passes=snakemake.params.passes, log=log)
+    morph = morphs.morph(stage, code, source, poses, options, settings=settings, log=log)
     photo, limit = io.read_image(inputs.image), snakemake.params.yaw_limit_deg
     still = hfgi.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
     facts = io.provenance(stage="morphs", options=options, **stage.generator.identity.facts)
@@ -22,7 +23,7 @@ def main(snakemake):
         watch.over(rendering.frames(stage.generator, path.wplus, path.delta, still.along(yaw_deg))),
         outputs.video,
         rate=morph.clock.rate,
-        crf=snakemake.params.crf,
+        crf=settings.crf,
         metadata=video.provenance(facts),
         progress=runtime.Progress(log, "morphs", len(path.delta), unit="frames"),
     )

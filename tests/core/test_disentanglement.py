@@ -3,7 +3,7 @@ import pyarrow
 import pytest
 import torch
 
-from d2a_core import animations, disentanglement, geometry, io
+from d2a_core import animations, directions, disentanglement, geometry, io
 from d2a_core.heads import lift
 from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
@@ -16,8 +16,8 @@ LOWER = [*range(83, 88), *range(93, 96)]
 OPEN, TURN = 0.05, 10.0  # per unit of w
 SETTINGS = animations.Options(
     motion="relative", neutral_s=0.0, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
-    expression_scale=1.0, fan="all", passes=0, min_cutoff_hz=2.0, beta=0.05, fps=None, slow_motion=1.0,
-    loop=False, loop_s=0.6, crf=16,
+    expression_scale=1.0, fan="all", passes=0, corrections=0, min_cutoff_hz=2.0, beta=0.05, fps=None,
+    slow_motion=1.0, loop=False, loop_s=0.6, crf=16,
 )  # fmt: skip
 
 
@@ -97,11 +97,12 @@ def rows():
     clip = table(np.linspace(0, 15, 6), np.linspace(0, 0.15, 6) * [0, 1, 1, 0, 1, 1])
     return disentanglement.measure(
         stage,
-        {"pure": Network(0.0), "leaky": Network(0.6)},
-        np.zeros((2, 16, 512), np.float32),
-        pyarrow.concat_tables([table([0], [0])] * 2),
+        {"pure": disentanglement.Way(Network(0.0)), "leaky": disentanglement.Way(Network(0.6))},
+        np.zeros((3, 16, 512), np.float32),
+        pyarrow.concat_tables([table([0], [0]), table([20], [0]), table([0], [0])]),
         {"clip": clip},
-        disentanglement.Options(sources=2, frames=6),
+        np.full(len(directions.ATTRIBUTES), OPEN, np.float32),
+        disentanglement.Options(sources=2, frames=6, corrections=1),
         SETTINGS,
     )
 
@@ -121,6 +122,10 @@ def test_a_leak_of_the_head_into_the_mouth_is_measured_where_it_is(rows):
     true = 0.6 * OPEN * np.sqrt(np.square(turned).sum() / np.square(asked).sum())
     assert found["leaky", "pose", "mouth"]["share"] == pytest.approx(true, rel=0.15)
     assert found["leaky", "expression", "head"]["share"] < 0.05
+
+
+def test_a_source_that_is_turned_already_is_left_out(rows):
+    assert {row["source"] for row in rows} == {0, 2}
 
 
 def test_there_is_a_row_for_each_network_source_half_and_part(rows):

@@ -50,6 +50,7 @@ def test_a_good_request_passes(request_, options):
         ({"fps": 0.0}, "--fps is 0, but it must be from 1 to 240"),
         ({"fps": float("nan")}, "--fps is nan"),
         ({"cores": 0}, "--cores is 0"),
+        ({"motion": "backwards"}, "--motion is 'backwards', but it must be one of relative, absolute"),
         ({"method": "magic"}, "--method is 'magic', but it must be one of optimize, encoder, hfgi"),
         ({"output": Path("out.gif")}, "--output out.gif must end in .mp4"),
         ({"output": Path("text.jpg/out.mp4")}, "cannot be written"),
@@ -60,6 +61,14 @@ def test_a_bad_request_is_one_sentence(request_, options, words):
     with pytest.raises(ValueError, match=words) as caught:
         check(replace(request_, **options), ROOT)
     assert "\n" not in str(caught.value)
+
+
+def test_poses_of_one_person_are_taken_as_they_are_and_those_of_others_are_not(request_):
+    motions = [
+        replace(request_, **options).settings["animations"]["motion"]
+        for options in ({}, {"source": "c.png"}, {"source": "c.png", "motion": "absolute"})
+    ]
+    assert motions == ["absolute", "relative", "absolute"]
 
 
 def test_the_video_is_called_after_both_poses():

@@ -11,9 +11,15 @@ from d2a_core import animations, interpolation, io, morphs
 from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Architecture
+from d2a_core.schemes import scheme_of
 
 LOG = logging.getLogger()
 OPTIONS = morphs.Options("turn", "anna", "anna", "ben", frames=25, fps=25.0, loop=False)
+SETTINGS = animations.Options(
+    motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
+    expression_scale=1.0, fan="all", passes=0, corrections=0, min_cutoff_hz=2.0, beta=0.05, fps=None,
+    slow_motion=1.0, loop=False, loop_s=0.6, crf=16,
+)  # fmt: skip
 
 
 class BentWorld(LinearWorld):
@@ -48,16 +54,20 @@ class Root(torch.nn.Module):
 
 
 def _table(points):
-    return pyarrow.table({"points": io.points_column(np.asarray(points, np.float32)[None])})
+    straight = {name: np.zeros(1, np.float32) for name in ("yaw", "pitch", "roll")}
+    return pyarrow.table({"points": io.points_column(np.asarray(points, np.float32)[None]), **straight})
 
 
-def _morph(world, fan, passes=0, start=REST, end=4, **options):
+def _morph(world, fan, passes=0, start=REST, end=4, motion="absolute", **options):
     stage = animations.Stage(
         world, world, fan, Manifold(LinearWorld.mean_w, radius=100.0, reach=100.0), size=8
     )
     poses = [_table(start), _table(REST + end * GAIN)]
     code = np.zeros((1, 16, 512), np.float32)
-    return morphs.morph(stage, code, _table(REST), poses, replace(OPTIONS, **options), passes=passes, log=LOG)
+    settings = replace(SETTINGS, motion=motion, passes=passes)
+    return morphs.morph(
+        stage, code, _table(REST), poses, replace(OPTIONS, **options), settings=settings, log=LOG
+    )
 
 
 def test_landmarks_go_in_even_steps_where_the_latent_way_is_uneven():
@@ -76,6 +86,17 @@ def test_the_ends_are_the_poses_asked_for_and_the_sources_own_is_left_alone():
     assert morph.path.target[-1] == pytest.approx(REST + 4 * GAIN * (1 - 0.5**3), abs=2e-3)
     other = _morph(LinearWorld(), TimidFan(1.0), start=REST - 2 * GAIN)
     assert other.path.target[0] == pytest.approx(REST - 2 * GAIN, abs=2e-3)
+
+
+def test_relative_poses_leave_the_sources_face_its_shape():
+    wide = REST * [1.2, 1.0] - [0.1, 0.0]  # somebody else's face, no expression
+    shapes = [
+        _morph(LinearWorld(), TimidFan(1.0), end=0, start=wide, motion=motion).asked[0]
+        for motion in ("absolute", "relative")
+    ]
+    contour = list(scheme_of(98).parts["contour"])
+    far = [np.abs(shape - REST)[contour].max() for shape in shapes]
+    assert far[0] > 0.02 and far[1] < far[0] / 2
 
 
 def test_a_loop_comes_back_and_ends_one_step_before_its_beginning():

@@ -162,7 +162,11 @@ def test_durations_and_sizes_have_units():
 
 def test_a_clip_that_is_not_there_yet_leaves_its_jobs_open(tmp_path):
     config = {
-        "driving": {"performances": [], "clips": [{"name": "talk", "path": "talk.mp4"}]},
+        "driving": {
+            "performances": [],
+            "clips": [{"name": "talk", "path": "talk.mp4"}],
+            "combinations": [],
+        },
         "evaluation": {"datasets": []},
     }
     known = Rates({"track_driving": (Point(100, 15.0),)}, "", "")

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+import torch
+from controlled_faces import LAYERS, OPEN, OPTIONS, TURN, WIDTH, World, slope, store
+
+from d2a_core import controls, corrections, rendering
+from d2a_core.controls import Controls, Studio
+from d2a_core.geometry import rotation_matrix
+from d2a_core.landmarks import Detections
+from d2a_core.manifold import Manifold
+from d2a_core.mean_face import template_of
+from d2a_core.schemes import WFLW98
+
+
+def picture(turn, gap):
+    shape = template_of(WFLW98).copy()
+    shape[[*range(83, 88), *range(93, 96)], 1] += OPEN * gap
+    return (0.25 * (shape @ rotation_matrix(TURN * turn, 0, 0).T)[:, :2] + [0.5, 0.4]).astype(np.float32)
+
+
+class Turning(World):
+    """A world whose landmarks turn with the head, and in which some pictures show no face."""
+
+    blind = ()
+
+    def detect(self, images):
+        seen = super().detect(images)
+        gap = (seen.canonical[:, 94, 1] - template_of(WFLW98)[94, 1]) / OPEN
+        points = np.stack([picture(a / TURN, b) for a, b in zip(seen.angles[:, 0], gap, strict=True)])
+        points[list(self.blind)] = np.nan
+        return Detections(points, seen.score, seen.found, seen.angles, seen.canonical)
+
+
+@pytest.fixture(scope="module")
+def moves():
+    world = Turning()
+    studio = Studio(world, world, Manifold(torch.zeros(WIDTH), radius=10.0, reach=10.0), 8)
+    faces = controls.faces(world, OPTIONS)
+    vector = controls.build(studio, store(), slope(), faces[0], OPTIONS)
+    return Controls(controls.measure(studio, store(), vector, faces[1], OPTIONS), studio.ball)
+
+
+def _correct(moves, world, begun, wanted, passes):
+    """Turn and gap [T, 2] after corrections, in units of w."""
+    wplus = torch.zeros(len(wanted), LAYERS, WIDTH)
+    delta = torch.zeros_like(wplus)
+    delta[:, :, :2] = torch.tensor(begun).float()[:, None]
+    target = np.stack([picture(*pair) for pair in wanted])
+
+    def look(move):
+        return rendering.detect(world, world, wplus, move, size=8).points
+
+    found = corrections.correct(moves, look, wplus, delta, target, passes=passes)
+    return found[:, 0, :2].numpy()
+
+
+def test_what_a_network_left_undone_is_done_and_what_leaked_is_taken_back(moves):
+    wanted = np.array([[1.0, 0.0], [0.0, 1.5], [-1.0, 1.0]])
+    begun = np.array([[0.9, 0.8], [0.4, 0.7], [-1.0, 1.0]])  # the mouth moves with the head, and half as far
+    reached = _correct(moves, Turning(), begun, wanted, passes=3)
+    assert np.abs(begun - wanted).max() == pytest.approx(0.8)
+    assert np.abs(reached - wanted).max() < 0.12
+
+
+def test_a_correction_that_makes_it_worse_is_not_kept(moves):
+    world = Turning(gain=-1.0)  # this head turns the other way
+    reached = _correct(moves, world, np.array([[0.0, 0.0]]), np.array([[1.0, 0.0]]), passes=1)
+    assert reached == pytest.approx(np.zeros((1, 2)), abs=1e-6)
+
+
+def test_a_frame_without_a_face_stays_as_it_was(moves):
+    world = Turning()
+    world.blind = (1,)
+    begun = np.array([[0.0, 0.0], [0.3, 0.3]])
+    reached = _correct(moves, world, begun, np.array([[0.0, 1.0], [0.0, 1.0]]), passes=2)
+    assert reached[1] == pytest.approx(begun[1]) and reached[0, 1] == pytest.approx(1, abs=0.12)
