@@ -6,10 +6,11 @@ CORES ?= all
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo slurm studio test test-faults test-slurm test-studio lint clean
+.PHONY: help demo gallery slurm studio test test-faults test-slurm test-studio lint clean
 
 help:
 	@echo "make demo   set up, fetch the models, run the whole workflow on the CPU (about 15 minutes)"
+	@echo "make gallery  make the pictures of README anew (docs/*.jpg)"
 	@echo "make test   set up and run all tests"
 	@echo "make test-faults  kill workers, fill disks, flip bits, and see that the workflow heals"
 	@echo "make slurm  set up, with what profiles/slurm needs"
@@ -25,6 +26,9 @@ demo: $(READY)
 	@echo "Look at:"
 	@ls results/animations/*.mp4 results/animations/*.png results/directions/gallery.png \
 	    results/evaluation/table.md | sed 's/^/  /'
+
+gallery: $(READY)
+	$(BIN)/python docs/make_gallery.py
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -36,6 +36,7 @@ class Options:
     """Config section `footage`."""
 
     steps: int
+    first_rounds: int
     learning_rate: float
     structure_weight: float
     prior_weight: float
@@ -97,34 +98,51 @@ def refine(
     """Codes that show the `faces` u1 [S, S, 3], drafts in size, from a `path` that has their motion.
 
     The offset from the path, in the whitened coordinates of `prior`, goes on from frame to frame with the
-    moments of its optimizer. On drafts it minimises the L1 distance over a pyramid, structure_weight·(1 -
-    MS-SSIM), prior_weight·mean(d²) for the offset d, so that it says no more than the footage asks for,
-    and neighbour_weight·mean(e²) for its change e since the frame before.
+    moments of its optimizer; the first frame is gone over `first_rounds` times, so that no colour fades in.
+    On drafts it minimises the L1 distance over a pyramid, structure_weight·(1 - MS-SSIM),
+    prior_weight·mean(d²) for the offset d, so that it says no more than the footage asks for, and
+    neighbour_weight·mean(e²) for its change e since the frame before.
     """
     moved = rendering.apply(path.wplus, path.delta).to(prior.mean)
     offset, codes, losses = torch.zeros_like(moved[:1]).requires_grad_(), [], []
     optimizer = torch.optim.Adam([offset], lr=options.learning_rate)
     for start, face in zip(moved.split(1), faces, strict=True):
-        photo = to_float(face[None]).to(prior.mean)
-        known, before = prior.encode(start), offset.detach().clone()
-        draft = AnchoredDraft(generator, prior.decode(known + before))
-        for _ in range(options.steps):
-            optimizer.zero_grad()
-            image = draft(prior.decode(known + offset))
-            structure = 1 - likeness.structural_similarity((image + 1) / 2, (photo + 1) / 2)
-            loss = (
-                likeness.pyramid_distance(image, photo)
-                + options.structure_weight * structure
-                + options.prior_weight * offset.square().mean()
-                + options.neighbour_weight * (offset - before).square().mean()
-            )
-            loss.backward()
-            optimizer.step()
+        photo, known = to_float(face[None]).to(prior.mean), prior.encode(start)
+        for _ in range(1 if codes else options.first_rounds):
+            loss = _approach(generator, photo, known, offset, optimizer, prior, options)
         codes.append(prior.decode(known + offset.detach()))
-        losses.append(loss.item())
+        losses.append(loss)
         if progress is not None:
             progress.advance(1, loss=losses[-1])
     return Found(torch.cat(codes).cpu(), np.array(losses, np.float32))
+
+
+def _approach(
+    generator: PretrainedGenerator,
+    photo: Tensor,
+    known: Tensor,
+    offset: Tensor,
+    optimizer: torch.optim.Optimizer,
+    prior: LatentPrior,
+    options: Options,
+) -> float:
+    """Some steps of the `offset` from the code `known` towards a `photo`; the loss before the last one."""
+    before = offset.detach().clone()
+    draft = AnchoredDraft(generator, prior.decode(known + before))
+    loss = torch.tensor(0.0)
+    for _ in range(options.steps):
+        optimizer.zero_grad()
+        image = draft(prior.decode(known + offset))
+        structure = 1 - likeness.structural_similarity((image + 1) / 2, (photo + 1) / 2)
+        loss = (
+            likeness.pyramid_distance(image, photo)
+            + options.structure_weight * structure
+            + options.prior_weight * offset.square().mean()
+            + options.neighbour_weight * (offset - before).square().mean()
+        )
+        loss.backward()
+        optimizer.step()
+    return loss.item()
 
 
 def retake(

@@ -14,7 +14,7 @@ from d2a_core.video import Frame
 
 SIDE, LAYERS, WIDTH = 64, 4, 6
 OPTIONS = footage.Options(
-    steps=40, learning_rate=0.1, structure_weight=0.0, prior_weight=0.0, neighbour_weight=0.0
+    steps=40, first_rounds=1, learning_rate=0.1, structure_weight=0.0, prior_weight=0.0, neighbour_weight=0.0
 )
 PRIOR = LatentPrior(torch.zeros(WIDTH), torch.eye(WIDTH), torch.ones(WIDTH))
 FACE = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
@@ -69,6 +69,17 @@ def test_the_codes_show_the_footage(painted):
     assert found.wplus.shape == (5, LAYERS, WIDTH)
     assert found.wplus[:, 0, :3].numpy() == pytest.approx(np.array([left for left, _ in colours]), abs=0.05)
     assert found.wplus[:, 1, :3].numpy() == pytest.approx(np.array([right for _, right in colours]), abs=0.05)
+
+
+def test_no_colour_fades_in(painted):
+    faces, _ = painted
+    short = replace(OPTIONS, steps=4, learning_rate=0.02)
+    begun, gone_over = (
+        footage.refine(Painter(), path(5), [faces[0]] * 5, PRIOR, replace(short, first_rounds=rounds)).wplus
+        for rounds in (1, 15)
+    )
+    fading = [float((wplus[0] - wplus[-1]).abs().max()) for wplus in (begun, gone_over)]
+    assert fading[0] > 0.2 and fading[1] < 0.05
 
 
 def test_neighbours_hold_a_code_where_one_frame_is_noisy(painted):
