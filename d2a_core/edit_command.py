@@ -31,10 +31,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Made:
-    """A finished picture: the `edit`, and how alike `likeness` the face is to the source (dlib, cosine)."""
+    """A finished picture: the `edit`, and what full-size pictures of it show.
+
+    `likeness` to the source (dlib, cosine) and `turn` (yaw and pitch in degrees) hold first the code as it
+    was, or the source, then the result.
+    """
 
     edit: Edit
-    likeness: float
+    likeness: tuple[float, float]
+    turn: tuple[tuple[float, float], tuple[float, float]]
     units: Mapping[str, str]
 
     def lines(self) -> list[str]:
@@ -42,7 +47,13 @@ class Made:
         rows = [f"{'control':<14}{'asked':>9}{'reached':>9}"]
         for name, asked in self.edit.asked.items():
             rows.append(f"{name:<14}{asked:>9.2f}{self.edit.reached[name]:>9.2f} {self.units[name]}")
-        return [*rows, f"likeness to the source: {self.likeness:.3f}", *self.edit.notes]
+        (yaw, pitch), (yaw_after, pitch_after) = self.turn
+        code, result = self.likeness
+        rows += [
+            f"yaw {yaw:+.1f}° → {yaw_after:+.1f}°, pitch {pitch:+.1f}° → {pitch_after:+.1f}° at full size",
+            f"likeness to the source: {result:.3f} (its code before: {code:.3f})",
+        ]
+        return [*rows, *self.edit.notes]
 
 
 def default_output(source: str, what: str) -> Path:
@@ -65,8 +76,15 @@ def make(request: Request, wanted: Wanted) -> Made:
     editor = editing.load(work, source, settings=settings(request), threads=request.cores or 0)
     edit = editor.straighten() if wanted.values is None else editor.settle(wanted.values)
     picture = editor.render(edit.wplus, yaw_deg=edit.reached.get("yaw", 0.0))
-    _write(editor, edit, picture, wanted, work / "results" / "sources" / source, request)
-    return Made(edit, editor.likeness(picture), {control.name: control.unit for control in editor.controls})
+    before = editor.render(editor.wplus, yaw_deg=0.0)
+    panels = [editor.photo, before, picture]
+    _write(editor, edit, panels, wanted, work / "results" / "sources" / source, request)
+    return Made(
+        edit,
+        (editor.likeness(before), editor.likeness(picture)),
+        (editor.turn(editor.photo), editor.turn(picture)),
+        {control.name: control.unit for control in editor.controls},
+    )
 
 
 def check_values(values: Mapping[str, float]) -> None:
@@ -83,15 +101,20 @@ def settings(request: Request) -> dict[str, Any]:
 
 
 def _write(
-    editor: Editor, edit: Edit, picture: NDArray[np.uint8], wanted: Wanted, source: Path, request: Request
+    editor: Editor,
+    edit: Edit,
+    panels: Sequence[NDArray[np.uint8]],
+    wanted: Wanted,
+    source: Path,
+    request: Request,
 ) -> None:
+    """The result, last of the full-size `panels`, and all of them side by side where that is wanted."""
+    picture = panels[-1]
     facts = io.provenance(asked=edit.asked, reached=edit.reached, **editor.identity.facts)
     facts = {"title": "Synthetic face", **facts}
     final = _pasted(editor, picture, source, request) if wanted.paste_back else picture
     io.write_image(final, wanted.output, text=facts)
     if wanted.before_after is not None:
-        before = editor.render(editor.wplus, yaw_deg=0.0)
-        panels = [editor.photo, before, picture]
         captions = ["source", "its code", caption(edit.asked)]
         both = pictures.side_by_side(panels, height=len(picture) // 2, captions=captions)
         io.write_image(both, wanted.before_after, text=facts)

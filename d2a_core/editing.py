@@ -159,6 +159,12 @@ class Editor:
         reached = dict(zip(asked, map(float, found.reached), strict=True))
         return Edit(moved, dict(asked), reached, tuple(notes))
 
+    def turn(self, picture: NDArray[np.uint8]) -> tuple[float, float]:
+        """Yaw and pitch of the face on a full-size picture u1 [R, R, 3], degrees; NaN without a face."""
+        seen = self.studio.detector.detect(picture[None])
+        yaw, pitch = seen.angles[0, :2] if seen.found[0] else (np.nan, np.nan)
+        return float(yaw), float(pitch)
+
     def likeness(self, picture: NDArray[np.uint8]) -> float:
         """Cosine similarity of dlib's embeddings of a full-size picture u1 [R, R, 3] and the photo."""
         both = np.stack((self.photo, picture))
