@@ -196,15 +196,19 @@ def drive(
         yield Path(wplus, delta, np.stack(errors), target)
 
 
-def corrected(stage: Stage, path: Path, passes: int, progress=None) -> Path:
-    """The path after as many `passes` that correct what the face does (see `corrections`)."""
+def corrected(stage: Stage, source: pyarrow.Table, path: Path, passes: int, progress=None) -> Path:
+    """The path after as many `passes` that correct what the face does (see `corrections`).
+
+    `source` is the landmark table of the face as it is.
+    """
     if not passes:
         return path
 
-    def look(delta: Tensor) -> NDArray:
-        return detect(stage, path.wplus, delta, progress).points
+    def look(delta: Tensor) -> Detections:
+        return detect(stage, path.wplus, delta, progress)
 
-    delta = corrections.correct(stage.moves, look, path.wplus, path.delta, path.target, passes=passes)
+    asked = corrections.wanted(landmarks.detections(source), path.target)
+    delta = corrections.correct(stage.moves, look, path.wplus, path.delta, asked, passes=passes)
     return replace(path, delta=delta)
 
 
@@ -252,7 +256,7 @@ def follow(
     target = asked(source, driver, options)
     looks = len(target) * sum(passes + 1 for passes in (options.passes, options.corrections) if passes)
     progress = Progress(log, "animations", looks, unit="drafts")
-    path = _driven(stage, code, io.points_array(source), target, options, progress)
+    path = _driven(stage, code, source, target, options, progress)
     smooth_in_place(path.delta.numpy(), rate_hz, options, shot=shots(driver))
     for number, error in enumerate(path.error):
         log.info(
@@ -265,15 +269,15 @@ def follow(
 
 
 def _driven(
-    stage: Stage, code: NDArray, source: NDArray, target: NDArray, options: Options, progress: Progress
+    stage: Stage, code: NDArray, source: pyarrow.Table, target: NDArray, options: Options, progress: Progress
 ) -> Path:
     """The last path of `drive`, some frames at a time: nothing but Δw itself grows with the clip."""
     wplus, done = torch.from_numpy(code), []
     for part in np.array_split(target, max(1, len(target) // FRAMES)):
-        start = np.broadcast_to(source, part.shape).astype(np.float32)
+        start = np.broadcast_to(io.points_array(source), part.shape).astype(np.float32)
         codes = wplus.expand(len(part), -1, -1)
         *_, path = drive(stage, codes, start, part, passes=options.passes, progress=progress)
-        done.append(corrected(stage, path, options.corrections, progress))
+        done.append(corrected(stage, source, path, options.corrections, progress))
     return Path(
         wplus.expand(len(target), -1, -1),
         torch.cat([path.delta for path in done]),

@@ -29,14 +29,14 @@ def changes(shards: Iterable[Mapping[str, NDArray]]) -> tuple[NDArray[np.float32
         found = shard["found"] & np.isfinite(shard["points"]).all(axis=(2, 3))
         found &= np.isfinite(shard["source_points"]).all(axis=(1, 2))[:, None]
         source = np.nonzero(found)[0]
-        rest = _attributes(shard["source_points"][np.unique(source)])
+        rest = lifted_attributes(shard["source_points"][np.unique(source)])
         row = np.searchsorted(np.unique(source), source)
         steps.append(shard["delta"][found])
-        moved.append(_attributes(shard["points"][found]) - rest[row])
+        moved.append(lifted_attributes(shard["points"][found]) - rest[row])
     return np.concatenate(steps), np.concatenate(moved)
 
 
-def _attributes(points: NDArray) -> NDArray[np.float32]:
+def lifted_attributes(points: NDArray) -> NDArray[np.float32]:
     """Attributes [N, A] of flat points [N, P, 2], over the depth of the mean face."""
     scheme = scheme_of(points.shape[1])
     heads = lift(points, scheme)

@@ -8,9 +8,7 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import animations, directions, geometry, io
-from d2a_core.heads import lift_clip
-from d2a_core.schemes import scheme_of
+from d2a_core import animations, controls, corrections, directions, io, landmarks
 from d2a_core.score_tables import table
 
 PARTS = {
@@ -97,32 +95,23 @@ def _driven(
     settings: animations.Options,
     progress,
 ) -> Iterator[dict[str, object]]:
-    source = io.points_array(face)
-    whole = _changes(source, animations.asked(face, driver, settings)[moments], deviation)
-    start = np.repeat(source, len(moments), axis=0)
+    own = landmarks.detections(face)
+    rest = controls.attributes(own)
+    whole = corrections.wanted(own, animations.asked(face, driver, settings)[moments]) - rest
+    start = np.repeat(own.points, len(moments), axis=0)
     wplus = torch.from_numpy(code)[None].expand(len(moments), -1, -1)
     for half in DRIVEN:
         still = {f"{other}_scale": 0.0 for other in DRIVEN if other != half}
         target = animations.asked(face, driver, replace(settings, **still))[moments]
         *_, path = animations.drive(stage, wplus, start, target, passes=settings.passes, progress=progress)
-        path = animations.corrected(stage, path, settings.corrections, progress)
+        path = animations.corrected(stage, face, path, settings.corrections, progress)
         seen = animations.detect(stage, wplus, path.delta, progress)
-        changes = _changes(source, seen.points[seen.found], deviation)
-        for part in PARTS:
-            yield {"driven": half, "part": part, **_figures(changes[part], whole[part][seen.found])}
-
-
-def _changes(source: NDArray, points: NDArray, deviation: NDArray) -> dict[str, NDArray]:
-    """Changes [T, D] by part from `source` [1, P, 2] to `points` [T, P, 2], one face over one depth."""
-    both = np.concatenate((source, points))
-    heads = lift_clip(both, scheme_of(both.shape[1]))
-    angles, flat = geometry.angles_of(heads.rotation), heads.shape[..., :2].astype(np.float32)
-    found = geometry.attributes(both, flat, angles, scheme_of(both.shape[1]))
-    unit = dict(zip(directions.ATTRIBUTES, deviation, strict=True)) | dict.fromkeys(PARTS["head"], 1.0)
-    values = {
-        part: np.stack([found[name] / unit[name] for name in names], axis=1) for part, names in PARTS.items()
-    }
-    return {part: value[1:] - value[:1] for part, value in values.items()}
+        change = (controls.attributes(seen) - rest)[seen.found]
+        for part, names in PARTS.items():
+            columns = [directions.ATTRIBUTES.index(name) for name in names]
+            unit = 1.0 if part == "head" else deviation[columns]
+            figures = (values[:, columns] / unit for values in (change, whole[seen.found]))
+            yield {"driven": half, "part": part, **_figures(*figures)}
 
 
 def _figures(change: NDArray, asked: NDArray) -> dict[str, float]:

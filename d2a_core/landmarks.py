@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import pyarrow
 from numpy.typing import NDArray
 
 from d2a_core import geometry, io
@@ -284,3 +285,10 @@ def table(detections: Detections, *, sample_id: Sequence[int]) -> dict[str, obje
         "canonical": io.points_column(detections.canonical),
         **{name: detections.angles[:, index] for index, name in enumerate(("yaw", "pitch", "roll"))},
     }
+
+
+def detections(rows: pyarrow.Table) -> Detections:
+    """The detections of a landmark table: the inverse of `table`."""
+    score, found = (rows.column(name).to_numpy(zero_copy_only=False) for name in ("score", "found"))
+    canonical = io.points_array(rows, "canonical")
+    return Detections(io.points_array(rows), score, found, io.angles_array(rows), canonical)

@@ -79,6 +79,8 @@ def table(turns, gaps):
     still = np.zeros(len(turns), np.float32)
     return pyarrow.table(
         {
+            "found": np.ones(len(turns), bool),
+            "score": still,
             "time_s": np.arange(len(turns)) / 25,
             "points": io.points_column(points),
             "canonical": io.points_column(canonical),
