@@ -17,7 +17,6 @@ PARTS = {
     "eyes": ("eye_opening",),
     "brows": ("brow_height",),
 }
-STRAIGHT = 15.0  # degrees of yaw and pitch
 DRIVEN = {"pose": ("head",), "expression": ("mouth", "eyes", "brows")}
 
 
@@ -38,10 +37,10 @@ class Way:
     corrections: int = 0
 
 
-def straight(faces: pyarrow.Table, count: int) -> NDArray[np.int64]:
-    """Rows of the first `count` of the `faces` that look into the camera; a turned one cannot turn as far."""
+def straightest(faces: pyarrow.Table, count: int) -> NDArray[np.int64]:
+    """Rows of the `count` faces that are turned least; one that is turned already cannot turn as far."""
     turned = np.abs(io.angles_array(faces)[:, :2]).max(axis=1)
-    return np.nonzero(turned <= STRAIGHT)[0][:count]
+    return np.argsort(turned, kind="stable")[:count]
 
 
 def measure(
@@ -58,14 +57,14 @@ def measure(
 ) -> list[dict[str, object]]:
     """One row for each of the `ways`, clip, source, half that is driven ("pose", "expression") and part.
 
-    `codes` [N, K, 512] are those of the `faces`, a landmark table, of which the first `options.sources` that
-    are `straight` are driven by as many frames of each clip. `asked` and `moved` are root mean squares over
+    `codes` [N, K, 512] are those of the `faces`, a landmark table, of which the `options.sources` that are
+    turned least are driven by as many frames of each clip. `asked` and `moved` are root mean squares over
     the frames of what the whole motion of the clip would ask of a part and what it did: the head in degrees
     of yaw and pitch, the features in the `deviation` [A] of their attributes over the sampled faces. `along`
     is the share of what was asked that was done: the slope of the least-squares line.
     """
     rows = []
-    for source in straight(faces, options.sources):
+    for source in straightest(faces, options.sources):
         face = faces.slice(source, 1)
         for clip, driver in clips.items():
             moments = np.linspace(0, len(driver) - 1, min(options.frames, len(driver))).round().astype(int)
@@ -79,7 +78,7 @@ def measure(
 
 
 def renders(clips: Sequence[pyarrow.Table], options: Options, ways: Sequence[Way], *, passes: int) -> int:
-    """Drafts that `measure` looks at, with enough straight faces."""
+    """Drafts that `measure` looks at, with enough faces."""
     frames = sum(min(options.frames, len(clip)) for clip in clips)
     looks = sum(passes + 2 + (way.corrections + 1 if way.corrections else 0) for way in ways)
     return options.sources * frames * len(DRIVEN) * looks

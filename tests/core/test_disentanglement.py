@@ -126,7 +126,7 @@ def test_a_leak_of_the_head_into_the_mouth_is_measured_where_it_is(rows):
     assert found["leaky", "expression", "head"]["share"] < 0.05
 
 
-def test_a_source_that_is_turned_already_is_left_out(rows):
+def test_the_faces_that_are_turned_least_are_driven(rows):
     assert {row["source"] for row in rows} == {0, 2}
 
 
