@@ -38,7 +38,7 @@ SMALL = merged(
         ("perform_driver", "talk", 50),
         ("animate", "anna--talk", 50 + 100 / 5),  # a look before the pass and one after it
         ("animate", "anna--both", 100 + 200 / 5),  # as long as the longer clip
-        ("measure_disentanglement", "measure_disentanglement", 2 * 2 * 6 * (12 + 12) * 2),
+        ("measure_disentanglement", "measure_disentanglement", 2 * 6 * (12 + 12) * (3 * (1 + 2) + 4 + 1)),
         ("hold_out_faces", "hold_out_faces", 32),
         ("animate_pairs", "d2animator", 3 * (8 + 8 + 2 * 3 * 2)),  # sequence: two clips
         ("score_frames", "sefa", 8),
