@@ -78,7 +78,8 @@ def read(tmp_path_factory, canary):
         (folder / name).write_bytes(write(str(canary)))
     for name, data in {**TRUNCATED, **hostile.flipped(FLIPS)}.items():
         (folder / name).write_bytes(data)
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
+    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, __file__, str(folder)]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     facts = {line["file"]: line for line in map(json.loads, process.stdout.splitlines())}

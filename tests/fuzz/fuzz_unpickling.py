@@ -18,7 +18,7 @@ from pathlib import Path
 import atheris
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 import genuine_checkpoints as genuine  # noqa: E402
 import hostile_checkpoints as hostile  # noqa: E402

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def project(assets, tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("project"), assets, "tiny.yaml", "stylegan2.yaml")
-    said = project.run(str(ROOT / "tests" / "distil_stylegan2.py"), "faces.pkl")
+    said = project.run(str(ROOT / "tests" / "support" / "distil_stylegan2.py"), "faces.pkl")
     assert float(said.rpartition("found=")[2].split()[0]) > 0.9, said
     project.snakemake()
     return project

@@ -13,7 +13,7 @@ import psutil
 
 from d2a_core import execution
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ENDED_S = 60
 CHROMIUM = os.environ.get("D2A_CHROMIUM") or shutil.which("chromium") or "chromium (apt-get install chromium)"
 FLAGS = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox wants a user who is not root

@@ -1,4 +1,7 @@
-"""How soon a slider is followed: `python tests/studio_latency.py WORK CONFIG FACE` on a quiet machine."""
+"""Measure how soon a slider is followed, on a quiet machine.
+
+    python tests/support/studio_latency.py WORK CONFIG FACE
+"""
 
 import statistics
 import sys

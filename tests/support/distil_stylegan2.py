@@ -5,8 +5,8 @@ network is MobileStyleGAN's, which has the same form. The synthesis network draw
 faces on w, which has a closed form: every block adds to the image what its size can add. That is blurred, but
 FaceMesh finds a face with the right pose. Gradient descent gave no faces at all in the same minutes.
 
-    python tests/distil_stylegan2.py stylegan2-64.pkl
-    python tests/distil_stylegan2.py --resolution 256 stylegan2-256.pkl
+    python tests/support/distil_stylegan2.py stylegan2-64.pkl
+    python tests/support/distil_stylegan2.py --resolution 256 stylegan2-256.pkl
 """
 
 import math
