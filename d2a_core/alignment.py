@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 from d2a_core import io
 from d2a_core.landmarks import LandmarkDetector
-from d2a_core.pictures import warped
+from d2a_core.resampling import warped
 from d2a_core.schemes import WFLW98, Scheme
 
 SIZE = 1024  # px, side of an aligned picture

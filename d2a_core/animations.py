@@ -1,8 +1,6 @@
 """Stage `animations`: driving landmarks → path in W+ → frames (paper, "Inference", equations 6 and 7)."""
 
 import logging
-import os
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -10,42 +8,23 @@ import numpy as np
 import pyarrow
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from d2a_core import (
-    controls,
+    closed_loop,
     corrections,
-    fan_groups,
-    generator,
     geometry,
     interpolation,
     io,
-    landmarks,
-    lineage,
-    manifold,
     motion,
-    pictures,
-    rendering,
-    tuning,
 )
-from d2a_core.controls import Controls
-from d2a_core.fan_groups import SplitFan
-from d2a_core.generator import Generator
-from d2a_core.geometry import normalized_mean_error
+from d2a_core.closed_loop import Path, Stage
 from d2a_core.heads import lift_clip
-from d2a_core.interpolation import TIE_S, Clock
-from d2a_core.landmarks import Detections, LandmarkDetector
-from d2a_core.manifold import Manifold
-from d2a_core.networks.fan import Fan
-from d2a_core.pictures import grid, resize
+from d2a_core.interpolation import Clock
 from d2a_core.runtime import Progress
 from d2a_core.schemes import scheme_of
 from d2a_core.smoothing import one_euro, runs
-from d2a_core.video import Frame
 
-SHEET_TILE = 256  # px
 FRAMES = 64  # of a clip that are driven at a time
-PANELS = ("source", "driver", "result")
 
 
 @dataclass(frozen=True)
@@ -68,148 +47,6 @@ class Options:
     loop: bool
     loop_s: float
     crf: int
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Config section `animations.comparison`: height of the video in px, moments on the sheet."""
-
-    height: int
-    sheet_columns: int
-
-
-@dataclass(frozen=True)
-class Path:
-    """A way through W+: `wplus` [T, K, 512] the source of each frame, `delta` [T, L, 512] added to it.
-
-    `target` [T, P, 2] are the landmarks it leads to. `error` [passes + 1, T] is the landmark error (NME,
-    inter-ocular) on drafts after the open loop and after each closed-loop pass, before corrections and
-    smoothing; it has no rows when there was no pass. Infinite: no face.
-    """
-
-    wplus: Tensor
-    delta: Tensor
-    error: NDArray[np.float32]
-    target: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The trained parts that turn landmarks into motion; `size` is the draft the passes look at.
-
-    `moves` are the controls that correct it, None where that is not asked for.
-    """
-
-    generator: Generator
-    detector: LandmarkDetector
-    fan: Fan | SplitFan
-    manifold: Manifold
-    size: int
-    moves: Controls | None = None
-
-
-def load_stage(
-    generator_options: Mapping,
-    landmark_options: Mapping,
-    inputs: object,
-    *,
-    device: str,
-    threads: int,
-    runtime: str,
-) -> Stage:
-    """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
-
-    `fan` is one path, or a list of one or two (see `fan_groups.load`), `controls` a list of one or none.
-    Where there is a `tuning`, the generator is the one tuned to that source. Raises ValueError when a part,
-    or the `code` of a source, was made with another generator.
-    """
-    settings = generator.Options(**generator_options)
-    detection = landmarks.Options(**landmark_options)
-    engine = {"device": device, "threads": threads, "runtime": runtime}
-    network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
-    codes = [inputs.code] if hasattr(inputs, "code") else []
-    tunings = getattr(inputs, "tuning", [])
-    moves = [controls.from_store(io.read_zarr(path)) for path in getattr(inputs, "controls", [])]
-    fans = [inputs.fan] if isinstance(inputs.fan, (str, os.PathLike)) else inputs.fan
-    lineage.check(network.identity, inputs.directions, *fans, *codes, *tunings)
-    for path in tunings:
-        tuning.apply_delta(network, io.read_checkpoint(path)["delta"])
-    return Stage(
-        network,
-        landmarks.load_detector(detection, inputs.models, device=device, threads=threads),
-        fan_groups.load(list(map(io.read_checkpoint, fans)), device=device),
-        manifold.from_store(io.read_zarr(inputs.directions, manifold.STORED)),
-        size=settings.draft_size,
-        moves=moves[0] if moves else None,
-    )
-
-
-def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:
-    """Δw [T, L, 512] after FAN saw `current` and `target` points [T, P, 2]: equation 6, kept on the manifold.
-
-    `wplus` [T, K, 512] are the sources and `delta` what was added to them before. The sum is re-normed
-    layer by layer as the training pairs were, so no pass leaves the ball in which FAN was trained. Where
-    a point is NaN, no face having been found, nothing is added.
-    """
-    with torch.no_grad():
-        change = stage.fan(torch.tensor(current).float(), torch.from_numpy(target).float()).cpu()
-    return stage.manifold.renorm(delta + change.nan_to_num(nan=0.0), wplus)
-
-
-def detect(stage: Stage, wplus: Tensor, delta: Tensor, progress=None) -> Detections:
-    """What the detector sees on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
-    return rendering.detect(stage.generator, stage.detector, wplus, delta, size=stage.size, progress=progress)
-
-
-def look(
-    stage: Stage, wplus: Tensor, delta: Tensor, target: NDArray, progress=None
-) -> tuple[NDArray, NDArray]:
-    """Detect drafts of w + Δw: points [T, P, 2], error [T] against the target (no face: infinite)."""
-    points = detect(stage, wplus, delta, progress).points
-    error = normalized_mean_error(points, target)
-    return points, np.where(np.isnan(error), np.inf, error).astype(np.float32)
-
-
-def drive(
-    stage: Stage, wplus: Tensor, source: NDArray, target: NDArray, *, passes: int, progress=None
-) -> Iterator[Path]:
-    """Follow target points [T, P, 2] from source points [T, P, 2]: the open loop, then each closed-loop pass.
-
-    `wplus` [T, K, 512]. A pass renders where FAN arrived, detects, and applies FAN to what remains; it is
-    kept, frame by frame, only where it brought the landmarks closer to the target.
-    """
-    layers = stage.fan.architecture.layers
-    delta = step(stage, wplus, torch.zeros(len(target), layers, wplus.shape[-1]), source, target)
-    yield Path(wplus, delta, np.zeros((0, len(target)), np.float32), target)
-    if not passes:
-        return
-    points, error = look(stage, wplus, delta, target, progress)
-    errors = [error]
-    for _ in range(passes):
-        usable = np.where(np.isnan(points), source, points).astype(np.float32)
-        trial = step(stage, wplus, delta, usable, target)
-        trial_points, trial_error = look(stage, wplus, trial, target, progress)
-        better = trial_error < errors[-1]
-        delta = torch.where(torch.from_numpy(better)[:, None, None], trial, delta)
-        points = np.where(better[:, None, None], trial_points, points)
-        errors.append(np.where(better, trial_error, errors[-1]))
-        yield Path(wplus, delta, np.stack(errors), target)
-
-
-def corrected(stage: Stage, source: pyarrow.Table, path: Path, passes: int, progress=None) -> Path:
-    """The path after as many `passes` that correct what the face does (see `corrections`).
-
-    `source` is the landmark table of the face as it is.
-    """
-    if not passes:
-        return path
-
-    def look(delta: Tensor) -> Detections:
-        return detect(stage, path.wplus, delta, progress)
-
-    asked = corrections.wanted(landmarks.detections(source), path.target)
-    delta = corrections.correct(stage.moves, look, path.wplus, path.delta, asked, passes=passes)
-    return replace(path, delta=delta)
 
 
 def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDArray[np.float32]:
@@ -276,8 +113,8 @@ def _driven(
     for part in np.array_split(target, max(1, len(target) // FRAMES)):
         start = np.broadcast_to(io.points_array(source), part.shape).astype(np.float32)
         codes = wplus.expand(len(part), -1, -1)
-        *_, path = drive(stage, codes, start, part, passes=options.passes, progress=progress)
-        done.append(corrected(stage, source, path, options.corrections, progress))
+        *_, path = closed_loop.drive(stage, codes, start, part, passes=options.passes, progress=progress)
+        done.append(corrections.corrected(stage, source, path, options.corrections, progress))
     return Path(
         wplus.expand(len(target), -1, -1),
         torch.cat([path.delta for path in done]),
@@ -339,45 +176,3 @@ def arrays(path: Path, clock: Clock) -> dict[str, NDArray]:
     stored = {"wplus": path.wplus[:1].numpy(), "delta": path.delta.numpy(), "target": path.target}
     stored["time_s"] = clock.time_s
     return stored | ({"error": path.error} if len(path.error) else {})
-
-
-class Sheet:
-    """Contact sheet filled while the frames stream by: the source, then driver over result at even times."""
-
-    def __init__(self, source: NDArray, *, frames: int, columns: int) -> None:
-        self.source = source
-        self.wanted = sorted({round(x) for x in np.linspace(0, frames - 1, min(columns, frames))})
-        self.columns: list[tuple[float, NDArray, NDArray]] = []
-
-    def offer(self, index: int, time_s: float, driver: NDArray, result: NDArray) -> None:
-        """Keep this moment when it is one of the wanted ones."""
-        if index in self.wanted:
-            self.columns.append((time_s, *(resize(image[None], SHEET_TILE)[0] for image in (driver, result))))
-
-    def draw(self) -> NDArray[np.uint8]:
-        """The sheet, u1 [H, W, 3]."""
-        times, drivers, results = zip(*self.columns, strict=True)
-        source = resize(self.source[None], SHEET_TILE)[0]
-        rows = [[source, *drivers], [source, *results]]
-        captions = ["source", *(f"{time:.2f} s" for time in times)]
-        return grid(rows, captions_left=["driver", "result"], captions_top=captions, tile=SHEET_TILE)
-
-
-def behind(driver: Iterable[Frame], time_s: NDArray) -> Iterator[Frame]:
-    """The frame of the driver that is next to each moment `time_s` [T], which rise; its last one stays."""
-    frames = iter(driver)
-    now = after = next(frames)
-    for moment in time_s:
-        while after is not None and (now.time_s + after.time_s) / 2 <= moment + TIE_S:
-            now, after = after, next(frames, None)
-        yield now
-
-
-def side_by_side(
-    source: NDArray, driver: Iterable[Frame], result: Iterable[Frame], *, height: int, sheet: Sheet
-) -> Iterator[NDArray[np.uint8]]:
-    """Frames of source | driver | result, captioned, u1 [H, W, 3]; fills `sheet` on the way."""
-    for left, right in zip(driver, result, strict=False):  # a container may announce one frame too many
-        sheet.offer(right.index, right.time_s, left.image, right.image)
-        panels = [source, left.image, right.image]
-        yield pictures.side_by_side(panels, height=height, captions=PANELS)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import directions, geometry
+from d2a_core import geometry
 from d2a_core.heads import lift
 from d2a_core.schemes import scheme_of
 
@@ -42,7 +42,7 @@ def lifted_attributes(points: NDArray) -> NDArray[np.float32]:
     heads = lift(points, scheme)
     angles = geometry.angles_of(heads.rotation)
     found = geometry.attributes(points, heads.shape[..., :2].astype(np.float32), angles, scheme)
-    return np.stack([found[name] for name in directions.ATTRIBUTES], axis=1)
+    return np.stack([found[name] for name in geometry.ATTRIBUTES], axis=1)
 
 
 def learn(store: Mapping[str, NDArray], steps: NDArray, change: NDArray) -> NDArray[np.float32]:

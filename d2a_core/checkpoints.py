@@ -8,8 +8,7 @@ a file names is imported or run: `unpickling` yields inert records, and the weig
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +16,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from d2a_core import io, unpickling
+from d2a_core import checkpoint, io, unpickling
+from d2a_core.checkpoint import Checkpoint, State
+from d2a_core.durable import RECORD
+from d2a_core.lineage import Identity
 from d2a_core.networks import stylegan2
 from d2a_core.networks.stylegan2 import Architecture
 from d2a_core.unpickling import Record
 
-State = dict[str, Tensor]
-
-FORMAT = "d2animator StyleGAN2"
 MEAN_SAMPLES = 10_000  # z drawn for the mean of W where a checkpoint has none
 MEAN_SEED = 0
 ROSINALITY_LR_MULTIPLIER = 0.01  # the only one its training code uses; not recorded
-REMEDIES = ("check the path of the checkpoint", "copy or convert the checkpoint again")
-KINDS = (
-    "a pickle of stylegan2-ada-pytorch or of stylegan3 with config stylegan2, a TensorFlow pickle of "
-    "StyleGAN2, a rosinality .pt, or a file that `d2a convert` wrote"
-)
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A generator at rest: `state` has NVIDIA's names, float32; `origin` tells where it came from.
-
-    `origin` holds the name, format and sha256 of the original file, and the class if one was folded in.
-    """
-
-    architecture: Architecture
-    state: State
-    origin: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,11 +47,11 @@ def load(path: str | Path, *, label: int | None = None) -> Checkpoint:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path} is no file; {REMEDIES[0]}")
+        raise ValueError(f"{path} is no file; {checkpoint.REMEDIES[0]}")
     if io.is_safetensors(path):
-        return _load_exported(path, label)
+        return checkpoint.load(path, label=label)
     content = unpickling.load(path)
-    with _naming(path):
+    with checkpoint.naming(path):
         kind, state, recorded = _read(content)
         state = _fold_label(state, label)
         architecture = _architecture(state, recorded)
@@ -79,50 +61,13 @@ def load(path: str | Path, *, label: int | None = None) -> Checkpoint:
     return Checkpoint(architecture, state, origin if label is None else origin | {"label": label})
 
 
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Put the file's name before what is wrong with it; it may hold values of any type and shape.
-
-    Names from the file go into the sentence: what a terminal would obey is shown as an escape.
-    """
-    try:
-        yield
-    except ValueError as error:
-        shown = "".join(
-            sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(error)
-        )
-        raise ValueError(f"{path}: {shown}") from error
-    except io.DAMAGE as error:
-        raise ValueError(f"{path} is not built like a StyleGAN2 checkpoint; give {KINDS}") from error
-
-
 def convert(source: str | Path, target: str | Path, *, label: int | None = None) -> Checkpoint:
     """Read `source` as `load` does and write it to `target` as safetensors, atomically."""
     if Path(target).suffix != ".safetensors":
         raise ValueError(f"{target} should end in .safetensors; rename the output")
-    checkpoint = load(source, label=label)
-    save(checkpoint, target)
-    return checkpoint
-
-
-def save(checkpoint: Checkpoint, path: str | Path) -> None:
-    """Write a checkpoint as safetensors, its architecture and origin in the metadata."""
-    metadata = io.provenance(
-        format=FORMAT, architecture=checkpoint.architecture.plain(), origin=checkpoint.origin
-    )
-    io.write_safetensors(checkpoint.state, path, metadata=metadata)
-
-
-def _load_exported(path: Path, label: int | None) -> Checkpoint:
-    if label is not None:
-        raise ValueError(f"{path} has no classes any more; leave label out, or convert the original again")
-    state, metadata = io.read_safetensors(path, REMEDIES)
-    with _naming(path):
-        if metadata.get("format") != FORMAT:
-            raise ValueError("it does not say what network it holds; run `d2a convert` on the original")
-        architecture = Architecture.parse(metadata["architecture"])
-        stylegan2.check(architecture, state)
-        return Checkpoint(architecture, state, dict(metadata["origin"]))
+    loaded = load(source, label=label)
+    checkpoint.save(loaded, target)
+    return loaded
 
 
 def _read(content: object) -> tuple[str, State, _Recorded]:
@@ -136,7 +81,9 @@ def _read(content: object) -> tuple[str, State, _Recorded]:
     if isinstance(content, Mapping) and isinstance(content.get("g_ema"), Mapping):
         return "rosinality", *_read_rosinality(content["g_ema"], content.get("latent_avg"))
     names = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
-    raise ValueError(f"there is no generator G_ema or g_ema in it, only {names[:200]}; give {KINDS}")
+    raise ValueError(
+        f"there is no generator G_ema or g_ema in it, only {names[:200]}; give {checkpoint.KINDS}"
+    )
 
 
 def _read_nvidia(record: Record) -> tuple[State, _Recorded]:
@@ -148,7 +95,7 @@ def _read_nvidia(record: Record) -> tuple[State, _Recorded]:
         what = " with a ".join(filter(None, (name, synthesis[0])))
         layers = synthesis[1].get("layer_names", ())
         kind = " of StyleGAN3's alias-free kind" if layers else ""
-        raise ValueError(f"it holds a {what}{kind}, not a StyleGAN2 generator; give {KINDS}")
+        raise ValueError(f"it holds a {what}{kind}, not a StyleGAN2 generator; give {checkpoint.KINDS}")
     facts = {path: state for path, (_, state) in modules.items()}
     tensors = {}
     for path, state in facts.items():
@@ -203,7 +150,9 @@ def _module(record: object) -> tuple[str, Mapping[str, Any]]:
             name, state = record.args[0]["class_name"], record.args[0].get("state")
     parts = ("_modules", "_parameters", "_buffers")
     if not isinstance(state, Mapping) or not all(isinstance(state.get(part), Mapping) for part in parts):
-        raise ValueError(f"its {name or type(record).__name__} is not a network of PyTorch; give {KINDS}")
+        raise ValueError(
+            f"its {name or type(record).__name__} is not a network of PyTorch; give {checkpoint.KINDS}"
+        )
     return str(name), state
 
 
@@ -222,7 +171,9 @@ def _read_tensorflow(record: Record) -> tuple[State, _Recorded]:
             "it was grown progressively (StyleGAN, or StyleGAN2 configs A to D); give one of config-e or -f"
         )
     if "synthesis/4x4/Const/const" not in variables or "mapping/Dense0/weight" not in variables:
-        raise ValueError(f"it holds no StyleGAN2 generator but {record.state.get('name')}; give {KINDS}")
+        raise ValueError(
+            f"it holds no StyleGAN2 generator but {record.state.get('name')}; give {checkpoint.KINDS}"
+        )
     tensors = {}
     for name, value in variables.items():
         translated = _translate_variable(name, value)
@@ -242,11 +193,14 @@ def _read_tensorflow(record: Record) -> tuple[State, _Recorded]:
 
 def _variables(record: object, prefix: str) -> Iterator[tuple[str, np.ndarray]]:
     if not _is_tensorflow(record):
-        raise ValueError(f"its {prefix or 'generator'} is not a network of TensorFlow; give {KINDS}")
+        raise ValueError(
+            f"its {prefix or 'generator'} is not a network of TensorFlow; give {checkpoint.KINDS}"
+        )
     for variable in record.state.get("variables", ()):
         if len(variable) != 2:
             raise ValueError(
-                f"a variable of its {prefix or 'generator'} is no pair of name and value; give {KINDS}"
+                f"a variable of its {prefix or 'generator'} is no pair of name and value; "
+                f"give {checkpoint.KINDS}"
             )
         yield prefix + variable[0], np.asarray(variable[1])
     for name, part in (record.state.get("components") or {}).items():
@@ -299,7 +253,7 @@ ROSINALITY_TENSORS = {
 
 def _read_rosinality(g_ema: Mapping[str, Tensor], mean: object) -> tuple[State, _Recorded]:
     if not {"input.input", "style.1.weight", "to_rgb1.bias"} <= g_ema.keys():
-        raise ValueError(f"its g_ema is not StyleGAN2 by rosinality's code; give {KINDS}")
+        raise ValueError(f"its g_ema is not StyleGAN2 by rosinality's code; give {checkpoint.KINDS}")
     source = {name: value.detach().float() for name, value in g_ema.items() if isinstance(value, Tensor)}
     taps = _taps(_pop_filters(source, ".kernel"))
     tensors = {}
@@ -342,9 +296,9 @@ def _pop_filters(tensors: State, suffix: str) -> Tensor:
     filters = [tensors.pop(name) for name in list(tensors) if name.endswith(suffix)]
     filters = [value / value.sum() for value in filters]
     if not filters or any(value.shape != filters[0].shape for value in filters):
-        raise ValueError(f"its low-pass filters are missing or differ; give {KINDS}")
+        raise ValueError(f"its low-pass filters are missing or differ; give {checkpoint.KINDS}")
     if any(not torch.allclose(value, filters[0], atol=1e-6) for value in filters):
-        raise ValueError(f"its low-pass filters differ from layer to layer; give {KINDS}")
+        raise ValueError(f"its low-pass filters differ from layer to layer; give {checkpoint.KINDS}")
     return filters[0]
 
 
@@ -426,3 +380,23 @@ def _complete(architecture: Architecture, state: State) -> State:
         with torch.no_grad():
             state["mapping.w_avg"] = mapping(z).mean(dim=0)
     return state
+
+
+def convert_as(source: str | Path, target: str | Path, identity: Identity) -> stylegan2.Architecture:
+    """Write the checkpoint `source`, a file or the folder of a download, to `target` for `load`.
+
+    Raises ValueError when it is not the one that `identity` names.
+    """
+    source = Path(source)
+    if source.is_dir():
+        (name,) = io.read_json(source / RECORD)["files"]
+        source = source / name
+    digest = io.sha256(source)
+    if digest != identity.sha256:
+        raise ValueError(
+            f"{source} has the sha256 {digest} instead of {identity.sha256}; run snakemake again"
+        )
+    found = load(source)
+    origin = found.origin | {"name": identity.name, "sha256": identity.sha256}
+    checkpoint.save(replace(found, origin=origin), target)
+    return found.architecture

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
-from d2a_core import directions, draws, geometry, manifold, rendering
+from d2a_core import draws, geometry, manifold, rendering
 from d2a_core.generator import Generator, broadcast
 from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.manifold import Manifold
@@ -81,7 +81,7 @@ class Options:
 
 def kinds(store: Mapping[str, NDArray]) -> list[Kind]:
     """Controls whose attribute varies over the samples; a scheme without pupils has no gaze."""
-    return [kind for kind in KINDS if store["deviation"][directions.ATTRIBUTES.index(kind.attribute)] > 0]
+    return [kind for kind in KINDS if store["deviation"][geometry.ATTRIBUTES.index(kind.attribute)] > 0]
 
 
 def faces(generator: Generator, options: Options) -> tuple[Tensor, Tensor]:
@@ -115,7 +115,7 @@ def attributes(seen: Detections) -> NDArray[np.float64]:
     """Attributes [N, A] of detected faces, in the order of `directions.ATTRIBUTES`; NaN without a face."""
     scheme = scheme_of(seen.points.shape[1])
     found = geometry.attributes(seen.points, seen.canonical, seen.angles, scheme)
-    values = np.stack([found[name] for name in directions.ATTRIBUTES], axis=1).astype(np.float64)
+    values = np.stack([found[name] for name in geometry.ATTRIBUTES], axis=1).astype(np.float64)
     return np.where(seen.found[:, None], values, np.nan)
 
 
@@ -168,7 +168,7 @@ def build(
 
 def _own(wanted: Sequence[Kind], values: NDArray) -> NDArray[np.float64]:
     """Of values [A, ...] of all attributes those of the controls, with their sign: [C, ...]."""
-    columns = [directions.ATTRIBUTES.index(kind.attribute) for kind in wanted]
+    columns = [geometry.ATTRIBUTES.index(kind.attribute) for kind in wanted]
     signs = np.array([kind.sign for kind in wanted]).reshape(-1, *[1] * (values.ndim - 1))
     return signs * values[columns].astype(np.float64)
 
@@ -255,7 +255,7 @@ def _reach(kind: Kind, deviation: NDArray) -> float:
     """How far a control is tried, in deviations."""
     if kind.unit == DEVIATIONS:
         return kind.reach
-    return kind.reach / float(deviation[directions.ATTRIBUTES.index(kind.attribute)])
+    return kind.reach / float(deviation[geometry.ATTRIBUTES.index(kind.attribute)])
 
 
 def own_response(measured: Measured, number: int) -> NDArray[np.float64]:
@@ -266,7 +266,7 @@ def own_response(measured: Measured, number: int) -> NDArray[np.float64]:
 def _in_unit(measured: Measured, number: int, change: NDArray) -> NDArray[np.float64]:
     """A change [..., A] of the attributes as that of the own one of a control, in its unit: [...]."""
     kind = measured.kinds[number]
-    column = directions.ATTRIBUTES.index(kind.attribute)
+    column = geometry.ATTRIBUTES.index(kind.attribute)
     scale = 1.0 if kind.unit == DEGREES else float(measured.deviation[column])
     return kind.sign * np.asarray(change[..., column], np.float64) / scale
 
@@ -401,7 +401,7 @@ def purity(measured: Measured) -> dict[str, list]:
     for number, kind in enumerate(measured.kinds):
         own = own_response(measured, number)
         for place, strength in enumerate(measured.strength[number]):
-            for column, attribute in enumerate(directions.ATTRIBUTES):
+            for column, attribute in enumerate(geometry.ATTRIBUTES):
                 if measured.deviation[column] > 0:
                     change = measured.response[number, place, column] / measured.deviation[column]
                     rows.append(
@@ -415,7 +415,7 @@ def purity(measured: Measured) -> dict[str, list]:
 def markdown(controls: Controls) -> str:
     """Purity for a reader: the slope of every attribute over the middle of each range, in deviations."""
     measured = controls.measured
-    pairs = zip(directions.ATTRIBUTES, measured.deviation, strict=True)
+    pairs = zip(geometry.ATTRIBUTES, measured.deviation, strict=True)
     shown = [name for name, spread in pairs if spread > 0]
     lines = [
         "# Purity of the controls",

@@ -6,14 +6,21 @@ landmarks ask for, and what is missing is added control by control.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import pyarrow
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import controls
+from d2a_core import (
+    closed_loop,
+    controls,
+    landmarks,
+)
 from d2a_core.answers import lifted_attributes
+from d2a_core.closed_loop import Path, Stage
 from d2a_core.controls import Controls
 from d2a_core.landmarks import Detections
 
@@ -68,3 +75,19 @@ def correct(
             strength = np.clip(best + share * change, low, high)
             trial = moves.ball.renorm(delta + moves.steps(strength), wplus)
     return kept
+
+
+def corrected(stage: Stage, source: pyarrow.Table, path: Path, passes: int, progress=None) -> Path:
+    """The path after as many `passes` that correct what the face does (see `corrections`).
+
+    `source` is the landmark table of the face as it is.
+    """
+    if not passes:
+        return path
+
+    def look(delta: Tensor) -> Detections:
+        return closed_loop.detect(stage, path.wplus, delta, progress)
+
+    asked = wanted(landmarks.detections(source), path.target)
+    delta = correct(stage.moves, look, path.wplus, path.delta, asked, passes=passes)
+    return replace(path, delta=delta)

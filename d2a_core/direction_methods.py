@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.directions import ATTRIBUTES, Candidates, Options, collect
+from d2a_core.directions import Candidates, Options, collect
 from d2a_core.generator import PretrainedGenerator
+from d2a_core.geometry import ATTRIBUTES
 from d2a_core.samples import Samples
 
 METHODS = ("clusters", "interfacegan", "ganspace", "sefa")

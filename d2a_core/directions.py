@@ -12,23 +12,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import manifold
+from d2a_core import geometry, manifold
 from d2a_core.heads import rigid_share
 from d2a_core.samples import Samples
 
 GROUPS = ("pose", "expression")
 REGRESSED = 20_000  # samples at most: see `regress`
-ATTRIBUTES = (
-    "yaw",
-    "pitch",
-    "roll",
-    "mouth_opening",
-    "smile",
-    "eye_opening",
-    "brow_height",
-    "gaze_x",
-    "gaze_y",
-)
 
 
 @dataclass(frozen=True)
@@ -279,7 +268,7 @@ def measure(vector: NDArray, faces: Samples) -> tuple[NDArray, NDArray, NDArray,
     distances [m], the spread of each attribute over the samples [A], and the share of the motion that is
     rigid [m].
     """
-    values = np.stack([faces.attributes[name] for name in ATTRIBUTES], axis=1)
+    values = np.stack([faces.attributes[name] for name in geometry.ATTRIBUTES], axis=1)
     flat = faces.points.reshape(len(faces.points), -1)
     effect = regress(faces.w, np.concatenate((flat, values), axis=1)).effect(vector)
     moved = effect[:, : flat.shape[1]].reshape(len(vector), -1, 2)
@@ -301,7 +290,9 @@ def _columns(
         "explained_share": share.astype(np.float32),
         "displacement": strength.astype(np.float32),
     }
-    return columns | {name: effect[:, index].astype(np.float32) for index, name in enumerate(ATTRIBUTES)}
+    return columns | {
+        name: effect[:, index].astype(np.float32) for index, name in enumerate(geometry.ATTRIBUTES)
+    }
 
 
 def steer(

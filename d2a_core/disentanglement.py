@@ -8,7 +8,7 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import animations, controls, corrections, directions, io, landmarks
+from d2a_core import animations, closed_loop, controls, corrections, geometry, io, landmarks
 from d2a_core.score_tables import table
 
 PARTS = {
@@ -44,7 +44,7 @@ def straightest(faces: pyarrow.Table, count: int) -> NDArray[np.int64]:
 
 
 def measure(
-    stage: animations.Stage,
+    stage: closed_loop.Stage,
     ways: Mapping[str, Way],
     codes: NDArray,
     faces: pyarrow.Table,
@@ -85,7 +85,7 @@ def renders(clips: Sequence[pyarrow.Table], options: Options, ways: Sequence[Way
 
 
 def _driven(
-    stage: animations.Stage,
+    stage: closed_loop.Stage,
     code: NDArray,
     face: pyarrow.Table,
     driver: pyarrow.Table,
@@ -102,12 +102,12 @@ def _driven(
     for half in DRIVEN:
         still = {f"{other}_scale": 0.0 for other in DRIVEN if other != half}
         target = animations.asked(face, driver, replace(settings, **still))[moments]
-        *_, path = animations.drive(stage, wplus, start, target, passes=settings.passes, progress=progress)
-        path = animations.corrected(stage, face, path, settings.corrections, progress)
-        seen = animations.detect(stage, wplus, path.delta, progress)
+        *_, path = closed_loop.drive(stage, wplus, start, target, passes=settings.passes, progress=progress)
+        path = corrections.corrected(stage, face, path, settings.corrections, progress)
+        seen = closed_loop.detect(stage, wplus, path.delta, progress)
         change = (controls.attributes(seen) - rest)[seen.found]
         for part, names in PARTS.items():
-            columns = [directions.ATTRIBUTES.index(name) for name in names]
+            columns = [geometry.ATTRIBUTES.index(name) for name in names]
             unit = 1.0 if part == "head" else deviation[columns]
             figures = (values[:, columns] / unit for values in (change, whole[seen.found]))
             yield {"driven": half, "part": part, **_figures(*figures)}

@@ -16,7 +16,7 @@ from d2a_core.geometry import angles_of
 from d2a_core.heads import lift_clip
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.pictures import draw_landmarks
-from d2a_core.schemes import Scheme
+from d2a_core.schemes import Scheme, scheme_of
 from d2a_core.smoothing import fill_gaps, gaps, one_euro, runs
 from d2a_core.video import Frame
 
@@ -279,5 +279,6 @@ def _declared_rate(metadata: Mapping[str, object]) -> Fraction | None:
 
 def pictures_of(track: Track, *, size: int) -> Iterator[NDArray[np.uint8]]:
     """Frames u1 [size, size, 3] of drawn landmarks, in place of those of a clip that is not at hand."""
+    lines = scheme_of(track.points.shape[1]).lines
     for points in track.points:
-        yield draw_landmarks(points, size=size)
+        yield draw_landmarks(points, lines, size=size)

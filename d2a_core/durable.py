@@ -8,13 +8,11 @@ tables take no notice of hidden files.
 import errno
 import functools
 import hashlib
-import io
 import json
 import os
 import re
 import secrets
 import shutil
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -141,35 +139,6 @@ def contents(folder: Path) -> list[str]:
     """Names of the files of a folder and its folders, sorted; nothing hidden."""
     names = (child.relative_to(folder).as_posix() for child in folder.rglob("*") if child.is_file())
     return sorted(name for name in names if not any(part.startswith(".") for part in name.split("/")))
-
-
-def zipped(folder: Path) -> Iterator[bytes]:
-    """The files of a folder as a zip archive, not compressed, in pieces of about a file each."""
-    sink = _Sink()
-    with zipfile.ZipFile(sink, "w") as archive:
-        for name in contents(folder):
-            archive.write(folder / name, f"{folder.name}/{name}")
-            yield sink.taken()
-    yield sink.taken()
-
-
-class _Sink(io.RawIOBase):
-    """Keeps what is written until it is `taken`; zipfile sees that it cannot seek."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: bytes) -> int:
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def taken(self) -> bytes:
-        data = b"".join(self._parts)
-        self._parts.clear()
-        return data
 
 
 def digest(path: Path) -> str:

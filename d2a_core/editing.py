@@ -14,8 +14,9 @@ from torch import Tensor
 from d2a_core import (
     config,
     controls,
-    directions,
+    detectors,
     generator,
+    geometry,
     hfgi,
     io,
     landmarks,
@@ -131,7 +132,7 @@ class Editor:
 
     def straighten(self) -> Edit:
         """The face looking into the camera, its expression kept: yaw and pitch at 0, all else at rest."""
-        rest = dict(zip(directions.ATTRIBUTES, self.rest, strict=True))
+        rest = dict(zip(geometry.ATTRIBUTES, self.rest, strict=True))
         asked = {control.name: 0.0 for control in self.controls}
         asked |= {name: -float(rest[name]) for name in ("yaw", "pitch") if name in asked}
         edit = self._approach(asked, ("yaw", "pitch"), [])
@@ -197,7 +198,7 @@ def load(work: Path, name: str, *, settings: Mapping[str, Any] | None = None, th
     if (source / "tuning.pt").exists():
         tuning.apply_delta(network, io.read_checkpoint(source / "tuning.pt")["delta"])
     looks = landmarks.Options(**whole["landmarks"])
-    detector = landmarks.load_detector(looks, models / "mediapipe-face", device="cpu", threads=threads)
+    detector = detectors.load_detector(looks, models / "mediapipe-face", device="cpu", threads=threads)
     moves = controls.from_store(store)
     wplus = io.read_zarr(source / "inversion.zarr", ["wplus"])["wplus"]
     photo, limit = io.read_image(source / "aligned.png"), whole["hfgi"]["yaw_limit_deg"]

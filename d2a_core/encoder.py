@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import io, training
+from d2a_core import io, rendering, training
 from d2a_core.generator import broadcast
 from d2a_core.networks.encoder import Architecture, Encoder, Trunk
 from d2a_core.training import Training
@@ -47,11 +47,6 @@ class Faces:
     w: Tensor
 
 
-def to_float(images: NDArray[np.uint8]) -> Tensor:
-    """U1 [N, H, W, 3] → float [N, 3, H, W] in [-1, 1]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def faces(
     images: NDArray[np.uint8],
     w: NDArray,
@@ -65,7 +60,7 @@ def faces(
     rng = torch.Generator().manual_seed(seed)
     rows = []
     for start in range(0, len(images), CHUNK):
-        clean = to_float(images[start : start + CHUNK])
+        clean = rendering.to_float(images[start : start + CHUNK])
         worse = [photograph(clean, generator=rng) for _ in range(views - 1)]
         rows.append(torch.stack([trunk(view).half() for view in (clean, *worse)]))
         if progress is not None:
@@ -164,7 +159,7 @@ def encode(
     """W+ [N, num_layers, w_dim] of aligned pictures u1 [N, H, W, 3], the same w in every layer."""
     device = network.w_mean.device
     with torch.no_grad():
-        return broadcast(network(trunk(to_float(images)).to(device)), num_layers)
+        return broadcast(network(trunk(rendering.to_float(images)).to(device)), num_layers)
 
 
 def code_of(

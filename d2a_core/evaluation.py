@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import pictures
+from d2a_core import pictures, resampling
 from d2a_core.scores import FIGURES
 
 RESAMPLES, RESAMPLES_SEED = 2000, 0
@@ -146,5 +146,5 @@ def sheet(
     for pair in pairs[:SHEET_PAIRS]:
         known = [read(str(pair[f"{role}_image"])) for role in ("source", "target")]
         results = [find(pair, passes=number) for number in range(passes + 1)]
-        rows.append([pictures.resize(image[None], SHEET_TILE)[0] for image in (*known, *results)])
+        rows.append([resampling.resize(image[None], SHEET_TILE)[0] for image in (*known, *results)])
     return pictures.grid(rows, captions_top=captions, title="Held-out pairs", tile=SHEET_TILE)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from d2a_core import geometry
-from d2a_core.landmarks import two_looks
+from d2a_core.facemesh import two_looks
 from d2a_core.mean_face import template_of
 from d2a_core.networks.facemesh import DETECTOR_SIDE, SAME_FACE, FaceModels, overlap
 from d2a_core.schemes import WFLW98

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import animations, fan, identity, pairs, rendering
+from d2a_core import closed_loop, fan, identity, pairs, rendering
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.networks.fan import Fan
 from d2a_core.training import Training
@@ -37,7 +37,7 @@ class Options:
 
 
 def around(
-    stage: animations.Stage,
+    stage: closed_loop.Stage,
     code: NDArray,
     points: NDArray,
     directions: Mapping[str, NDArray],
@@ -121,7 +121,7 @@ def tune(
 
 
 def compare(
-    stage: animations.Stage,
+    stage: closed_loop.Stage,
     tuned: Fan,
     code: NDArray,
     faces: fan.Faces,
@@ -141,7 +141,7 @@ def compare(
     rows = []
     for network in (stage.fan, tuned):
         driven = replace(stage, fan=network)
-        path = next(animations.drive(driven, wplus, source, target, passes=0))
+        path = next(closed_loop.drive(driven, wplus, source, target, passes=0))
         images = rendering.render(stage.generator, rendering.apply(wplus, path.delta), stage.size)
         seen = stage.detector.detect(images)
         likeness = identity.cosine_similarity(known, embedder.embed(images, seen.points))

@@ -16,12 +16,12 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import animations, likeness, paste, pictures, rendering
+from d2a_core import animations, closed_loop, likeness, paste, pictures, rendering, resampling, similarity
 from d2a_core.alignment import Crop, extract
 from d2a_core.drafts import AnchoredDraft
-from d2a_core.encoder import to_float
 from d2a_core.generator import PretrainedGenerator
 from d2a_core.latent_prior import LatentPrior
+from d2a_core.rendering import to_float
 from d2a_core.schemes import scheme_of
 from d2a_core.video import Frame
 
@@ -88,7 +88,7 @@ def as_it_moves(settings: animations.Options) -> animations.Options:
 
 def refine(
     generator: PretrainedGenerator,
-    path: animations.Path,
+    path: closed_loop.Path,
     faces: Iterable[NDArray[np.uint8]],
     prior: LatentPrior,
     options: Options,
@@ -133,7 +133,7 @@ def _approach(
     for _ in range(options.steps):
         optimizer.zero_grad()
         image = draft(prior.decode(known + offset))
-        structure = 1 - likeness.structural_similarity((image + 1) / 2, (photo + 1) / 2)
+        structure = 1 - similarity.ms_ssim((image + 1) / 2, (photo + 1) / 2)
         loss = (
             likeness.pyramid_distance(image, photo)
             + options.structure_weight * structure
@@ -177,7 +177,7 @@ def tinted(
     The difference of the two is blurred, so that it has no features of its own.
     """
     side = len(footage)
-    lacking = footage.astype(np.float32) - pictures.resize(shown[None], side)[0]
+    lacking = footage.astype(np.float32) - resampling.resize(shown[None], side)[0]
     smooth = gaussian_filter(lacking, (LOW * side, LOW * side, 0), mode="nearest")
     full = functional.interpolate(
         torch.from_numpy(smooth).permute(2, 0, 1)[None],
@@ -188,13 +188,13 @@ def tinted(
     return np.rint(picture + full[0].permute(1, 2, 0).numpy()).clip(0, 255).astype(np.uint8)
 
 
-def draw(stage: animations.Stage, found: Found, faces: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def draw(stage: closed_loop.Stage, found: Found, faces: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """Contact sheet u1 [H, W, 3]: the footage over its codes, at even times."""
     count = len(found.wplus)
     moments = sorted({round(moment) for moment in np.linspace(0, count - 1, min(COLUMNS, count))})
-    above = [pictures.resize(face[None], TILE)[0] for index, face in enumerate(faces) if index in moments]
+    above = [resampling.resize(face[None], TILE)[0] for index, face in enumerate(faces) if index in moments]
     below = rendering.render(stage.generator, found.wplus[moments], stage.size)
-    rows = [above, list(pictures.resize(below, TILE))]
+    rows = [above, list(resampling.resize(below, TILE))]
     captions = [f"frame {moment}" for moment in moments]
     return pictures.grid(rows, captions_left=["footage", "codes"], captions_top=captions, tile=TILE)
 

@@ -5,7 +5,7 @@ Nothing above this module knows which network it drives. A network module offers
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from d2a_core import checkpoints, drafts, io, lineage
+from d2a_core import checkpoint, drafts, io, lineage
 from d2a_core.drafts import Draft, DraftNetwork
 from d2a_core.durable import RECORD
 from d2a_core.engine import compile_openvino, in_batches, run_compiled
@@ -253,27 +253,9 @@ def _read(path: Path) -> tuple[Mapper, Synthesizer, Identity]:
     if path.is_dir():
         record = io.read_json(path / RECORD)
         return *mobile_stylegan.load(path), Identity(record["name"], record["sha256"])
-    found = checkpoints.load(path)
+    found = checkpoint.load(path)
     network = stylegan2.build(found.architecture, found.state)
     return network.mapping, network.synthesis, Identity(found.origin["name"], found.origin["sha256"])
-
-
-def convert(source: str | Path, target: str | Path, identity: Identity) -> stylegan2.Architecture:
-    """Write the checkpoint `source`, a file or the folder of a download, to `target` for `load`.
-
-    Raises ValueError when it is not the one that `identity` names.
-    """
-    source = Path(source)
-    if source.is_dir():
-        (name,) = io.read_json(source / RECORD)["files"]
-        source = source / name
-    found = io.sha256(source)
-    if found != identity.sha256:
-        raise ValueError(f"{source} has the sha256 {found} instead of {identity.sha256}; run snakemake again")
-    checkpoint = checkpoints.load(source)
-    origin = checkpoint.origin | {"name": identity.name, "sha256": identity.sha256}
-    checkpoints.save(replace(checkpoint, origin=origin), target)
-    return checkpoint.architecture
 
 
 def broadcast(w: Tensor, num_layers: int) -> Tensor:

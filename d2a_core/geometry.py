@@ -127,3 +127,16 @@ def attributes(points: NDArray, canonical: NDArray, angles: NDArray, scheme: Sch
         "gaze_y": gaze[:, 1],
     }
     return {name: np.asarray(values, dtype=np.float32) for name, values in measured.items()}
+
+
+ATTRIBUTES = (
+    "yaw",
+    "pitch",
+    "roll",
+    "mouth_opening",
+    "smile",
+    "eye_opening",
+    "brow_height",
+    "gaze_x",
+    "gaze_y",
+)

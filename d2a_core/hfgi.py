@@ -16,12 +16,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from d2a_core import io, training
-from d2a_core.encoder import encode, to_float
+from d2a_core.encoder import encode
 from d2a_core.generator import Consultation, PretrainedGenerator, broadcast
 from d2a_core.networks.encoder import Encoder
 from d2a_core.networks.hfgi import PICTURE, STRIDE, Architecture, Hfgi
-from d2a_core.pictures import resize
-from d2a_core.rendering import to_uint8
+from d2a_core.rendering import to_float, to_uint8
+from d2a_core.resampling import resize
 from d2a_core.training import Training
 
 FACES_SEED = 20_220_003  # of the faces it is trained on, which the encoder has never seen

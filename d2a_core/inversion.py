@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import hfgi, latent_prior, pictures, quality, tuning
+from d2a_core import hfgi, latent_prior, pictures, quality, resampling, tuning
 from d2a_core.drafts import AnchoredDraft
 from d2a_core.generator import Generator
 from d2a_core.identity import Embedder, five_points
@@ -240,7 +240,7 @@ def invert(
 
 def fitted(photo: NDArray[np.uint8], generator: Generator) -> NDArray[np.uint8]:
     """An aligned photo u1 [S, S, 3] as the generator would show it: u1 [R, R, 3]."""
-    return pictures.resize(photo[None], generator.resolution)[0]
+    return resampling.resize(photo[None], generator.resolution)[0]
 
 
 def find_code(generator, likeness: Likeness, options: Options, *, start: NDArray | None, progress) -> Code:

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import torch
 from numpy.typing import NDArray
-from pytorch_msssim import ms_ssim
 from torch import Tensor
 from torch.nn import functional
 
+from d2a_core import similarity
 from d2a_core.networks import face_resnet
 
-LEAST_SIDE = 160  # px; MS-SSIM halves four times and then looks through windows of 11 px
 OCTAVES = 4  # of the pixel pyramid; the coarsest is 1/8 of the image
 
 
@@ -58,7 +57,7 @@ class Likeness:
         maps, embedding = self._look(image)
         terms = {
             "pixel": pyramid_distance(image, photo),
-            "structure": 1 - structural_similarity((image + 1) / 2, (photo + 1) / 2),
+            "structure": 1 - similarity.ms_ssim((image + 1) / 2, (photo + 1) / 2),
             "features": sum(map_distance(a, b) for a, b in zip(maps, self.maps, strict=True)) / len(maps),
             "identity": (embedding - self.embedding).square().sum(),
         }
@@ -67,20 +66,6 @@ class Likeness:
     def _look(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         maps, embedding = self.network(face_resnet.chips((image + 1) * 127.5, self.corners))
         return [functional.normalize(each, dim=1) for each in maps], embedding
-
-
-def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
-    """MS-SSIM (Wang et al. 2003) of images [N, 3, S, S] in [0, 1]: a scalar, 1 for equal ones.
-
-    Its five scales need more than 160 px: smaller images are enlarged by a whole number first.
-    """
-    factor = LEAST_SIDE // first.shape[-1] + 1
-    if factor > 1:
-        first, second = (
-            functional.interpolate(image, scale_factor=factor, mode="bilinear", align_corners=False)
-            for image in (first, second)
-        )
-    return ms_ssim(first, second, data_range=1.0)
 
 
 def pyramid_distance(image: Tensor, photo: Tensor) -> Tensor:

@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import animations, interpolation, io, rendering
-from d2a_core.animations import SHEET_TILE, Path, Stage
+from d2a_core import animations, closed_loop, interpolation, io, rendering
+from d2a_core.closed_loop import Path, Stage
+from d2a_core.comparison import SHEET_TILE
 from d2a_core.geometry import face_size, normalized_mean_error
 from d2a_core.interpolation import Clock
 from d2a_core.landmarks import LandmarkDetector
-from d2a_core.pictures import grid, resize
+from d2a_core.pictures import grid
+from d2a_core.resampling import resize
 from d2a_core.runtime import Progress
 from d2a_core.smoothing import fill_gaps
 
@@ -90,7 +92,7 @@ def _asked(source: pyarrow.Table, table: pyarrow.Table, settings: animations.Opt
 def _ends(stage: Stage, code: Tensor, source: NDArray, asked: NDArray, passes: int) -> Path:
     """The two ends; where the source's own landmarks are asked for, it stays as it is."""
     start = np.broadcast_to(source, asked.shape).astype(np.float32)
-    *_, path = animations.drive(stage, code.expand(2, -1, -1), start, asked, passes=passes)
+    *_, path = closed_loop.drive(stage, code.expand(2, -1, -1), start, asked, passes=passes)
     path.delta[(start == asked).all(axis=(1, 2))] = 0
     return path
 

@@ -8,14 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import animations, protocols, rendering
+from d2a_core import closed_loop, protocols, rendering
 from d2a_core.networks.fan import Fan
 from d2a_core.results import Result
 from d2a_core.scores import Faces
 
 
 def animate(
-    stage: animations.Stage,
+    stage: closed_loop.Stage,
     fans: Sequence[Fan],
     pairs: Sequence[Mapping[str, object]],
     codes: Mapping[str, Mapping[str, NDArray]],
@@ -38,7 +38,7 @@ def animate(
 
 
 def _driven(
-    stage: animations.Stage,
+    stage: closed_loop.Stage,
     pairs: Sequence[Mapping[str, object]],
     codes: Mapping[str, Mapping[str, NDArray]],
     faces: Faces,
@@ -56,7 +56,7 @@ def _driven(
         codes[name]["delta"][row] if pair["protocol"] == protocols.SELF else None
         for pair, name, row in zip(pairs, sets, sources, strict=True)
     ]
-    for done, path in enumerate(animations.drive(stage, wplus, start, target, passes=passes)):
+    for done, path in enumerate(closed_loop.drive(stage, wplus, start, target, passes=passes)):
         for pair, w, move, true in zip(pairs, wplus.split(1), path.delta.split(1), known, strict=True):
             image = rendering.render(stage.generator, rendering.apply(w, move))[0]
             yield Result(int(pair["pair"]), done, image, step_error(move[0], true))

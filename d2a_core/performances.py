@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import directions, manifold
+from d2a_core import directions, geometry, manifold
 
 Score = dict[str, tuple[tuple[float, float], ...]]
 
@@ -44,13 +44,13 @@ class Performance:
 def score(played: Score, frames: int) -> NDArray[np.float32]:
     """Goal of every attribute over time, [frames, A], in standard deviations; cosine-eased keyframes."""
     time = np.linspace(0, SCORE_SECONDS, frames)
-    goal = np.zeros((frames, len(directions.ATTRIBUTES)), np.float32)
+    goal = np.zeros((frames, len(geometry.ATTRIBUTES)), np.float32)
     for name, keys in played.items():
         seconds, values = np.array(keys).T
         after = np.clip(np.searchsorted(seconds, time, side="right"), 1, len(seconds) - 1)
         share = np.clip((time - seconds[after - 1]) / (seconds[after] - seconds[after - 1]), 0, 1)
         eased = 0.5 - 0.5 * np.cos(np.pi * share)
-        column = directions.ATTRIBUTES.index(name)
+        column = geometry.ATTRIBUTES.index(name)
         goal[:, column] = values[after - 1] + eased * (values[after] - values[after - 1])
     return goal
 

@@ -1,14 +1,14 @@
 """Pictures as arrays: contact sheets and charts."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from d2a_core.schemes import scheme_of
+from d2a_core import resampling
 
 INK, PAPER = (30, 30, 34), (255, 255, 255)
 BLANK = {"constant_values": 255}  # of np.pad: paper
@@ -18,42 +18,6 @@ SMALLEST_TEXT = 12  # px
 OVERSAMPLING = 3  # of drawn landmarks: Pillow's lines are not smooth
 LINE_SHARE, DOT_SHARE = 1 / 220, 1 / 110  # of the side of the picture
 WIDEST_CAPTION = 2.2  # tiles, beyond which a caption on the left is wrapped
-
-
-def resize(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Scale u1 [N, H, W, 3] so that the longer side is `size` px; the shape of the image stays.
-
-    A pixel of a smaller image is the mean of the area it covers, that of a larger one is bicubic.
-    """
-    height, width = images.shape[1:3]
-    scale = size / max(height, width)
-    sides = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.stack([_scaled(image, *sides) for image in images])
-
-
-def _scaled(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    smaller = width < image.shape[1]
-    kind = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
-    return np.asarray(Image.fromarray(image).resize((width, height), kind))
-
-
-def warped(image: NDArray, quad: NDArray, sides: tuple[int, int], *, fine: int) -> NDArray[np.float32]:
-    """What lies in the corners `quad` [4, 2] of an image [H, W] or [H, W, 3], as a picture of `sides` (w, h).
-
-    The corners come as they lie on the picture: top left, bottom left, bottom right, top right. It is sampled
-    `fine` times finer, bicubic, and reduced (Lanczos), in float: Pillow cuts 8-bit samples off instead of
-    rounding them, which darkens a picture by half a grey level.
-    """
-    finer, corners = (fine * sides[0], fine * sides[1]), np.asarray(quad).ravel().tolist()
-
-    def placed(channel: NDArray) -> NDArray[np.float32]:
-        picture = Image.fromarray(channel.astype(np.float32))
-        picture = picture.transform(finer, Image.Transform.QUAD, corners, Image.Resampling.BICUBIC)
-        return np.array(picture.resize(sides, Image.Resampling.LANCZOS))
-
-    if image.ndim == 2:
-        return placed(image)
-    return np.stack([placed(channel) for channel in np.moveaxis(image, 2, 0)], axis=2)
 
 
 def grid(
@@ -105,7 +69,7 @@ def _join(parts: Sequence[NDArray[np.uint8]], margin: int, *, axis: int) -> NDAr
 
 def _fit(image: NDArray[np.uint8], tile: int, height: int) -> NDArray[np.uint8]:
     """Scale an image into a square `tile` and centre it on paper [height, tile, 3]."""
-    picture = resize(image[None], tile)[0]
+    picture = resampling.resize(image[None], tile)[0]
     spare = (height - picture.shape[0], tile - picture.shape[1])
     return np.pad(picture, [(part // 2, part - part // 2) for part in (*spare, 0)], **BLANK)
 
@@ -175,7 +139,7 @@ def side_by_side(
     """
     height -= height % 2
     widths = [2 * max(1, round(image.shape[1] * height / image.shape[0] / 2)) for image in images]
-    panels = [_scaled(image, width, height) for image, width in zip(images, widths, strict=True)]
+    panels = [resampling.scaled(image, width, height) for image, width in zip(images, widths, strict=True)]
     row = np.concatenate(panels, axis=1)
     if captions is None:
         return row
@@ -189,47 +153,17 @@ def side_by_side(
     return np.concatenate([row, np.concatenate(blocks, axis=1)])
 
 
-def draw_landmarks(points: NDArray, *, size: int) -> NDArray[np.uint8]:
-    """Draw a face of points [P, 2], fractions of the picture, as lines and dots: u1 [size, size, 3]."""
-    scheme, side = scheme_of(len(points)), size * OVERSAMPLING
+def draw_landmarks(points: NDArray, lines: Iterable[Sequence[int]], *, size: int) -> NDArray[np.uint8]:
+    """Draw points [P, 2] as dots, joined by `lines` of their numbers: u1 [size, size, 3].
+
+    Points are fractions of the side.
+    """
+    side = size * OVERSAMPLING
     canvas = Image.new("RGB", (side, side), PAPER)
     draw = ImageDraw.Draw(canvas)
-    nose, mouth = scheme.parts["nose"], scheme.parts["mouth"]
-    closed = (scheme.left_eye, scheme.right_eye, mouth[:12], mouth[12:])  # outer, then inner lips
-    open_lines = (scheme.parts["contour"], nose[:4], nose[4:], scheme.left_brow, scheme.right_brow)
     spots = [tuple(spot) for spot in np.asarray(points, np.float64) * side]
-    for line in (*open_lines, *((*line, line[0]) for line in closed)):
+    for line in lines:
         draw.line([spots[index] for index in line], INK, round(side * LINE_SHARE), joint="curve")
     for x, y in spots:
         draw.circle((x, y), side * DOT_SHARE / 2, INK)
     return np.asarray(canvas.reduce(OVERSAMPLING))
-
-
-def line_chart(
-    series: Mapping[str, tuple[ArrayLike, ArrayLike]],
-    *,
-    title: str,
-    x_label: str,
-    y_label: str,
-) -> NDArray[np.uint8]:
-    """Draw lines (x, y) by name, with a legend when there are several: u1 [540, 960, 3]."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
-    axes = figure.add_subplot(xlabel=x_label, ylabel=y_label)
-    axes.set_title(title, loc="left")
-    for name, (x, y) in series.items():
-        dots = "o" if len(np.atleast_1d(x)) <= 40 else ""
-        axes.plot(x, y, label=name, marker=dots, markersize=4, linewidth=1.8)
-    if all(np.issubdtype(np.asarray(x).dtype, np.integer) for x, _ in series.values()):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    if len(series) > 1:
-        axes.legend(frameon=False)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # inches to the edge of the picture
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

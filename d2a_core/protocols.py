@@ -186,3 +186,6 @@ def set_of(path: str) -> str:
 def name_of(path: str) -> str:
     """The name of the face whose picture lies at `path`."""
     return Path(path).stem
+
+
+NO_PASSES = -1  # of a method that has none

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import identity, likeness, pictures
+from d2a_core import identity, resampling, similarity
 from d2a_core.generator import Generator, broadcast
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.landmarks import LandmarkDetector
@@ -12,18 +12,6 @@ from d2a_core.rendering import render
 
 SMALL = 256  # px, the size at which encoders are compared
 STRANGERS, STRANGERS_SEED = 8, 20_220_003  # sampled faces, from a seed that no stage draws
-
-
-def psnr(image: NDArray[np.uint8], photo: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio of two pictures u1 [H, W, 3] in dB; infinite for equal ones."""
-    error = np.square(image.astype(np.float64) - photo).mean()
-    return float(10 * np.log10(255**2 / error)) if error else float("inf")
-
-
-def structural_similarity(image: NDArray[np.uint8], photo: NDArray[np.uint8]) -> float:
-    """MS-SSIM of two pictures u1 [H, W, 3], 1 for equal ones: see `likeness.structural_similarity`."""
-    first, second = (torch.from_numpy(each.copy()).permute(2, 0, 1)[None].double() for each in (image, photo))
-    return likeness.structural_similarity(first / 255, second / 255).item()
 
 
 def compare(
@@ -43,11 +31,11 @@ def compare(
     both = np.stack((image, photo))
     points = detector.detect(both).points
     vectors = embedder.embed(both, points)
-    small = pictures.resize(both, SMALL)
+    small = resampling.resize(both, SMALL)
     return {
-        "psnr": psnr(image, photo),
-        "psnr_256": psnr(*small),
-        "ms_ssim": structural_similarity(image, photo),
+        "psnr": similarity.psnr(image, photo),
+        "psnr_256": similarity.psnr(*small),
+        "ms_ssim": similarity.structural_similarity(image, photo),
         "identity": float(identity.cosine_similarity(vectors[:1], vectors[1:])[0]),
         "nme": float(normalized_mean_error(points[:1], points[1:])[0]),
     }

@@ -69,3 +69,8 @@ def detect(
         if progress is not None:
             progress.advance(len(w))
     return landmarks.join(parts)
+
+
+def to_float(images: NDArray[np.uint8]) -> Tensor:
+    """U1 [N, H, W, 3] → float [N, 3, H, W] in [-1, 1]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.scores import NO_PASSES
+from d2a_core.protocols import NO_PASSES
 
 CONTROL_SIDE = 256  # px, of noise
 

@@ -33,6 +33,14 @@ class Scheme:
         """Outer corners of both eyes; their distance is the inter-ocular one."""
         return self.left_corners[0], self.right_corners[1]
 
+    @property
+    def lines(self) -> tuple[tuple[int, ...], ...]:
+        """What a drawing of the face joins: contour, nose, brows, then eyes and lips, which are closed."""
+        nose, mouth = self.parts["nose"], self.parts["mouth"]
+        closed = (self.left_eye, self.right_eye, mouth[:12], mouth[12:])  # outer, then inner lips
+        open_lines = (self.parts["contour"], nose[:4], nose[4:], self.left_brow, self.right_brow)
+        return (*open_lines, *((*line, line[0]) for line in closed))
+
 
 def _span(first: int, last: int) -> tuple[int, ...]:
     step = 1 if last >= first else -1

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import geometry, identity, io, landmarks, pictures, protocols, quality
+from d2a_core import geometry, identity, io, landmarks, protocols, quality, resampling, similarity
 from d2a_core.embedders import Embedder
 from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.schemes import scheme_of
@@ -26,7 +26,6 @@ FIGURES = (
     *("csim", "csim_strangers", "csim_same", "psnr", "ms_ssim", "step_error"),
 )
 BATCH = 8  # pictures read at a time
-NO_PASSES = -1  # of a method that has none
 
 Picture = NDArray[np.uint8]
 
@@ -108,7 +107,7 @@ def score(
     embedder: Embedder,
     *,
     method: str,
-    passes: int = NO_PASSES,
+    passes: int = protocols.NO_PASSES,
     steps: Mapping[int, float] | None = None,
     progress=None,
 ) -> dict[str, object]:
@@ -251,8 +250,8 @@ def landmark_errors(result: Detections, target: Detections) -> dict[str, NDArray
 
 def fidelity(image: Picture, true: Picture) -> tuple[float, float]:
     """PSNR in dB and MS-SSIM of two pictures, both scaled to the size at which papers compare, 256 px."""
-    small = [pictures.resize(each[None], quality.SMALL)[0] for each in (image, true)]
-    return quality.psnr(*small), quality.structural_similarity(*small)
+    small = [resampling.resize(each[None], quality.SMALL)[0] for each in (image, true)]
+    return similarity.psnr(*small), similarity.structural_similarity(*small)
 
 
 def _chunks(items: Iterable) -> Iterator[list]:

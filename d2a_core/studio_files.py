@@ -1,8 +1,9 @@
 """Files of the studio: what users bring, and the artefacts of a run to look at."""
 
-import io as streams
+import io as memory
 import re
 import secrets
+import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,7 +156,7 @@ def describe(results: Path, path: str) -> str:
 
 def jpeg_file(image: NDArray[np.uint8]) -> bytes:
     """A picture [H, W, 3] to look at, as the bytes of a file."""
-    stream = streams.BytesIO()
+    stream = memory.BytesIO()
     Image.fromarray(image).save(stream, format="JPEG", quality=JPEG_QUALITY)
     return stream.getvalue()
 
@@ -170,6 +171,35 @@ def png_file(image: NDArray[np.uint8], facts: Mapping[str, Any], work: Path) -> 
 
 def array_file(array: NDArray) -> bytes:
     """An array as the bytes of a file of NumPy."""
-    stream = streams.BytesIO()
+    stream = memory.BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()
+
+
+def zipped(folder: Path) -> Iterator[bytes]:
+    """The files of a folder as a zip archive, not compressed, in pieces of about a file each."""
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w") as archive:
+        for name in durable.contents(folder):
+            archive.write(folder / name, f"{folder.name}/{name}")
+            yield sink.taken()
+    yield sink.taken()
+
+
+class _Sink(memory.RawIOBase):
+    """Keeps what is written until it is `taken`; zipfile sees that it cannot seek."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> bytes:
+        data = b"".join(self._parts)
+        self._parts.clear()
+        return data

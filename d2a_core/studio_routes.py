@@ -19,7 +19,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from d2a_core import command, durable, request, studio_faces, studio_files, studio_queue
+from d2a_core import command, request, studio_faces, studio_files, studio_queue
 from d2a_core.runtime import one_line
 from d2a_core.studio_faces import Faces, Look
 from d2a_core.studio_guard import Guard
@@ -316,7 +316,7 @@ async def artefact(asked: Asked) -> Response:
     if path.is_file():
         return FileResponse(path)
     headers = {"Content-Disposition": f'attachment; filename="{path.name}.zip"'}
-    return StreamingResponse(durable.zipped(path), media_type="application/zip", headers=headers)
+    return StreamingResponse(studio_files.zipped(path), media_type="application/zip", headers=headers)
 
 
 ANSWERS = (

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from d2a_core import faces
-from d2a_core.landmarks import Detections, FaceMeshDetector, LandmarkDetector, describe, look
+from d2a_core.facemesh import FaceMeshDetector, look
+from d2a_core.landmarks import Detections, LandmarkDetector, describe
 from d2a_core.networks import facemesh
 from d2a_core.schemes import WFLW98, Scheme
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from d2a_core.pictures import line_chart
 from d2a_core.runtime import Progress
 
 
@@ -145,9 +144,3 @@ def checkpoint(run: Training, provenance: Mapping) -> dict:
 def history_columns(training: Training) -> dict[str, np.ndarray]:
     """The loss curve as columns, one row an epoch."""
     return {name: np.array([row[name] for row in training.history]) for name in training.history[0]}
-
-
-def loss_curve(history: Mapping[str, np.ndarray], *, title: str, loss: str) -> np.ndarray:
-    """Training and validation loss over the epochs, as a picture u1 [H, W, 3]."""
-    series = {name: (history["epoch"], history[f"{name}_loss"]) for name in ("training", "validation")}
-    return line_chart(series, title=title, x_label="epoch", y_label=loss)

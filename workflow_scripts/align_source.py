@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from d2a_core import alignment, io, landmarks, photos, runtime
+from d2a_core import alignment, detectors, io, landmarks, photos, runtime
 from d2a_core.networks import facemesh
 
 
@@ -11,7 +11,7 @@ def main(snakemake):
     inputs, hardware = snakemake.input, runtime.hardware(snakemake)
     options = photos.Options(**snakemake.params.photo)
     aligned_faces = dataclasses.replace(landmarks.Options(**snakemake.params.landmarks), box="ffhq")
-    detector = landmarks.load_detector(aligned_faces, inputs.models, **hardware)
+    detector = detectors.load_detector(aligned_faces, inputs.models, **hardware)
     aligned = photos.align(
         photos.read_photo(inputs.image),
         options,

@@ -1,6 +1,6 @@
 """Let one source move like one clip."""
 
-from d2a_core import animations, hfgi, io, rendering, runtime, video
+from d2a_core import animations, closed_loop, hfgi, io, rendering, runtime, video
 
 
 def main(snakemake):
@@ -8,7 +8,7 @@ def main(snakemake):
     inputs = snakemake.input
     options = animations.Options(**snakemake.params.animations)
     models = snakemake.params.generator, snakemake.params.landmarks
-    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
+    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
     code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, driver = (io.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
     rate = video.probe(inputs.video).rate

@@ -2,14 +2,14 @@
 
 from functools import partial
 
-from d2a_core import animations, fan, io, pair_results, protocols, results, runtime, scores
+from d2a_core import closed_loop, fan, io, pair_results, protocols, results, runtime, scores
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
     models = params.generator, params.landmarks
-    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
+    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
     device = runtime.device(snakemake.resources)
     pairs = protocols.rows_of(io.read_parquet(inputs.pairs), params.protocols)
     passes = params.passes

@@ -1,6 +1,6 @@
 """Augment the source faces of one shard and detect the results."""
 
-from d2a_core import generator, io, landmarks, lineage, pairs, runtime, samples
+from d2a_core import detectors, generator, io, landmarks, lineage, pairs, runtime, samples
 
 
 def main(snakemake):
@@ -10,7 +10,7 @@ def main(snakemake):
     network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
     lineage.check(network.identity, inputs.directions, inputs.latents, inputs.landmarks)
     options = landmarks.Options(**snakemake.params.landmarks)
-    detector = landmarks.load_detector(options, inputs.models, **runtime.hardware(snakemake))
+    detector = detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake))
     faces = samples.join(
         io.read_zarr(inputs.latents, ["sample_id", "w"]),
         io.read_parquet(inputs.landmarks),

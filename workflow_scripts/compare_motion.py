@@ -1,19 +1,19 @@
 """Show source, driver and result beside one another, as a video and as a contact sheet."""
 
-from d2a_core import animations, io, runtime, video
+from d2a_core import comparison, io, runtime, video
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    options = animations.Comparison(**snakemake.params.comparison)
+    options = comparison.Comparison(**snakemake.params.comparison)
     result = video.probe(snakemake.input.video)
     source = io.read_image(snakemake.input.image)
-    sheet = animations.Sheet(source, frames=result.frames, columns=options.sheet_columns)
+    sheet = comparison.Sheet(source, frames=result.frames, columns=options.sheet_columns)
     time_s = io.read_zarr(snakemake.input.latents, ["time_s"])["time_s"]
     driver, frames = (video.read_frames(path) for path in (snakemake.input.driver, snakemake.input.video))
-    streams = animations.behind(driver, time_s), frames
+    streams = comparison.behind(driver, time_s), frames
     video.write_frames(
-        animations.side_by_side(source, *streams, height=options.height, sheet=sheet),
+        comparison.side_by_side(source, *streams, height=options.height, sheet=sheet),
         snakemake.output.side_by_side,
         rate=result.rate,
         audio=snakemake.input.video,

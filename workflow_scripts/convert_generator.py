@@ -1,12 +1,12 @@
 """Bring a StyleGAN2 checkpoint of any kind into the one form that all stages load."""
 
-from d2a_core import generator, lineage, runtime
+from d2a_core import checkpoints, lineage, runtime
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     identity = lineage.Identity(snakemake.params.name, snakemake.params.generator_sha256)
-    shape = generator.convert(snakemake.input.checkpoint, snakemake.output.model, identity)
+    shape = checkpoints.convert_as(snakemake.input.checkpoint, snakemake.output.model, identity)
     log.info("generator name=%s resolution=%d synthesis=%s", identity, shape.resolution, shape.synthesis)
 
 

@@ -1,6 +1,6 @@
 """Detect facial landmarks on one shard of sampled images."""
 
-from d2a_core import io, landmarks, lineage, runtime
+from d2a_core import detectors, io, landmarks, lineage, runtime
 
 
 def main(snakemake):
@@ -8,7 +8,7 @@ def main(snakemake):
     options = landmarks.Options(**snakemake.params.landmarks)
     store = io.read_zarr(snakemake.input.images, ["sample_id", "image"])
     origin = io.zarr_attributes(snakemake.input.images)
-    detector = landmarks.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
+    detector = detectors.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
     progress = runtime.Progress(log, "landmarks", len(store["image"]))
     detections = landmarks.detect(store["image"], detector, progress=progress)
     table = landmarks.table(detections, sample_id=store["sample_id"])

@@ -1,12 +1,12 @@
 """Detect the landmarks of an aligned photo."""
 
-from d2a_core import io, landmarks, runtime
+from d2a_core import detectors, io, landmarks, runtime
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     options = landmarks.Options(**snakemake.params.landmarks)
-    detector = landmarks.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
+    detector = detectors.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
     seen = landmarks.the_face(detector, io.read_image(snakemake.input.image), snakemake.wildcards.photo)
     facts = io.provenance(stage="sources", options=options)
     table = landmarks.table(seen, sample_id=[0])

@@ -1,6 +1,6 @@
 """Fine-tune the facial action network on one source."""
 
-from d2a_core import animations, fan, finetuning, identity, io, runtime, training
+from d2a_core import charts, closed_loop, fan, finetuning, identity, io, runtime, training
 
 
 def main(snakemake):
@@ -9,7 +9,7 @@ def main(snakemake):
     training_options = fan.Options(**snakemake.params.fan)
     options = finetuning.Options(**snakemake.params.finetune)
     models = snakemake.params.generator, snakemake.params.landmarks
-    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
+    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
     code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
     points = io.points_array(io.read_parquet(inputs.landmarks))
     directions = io.read_zarr(inputs.directions)
@@ -35,7 +35,7 @@ def main(snakemake):
     log.info("fan %s", finetuning.summary(rows))
     io.write_parquet(rows, snakemake.output.comparison, metadata=facts)
     io.write_parquet(history, snakemake.output.history, metadata=facts)
-    io.write_image(training.loss_curve(history, **fan.CHART), snakemake.output.curve)
+    io.write_image(charts.loss_curve(history, **fan.CHART), snakemake.output.curve)
     io.write_checkpoint(checkpoint, snakemake.output.checkpoint)
     kept.clear()
 

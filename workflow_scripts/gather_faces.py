@@ -2,7 +2,7 @@
 
 from itertools import chain
 
-from d2a_core import alignment, embedders, io, landmarks, photos, runtime, scores
+from d2a_core import alignment, detectors, embedders, io, landmarks, photos, runtime, scores
 from d2a_core.networks import facemesh
 
 
@@ -10,7 +10,7 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
     options = landmarks.Options(**params.landmarks)
-    detector = landmarks.load_detector(options, inputs.models, **runtime.hardware(snakemake))
+    detector = detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake))
     aligned = photos.align_all(
         photos.read_all(params.others),
         facemesh.FaceModels(inputs.models, threads=snakemake.threads),

@@ -2,7 +2,18 @@
 
 import torch
 
-from d2a_core import directions, embedders, generator, held_out, io, landmarks, manifold, runtime, scores
+from d2a_core import (
+    detectors,
+    directions,
+    embedders,
+    generator,
+    held_out,
+    io,
+    landmarks,
+    manifold,
+    runtime,
+    scores,
+)
 
 
 def main(snakemake):
@@ -11,7 +22,7 @@ def main(snakemake):
     settings = generator.Options(**snakemake.params.generator)
     network = generator.load(settings, inputs.generator, **runtime.engine(snakemake))
     detection = landmarks.Options(**snakemake.params.landmarks)
-    detector = landmarks.load_detector(detection, inputs.models, **runtime.hardware(snakemake))
+    detector = detectors.load_detector(detection, inputs.models, **runtime.hardware(snakemake))
     store = io.read_zarr(inputs.directions)
     drawn = held_out.draw(
         network,

@@ -1,6 +1,6 @@
 """Find the code of every frame of a clip with the help of its neighbours."""
 
-from d2a_core import animations, footage, io, latent_prior, runtime, video
+from d2a_core import animations, closed_loop, footage, io, latent_prior, runtime, video
 
 
 def main(snakemake):
@@ -9,7 +9,7 @@ def main(snakemake):
     options = footage.Options(**params.footage)
     settings = footage.as_it_moves(animations.Options(**params.animations))
     models = params.generator, params.landmarks
-    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
+    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
     code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, driver = (io.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
     clip = video.probe(inputs.video)

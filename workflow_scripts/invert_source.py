@@ -1,6 +1,6 @@
 """Find the code of an aligned photo, and tune the generator to it if asked to."""
 
-from d2a_core import encoder, generator, inversion, io, landmarks, lineage, runtime
+from d2a_core import detectors, encoder, generator, inversion, io, landmarks, lineage, runtime
 
 
 def main(snakemake):
@@ -12,7 +12,7 @@ def main(snakemake):
     network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
     lineage.check(network.identity, *inputs.encoder, *inputs.consultation)
     looks = landmarks.Options(**snakemake.params.landmarks)
-    detector = landmarks.load_detector(looks, inputs.models, **hardware)
+    detector = detectors.load_detector(looks, inputs.models, **hardware)
     judges = inversion.load_judges(detector, inputs.identity, device=hardware["device"])
     photo = inversion.fitted(io.read_image(inputs.photo), network)
     progress = runtime.Progress(log, "inversion", inversion.steps(options), unit="steps")

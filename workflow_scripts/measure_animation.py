@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from d2a_core import assessment, identity, io, landmarks, runtime, video
+from d2a_core import assessment, detectors, identity, io, landmarks, runtime, video
 
 
 def main(snakemake):
@@ -11,7 +11,7 @@ def main(snakemake):
     options = landmarks.Options(**snakemake.params.landmarks)
     searching = dataclasses.replace(options, box="detect")
     detector, searcher = (
-        landmarks.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
+        detectors.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
         for looks in (options, searching)
     )
     photo, embedder = io.read_image(inputs.image), identity.Embedder(inputs.identity)

@@ -1,6 +1,6 @@
 """Make the controls on some faces, and measure on others what each does to everything."""
 
-from d2a_core import answers, controls, generator, io, landmarks, lineage, manifold, runtime
+from d2a_core import answers, controls, detectors, generator, io, landmarks, lineage, manifold, runtime
 
 
 def main(snakemake):
@@ -11,7 +11,7 @@ def main(snakemake):
     network = generator.load(settings, inputs.generator, draft=inputs.draft, **runtime.engine(snakemake))
     lineage.check(network.identity, inputs.directions, *inputs.pairs)
     looks = landmarks.Options(**snakemake.params.landmarks)
-    detector = landmarks.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
+    detector = detectors.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
     store = io.read_zarr(inputs.directions)
     studio = controls.Studio(network, detector, manifold.from_store(store), settings.draft_size)
     made_on, measured_on = controls.faces(network, options)

@@ -1,6 +1,6 @@
 """Drive head and face apart, and measure how much of each moves with the other."""
 
-from d2a_core import animations, disentanglement, fan_groups, io, runtime
+from d2a_core import animations, closed_loop, disentanglement, fan_groups, io, runtime
 
 
 def main(snakemake):
@@ -9,7 +9,7 @@ def main(snakemake):
     options = disentanglement.Options(**params.disentanglement)
     settings = animations.Options(**params.animations)
     models = params.generator, params.landmarks
-    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
+    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
     device = runtime.device(snakemake.resources)
     groups = fan_groups.load(list(map(io.read_checkpoint, inputs.groups)), device=device)
     codes = io.read_zarr(inputs.codes, ["wplus"])["wplus"]

@@ -1,6 +1,6 @@
 """Let one source go from one pose to another, in even steps."""
 
-from d2a_core import animations, assessment, hfgi, io, morphs, rendering, runtime, video
+from d2a_core import animations, assessment, closed_loop, hfgi, io, morphs, rendering, runtime, video
 
 
 def main(snakemake):
@@ -9,7 +9,7 @@ def main(snakemake):
     options = morphs.Options(**snakemake.params.morph)
     settings = animations.Options(**snakemake.params.animations)
     models = snakemake.params.generator, snakemake.params.landmarks
-    stage = animations.load_stage(*models, inputs, **runtime.engine(snakemake))
+    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
     code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, *poses = (io.read_parquet(table) for table in (inputs.landmarks, inputs.start, inputs.end))
     morph = morphs.morph(stage, code, source, poses, options, settings=settings, log=log)

@@ -1,6 +1,6 @@
 """Render the face of one seed and detect its landmarks."""
 
-from d2a_core import generator, io, landmarks, runtime, sources
+from d2a_core import detectors, generator, io, landmarks, runtime, sources
 
 
 def main(snakemake):
@@ -8,7 +8,7 @@ def main(snakemake):
     settings = generator.Options(**snakemake.params.generator)
     network = generator.load(settings, snakemake.input.generator, **runtime.engine(snakemake))
     options = landmarks.Options(**snakemake.params.landmarks)
-    detector = landmarks.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
+    detector = detectors.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
     source = sources.Options(**snakemake.params.source)
     face = sources.sample(network, detector, source)
     facts = io.provenance(

@@ -1,6 +1,6 @@
 """Score the pictures of one method, pair by pair."""
 
-from d2a_core import embedders, externals, io, landmarks, protocols, runtime, scores
+from d2a_core import detectors, embedders, externals, io, landmarks, protocols, runtime, scores
 
 
 def main(snakemake):
@@ -14,7 +14,7 @@ def main(snakemake):
         scores.known(io.read_parquets(inputs.faces)),
         externals.finder(inputs.frames, frames=params.frames),
         io.read_image,
-        landmarks.load_detector(options, inputs.models, **runtime.hardware(snakemake)),
+        detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake)),
         embedder,
         method=params.method,
         passes=params.passes,

@@ -1,6 +1,17 @@
 """Take the frames of a clip that drive in the evaluation, aligned as photos are."""
 
-from d2a_core import alignment, embedders, externals, io, landmarks, photos, protocols, runtime, scores
+from d2a_core import (
+    alignment,
+    detectors,
+    embedders,
+    externals,
+    io,
+    landmarks,
+    photos,
+    protocols,
+    runtime,
+    scores,
+)
 from d2a_core.networks import facemesh
 
 
@@ -8,7 +19,7 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
     options = landmarks.Options(**params.landmarks)
-    detector = landmarks.load_detector(options, inputs.models, **runtime.hardware(snakemake))
+    detector = detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake))
     frames = externals.at_moments(inputs.video, params.frames)
     named = photos.align_all(
         zip(map(protocols.frame_name, range(len(frames))), frames, strict=True),

@@ -2,14 +2,14 @@
 
 import dataclasses
 
-from d2a_core import alignment, driving, io, landmarks, runtime, video
+from d2a_core import alignment, detectors, driving, io, landmarks, runtime, video
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     options = landmarks.Options(**snakemake.params.landmarks)
     search = dataclasses.replace(options, box="detect")
-    detector = landmarks.load_detector(search, snakemake.input.models, **runtime.hardware(snakemake))
+    detector = detectors.load_detector(search, snakemake.input.models, **runtime.hardware(snakemake))
     faces = io.read_parquets(snakemake.input.landmarks)
     clip = video.probe(snakemake.input.video)
     track = driving.track(

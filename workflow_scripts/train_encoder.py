@@ -1,6 +1,6 @@
 """Train the encoder on the sampled faces."""
 
-from d2a_core import encoder, io, lineage, runtime, training
+from d2a_core import charts, encoder, io, lineage, runtime, training
 from d2a_core.networks.encoder import Trunk
 
 
@@ -32,7 +32,7 @@ def main(snakemake):
     encoder.train(run, faces, options, device=device, resume=kept.read(), save=kept.write, log=log)
     history = training.history_columns(run)
     io.write_parquet(history, snakemake.output.history, metadata=facts)
-    curve = training.loss_curve(history, title="Encoder", loss="squared error of w")
+    curve = charts.loss_curve(history, title="Encoder", loss="squared error of w")
     io.write_image(curve, snakemake.output.curve)
     io.write_checkpoint(training.checkpoint(run, facts), snakemake.output.checkpoint)
     kept.clear()

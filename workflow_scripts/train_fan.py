@@ -1,6 +1,6 @@
 """Train the facial action network of one group."""
 
-from d2a_core import directions, fan, io, lineage, runtime, training
+from d2a_core import charts, directions, fan, io, lineage, runtime, training
 
 
 def main(snakemake):
@@ -24,7 +24,7 @@ def main(snakemake):
     fan.train(run, faces, pairs, validation, options, device=device, log=log, **keep)
     history = training.history_columns(run)
     io.write_parquet(history, snakemake.output.history, metadata=facts)
-    io.write_image(training.loss_curve(history, **fan.CHART), snakemake.output.curve)
+    io.write_image(charts.loss_curve(history, **fan.CHART), snakemake.output.curve)
     io.write_checkpoint(training.checkpoint(run, facts), snakemake.output.checkpoint)
     kept.clear()
 

@@ -1,6 +1,6 @@
 """Train the consultation networks of HFGI on the generator's own faces."""
 
-from d2a_core import encoder, generator, hfgi, io, lineage, runtime, training
+from d2a_core import charts, encoder, generator, hfgi, io, lineage, runtime, training
 from d2a_core.networks.encoder import Trunk
 
 
@@ -34,7 +34,7 @@ def main(snakemake):
     hfgi.train(run, network, faces, options, resume=kept.read(), save=kept.write, log=log)
     history = training.history_columns(run)
     io.write_parquet(history, snakemake.output.history, metadata=facts)
-    curve = training.loss_curve(history, title="HFGI", loss="image loss")
+    curve = charts.loss_curve(history, title="HFGI", loss="image loss")
     io.write_image(curve, snakemake.output.curve)
     io.write_checkpoint(training.checkpoint(run, facts), snakemake.output.checkpoint)
     kept.clear()

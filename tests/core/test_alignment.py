@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from d2a_core import alignment, faces, landmarks, paste, rendering, sources
+from d2a_core import alignment, detectors, faces, landmarks, paste, rendering, sources
 from d2a_core.mean_face import template_of
 from d2a_core.networks.facemesh import FaceModels
 from d2a_core.schemes import WFLW98
@@ -114,7 +114,7 @@ def finder(assets):
     """Aligns the largest face of a photo; the crop."""
     models = FaceModels(assets / "mediapipe-face", threads=1)
     options = landmarks.Options(detector="facemesh", min_score=0.5, box="ffhq", weights=None)
-    detector = landmarks.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
+    detector = detectors.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
 
     def find(photo):
         face = faces.choose(faces.find(photo, models), 0, path="photo")

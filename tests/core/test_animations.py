@@ -8,7 +8,7 @@ import pytest
 import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
-from d2a_core import animations, io, rendering
+from d2a_core import animations, closed_loop, comparison, io, rendering
 from d2a_core.manifold import Manifold
 from d2a_core.video import Frame
 
@@ -25,13 +25,13 @@ def _ball(radius):
 
 def _drive(share, passes, radius=100.0, blind=()):
     world = LinearWorld(blind)
-    stage = animations.Stage(world, world, TimidFan(share), _ball(radius), size=8)
+    stage = closed_loop.Stage(world, world, TimidFan(share), _ball(radius), size=8)
     wplus = torch.zeros(6, 16, 512)
     target = REST + GAIN * np.stack((np.linspace(-3, 3, 6), np.full(6, 1.0)), axis=1)[:, None].astype(
         np.float32
     )
     source = np.broadcast_to(REST, target.shape)
-    return list(animations.drive(stage, wplus, source, target, passes=passes)), target
+    return list(closed_loop.drive(stage, wplus, source, target, passes=passes)), target
 
 
 def test_each_pass_closes_the_same_share_of_what_remains():
@@ -63,9 +63,9 @@ def test_a_frame_lost_in_the_first_look_flows_on():
 
 def test_a_target_without_a_face_asks_for_no_motion():
     world = LinearWorld()
-    stage = animations.Stage(world, world, TimidFan(1.0), _ball(9.0), size=8)
+    stage = closed_loop.Stage(world, world, TimidFan(1.0), _ball(9.0), size=8)
     target = np.full((1, 98, 2), np.nan, np.float32)
-    delta = animations.step(stage, torch.zeros(1, 16, 512), torch.zeros(1, 8, 512), REST[None], target)
+    delta = closed_loop.step(stage, torch.zeros(1, 16, 512), torch.zeros(1, 8, 512), REST[None], target)
     assert (delta == 0).all()
 
 
@@ -94,7 +94,7 @@ def test_frames_move_only_the_first_layers():
 
 def test_sheet_keeps_evenly_spaced_moments():
     source = np.zeros((20, 20, 3), np.uint8)
-    sheet = animations.Sheet(source, frames=9, columns=3)
+    sheet = comparison.Sheet(source, frames=9, columns=3)
     for index in range(9):
         sheet.offer(index, index / 10, source + index, source + 2 * index)
     assert [time for time, _, _ in sheet.columns] == pytest.approx([0, 0.4, 0.8])
@@ -113,7 +113,7 @@ def _landmarks(points, **columns):
 
 def test_a_long_clip_is_driven_in_parts_as_it_would_be_as_a_whole(monkeypatch):
     world, count = LinearWorld(), 50
-    stage = animations.Stage(world, world, TimidFan(0.75), _ball(100.0), size=8)
+    stage = closed_loop.Stage(world, world, TimidFan(0.75), _ball(100.0), size=8)
     sway = np.stack((np.sin(np.arange(count) / 5), np.zeros(count)), axis=1)[:, None]
     source = _landmarks(REST[None])
     driver = _landmarks((REST + GAIN * sway).astype(np.float32), time_s=np.arange(count) / 25)
@@ -136,7 +136,7 @@ def _path(count):
     delta = torch.arange(count).float()[:, None, None].expand(-1, 8, 512).clone()
     target = np.stack([REST + 0.001 * step for step in range(count)]).astype(np.float32)
     error = np.zeros((2, count), np.float32)
-    path = animations.Path(torch.zeros(1, 16, 512).expand(count, -1, -1), delta, error, target)
+    path = closed_loop.Path(torch.zeros(1, 16, 512).expand(count, -1, -1), delta, error, target)
     return path, _table(target)
 
 
@@ -165,6 +165,6 @@ def test_smoothing_keeps_a_cut():
 
 def test_the_driver_is_shown_at_the_nearest_moment():
     frames = [Frame(i, i / 25, np.full((2, 2, 3), i, np.uint8)) for i in range(3)]
-    shown = [frame.index for frame in animations.behind(iter(frames), np.arange(14) / 100)]
+    shown = [frame.index for frame in comparison.behind(iter(frames), np.arange(14) / 100)]
     assert shown == [0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2]
-    assert [frame.index for frame in animations.behind(iter(frames), np.array([0.0, 0.08]))] == [0, 2]
+    assert [frame.index for frame in comparison.behind(iter(frames), np.array([0.0, 0.08]))] == [0, 2]

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from d2a_core import answers, directions
+from d2a_core import answers, geometry
 from d2a_core.geometry import rotation_matrix
 from d2a_core.mean_face import template_of
 from d2a_core.schemes import WFLW98
 
 FACE = template_of(WFLW98)
-YAW, SMILE = (directions.ATTRIBUTES.index(name) for name in ("yaw", "smile"))
+YAW, SMILE = (geometry.ATTRIBUTES.index(name) for name in ("yaw", "smile"))
 LAYERS, WIDTH = 4, 6
 
 
@@ -15,7 +15,7 @@ def store():
     """Two directions in two groups of layers; yaw and smile vary."""
     vector = np.zeros((2, LAYERS, WIDTH), np.float32)
     vector[0, :, 0] = vector[1, :, 1] = 1.0
-    spread = np.zeros(len(directions.ATTRIBUTES), np.float32)
+    spread = np.zeros(len(geometry.ATTRIBUTES), np.float32)
     spread[[YAW, SMILE]] = 10.0, 0.1
     return {"vector": vector, "layer_groups": np.array([2]), "deviation": spread}
 
@@ -31,7 +31,7 @@ def drawn(count=200):
 
 def test_the_slope_is_found_in_the_layers_that_an_attribute_lives_in():
     steps = drawn()
-    change = np.zeros((len(steps), len(directions.ATTRIBUTES)), np.float32)
+    change = np.zeros((len(steps), len(geometry.ATTRIBUTES)), np.float32)
     change[:, YAW] = 20 * steps[:, 0, 0]  # degrees, from the first group of layers
     change[:, SMILE] = 0.3 * steps[:, 2, 1]
     slope = answers.learn(store(), steps, change)
@@ -43,14 +43,14 @@ def test_the_slope_is_found_in_the_layers_that_an_attribute_lives_in():
 
 def test_nothing_is_learnt_outside_the_span_of_the_directions():
     steps = drawn()
-    change = np.zeros((len(steps), len(directions.ATTRIBUTES)), np.float32)
+    change = np.zeros((len(steps), len(geometry.ATTRIBUTES)), np.float32)
     change[:, YAW] = steps[:, 0, 0]
     assert np.abs(answers.learn(store(), steps, change)[..., 2:]).max() < 1e-6
 
 
 def test_an_attribute_that_is_not_known_answers_to_nothing():
     steps = drawn()
-    change = np.zeros((len(steps), len(directions.ATTRIBUTES)), np.float32)
+    change = np.zeros((len(steps), len(geometry.ATTRIBUTES)), np.float32)
     change[:, YAW] = steps[:, 0, 0]
     change[:, SMILE] = np.nan
     slope = answers.learn(store(), steps, change)

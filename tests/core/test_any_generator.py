@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from d2a_core import animations, assets, checkpoints, drafts, generator, hfgi, io, tuning
+from d2a_core import assets, checkpoint, checkpoints, closed_loop, drafts, generator, hfgi, io, tuning
 from d2a_core.assets import Asset
 from d2a_core.generator import PretrainedGenerator, broadcast
 from d2a_core.lineage import Identity
@@ -177,10 +177,10 @@ def _converted(tmp_path, resolution=64, name="mine"):
     """A checkpoint of a user and what the workflow makes of it; returns both."""
     network = _network(resolution)
     source, model = tmp_path / f"{name}.safetensors", tmp_path / f"{name}-converted.safetensors"
-    checkpoint = checkpoints.Checkpoint(network.architecture, network.state_dict(), {"name": "original"})
-    checkpoints.save(checkpoint, source)
+    original = checkpoint.Checkpoint(network.architecture, network.state_dict(), {"name": "original"})
+    checkpoint.save(original, source)
     identity = Identity(name, io.sha256(source))
-    generator.convert(source, model, identity)
+    checkpoints.convert_as(source, model, identity)
     return network, model, identity
 
 
@@ -198,7 +198,7 @@ def test_a_converted_checkpoint_is_the_same_network_under_the_hash_of_its_file(t
 def test_a_checkpoint_that_is_not_the_one_of_the_config_is_refused(tmp_path):
     _, model, _ = _converted(tmp_path)
     with pytest.raises(ValueError, match=f"has the sha256 {io.sha256(model)} instead of {'f' * 64}"):
-        generator.convert(model, tmp_path / "out.safetensors", Identity("other", "f" * 64))
+        checkpoints.convert_as(model, tmp_path / "out.safetensors", Identity("other", "f" * 64))
 
 
 def test_a_fetched_checkpoint_is_converted_from_its_folder(tmp_path):
@@ -207,7 +207,7 @@ def test_a_fetched_checkpoint_is_converted_from_its_folder(tmp_path):
     assets.fetch(asset, tmp_path / "net")
     (tmp_path / "net" / ".snakemake_timestamp").touch()
     identity = Identity("net", io.sha256(model))
-    generator.convert(tmp_path / "net", tmp_path / "out.safetensors", identity)
+    checkpoints.convert_as(tmp_path / "net", tmp_path / "out.safetensors", identity)
     assert generator.load(OPTIONS, tmp_path / "out.safetensors", **HARDWARE).identity == identity
 
 
@@ -239,7 +239,7 @@ def test_no_part_of_a_stage_may_be_of_another_generator(tmp_path, wrong):
             io.write_checkpoint({"provenance": io.provenance(**made.facts)}, path)
     inputs = SimpleNamespace(generator=model, models=None, **paths | {"tuning": [paths["tuning"]]})
     with pytest.raises(ValueError, match=rf"{wrong}\.\w+ was made with the generator other .* with mine"):
-        animations.load_stage(asdict(OPTIONS), LANDMARKS, inputs, **HARDWARE)
+        closed_loop.load_stage(asdict(OPTIONS), LANDMARKS, inputs, **HARDWARE)
 
 
 @pytest.mark.parametrize("layers", [1, 5])

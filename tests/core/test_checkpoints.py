@@ -6,7 +6,7 @@ import pytest
 import stylegan2_checkpoints as files
 import torch
 
-from d2a_core import checkpoints, io
+from d2a_core import checkpoint, checkpoints, io
 from d2a_core.networks import stylegan2
 
 
@@ -265,7 +265,7 @@ def test_a_failed_conversion_leaves_the_old_file(write, tmp_path):
 def _export(path, **changes):
     network = files.network()
     metadata = {
-        "format": checkpoints.FORMAT,
+        "format": checkpoint.FORMAT,
         "architecture": network.architecture.plain(),
         "origin": {"sha256": "0"},
     }

@@ -3,7 +3,7 @@ import pytest
 import torch
 from controlled_faces import FACE, LAYERS, LOWER, MOUTH, OPEN, OPTIONS, WIDTH, YAW, World, slope, store
 
-from d2a_core import controls, directions, geometry
+from d2a_core import controls, geometry
 from d2a_core.controls import Controls, Measured, Studio
 from d2a_core.manifold import Manifold
 from d2a_core.schemes import WFLW98
@@ -74,11 +74,11 @@ def test_an_unknown_control_is_one_sentence(moves):
 def curve(response, found=None):
     """One control whose response to nine strengths is given, in degrees of yaw."""
     count = len(response)
-    table = np.zeros((1, count, len(directions.ATTRIBUTES)))
+    table = np.zeros((1, count, len(geometry.ATTRIBUTES)))
     table[0, :, YAW] = response
     found = np.ones((1, count)) if found is None else np.array([found])
     strength = np.linspace(-1, 1, count)[None]
-    deviation = np.ones(len(directions.ATTRIBUTES))
+    deviation = np.ones(len(geometry.ATTRIBUTES))
     return Measured([controls.KINDS[0]], np.zeros((1, LAYERS, WIDTH)), strength, table, found, deviation)
 
 

@@ -3,7 +3,7 @@ import pyarrow
 import pytest
 import torch
 
-from d2a_core import animations, directions, disentanglement, geometry, io
+from d2a_core import animations, closed_loop, disentanglement, geometry, io
 from d2a_core.heads import lift
 from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
@@ -95,7 +95,7 @@ def table(turns, gaps):
 def rows():
     world = World()
     ball = Manifold(torch.zeros(512), radius=100.0, reach=100.0)
-    stage = animations.Stage(world, world, Network(0.0), ball, size=8)
+    stage = closed_loop.Stage(world, world, Network(0.0), ball, size=8)
     clip = table(np.linspace(0, 15, 6), np.linspace(0, 0.15, 6) * [0, 1, 1, 0, 1, 1])
     return disentanglement.measure(
         stage,
@@ -103,7 +103,7 @@ def rows():
         np.zeros((3, 16, 512), np.float32),
         pyarrow.concat_tables([table([0], [0]), table([20], [0]), table([0], [0])]),
         {"clip": clip},
-        np.full(len(directions.ATTRIBUTES), OPEN, np.float32),
+        np.full(len(geometry.ATTRIBUTES), OPEN, np.float32),
         disentanglement.Options(sources=2, frames=6, corrections=1),
         SETTINGS,
     )

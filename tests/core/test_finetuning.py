@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import animations, fan, finetuning, training
+from d2a_core import closed_loop, fan, finetuning, training
 from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
 from d2a_core.mean_face import template_of
@@ -74,7 +74,7 @@ class Embedder:
 def stage():
     untrained = fan.build(TRAINING, points=98, vector=torch.from_numpy(DIRECTIONS["vector"]))
     ball = Manifold(torch.zeros(512), radius=2.0, reach=2.0)
-    return animations.Stage(World(), World(), untrained.eval(), ball, size=8)
+    return closed_loop.Stage(World(), World(), untrained.eval(), ball, size=8)
 
 
 def _tune(stage, faces):
@@ -123,7 +123,7 @@ def test_weights_that_nothing_improves_are_the_base(stage):
 
 
 def test_a_source_whose_augmentations_show_no_face_is_one_sentence(stage):
-    blind = animations.Stage(World(), World(blind=True), stage.fan, stage.manifold, size=8)
+    blind = closed_loop.Stage(World(), World(blind=True), stage.fan, stage.manifold, size=8)
     faces = finetuning.around(blind, CODE, REST[None], DIRECTIONS, OPTIONS, group="all", seed=3)
     with pytest.raises(ValueError, match="a face was found on 0 of 48 augmentations"):
         finetuning.split(faces, OPTIONS, seed=0)

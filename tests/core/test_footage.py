@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import animations, footage
+from d2a_core import closed_loop, footage
 from d2a_core.alignment import Crop
 from d2a_core.drafts import Draft
 from d2a_core.latent_prior import LatentPrior
@@ -58,7 +58,7 @@ def painted(monkeypatch):
 
 def path(count):
     still = torch.zeros(count, LAYERS, WIDTH)
-    return animations.Path(
+    return closed_loop.Path(
         still, torch.zeros(count, 2, WIDTH), np.zeros((0, count)), np.zeros((count, 98, 2))
     )
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import drafts, inversion, latent_prior, likeness, quality, sources
+from d2a_core import drafts, inversion, latent_prior, likeness, similarity, sources
 from d2a_core.generator import broadcast
 from d2a_core.networks import face_resnet
 from d2a_core.rendering import render
@@ -168,7 +168,7 @@ def test_a_few_steps_bring_a_real_face_nearer_than_the_mean_face(network, assets
     found = inversion.optimize(network, near, latent_prior.fit(network), options)
     mean = render(network, broadcast(network.mean_w[None], 16))[0]
     image = render(network, torch.from_numpy(found.wplus))[0]
-    assert quality.psnr(image, photo) > quality.psnr(mean, photo) + 2
+    assert similarity.psnr(image, photo) > similarity.psnr(mean, photo) + 2
 
 
 def test_the_comparison_shows_every_picture_in_one_row():

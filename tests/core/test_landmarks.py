@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from d2a_core import io, landmarks
+from d2a_core import detectors, facemesh, io, landmarks
 from d2a_core.geometry import normalized_mean_error
-from d2a_core.networks import facemesh
+from d2a_core.networks import facemesh as mediapipe
 from d2a_core.samples import join
 from d2a_core.schemes import IBUG68, WFLW98
 
@@ -13,7 +13,7 @@ SEARCH = landmarks.Options(detector="facemesh", min_score=0.5, box="detect", wei
 
 @pytest.fixture(scope="module")
 def detector(assets):
-    return landmarks.load_detector(SEARCH, assets / "mediapipe-face", device="cpu", threads=1)
+    return detectors.load_detector(SEARCH, assets / "mediapipe-face", device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_a_small_face_in_a_wide_image_is_found_at_its_place(detector, astronaut)
 @pytest.mark.parametrize("options", [FFHQ, SEARCH], ids=["ffhq", "detect"])
 @pytest.mark.parametrize("kind", ["grey", "noise"])
 def test_an_image_without_a_face_is_not_found(assets, options, kind):
-    detector = landmarks.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
+    detector = detectors.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
     noise = np.random.default_rng(0).integers(0, 256, (1, 200, 320, 3)).astype(np.uint8)
     seen = detector.detect(np.full_like(noise, 128) if kind == "grey" else noise)
     assert seen.found.tolist() == [False]
@@ -82,14 +82,14 @@ def test_a_batch_gives_what_single_images_give(detector, astronaut):
 
 def test_resampling_an_arc_gives_equal_steps_and_keeps_its_ends():
     line = np.array([[[0.0, 0, 0], [1, 0, 0], [1, 3, 0]]])
-    points = landmarks.resample(line, 5)[0]
+    points = facemesh.resample(line, 5)[0]
     assert points[:, :2].tolist() == [[0, 0], [1, 0], [1, 1], [1, 2], [1, 3]]
 
 
 def test_mapping_has_98_points_and_mirrors_with_the_mesh():
-    assert 33 + len(landmarks.VERTICES) + 2 == WFLW98.size
-    assert len(set(landmarks.VERTICES)) == len(landmarks.VERTICES)
-    assert len(landmarks.LEFT_JAW) == len(landmarks.RIGHT_JAW)
+    assert 33 + len(facemesh.VERTICES) + 2 == WFLW98.size
+    assert len(set(facemesh.VERTICES)) == len(facemesh.VERTICES)
+    assert len(facemesh.LEFT_JAW) == len(facemesh.RIGHT_JAW)
 
 
 def test_a_crop_and_its_inverse_meet():
@@ -98,14 +98,14 @@ def test_a_crop_and_its_inverse_meet():
     image = torch.zeros(1, 3, 100, 120)
     image[:, :, 40, 70] = 1
     region = np.array([[66.0, 44.0, 30.0, 0.3]])
-    cut = facemesh.crop(image, region, 60)[0, :, :, 0]
+    cut = mediapipe.crop(image, region, 60)[0, :, :, 0]
     row, column = np.unravel_index(cut.argmax(), cut.shape)
     local = np.array([[[column + 0.5, row + 0.5, 0.0]]], np.float32)
-    assert facemesh.back_to_image(local, region, 60)[0, 0, :2] == pytest.approx([70.5, 40.5], abs=0.6)
+    assert mediapipe.back_to_image(local, region, 60)[0, 0, :2] == pytest.approx([70.5, 40.5], abs=0.6)
 
 
 def test_anchors_are_the_896_cells_of_the_detector():
-    anchors = facemesh.anchors()
+    anchors = mediapipe.anchors()
     assert anchors.shape == (896, 2)
     assert anchors[0].tolist() == [8 / 256, 8 / 256] and anchors[-1].tolist() == [
         240 / 256,
@@ -137,7 +137,7 @@ def test_a_table_without_faces_flows_on_and_joining_keeps_only_faces(detector, a
 def test_unknown_settings_name_the_known_ones(assets, change, words):
     options = landmarks.Options(**{**FFHQ.__dict__, **change})
     with pytest.raises(ValueError, match=words):
-        landmarks.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
+        detectors.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def heatmap_network(tmp_path):
 
 def test_face_alignment_points_lie_where_its_heatmaps_peak(heatmap_network, tmp_path):
     options = landmarks.Options("face-alignment", 0.5, "ffhq", str(heatmap_network))
-    detector = landmarks.load_detector(options, tmp_path, device="cpu", threads=1)
+    detector = detectors.load_detector(options, tmp_path, device="cpu", threads=1)
     seen = detector.detect(np.zeros((2, 256, 256, 3), np.uint8))
     assert detector.scheme is IBUG68 and seen.points.shape == (2, 68, 2) and seen.found.all()
     steps = np.diff(seen.points[0, :10], axis=0)
@@ -200,7 +200,7 @@ def test_missing_68_point_weights_name_the_file_and_its_place(tmp_path, monkeypa
     monkeypatch.setattr(api, "models_urls", closed)
     options = landmarks.Options("face-alignment", 0.5, "ffhq", None)
     with pytest.raises(ValueError, match=r"put the file 2DFAN4-11f355bf06.pth.tar at .*checkpoints"):
-        landmarks.load_detector(options, tmp_path, device="cpu", threads=1)
+        detectors.load_detector(options, tmp_path, device="cpu", threads=1)
 
 
 @pytest.mark.parametrize("content", [None, b"no torchscript"])
@@ -210,7 +210,7 @@ def test_bad_68_point_weights_are_one_sentence(tmp_path, content):
         path.write_bytes(content)
     options = landmarks.Options("face-alignment", 0.5, "ffhq", str(path))
     with pytest.raises(ValueError, match="weights.pt"):
-        landmarks.load_detector(options, tmp_path, device="cpu", threads=1)
+        detectors.load_detector(options, tmp_path, device="cpu", threads=1)
 
 
 def test_a_picture_that_must_show_a_face_and_does_not_is_named(detector):

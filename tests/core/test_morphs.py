@@ -7,7 +7,7 @@ import pytest
 import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
-from d2a_core import animations, interpolation, io, morphs
+from d2a_core import animations, closed_loop, interpolation, io, morphs
 from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Architecture
@@ -59,7 +59,7 @@ def _table(points):
 
 
 def _morph(world, fan, passes=0, start=REST, end=4, motion="absolute", **options):
-    stage = animations.Stage(
+    stage = closed_loop.Stage(
         world, world, fan, Manifold(LinearWorld.mean_w, radius=100.0, reach=100.0), size=8
     )
     poses = [_table(start), _table(REST + end * GAIN)]

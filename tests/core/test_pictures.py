@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core import pictures
+from d2a_core import charts, pictures, resampling
 
 RED, GREEN, BLUE = (200, 30, 30), (20, 160, 40), (30, 40, 220)
 
@@ -25,7 +25,7 @@ def boxes(sheet, colour):
 def test_resize_averages_the_area_when_smaller():
     images = np.random.default_rng(0).integers(0, 256, (2, 12, 24, 3), dtype=np.uint8)
     means = images.reshape(2, 3, 4, 6, 4, 3).mean(axis=(2, 4))
-    np.testing.assert_allclose(pictures.resize(images, 6), means, atol=1)
+    np.testing.assert_allclose(resampling.resize(images, 6), means, atol=1)
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,12 @@ def test_resize_averages_the_area_when_smaller():
     [((10, 20), 40, (20, 40)), ((20, 10), 5, (5, 2)), ((7, 7), 7, (7, 7)), ((1, 90), 9, (1, 9))],
 )
 def test_resize_makes_the_longer_side_the_size(shape, size, expected):
-    assert pictures.resize(plain(RED, *shape)[None], size).shape == (1, *expected, 3)
+    assert resampling.resize(plain(RED, *shape)[None], size).shape == (1, *expected, 3)
 
 
 def test_resize_to_the_same_size_changes_nothing():
     images = np.random.default_rng(0).integers(0, 256, (1, 9, 9, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(pictures.resize(images, 9), images)
+    np.testing.assert_array_equal(resampling.resize(images, 9), images)
 
 
 def test_grid_without_captions_is_tiles_and_margins():
@@ -148,11 +148,11 @@ def test_line_chart_draws_a_falling_line_and_its_legend():
     blue, orange = (31, 119, 180), (255, 127, 14)  # the first two colours of matplotlib
     x = np.arange(10)
     labels = {"title": "FAN", "x_label": "epoch", "y_label": "loss"}
-    one = pictures.line_chart({"a": (x, -x)}, **labels)
+    one = charts.line_chart({"a": (x, -x)}, **labels)
     assert one.shape == (540, 960, 3) and one.dtype == np.uint8
     rows, columns = curve(one, blue)
     assert np.corrcoef(rows, columns)[0, 1] > 0.99 and len(curve(one, orange)[0]) == 0
-    two = pictures.line_chart({"a": (x, -x), "b": (x, x)}, **labels)
+    two = charts.line_chart({"a": (x, -x), "b": (x, x)}, **labels)
     assert len(curve(two, orange)[0]) > 500
     dark = (one < 128).all(axis=2)
     assert not np.concatenate([dark[:5].ravel(), dark[-5:].ravel(), dark[:, :5].ravel()]).any()
@@ -160,14 +160,14 @@ def test_line_chart_draws_a_falling_line_and_its_legend():
 
 def test_line_chart_of_one_point_shows_it():
     labels = {"title": "", "x_label": "epoch", "y_label": "loss"}
-    assert len(curve(pictures.line_chart({"a": ([1], [0.5])}, **labels), (31, 119, 180))[0]) > 20
+    assert len(curve(charts.line_chart({"a": ([1], [0.5])}, **labels), (31, 119, 180))[0]) > 20
 
 
 def test_the_same_picture_is_drawn_twice():
     def draw():
         chart = {"a": ([1, 2], [0.5, 1.0])}
         sheet = pictures.grid([[plain(RED)]], captions_left=["x"], title="y")
-        return sheet, pictures.line_chart(chart, title="t", x_label="x", y_label="y")
+        return sheet, charts.line_chart(chart, title="t", x_label="x", y_label="y")
 
     for one, other in zip(draw(), draw(), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -114,7 +114,7 @@ def test_a_link_out_of_the_results_is_not_followed(results):
 
 def test_a_store_comes_as_a_zip_archive_of_its_files(results):
     store = results / "directions" / "directions.zarr"
-    archive = zipfile.ZipFile(streams.BytesIO(b"".join(durable.zipped(store))))
+    archive = zipfile.ZipFile(streams.BytesIO(b"".join(studio_files.zipped(store))))
     assert archive.testzip() is None
     names = [f"directions.zarr/{name}" for name in durable.contents(store)]
     assert archive.namelist() == names and names

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core import landmarks, tracking
+from d2a_core import detectors, tracking
 from d2a_core.landmarks import Detections, Options
 from d2a_core.schemes import WFLW98
 
@@ -12,7 +12,7 @@ from d2a_core.schemes import WFLW98
 @pytest.fixture(scope="module")
 def detector(assets):
     options = Options("facemesh", 0.5, "detect", None)
-    return landmarks.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
+    return detectors.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")

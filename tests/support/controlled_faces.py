@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from d2a_core import controls, directions, manifold
+from d2a_core import controls, geometry, manifold
 from d2a_core.landmarks import Detections
 from d2a_core.mean_face import template_of
 from d2a_core.schemes import WFLW98
@@ -13,7 +13,7 @@ LOWER = [*range(83, 88), *range(93, 96)]
 TURN, OPEN = 10.0, 0.05  # degrees and inter-ocular distances of one unit of w
 LAYERS, WIDTH, MOST = 4, 6, 4.0
 OPTIONS = controls.Options(faces=2, truncation=0.5, length_ridge=1e-6, longest=1.0, rounds=1, seed=0)
-YAW, MOUTH = (directions.ATTRIBUTES.index(name) for name in ("yaw", "mouth_opening"))
+YAW, MOUTH = (geometry.ATTRIBUTES.index(name) for name in ("yaw", "mouth_opening"))
 
 
 class World:
@@ -50,9 +50,9 @@ def store():
     vector[0, :, 0], vector[0, :, 1] = 1.0, 0.5
     vector[1, :, 1] = 1.0
     vector[2, :, 2] = 1.0
-    effect = np.zeros((3, len(directions.ATTRIBUTES)), np.float32)
+    effect = np.zeros((3, len(geometry.ATTRIBUTES)), np.float32)
     effect[:, YAW], effect[:, MOUTH] = TURN * vector[:, 0, 0], OPEN * vector[:, 0, 1]
-    deviation = np.zeros(len(directions.ATTRIBUTES), np.float32)
+    deviation = np.zeros(len(geometry.ATTRIBUTES), np.float32)
     deviation[[YAW, MOUTH]] = 15.0, 0.04
     ball = manifold.measure(np.eye(WIDTH) * 3, np.zeros(WIDTH), radius_quantile=1.0, reach=1.0)
     return {"vector": vector, "effect": effect, "deviation": deviation, **ball}
@@ -60,7 +60,7 @@ def store():
 
 def slope():
     """How the attributes are thought to answer to each layer: a turn that opens the mouth, in all layers."""
-    values = np.zeros((len(directions.ATTRIBUTES), LAYERS, WIDTH), np.float32)
+    values = np.zeros((len(geometry.ATTRIBUTES), LAYERS, WIDTH), np.float32)
     values[YAW, :, 0], values[MOUTH, :, 1] = TURN / 15.0 / LAYERS, OPEN / 0.04 / LAYERS
     values[YAW, :, 1] = 0.2
     return values

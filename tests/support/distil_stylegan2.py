@@ -17,7 +17,7 @@ import stylegan2_checkpoints
 import torch
 from torch.nn import functional
 
-from d2a_core import drafts, io, landmarks, pictures
+from d2a_core import detectors, drafts, io, landmarks, pictures
 from d2a_core.generator import PretrainedGenerator
 from d2a_core.lineage import Identity
 from d2a_core.networks import mobile_stylegan, stylegan2
@@ -121,7 +121,7 @@ def judge(network, w, models):
     identity = Identity("student", "0" * 64)
     generator = PretrainedGenerator(network.mapping, network.synthesis, identity=identity)
     options = landmarks.Options(detector="facemesh", min_score=0.5, box="ffhq", weights=None)
-    detector = landmarks.load_detector(options, models, device="cpu", threads=0)
+    detector = detectors.load_detector(options, models, device="cpu", threads=0)
     images = render(generator, w[:, None].expand(-1, generator.num_layers, -1))
     return detector.detect(images).found.mean(), images
 

@@ -10,6 +10,7 @@ import yaml
 
 from d2a_core import (
     animations,
+    comparison,
     controls,
     directions,
     disentanglement,
@@ -49,7 +50,7 @@ OPTIONS = {
     "hfgi": hfgi.Options,
     "animations": animations.Options,
     "animations.paste_back": paste.Options,
-    "animations.comparison": animations.Comparison,
+    "animations.comparison": comparison.Comparison,
     "controls": controls.Options,
     "footage": footage.Options,
     "evaluation.protocols": protocols.Options,

@@ -1,0 +1,72 @@
+"""Our own format of a StyleGAN2 checkpoint: one safetensors file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from d2a_core import io
+from d2a_core.networks import stylegan2
+from d2a_core.networks.stylegan2 import Architecture
+
+State = dict[str, Tensor]
+
+FORMAT = "d2animator StyleGAN2"
+REMEDIES = ("check the path of the checkpoint", "copy or convert the checkpoint again")
+KINDS = (
+    "a pickle of stylegan2-ada-pytorch or of stylegan3 with config stylegan2, a TensorFlow pickle of "
+    "StyleGAN2, a rosinality .pt, or a file that `d2a convert` wrote"
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A generator at rest: `state` has NVIDIA's names, float32; `origin` tells where it came from.
+
+    `origin` holds the name, format and sha256 of the original file, and the class if one was folded in.
+    """
+
+    architecture: Architecture
+    state: State
+    origin: dict[str, Any]
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the file's name before what is wrong with it; it may hold values of any type and shape.
+
+    Names from the file go into the sentence: what a terminal would obey is shown as an escape.
+    """
+    try:
+        yield
+    except ValueError as error:
+        shown = "".join(
+            sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(error)
+        )
+        raise ValueError(f"{path}: {shown}") from error
+    except io.DAMAGE as error:
+        raise ValueError(f"{path} is not built like a StyleGAN2 checkpoint; give {KINDS}") from error
+
+
+def save(checkpoint: Checkpoint, path: str | Path) -> None:
+    """Write a checkpoint as safetensors, its architecture and origin in the metadata."""
+    metadata = io.provenance(
+        format=FORMAT, architecture=checkpoint.architecture.plain(), origin=checkpoint.origin
+    )
+    io.write_safetensors(checkpoint.state, path, metadata=metadata)
+
+
+def load(path: Path, *, label: int | None = None) -> Checkpoint:
+    """Read what `save` wrote. Raises ValueError for another file, and for a `label`: classes are gone."""
+    if label is not None:
+        raise ValueError(f"{path} has no classes any more; leave label out, or convert the original again")
+    state, metadata = io.read_safetensors(path, REMEDIES)
+    with naming(path):
+        if metadata.get("format") != FORMAT:
+            raise ValueError("it does not say what network it holds; run `d2a convert` on the original")
+        architecture = Architecture.parse(metadata["architecture"])
+        stylegan2.check(architecture, state)
+        return Checkpoint(architecture, state, dict(metadata["origin"]))

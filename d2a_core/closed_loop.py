@@ -1,0 +1,148 @@
+"""Drive one source with FAN: ask for landmarks, render, look again and ask for the rest."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from d2a_core import (
+    controls,
+    detectors,
+    fan_groups,
+    generator,
+    io,
+    landmarks,
+    lineage,
+    manifold,
+    rendering,
+    tuning,
+)
+from d2a_core.controls import Controls
+from d2a_core.fan_groups import SplitFan
+from d2a_core.generator import Generator
+from d2a_core.geometry import normalized_mean_error
+from d2a_core.landmarks import Detections, LandmarkDetector
+from d2a_core.manifold import Manifold
+from d2a_core.networks.fan import Fan
+
+
+@dataclass(frozen=True)
+class Path:
+    """A way through W+: `wplus` [T, K, 512] the source of each frame, `delta` [T, L, 512] added to it.
+
+    `target` [T, P, 2] are the landmarks it leads to. `error` [passes + 1, T] is the landmark error (NME,
+    inter-ocular) on drafts after the open loop and after each closed-loop pass, before corrections and
+    smoothing; it has no rows when there was no pass. Infinite: no face.
+    """
+
+    wplus: Tensor
+    delta: Tensor
+    error: NDArray[np.float32]
+    target: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The trained parts that turn landmarks into motion; `size` is the draft the passes look at.
+
+    `moves` are the controls that correct it, None where that is not asked for.
+    """
+
+    generator: Generator
+    detector: LandmarkDetector
+    fan: Fan | SplitFan
+    manifold: Manifold
+    size: int
+    moves: Controls | None = None
+
+
+def load_stage(
+    generator_options: Mapping,
+    landmark_options: Mapping,
+    inputs: object,
+    *,
+    device: str,
+    threads: int,
+    runtime: str,
+) -> Stage:
+    """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
+
+    `fan` is one path, or a list of one or two (see `fan_groups.load`), `controls` a list of one or none.
+    Where there is a `tuning`, the generator is the one tuned to that source. Raises ValueError when a part,
+    or the `code` of a source, was made with another generator.
+    """
+    settings = generator.Options(**generator_options)
+    detection = landmarks.Options(**landmark_options)
+    engine = {"device": device, "threads": threads, "runtime": runtime}
+    network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
+    codes = [inputs.code] if hasattr(inputs, "code") else []
+    tunings = getattr(inputs, "tuning", [])
+    moves = [controls.from_store(io.read_zarr(path)) for path in getattr(inputs, "controls", [])]
+    fans = [inputs.fan] if isinstance(inputs.fan, (str, os.PathLike)) else inputs.fan
+    lineage.check(network.identity, inputs.directions, *fans, *codes, *tunings)
+    for path in tunings:
+        tuning.apply_delta(network, io.read_checkpoint(path)["delta"])
+    return Stage(
+        network,
+        detectors.load_detector(detection, inputs.models, device=device, threads=threads),
+        fan_groups.load(list(map(io.read_checkpoint, fans)), device=device),
+        manifold.from_store(io.read_zarr(inputs.directions, manifold.STORED)),
+        size=settings.draft_size,
+        moves=moves[0] if moves else None,
+    )
+
+
+def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:
+    """Δw [T, L, 512] after FAN saw `current` and `target` points [T, P, 2]: equation 6, kept on the manifold.
+
+    `wplus` [T, K, 512] are the sources and `delta` what was added to them before. The sum is re-normed
+    layer by layer as the training pairs were, so no pass leaves the ball in which FAN was trained. Where
+    a point is NaN, no face having been found, nothing is added.
+    """
+    with torch.no_grad():
+        change = stage.fan(torch.tensor(current).float(), torch.from_numpy(target).float()).cpu()
+    return stage.manifold.renorm(delta + change.nan_to_num(nan=0.0), wplus)
+
+
+def detect(stage: Stage, wplus: Tensor, delta: Tensor, progress=None) -> Detections:
+    """What the detector sees on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
+    return rendering.detect(stage.generator, stage.detector, wplus, delta, size=stage.size, progress=progress)
+
+
+def look(
+    stage: Stage, wplus: Tensor, delta: Tensor, target: NDArray, progress=None
+) -> tuple[NDArray, NDArray]:
+    """Detect drafts of w + Δw: points [T, P, 2], error [T] against the target (no face: infinite)."""
+    points = detect(stage, wplus, delta, progress).points
+    error = normalized_mean_error(points, target)
+    return points, np.where(np.isnan(error), np.inf, error).astype(np.float32)
+
+
+def drive(
+    stage: Stage, wplus: Tensor, source: NDArray, target: NDArray, *, passes: int, progress=None
+) -> Iterator[Path]:
+    """Follow target points [T, P, 2] from source points [T, P, 2]: the open loop, then each closed-loop pass.
+
+    `wplus` [T, K, 512]. A pass renders where FAN arrived, detects, and applies FAN to what remains; it is
+    kept, frame by frame, only where it brought the landmarks closer to the target.
+    """
+    layers = stage.fan.architecture.layers
+    delta = step(stage, wplus, torch.zeros(len(target), layers, wplus.shape[-1]), source, target)
+    yield Path(wplus, delta, np.zeros((0, len(target)), np.float32), target)
+    if not passes:
+        return
+    points, error = look(stage, wplus, delta, target, progress)
+    errors = [error]
+    for _ in range(passes):
+        usable = np.where(np.isnan(points), source, points).astype(np.float32)
+        trial = step(stage, wplus, delta, usable, target)
+        trial_points, trial_error = look(stage, wplus, trial, target, progress)
+        better = trial_error < errors[-1]
+        delta = torch.where(torch.from_numpy(better)[:, None, None], trial, delta)
+        points = np.where(better[:, None, None], trial_points, points)
+        errors.append(np.where(better, trial_error, errors[-1]))
+        yield Path(wplus, delta, np.stack(errors), target)

@@ -1,0 +1,66 @@
+"""Show source, driver and result beside one another, as a video and as a contact sheet."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d2a_core import pictures
+from d2a_core.interpolation import TIE_S
+from d2a_core.pictures import grid
+from d2a_core.resampling import resize
+from d2a_core.video import Frame
+
+SHEET_TILE = 256  # px
+PANELS = ("source", "driver", "result")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Config section `animations.comparison`: height of the video in px, moments on the sheet."""
+
+    height: int
+    sheet_columns: int
+
+
+class Sheet:
+    """Contact sheet filled while the frames stream by: the source, then driver over result at even times."""
+
+    def __init__(self, source: NDArray, *, frames: int, columns: int) -> None:
+        self.source = source
+        self.wanted = sorted({round(x) for x in np.linspace(0, frames - 1, min(columns, frames))})
+        self.columns: list[tuple[float, NDArray, NDArray]] = []
+
+    def offer(self, index: int, time_s: float, driver: NDArray, result: NDArray) -> None:
+        """Keep this moment when it is one of the wanted ones."""
+        if index in self.wanted:
+            self.columns.append((time_s, *(resize(image[None], SHEET_TILE)[0] for image in (driver, result))))
+
+    def draw(self) -> NDArray[np.uint8]:
+        """The sheet, u1 [H, W, 3]."""
+        times, drivers, results = zip(*self.columns, strict=True)
+        source = resize(self.source[None], SHEET_TILE)[0]
+        rows = [[source, *drivers], [source, *results]]
+        captions = ["source", *(f"{time:.2f} s" for time in times)]
+        return grid(rows, captions_left=["driver", "result"], captions_top=captions, tile=SHEET_TILE)
+
+
+def behind(driver: Iterable[Frame], time_s: NDArray) -> Iterator[Frame]:
+    """The frame of the driver that is next to each moment `time_s` [T], which rise; its last one stays."""
+    frames = iter(driver)
+    now = after = next(frames)
+    for moment in time_s:
+        while after is not None and (now.time_s + after.time_s) / 2 <= moment + TIE_S:
+            now, after = after, next(frames, None)
+        yield now
+
+
+def side_by_side(
+    source: NDArray, driver: Iterable[Frame], result: Iterable[Frame], *, height: int, sheet: Sheet
+) -> Iterator[NDArray[np.uint8]]:
+    """Frames of source | driver | result, captioned, u1 [H, W, 3]; fills `sheet` on the way."""
+    for left, right in zip(driver, result, strict=False):  # a container may announce one frame too many
+        sheet.offer(right.index, right.time_s, left.image, right.image)
+        panels = [source, left.image, right.image]
+        yield pictures.side_by_side(panels, height=height, captions=PANELS)
