@@ -144,13 +144,13 @@ def driver_faces(
 
 
 def stranger_faces(
-    stores: Sequence[str], tables: Sequence[str], embedder: identity.Embedder
+    stores: Sequence[str], paths: Sequence[str], embedder: identity.Embedder
 ) -> NDArray[np.float32]:
-    """Embeddings [S, E] of the first sampled faces, from stores of images and landmark tables."""
+    """Embeddings [S, E] of the first sampled faces, from stores of images and landmark paths."""
     if not stores:
         return UNKNOWN
     images = io.open_zarr(stores[0])["image"][:STRANGERS]
-    return embedder.embed(images, io.points_array(io.read_parquet(tables[0]))[: len(images)])
+    return embedder.embed(images, io.points_array(io.read_parquet(paths[0]))[: len(images)])
 
 
 def summary(figures: Mapping[str, float]) -> str:

@@ -147,17 +147,17 @@ def _cell(value: object) -> str:
 
 
 def _store(path: Path) -> list[str]:
-    arrays = io.open_zarr(path)
+    stored = io.open_zarr(path)
     rows: list[tuple[object, ...]] = [
         ("array", "shape", "type", "chunks", "min", "mean", "max", "NaN", "on disk", "ratio")
     ]
-    for name, array in arrays.items():
-        stored = array.nbytes_stored()
-        ratio = f"{array.nbytes / stored:.2f}" if stored else "-"
+    for name, array in stored.items():
+        bytes_stored = array.nbytes_stored()
+        ratio = f"{array.nbytes / bytes_stored:.2f}" if bytes_stored else "-"
         shape, chunks = (_by(sides) for sides in (array.shape, array.chunks))
         cells = (name, shape, str(array.dtype), chunks, *_moments(path, array))
-        rows.append((*cells, _bytes(stored), ratio))
-    lines = [f"zarr store of {len(arrays)} arrays", *_columns(rows)]
+        rows.append((*cells, _bytes(bytes_stored), ratio))
+    lines = [f"zarr store of {len(stored)} arrays", *_columns(rows)]
     return lines + _facts("attributes", io.zarr_attributes(path))
 
 

@@ -17,7 +17,7 @@ def main(snakemake):
     )
     shard, group = snakemake.wildcards.shard, snakemake.wildcards.group
     plan = pairs.Plan(int(shard), group, **snakemake.params.plan)
-    arrays = pairs.augment(
+    contents = pairs.augment(
         network,
         detector,
         faces,
@@ -30,7 +30,7 @@ def main(snakemake):
     facts = io.provenance(
         stage="pairs", plan=plan, landmarks=options, directions=origin, **network.identity.facts
     )
-    io.write_zarr(snakemake.output.pairs, arrays, attributes=facts)
+    io.write_zarr(snakemake.output.pairs, contents, attributes=facts)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ def main(snakemake):
     plan = {"part": part, "k": k, "seed": snakemake.params.seed, "faces": len(features)}
     plan["pose_normalisation"] = normalised
     facts = io.provenance(stage="clusters", **plan, **identity.facts)
-    arrays = {"centroid": found.centroid, "size": found.size}
-    io.write_zarr(snakemake.output.centroids, arrays, attributes=facts)
+    contents = {"centroid": found.centroid, "size": found.size}
+    io.write_zarr(snakemake.output.centroids, contents, attributes=facts)
     columns = {"sample_id": faces.sample_id, "cluster": found.cluster, "distance": found.distance}
     io.write_parquet(columns, snakemake.output.table, metadata=facts)
     log.info("clusters part=%s k=%d faces=%d smallest=%d", part, k, len(features), found.size.min())

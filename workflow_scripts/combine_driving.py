@@ -6,10 +6,10 @@ from d2a_core import combining, driving, io, runtime, video
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, outputs = snakemake.input, snakemake.output
-    tables = inputs.pose, inputs.expression
-    drivers = list(map(combining.driver_of, map(io.read_parquet, tables), map(io.parquet_metadata, tables)))
+    given = inputs.pose, inputs.expression
+    drivers = list(map(combining.driver_of, map(io.read_parquet, given), map(io.parquet_metadata, given)))
     track, rate = combining.combine(*drivers)
-    names = dict(zip(combining.CAPTIONS, tables, strict=True))
+    names = dict(zip(combining.CAPTIONS, given, strict=True))
     facts = io.provenance(
         stage="driving", clip=snakemake.wildcards.combination, rate=str(rate), **names, **track.counts
     )

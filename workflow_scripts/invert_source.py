@@ -26,8 +26,8 @@ def main(snakemake):
         photo_sha256=io.sha256(inputs.photo),
         **network.identity.facts,
     )
-    arrays = {"wplus": found.wplus, "loss": found.loss}
-    io.write_zarr(snakemake.output.code, arrays, attributes=facts)
+    contents = {"wplus": found.wplus, "loss": found.loss}
+    io.write_zarr(snakemake.output.code, contents, attributes=facts)
     io.write_checkpoint(inversion.checkpoint(found, facts), snakemake.output.tuning)
     table = landmarks.table(found.detections, sample_id=[0])
     io.write_parquet(table, snakemake.output.landmarks, metadata=facts)

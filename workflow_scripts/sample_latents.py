@@ -8,7 +8,7 @@ def main(snakemake):
     options = generator.Options(**snakemake.params.generator)
     inputs, engine = snakemake.input, runtime.engine(snakemake)
     network = generator.load(options, inputs.generator, draft=inputs.draft, **engine)
-    arrays = latents.sample(
+    contents = latents.sample(
         network,
         shard=int(snakemake.wildcards.shard),
         count=snakemake.params.shard_size,
@@ -23,7 +23,7 @@ def main(snakemake):
         **network.identity.facts,
     )
     outputs = snakemake.output
-    stores = latents.stores(arrays, outputs.latents, outputs.images)
+    stores = latents.stores(contents, outputs.latents, outputs.images)
     io.write_zarrs(stores, attributes=facts)
 
 

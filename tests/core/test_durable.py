@@ -16,8 +16,8 @@ from d2a_core import durable, io, video
 
 
 def write_store(path):
-    arrays = {"w": np.arange(600, dtype=np.float32).reshape(100, 6), "image": np.zeros((100, 8), np.uint8)}
-    io.write_zarr(path, arrays, attributes={"seed": 7, "truncation": 0.5})
+    contents = {"w": np.arange(600, dtype=np.float32).reshape(100, 6), "image": np.zeros((100, 8), np.uint8)}
+    io.write_zarr(path, contents, attributes={"seed": 7, "truncation": 0.5})
 
 
 def write_table(path):

@@ -54,8 +54,8 @@ def test_store_summary_has_shapes_moments_and_compression(tmp_path):
     path = tmp_path / "latents.zarr"
     w = np.tile(np.array([[-1.0, 2.0]], np.float32), (130, 1))
     w[0] = np.nan
-    arrays = {"w": w, "image": np.full((3, 16, 16, 3), 7, np.uint8), "none": np.zeros((0, 2))}
-    io.write_zarr(path, arrays, attributes={"seed": 7})
+    contents = {"w": w, "image": np.full((3, 16, 16, 3), 7, np.uint8), "none": np.zeros((0, 2))}
+    io.write_zarr(path, contents, attributes={"seed": 7})
     text = summary(path)
     assert "zarr store of 3 arrays" in text and row(text, "seed") == ["seed", "7"]
     assert row(text, "w")[:8] == ["w", "130×2", "float32", "64×2", "-1", "0.5", "2", "2"]

@@ -20,14 +20,14 @@ from d2a_core import io
 @pytest.fixture
 def store(tmp_path):
     path = tmp_path / "s.zarr"
-    arrays = {
+    contents = {
         "w": np.arange(600, dtype=np.float32).reshape(300, 2),
         "zero": np.zeros((130, 3), np.uint8),
         "empty": np.zeros((0, 5), np.int64),
         "scalar": np.array(2.5),
     }
-    io.write_zarr(path, arrays, attributes={"seed": 7})
-    return path, arrays
+    io.write_zarr(path, contents, attributes={"seed": 7})
+    return path, contents
 
 
 def only(folder):
@@ -93,10 +93,10 @@ def test_provenance_names_what_json_cannot_hold(fact):
 
 
 def test_zarr_round_trip_keeps_values_types_and_attributes(store):
-    path, arrays = store
+    path, contents = store
     found = io.read_zarr(path)
-    assert found.keys() == arrays.keys()
-    for name, array in arrays.items():
+    assert found.keys() == contents.keys()
+    for name, array in contents.items():
         assert found[name].dtype == array.dtype
         np.testing.assert_array_equal(found[name], array)
     assert io.zarr_attributes(path) == {"seed": 7}
@@ -112,34 +112,34 @@ def test_zarr_is_version_3_compressed_and_chunked_by_rows(store):
 
 
 def test_zarr_blocks_cover_the_array_chunk_by_chunk(store):
-    path, arrays = store
+    path, contents = store
     opened = io.open_zarr(path)
     blocks = list(io.zarr_blocks(path, opened["w"]))
     assert [len(block) for block in blocks] == [64, 64, 64, 64, 44]
-    np.testing.assert_array_equal(np.concatenate(blocks), arrays["w"])
+    np.testing.assert_array_equal(np.concatenate(blocks), contents["w"])
     assert list(io.zarr_blocks(path, opened["scalar"])) == [2.5]
 
 
 def test_zarr_reading_ignores_what_snakemake_leaves_inside(store):
-    path, arrays = store
+    path, contents = store
     (path / ".snakemake_timestamp").touch()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert io.read_zarr(path).keys() == arrays.keys()
+        assert io.read_zarr(path).keys() == contents.keys()
 
 
 def test_zarr_writing_replaces_a_folder_that_is_there_and_repeats_to_the_byte(store):
-    path, arrays = store
+    path, contents = store
     before = files(path)
     (path / "stale").mkdir()
-    io.write_zarr(path, arrays, attributes={"seed": 7})
+    io.write_zarr(path, contents, attributes={"seed": 7})
     assert files(path) == before and only(path.parent) == ["s.zarr"]
 
 
 def test_zarr_failure_leaves_nothing_under_the_name(tmp_path):
-    arrays = {"good": np.zeros(3), "bad": np.array([object()])}
+    contents = {"good": np.zeros(3), "bad": np.array([object()])}
     with pytest.raises(ValueError):
-        io.write_zarr(tmp_path / "s.zarr", arrays, attributes={})
+        io.write_zarr(tmp_path / "s.zarr", contents, attributes={})
     assert only(tmp_path) == []
 
 

@@ -1,6 +1,6 @@
 """Measure how soon a slider is followed, on a quiet machine.
 
-    python tests/support/studio_latency.py WORK CONFIG FACE
+python tests/support/studio_latency.py WORK CONFIG FACE
 """
 
 import statistics

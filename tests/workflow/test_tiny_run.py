@@ -196,17 +196,17 @@ def test_more_samples_leave_the_first_and_their_images_need_not_stay(finished, t
     project = finished.copy(tmp_path / "project")
     (project.folder / "more.yaml").write_text("latents: {samples: 144}")
     (project.folder / "lean.yaml").write_text("latents: {samples: 144, keep_images: false}")
-    tables = [f"results/landmarks/{shard:05d}.parquet" for shard in range(3)]
-    said = project.snakemake(targets=tables, configs=["tiny.yaml", "more.yaml"])
+    paths = [f"results/landmarks/{shard:05d}.parquet" for shard in range(3)]
+    said = project.snakemake(targets=paths, configs=["tiny.yaml", "more.yaml"])
     assert said.count("rule sample_latents:") == said.count("rule detect_landmarks:") == 1
-    assert io.read_parquet(project.folder / tables[2])["sample_id"].to_pylist() == list(range(96, 144))
-    before = io.points_array(io.read_parquet(project.folder / tables[2]))
-    project.snakemake(targets=tables[2:], configs=["tiny.yaml", "lean.yaml"])
+    assert io.read_parquet(project.folder / paths[2])["sample_id"].to_pylist() == list(range(96, 144))
+    before = io.points_array(io.read_parquet(project.folder / paths[2]))
+    project.snakemake(targets=paths[2:], configs=["tiny.yaml", "lean.yaml"])
     stores = project.folder / "results" / "latents"
     assert {path.name for path in stores.iterdir()} == {f"{shard:05d}.zarr" for shard in range(3)}
     assert "image" in io.open_zarr(stores / "00000.zarr")
     assert "image" not in io.open_zarr(stores / "00002.zarr")
-    np.testing.assert_array_equal(io.points_array(io.read_parquet(project.folder / tables[2])), before)
+    np.testing.assert_array_equal(io.points_array(io.read_parquet(project.folder / paths[2])), before)
 
 
 @pytest.mark.parametrize(
