@@ -2,7 +2,7 @@
 
 from snakemake.utils import min_version
 
-from d2a_core import durable
+from d2a_core.store import atomic
 
 min_version("9.14.8")
 
@@ -32,7 +32,7 @@ include: "rules/evaluation.smk"
 
 # Here the lock on results/ is held, so no other run is writing. data/assets may be shared by several projects.
 onstart:
-    durable.sweep("results")
+    atomic.sweep("results")
 
 
 rule all:

@@ -9,10 +9,10 @@ import pyarrow
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from d2a_core import io
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.resampling import warped
 from d2a_core.schemes import WFLW98, Scheme
+from d2a_core.store import tables
 
 SIZE = 1024  # px, side of an aligned picture
 LOOK_SIZE = 256  # px, side of the picture for the second look: that of the drafts
@@ -63,7 +63,7 @@ def reference_layout(table: pyarrow.Table, scheme: Scheme) -> Layout:
     as reference removes that shift.
     """
     found = table.column("found").to_numpy(zero_copy_only=False)
-    crops = layout(io.points_array(table)[found], scheme)
+    crops = layout(tables.points_array(table)[found], scheme)
     return Layout(
         np.median(crops.centre, axis=0, keepdims=True), np.median(crops.axis, axis=0, keepdims=True)
     )

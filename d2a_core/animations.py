@@ -9,20 +9,14 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import (
-    closed_loop,
-    corrections,
-    geometry,
-    interpolation,
-    io,
-    motion,
-)
+from d2a_core import closed_loop, corrections, geometry, interpolation, motion
 from d2a_core.closed_loop import Path, Stage
 from d2a_core.heads import lift_clip
 from d2a_core.interpolation import Clock
 from d2a_core.runtime import Progress
 from d2a_core.schemes import scheme_of
 from d2a_core.smoothing import one_euro, runs
+from d2a_core.store import tables
 
 FRAMES = 64  # of a clip that are driven at a time
 
@@ -51,7 +45,7 @@ class Options:
 
 def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDArray[np.float32]:
     """Landmarks [T, P, 2] that the source of one table is asked for behind the clip of the other."""
-    rest = io.points_array(driver, "rest_points")[:1] if "rest_points" in driver.column_names else None
+    rest = tables.points_array(driver, "rest_points")[:1] if "rest_points" in driver.column_names else None
     if rest is not None and options.neutral_s is not None:
         raise ValueError(
             f"animations.neutral_s is {options.neutral_s:g} s, but this driver is made of two clips, "
@@ -61,16 +55,16 @@ def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDA
     if options.neutral_s is not None:
         neutral = motion.neutral_index(driver.column("time_s").to_numpy(), options.neutral_s)
     return motion.goal(
-        io.points_array(source),
-        io.points_array(driver),
+        tables.points_array(source),
+        tables.points_array(driver),
         motion=options.motion,
         neutral=neutral,
         scale=options.motion_scale,
         pose=options.pose_scale,
         expression=options.expression_scale,
         rest_lips=options.rest_lips,
-        source_angles=io.angles_array(source),
-        driver_angles=io.angles_array(driver),
+        source_angles=tables.angles_array(source),
+        driver_angles=tables.angles_array(driver),
         rest_points=rest,
     )
 
@@ -111,7 +105,7 @@ def _driven(
     """The last path of `drive`, some frames at a time: nothing but Δw itself grows with the clip."""
     wplus, done = torch.from_numpy(code), []
     for part in np.array_split(target, max(1, len(target) // FRAMES)):
-        start = np.broadcast_to(io.points_array(source), part.shape).astype(np.float32)
+        start = np.broadcast_to(tables.points_array(source), part.shape).astype(np.float32)
         codes = wplus.expand(len(part), -1, -1)
         *_, path = closed_loop.drive(stage, codes, start, part, passes=options.passes, progress=progress)
         done.append(corrections.corrected(stage, source, path, options.corrections, progress))
@@ -161,7 +155,7 @@ def retimed(path: Path, driver: pyarrow.Table, options: Options, rate: Fraction)
 
 def yaw_from(source: pyarrow.Table, path: Path) -> NDArray[np.float32]:
     """How far the head of each frame is asked to turn away from the source, in degrees of yaw: [T]."""
-    points = np.concatenate((io.points_array(source), path.target))
+    points = np.concatenate((tables.points_array(source), path.target))
     heads = lift_clip(points, scheme_of(points.shape[1]))
     yaw = geometry.angles_of(heads.rotation)[:, 0]
     return yaw[1:] - yaw[0]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from d2a_core import downloads, io
 from d2a_core.schemes import scheme_of
+from d2a_core.store import optional_weights, texts
 
 SIDE = 112  # px, of what the networks see
 # insightface's left eye, right eye, nose tip, mouth corners in px; the first pixel's centre is 0
@@ -34,7 +34,7 @@ class Embedder:
         """`path` is an .onnx file, [N, 3, 112, 112] → [N, D]; raises ValueError when it is not one."""
         path = Path(path)
         self._network, self._normalises = _compiled(path, threads)
-        self.name = f"ArcFace {path.name} {io.sha256(path)[:8]}"
+        self.name = f"ArcFace {path.name} {texts.sha256(path)[:8]}"
 
     def embed(self, images: NDArray[np.uint8], points: NDArray) -> NDArray[np.float32]:
         """[N, D] for images u1 [N, H, W, 3] with landmarks [N, P, 2] in fractions; NaN for NaN."""
@@ -55,7 +55,7 @@ class Embedder:
 
 def obtain(source: Mapping[str, str] | None, cache_folder: str | Path, timeout_s: float) -> Path | str:
     """The file of a recognition model, or one sentence on why there is none: see `downloads.obtain`."""
-    return downloads.obtain("arcface", source, cache_folder, timeout_s=timeout_s)
+    return optional_weights.obtain("arcface", source, cache_folder, timeout_s=timeout_s)
 
 
 def five_points(points: NDArray) -> NDArray[np.float64]:

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import geometry, identity, interpolation, io, motion, video
+from d2a_core import geometry, identity, interpolation, motion, video
 from d2a_core.landmarks import LandmarkDetector
+from d2a_core.store import arrays, tables
 from d2a_core.video import Frame
 
 EVERY = 5  # frames between two looks at the identity, which are dear and change slowly
@@ -124,7 +125,7 @@ def ways(driver: pyarrow.Table, latents: Mapping[str, NDArray]) -> dict[str, NDA
     """Landmarks and moments of a `Driving`, from the clip's landmark table and what `animate` has stored."""
     known_s = driver.column("time_s").to_numpy()
     asked = {name: latents[name] for name in ("target", "time_s")}
-    return {"points": io.points_array(driver), "known_s": known_s, **asked}
+    return {"points": tables.points_array(driver), "known_s": known_s, **asked}
 
 
 def driver_faces(
@@ -146,11 +147,11 @@ def driver_faces(
 def stranger_faces(
     stores: Sequence[str], paths: Sequence[str], embedder: identity.Embedder
 ) -> NDArray[np.float32]:
-    """Embeddings [S, E] of the first sampled faces, from stores of images and landmark paths."""
+    """Embeddings [S, E] of the first sampled faces, from stores of images and landmark tables."""
     if not stores:
         return UNKNOWN
-    images = io.open_zarr(stores[0])["image"][:STRANGERS]
-    return embedder.embed(images, io.points_array(io.read_parquet(paths[0]))[: len(images)])
+    images = arrays.open_zarr(stores[0])["image"][:STRANGERS]
+    return embedder.embed(images, tables.points_array(tables.read_parquet(paths[0]))[: len(images)])
 
 
 def summary(figures: Mapping[str, float]) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from d2a_core import io
 from d2a_core.networks import stylegan2
 from d2a_core.networks.stylegan2 import Architecture
+from d2a_core.store import manifests, provenance, weights
 
 State = dict[str, Tensor]
 
@@ -47,23 +47,23 @@ def naming(path: Path) -> Iterator[None]:
             sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(error)
         )
         raise ValueError(f"{path}: {shown}") from error
-    except io.DAMAGE as error:
+    except manifests.DAMAGE as error:
         raise ValueError(f"{path} is not built like a StyleGAN2 checkpoint; give {KINDS}") from error
 
 
 def save(checkpoint: Checkpoint, path: str | Path) -> None:
     """Write a checkpoint as safetensors, its architecture and origin in the metadata."""
-    metadata = io.provenance(
+    metadata = provenance.provenance(
         format=FORMAT, architecture=checkpoint.architecture.plain(), origin=checkpoint.origin
     )
-    io.write_safetensors(checkpoint.state, path, metadata=metadata)
+    weights.write_safetensors(checkpoint.state, path, metadata=metadata)
 
 
 def load(path: Path, *, label: int | None = None) -> Checkpoint:
     """Read what `save` wrote. Raises ValueError for another file, and for a `label`: classes are gone."""
     if label is not None:
         raise ValueError(f"{path} has no classes any more; leave label out, or convert the original again")
-    state, metadata = io.read_safetensors(path, REMEDIES)
+    state, metadata = weights.read_safetensors(path, REMEDIES)
     with naming(path):
         if metadata.get("format") != FORMAT:
             raise ValueError("it does not say what network it holds; run `d2a convert` on the original")

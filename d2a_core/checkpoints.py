@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from d2a_core import checkpoint, io, unpickling
+from d2a_core import checkpoint, unpickling
 from d2a_core.checkpoint import Checkpoint, State
-from d2a_core.durable import RECORD
-from d2a_core.lineage import Identity
 from d2a_core.networks import stylegan2
 from d2a_core.networks.stylegan2 import Architecture
+from d2a_core.store import texts, weights
+from d2a_core.store.lineage import Identity
+from d2a_core.store.manifests import RECORD
 from d2a_core.unpickling import Record
 
 MEAN_SAMPLES = 10_000  # z drawn for the mean of W where a checkpoint has none
@@ -48,7 +49,7 @@ def load(path: str | Path, *, label: int | None = None) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} is no file; {checkpoint.REMEDIES[0]}")
-    if io.is_safetensors(path):
+    if weights.is_safetensors(path):
         return checkpoint.load(path, label=label)
     content = unpickling.load(path)
     with checkpoint.naming(path):
@@ -57,7 +58,7 @@ def load(path: str | Path, *, label: int | None = None) -> Checkpoint:
         architecture = _architecture(state, recorded)
         state = _complete(architecture, state)
         stylegan2.check(architecture, state)
-    origin = {"name": path.name, "format": kind, "sha256": io.sha256(path)}
+    origin = {"name": path.name, "format": kind, "sha256": texts.sha256(path)}
     return Checkpoint(architecture, state, origin if label is None else origin | {"label": label})
 
 
@@ -389,9 +390,9 @@ def convert_as(source: str | Path, target: str | Path, identity: Identity) -> st
     """
     source = Path(source)
     if source.is_dir():
-        (name,) = io.read_json(source / RECORD)["files"]
+        (name,) = texts.read_json(source / RECORD)["files"]
         source = source / name
-    digest = io.sha256(source)
+    digest = texts.sha256(source)
     if digest != identity.sha256:
         raise ValueError(
             f"{source} has the sha256 {digest} instead of {identity.sha256}; run snakemake again"

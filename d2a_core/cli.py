@@ -72,7 +72,8 @@ def verify(folders: tuple[Path, ...]) -> None:
 )
 def fetch(names: tuple[str, ...], folder: Path) -> None:
     """Fetch the model files NAMES, or all that are known."""
-    from d2a_core import assets, runtime
+    from d2a_core import runtime
+    from d2a_core.store import assets
 
     log = runtime.start_log(None)
     for name in names or assets.ASSETS:
@@ -134,7 +135,8 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
     Every stage is cached in the work directory: a second call computes only what is new. Animate a
     real person only with that person's consent.
     """
-    from d2a_core import assessment, command, io, request
+    from d2a_core import assessment, command, request
+    from d2a_core.store import tables
 
     drivers = [options[name] for name in request.DRIVERS]
     output = output or request.default_output(options["source"], *drivers)
@@ -143,7 +145,7 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
     for what, path in paths.items():
         click.echo(f"{what:<14}{path}")
     if "figures" in paths:
-        click.echo(assessment.summary(io.read_parquet(paths["figures"]).to_pylist()[0]))
+        click.echo(assessment.summary(tables.read_parquet(paths["figures"]).to_pylist()[0]))
 
 
 @main.command()
@@ -169,7 +171,8 @@ def morph(output: Path | None, work: Path | None, **options: Any) -> None:
     A and B are pictures of faces, landmark tables (.parquet) or seed:N, whose pose and expression the source
     takes. Stages are cached in the work directory.
     """
-    from d2a_core import command, io, morph_request, morphs
+    from d2a_core import command, morph_request, morphs
+    from d2a_core.store import tables
 
     output = output or morph_request.default_output(options["start"], options["end"])
     wanted = morph_request.MorphRequest(output=output, work=work or command.ROOT, **options)
@@ -177,7 +180,7 @@ def morph(output: Path | None, work: Path | None, **options: Any) -> None:
     for what, path in paths.items():
         click.echo(f"{what:<14}{path}")
     if "figures" in paths:
-        click.echo(morphs.summary(io.read_parquet(paths["figures"]).to_pylist()[0]))
+        click.echo(morphs.summary(tables.read_parquet(paths["figures"]).to_pylist()[0]))
 
 
 def _about_source(function: Any) -> Any:

@@ -9,18 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import (
-    controls,
-    detectors,
-    fan_groups,
-    generator,
-    io,
-    landmarks,
-    lineage,
-    manifold,
-    rendering,
-    tuning,
-)
+from d2a_core import controls, detectors, fan_groups, generator, landmarks, manifold, rendering, tuning
 from d2a_core.controls import Controls
 from d2a_core.fan_groups import SplitFan
 from d2a_core.generator import Generator
@@ -28,6 +17,7 @@ from d2a_core.geometry import normalized_mean_error
 from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Fan
+from d2a_core.store import arrays, lineage, weights
 
 
 @dataclass(frozen=True)
@@ -81,16 +71,16 @@ def load_stage(
     network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
     codes = [inputs.code] if hasattr(inputs, "code") else []
     tunings = getattr(inputs, "tuning", [])
-    moves = [controls.from_store(io.read_zarr(path)) for path in getattr(inputs, "controls", [])]
+    moves = [controls.from_store(arrays.read_zarr(path)) for path in getattr(inputs, "controls", [])]
     fans = [inputs.fan] if isinstance(inputs.fan, (str, os.PathLike)) else inputs.fan
     lineage.check(network.identity, inputs.directions, *fans, *codes, *tunings)
     for path in tunings:
-        tuning.apply_delta(network, io.read_checkpoint(path)["delta"])
+        tuning.apply_delta(network, weights.read_checkpoint(path)["delta"])
     return Stage(
         network,
         detectors.load_detector(detection, inputs.models, device=device, threads=threads),
-        fan_groups.load(list(map(io.read_checkpoint, fans)), device=device),
-        manifold.from_store(io.read_zarr(inputs.directions, manifold.STORED)),
+        fan_groups.load(list(map(weights.read_checkpoint, fans)), device=device),
+        manifold.from_store(arrays.read_zarr(inputs.directions, manifold.STORED)),
         size=settings.draft_size,
         moves=moves[0] if moves else None,
     )

@@ -9,10 +9,11 @@ import pyarrow
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from d2a_core import geometry, io, motion, pictures
+from d2a_core import geometry, motion, pictures
 from d2a_core.driving import Track
 from d2a_core.heads import Heads, lift_clip, project
 from d2a_core.schemes import scheme_of
+from d2a_core.store import tables
 from d2a_core.video import Frame
 
 CAPTIONS = ("pose", "expression")
@@ -39,7 +40,7 @@ def driver_of(table: pyarrow.Table, metadata: Mapping[str, object]) -> Driver:
 
     Of a single picture the rest is made up, of a clip it is found.
     """
-    points, angles = io.points_array(table), io.angles_array(table)
+    points, angles = tables.points_array(table), tables.angles_array(table)
     scheme = scheme_of(points.shape[1])
     heads = lift_clip(points, scheme, angles)
     if len(points) > 1:

@@ -18,11 +18,12 @@ from typing import Any, TextIO
 
 import yaml
 
-from d2a_core import io, morph_request
+from d2a_core import morph_request
 from d2a_core.board import Board, Run
 from d2a_core.execution import Workflow, exclusive, run, unlock
 from d2a_core.morph_request import MorphRequest, is_table
 from d2a_core.request import Request, check, check_footage, check_source, seed_of, slug
+from d2a_core.store import arrays, texts
 
 ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
 STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock
@@ -224,12 +225,12 @@ def adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
     Snakemake reruns what depends on a file that was touched and misses one that was moved. The copy is
     found by its content and has always the same time, so neither costs anything.
     """
-    digest = io.sha256(path)[:DIGEST_CHARS]
+    digest = texts.sha256(path)[:DIGEST_CHARS]
     known = sorted((work / INPUTS).glob(f"*-{digest}.*"))
     if not known:
         suffix = re.sub(r"[^a-z0-9.]", "", path.suffix.lower())
         known = [work / INPUTS / f"{slug(path.stem, fallback)}-{digest}{suffix}"]
-        with io.atomic_path(known[0], manifest=False) as part:
+        with arrays.atomic_path(known[0], manifest=False) as part:
             shutil.copyfile(path, part)
             os.utime(part, (LONG_AGO_S, LONG_AGO_S))
     return known[0].stem, str(INPUTS / known[0].name)
@@ -291,7 +292,7 @@ def _copy_results(plan: Plan, work: Path) -> dict[str, Path]:
     """Copy results to where the user wants them, whole or not at all; returns the paths of all results."""
     paths = {what: work / result for what, result in plan.results.items()}
     for what, target in plan.wanted.items():
-        with io.atomic_path(target, manifest=False) as part:
+        with arrays.atomic_path(target, manifest=False) as part:
             _copy(paths[what], part)
         paths[what] = target
     return paths
@@ -306,4 +307,4 @@ def _copy(path: Path, target: Path) -> None:
 
 def _write_if_changed(text: str, path: Path) -> None:
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        io.write_text(text, path, manifest=False)
+        texts.write_text(text, path, manifest=False)

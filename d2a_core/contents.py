@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import io, video
+from d2a_core import images, video
+from d2a_core.store import arrays, provenance, tables, texts, weights
 
 if TYPE_CHECKING:
     import pyarrow
@@ -44,14 +45,14 @@ def video_facts(path: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
 
 
 def _zarr(path: Path) -> Content:
-    return Content(io.read_zarr(path), _flat(io.zarr_attributes(path)))
+    return Content(arrays.read_zarr(path), _flat(arrays.zarr_attributes(path)))
 
 
 def _parquet(path: Path) -> Content:
-    table = io.read_parquet(path)
+    table = tables.read_parquet(path)
     notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    facts = io.parquet_metadata(path)
-    notes.pop(io.METADATA_KEY.decode(), None)
+    facts = tables.parquet_metadata(path)
+    notes.pop(provenance.METADATA_KEY.decode(), None)
     return Content({name: _column(table, name) for name in table.column_names}, _flat({**facts, **notes}))
 
 
@@ -68,22 +69,22 @@ def _column(table: "pyarrow.Table", name: str) -> NDArray:
 
 
 def _checkpoint(path: Path) -> Content:
-    state = dict(io.read_checkpoint(path))
+    state = dict(weights.read_checkpoint(path))
     provenance = _flat(state.pop("provenance", {}))
     return Content(_arrays(state), provenance)
 
 
 def _safetensors(path: Path) -> Content:
-    tensors, metadata = io.read_safetensors(path)
+    tensors, metadata = weights.read_safetensors(path)
     return Content(_arrays(tensors), _flat(metadata))
 
 
 def _picture(path: Path) -> Content:
-    return Content({"pixels": io.read_image(path)}, _noted(io.image_text(path)), "line of pixels")
+    return Content({"pixels": images.read_image(path)}, _noted(images.image_text(path)), "line of pixels")
 
 
 def _json(path: Path) -> Content:
-    return Content(_scalars(_flat(io.read_json(path))))
+    return Content(_scalars(_flat(texts.read_json(path))))
 
 
 def _text(path: Path) -> Content:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import contents, durable
+from d2a_core import contents
+from d2a_core.store import manifests
 
 STAGES = (
     *("generator", "latents", "landmarks", "clusters", "directions", "pairs", "fan", "inversion"),
@@ -105,8 +106,8 @@ def _same_bytes(first: Path, second: Path) -> bool:
         return first.stat().st_size == second.stat().st_size and filecmp.cmp(first, second, shallow=False)
     if not (first.is_dir() and second.is_dir()):
         return False
-    names = durable.contents(first)
-    return names == durable.contents(second) and all(
+    names = manifests.contents(first)
+    return names == manifests.contents(second) and all(
         _same_bytes(first / name, second / name) for name in names
     )
 

@@ -4,18 +4,19 @@ import ast
 import hashlib
 from pathlib import Path
 
-from d2a_core import io
+from d2a_core.store import texts
 
 PACKAGE = "d2a_core"
 NO_RESULT = {
     "runtime",
     "digest",
-    "assets",
+    "store.assets",
     "config",
-    "lineage",
+    "store.lineage",
     "origins",
     "ablations",
-    "durable",
+    "store.atomic",
+    "store.manifests",
 }  # cannot change a result
 _parsed: dict[str, list] = {}  # by path: time and size of the file, the modules it imports, its meaning
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -28,14 +29,14 @@ def code_digest(script: Path, cache: Path | None = None) -> str:
     `cache` knows of files that have not changed since is not parsed again: every job of a run asks anew.
     """
     if cache is not None and not _parsed:
-        _parsed.update(io.read_cache(cache))
+        _parsed.update(texts.read_cache(cache))
     known = dict(_parsed)
     root = script.parent.parent
     digest = hashlib.sha256()
     for path in [script, *(_file(root, module) for module in modules_of(script))]:
         digest.update(_read(path)[0].encode())
     if cache is not None and _parsed != known:
-        io.write_cache(_parsed, cache)
+        texts.write_cache(_parsed, cache)
     return digest.hexdigest()[:12]
 
 

@@ -8,8 +8,9 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import animations, closed_loop, controls, corrections, geometry, io, landmarks
+from d2a_core import animations, closed_loop, controls, corrections, geometry, landmarks
 from d2a_core.score_tables import table
+from d2a_core.store import tables
 
 PARTS = {
     "head": ("yaw", "pitch"),
@@ -39,7 +40,7 @@ class Way:
 
 def straightest(faces: pyarrow.Table, count: int) -> NDArray[np.int64]:
     """Rows of the `count` faces that are turned least; one that is turned already cannot turn as far."""
-    turned = np.abs(io.angles_array(faces)[:, :2]).max(axis=1)
+    turned = np.abs(tables.angles_array(faces)[:, :2]).max(axis=1)
     return np.argsort(turned, kind="stable")[:count]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import io, tracking
+from d2a_core import tracking
 from d2a_core.alignment import Layout, align, layout, quads
 from d2a_core.clock import nominal_rate, paced
 from d2a_core.geometry import angles_of
@@ -18,6 +18,7 @@ from d2a_core.landmarks import LandmarkDetector
 from d2a_core.pictures import draw_landmarks
 from d2a_core.schemes import Scheme, scheme_of
 from d2a_core.smoothing import fill_gaps, gaps, one_euro, runs
+from d2a_core.store import tables
 from d2a_core.video import Frame
 
 LONGEST_GAP_S = 0.5  # a face away for longer may have done anything: its last pose is held
@@ -161,7 +162,7 @@ def table(track: Track) -> dict[str, object]:
     known = {"quad": track.quad, "rest_points": track.rest}
     count = len(track.found)
     extra = {
-        name: io.points_column(np.broadcast_to(points, (count, *points.shape[1:])))
+        name: tables.points_column(np.broadcast_to(points, (count, *points.shape[1:])))
         for name, points in known.items()
         if points is not None
     }
@@ -170,8 +171,8 @@ def table(track: Track) -> dict[str, object]:
         "time_s": track.time_s,
         "found": track.found,
         "score": track.score,
-        "points": io.points_column(track.points),
-        "canonical": io.points_column(track.canonical),
+        "points": tables.points_column(track.points),
+        "canonical": tables.points_column(track.canonical),
         **{name: track.angles[:, index] for index, name in enumerate(ANGLES)},
         "interpolated": track.interpolated,
         "held": track.held,
@@ -230,7 +231,7 @@ def _checked(table: pyarrow.Table, *, clip: str | Path, size: int) -> dict[str, 
     if not len(table):
         raise ValueError(f"{clip} has no row; {WANTED}, one row a frame")
     try:
-        points = io.points_array(table).astype(np.float64)
+        points = tables.points_array(table).astype(np.float64)
         columns = {name: _numbers(table, name) for name in ("time_s", "found")}
         angles = [_numbers(table, name) for name in ANGLES if name in table.column_names]
         extra = {n: _numbers(table, n) for n in ("score", "shot") if n in table.column_names}

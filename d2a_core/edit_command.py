@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import alignment, command, config, editing, io, paste, photos, pictures, runtime
+from d2a_core import alignment, command, config, editing, images, paste, photos, pictures, runtime
 from d2a_core.editing import Edit, Editor
 from d2a_core.request import Request, check_picture_name, option, slug
+from d2a_core.store import provenance, texts
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,14 @@ def _write(
 ) -> None:
     """The result, last of the full-size `panels`, and all of them side by side where that is wanted."""
     picture = panels[-1]
-    facts = io.provenance(asked=edit.asked, reached=edit.reached, **editor.identity.facts)
+    facts = provenance.provenance(asked=edit.asked, reached=edit.reached, **editor.identity.facts)
     facts = {"title": "Synthetic face", **facts}
     final = _pasted(editor, picture, source, request) if wanted.paste_back else picture
-    io.write_image(final, wanted.output, text=facts)
+    images.write_image(final, wanted.output, text=facts)
     if wanted.before_after is not None:
         captions = ["source", "its code", caption(edit.asked)]
         both = pictures.side_by_side(panels, height=len(picture) // 2, captions=captions)
-        io.write_image(both, wanted.before_after, text=facts)
+        images.write_image(both, wanted.before_after, text=facts)
 
 
 def caption(asked: Mapping[str, float]) -> str:
@@ -128,7 +129,7 @@ def caption(asked: Mapping[str, float]) -> str:
 def _pasted(editor: Editor, picture: NDArray[np.uint8], source: Path, request: Request) -> NDArray[np.uint8]:
     """The uncropped photo with the face in its place."""
     photo = photos.read_photo(request.photo).image
-    crop = alignment.crop_from_facts(io.read_json(source / "alignment.json"))
+    crop = alignment.crop_from_facts(texts.read_json(source / "alignment.json"))
     seen = editor.studio.detector.detect(np.stack((editor.photo, picture)))
     mask = paste.face_mask(seen.points, editor.studio.detector.scheme, size=paste.DRAWN)
     return paste.paste_back(photo, picture, crop, mask)

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import command, edit_command, editing, footage, io, rendering, runtime, video
+from d2a_core import command, edit_command, editing, footage, rendering, runtime, video
 from d2a_core.editing import Editor
 from d2a_core.request import Request, check_video_name
+from d2a_core.store import arrays, provenance, tables
 
 
 def make(request: Request, values: Mapping[str, float], output: Path) -> list[str]:
@@ -27,12 +28,12 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
     settings = edit_command.settings(request)
     editor = editing.load(work, f"{name}-first-frame", settings=settings, threads=request.cores or 0)
     wanted, notes = editor.clamped(values)
-    codes = torch.from_numpy(io.read_zarr(work / f"results/footage/{name}.zarr", ["wplus"])["wplus"])
-    driver = io.read_parquet(work / f"results/driving/{name}.parquet")
+    codes = torch.from_numpy(arrays.read_zarr(work / f"results/footage/{name}.zarr", ["wplus"])["wplus"])
+    driver = tables.read_parquet(work / f"results/driving/{name}.parquet")
     log = runtime.start_log(None)
-    facts = io.provenance(asked=wanted, **editor.identity.facts)
+    facts = provenance.provenance(asked=wanted, **editor.identity.facts)
     video.write_frames(
-        frames(editor, codes, wanted, clip, io.points_array(driver), io.points_array(driver, "quad")),
+        frames(editor, codes, wanted, clip, tables.points_array(driver), tables.points_array(driver, "quad")),
         output,
         rate=video.probe(clip).rate,
         audio=clip,

@@ -18,9 +18,8 @@ from d2a_core import (
     generator,
     geometry,
     hfgi,
-    io,
+    images,
     landmarks,
-    lineage,
     origins,
     rendering,
     settling,
@@ -28,7 +27,8 @@ from d2a_core import (
 )
 from d2a_core.controls import Control, Controls, Studio
 from d2a_core.identity import Embedder, cosine_similarity
-from d2a_core.lineage import Identity
+from d2a_core.store import arrays, lineage, tables, weights
+from d2a_core.store.lineage import Identity
 
 ROUNDS = 5  # of measuring and correcting
 WANTED = 2.0  # times what an error counts in a control that is asked for
@@ -193,15 +193,15 @@ def load(work: Path, name: str, *, settings: Mapping[str, Any] | None = None, th
     results, models = work / "results", work / "data" / "assets"
     source = results / "sources" / name
     network = _generator(work, whole, threads)
-    store = io.read_zarr(results / "controls" / "controls.zarr")
+    store = arrays.read_zarr(results / "controls" / "controls.zarr")
     lineage.check(network.identity, results / "controls" / "controls.zarr", source / "inversion.zarr")
     if (source / "tuning.pt").exists():
-        tuning.apply_delta(network, io.read_checkpoint(source / "tuning.pt")["delta"])
+        tuning.apply_delta(network, weights.read_checkpoint(source / "tuning.pt")["delta"])
     looks = landmarks.Options(**whole["landmarks"])
     detector = detectors.load_detector(looks, models / "mediapipe-face", device="cpu", threads=threads)
     moves = controls.from_store(store)
-    wplus = io.read_zarr(source / "inversion.zarr", ["wplus"])["wplus"]
-    photo, limit = io.read_image(source / "aligned.png"), whole["hfgi"]["yaw_limit_deg"]
+    wplus = arrays.read_zarr(source / "inversion.zarr", ["wplus"])["wplus"]
+    photo, limit = images.read_image(source / "aligned.png"), whole["hfgi"]["yaw_limit_deg"]
     consultant = hfgi.consultant(network, _consultation(results, source), photo, wplus, yaw_limit_deg=limit)
     studio = Studio(network, detector, moves.ball, whole["generator"]["draft_size"])
     return Editor(studio, moves, torch.from_numpy(wplus), consultant, photo, models)
@@ -224,5 +224,5 @@ def _generator(work: Path, whole: Mapping[str, Any], threads: int) -> generator.
 def _consultation(results: Path, source: Path) -> list[str]:
     """HFGI's networks where the source was inverted with them."""
     figures = source / "inversion.parquet"
-    used = figures.exists() and io.read_parquet(figures)["method"][0].as_py() == "hfgi"
+    used = figures.exists() and tables.read_parquet(figures)["method"][0].as_py() == "hfgi"
     return [str(results / "inversion" / "hfgi.pt")] if used else []

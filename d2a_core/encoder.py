@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import io, rendering, training
+from d2a_core import rendering, training
 from d2a_core.generator import broadcast
 from d2a_core.networks.encoder import Architecture, Encoder, Trunk
+from d2a_core.store import weights
 from d2a_core.training import Training
 
 STANDARD_FACES = 512  # faces that give the maps their mean and deviation
@@ -177,6 +178,6 @@ def code_of(
     """
     if not checkpoints:
         return None
-    network = load(io.read_checkpoint(checkpoints[0]), device=device)
+    network = load(weights.read_checkpoint(checkpoints[0]), device=device)
     trunk = Trunk(Path(models), threads=threads)
     return encode(network, trunk, photo[None], num_layers=num_layers).contiguous().cpu().numpy()

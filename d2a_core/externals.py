@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import io, video
+from d2a_core import images, video
 from d2a_core.protocols import CLIP_SUFFIXES, PHOTO_SUFFIXES
 from d2a_core.results import result_name
 
@@ -38,7 +38,7 @@ def finder(folder: str | Path, *, frames: int) -> Callable[..., Picture | None]:
     def find(pair: Mapping[str, object], passes: int) -> Picture | None:
         base = folder / result_name(int(pair["pair"]), passes)
         if (picture := _existing(base, PHOTO_SUFFIXES)) is not None:
-            return io.read_image(picture)
+            return images.read_image(picture)
         clip = (
             _existing(folder / f"{pair['source']}--{pair['clip']}", CLIP_SUFFIXES) if pair["clip"] else None
         )

@@ -13,12 +13,13 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from d2a_core import checkpoint, drafts, io, lineage
+from d2a_core import checkpoint, drafts
 from d2a_core.drafts import Draft, DraftNetwork
-from d2a_core.durable import RECORD
 from d2a_core.engine import compile_openvino, in_batches, run_compiled
-from d2a_core.lineage import Identity
 from d2a_core.networks import mobile_stylegan, stylegan2
+from d2a_core.store import arrays, lineage, texts
+from d2a_core.store.lineage import Identity
+from d2a_core.store.manifests import RECORD
 
 MEAN_SAMPLES = 10_000  # z drawn for the mean of W, as StyleGAN2's projector does
 MEAN_SEED = 0
@@ -244,14 +245,14 @@ def load(
     readout = None
     if draft is not None:
         lineage.check(identity, draft)
-        readout = drafts.from_arrays(io.read_zarr(draft))
+        readout = drafts.from_arrays(arrays.read_zarr(draft))
     hardware = {"device": device, "threads": threads, "runtime": runtime}
     return PretrainedGenerator(mapping, synthesis, identity=identity, draft=readout, **hardware)
 
 
 def _read(path: Path) -> tuple[Mapper, Synthesizer, Identity]:
     if path.is_dir():
-        record = io.read_json(path / RECORD)
+        record = texts.read_json(path / RECORD)
         return *mobile_stylegan.load(path), Identity(record["name"], record["sha256"])
     found = checkpoint.load(path)
     network = stylegan2.build(found.architecture, found.state)

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import io, training
+from d2a_core import training
 from d2a_core.encoder import encode
 from d2a_core.generator import Consultation, PretrainedGenerator, broadcast
 from d2a_core.networks.encoder import Encoder
 from d2a_core.networks.hfgi import PICTURE, STRIDE, Architecture, Hfgi
 from d2a_core.rendering import to_float, to_uint8
 from d2a_core.resampling import resize
+from d2a_core.store import weights
 from d2a_core.training import Training
 
 FACES_SEED = 20_220_003  # of the faces it is trained on, which the encoder has never seen
@@ -334,7 +335,7 @@ def consultant(
     yaw_limit_deg: float,
 ) -> Consultant:
     """The consultant of an aligned photo u1 [R, R, 3]; `checkpoints` has the path of the networks or none."""
-    networks = [load(io.read_checkpoint(path), device=generator.device) for path in checkpoints]
+    networks = [load(weights.read_checkpoint(path), device=generator.device) for path in checkpoints]
     size = generator.draft.size
     image = to_float(resize(photo[None], size))
     code = torch.as_tensor(wplus)

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from d2a_core import downloads, fidelity, io, runtime
+from d2a_core import fidelity, runtime
+from d2a_core.store import optional_weights, weights
 
 WEIGHTS = {  # 95,628,359 bytes, Apache-2.0
     "url": "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
@@ -30,7 +31,7 @@ def obtain(source: Mapping[str, str] | None, cache_folder: str | Path, timeout_s
 
     `source` is WEIGHTS, {"path": a copy of that file} or None.
     """
-    return downloads.obtain("inception", source, cache_folder, timeout_s=timeout_s)
+    return optional_weights.obtain("inception", source, cache_folder, timeout_s=timeout_s)
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> nn.Module:
@@ -39,7 +40,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> nn.Module:
     try:
         # torch-fidelity unpickles what it is given, code included, so it gets these tensors and no file
         tensors = memory.BytesIO()
-        torch.save(io.read_checkpoint(path), tensors)
+        torch.save(weights.read_checkpoint(path), tensors)
         tensors.seek(0)
         network = extractor("inception-v3-compat", OUTPUTS, feature_extractor_weights_path=tensors)
     except (ValueError, RuntimeError, TypeError, AttributeError) as error:  # unreadable, or not them

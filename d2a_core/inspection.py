@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2a_core import io
-from d2a_core.durable import RECORD
+from d2a_core import images
+from d2a_core.store import arrays, tables, texts, weights
+from d2a_core.store.manifests import RECORD
 
 if TYPE_CHECKING:
     import pyarrow
@@ -99,7 +100,7 @@ def _bytes(count: float) -> str:
 
 
 def _table(path: Path) -> list[str]:
-    table = io.read_parquet(path)
+    table = tables.read_parquet(path)
     lines = [f"table of {len(table):,} rows, {_bytes(path.stat().st_size)}"]
     if "found" in table.column_names and len(table):
         found = np.count_nonzero(table["found"].to_numpy())
@@ -107,7 +108,7 @@ def _table(path: Path) -> list[str]:
     rows = [("column", "type", "min", "median", "max")]
     rows += [(field.name, _type(field.type), *_range(table[field.name])) for field in table.schema]
     lines += ["columns:", *_columns(rows)]
-    lines += _facts("metadata", io.parquet_metadata(path))
+    lines += _facts("metadata", tables.parquet_metadata(path))
     head = table.slice(0, HEAD_ROWS)
     if len(head):
         cells = [[_cell(value) for value in column.to_pylist()] for column in head.columns]
@@ -147,7 +148,7 @@ def _cell(value: object) -> str:
 
 
 def _store(path: Path) -> list[str]:
-    stored = io.open_zarr(path)
+    stored = arrays.open_zarr(path)
     rows: list[tuple[object, ...]] = [
         ("array", "shape", "type", "chunks", "min", "mean", "max", "NaN", "on disk", "ratio")
     ]
@@ -158,7 +159,7 @@ def _store(path: Path) -> list[str]:
         cells = (name, shape, str(array.dtype), chunks, *_moments(path, array))
         rows.append((*cells, _bytes(bytes_stored), ratio))
     lines = [f"zarr store of {len(stored)} arrays", *_columns(rows)]
-    return lines + _facts("attributes", io.zarr_attributes(path))
+    return lines + _facts("attributes", arrays.zarr_attributes(path))
 
 
 def _by(sides: tuple[int, ...]) -> str:
@@ -168,7 +169,7 @@ def _by(sides: tuple[int, ...]) -> str:
 def _moments(path: Path, array: "zarr.Array") -> tuple[str, str, str, str]:
     """Min, mean and max without NaN, and the count of NaN, one chunk of rows at a time."""
     least, most, total, count, missing = np.inf, -np.inf, 0.0, 0, 0
-    for block in io.zarr_blocks(path, array):
+    for block in arrays.zarr_blocks(path, array):
         values = block[~np.isnan(block)] if block.dtype.kind == "f" else block
         missing += block.size - values.size
         if values.size:
@@ -180,11 +181,11 @@ def _moments(path: Path, array: "zarr.Array") -> tuple[str, str, str, str]:
 
 
 def _checkpoint(path: Path) -> list[str]:
-    return _state(io.read_checkpoint(path), path)
+    return _state(weights.read_checkpoint(path), path)
 
 
 def _safetensors(path: Path) -> list[str]:
-    state, metadata = io.read_safetensors(path)
+    state, metadata = weights.read_safetensors(path)
     return [*_state(state, path), *_facts("metadata", metadata)]
 
 
@@ -216,9 +217,9 @@ def _leaves(value: object, name: str) -> Iterable[tuple[str, object]]:
 
 
 def _picture(path: Path) -> list[str]:
-    height, width, _ = io.read_image(path).shape
+    height, width, _ = images.read_image(path).shape
     line = f"picture of {width}×{height} pixels, {_bytes(path.stat().st_size)}"
-    return [line, *_facts("text", io.image_text(path))]
+    return [line, *_facts("text", images.image_text(path))]
 
 
 def _video(path: Path) -> list[str]:
@@ -258,7 +259,7 @@ def _stream(stream: Any, length: Fraction) -> str:
 
 
 def _asset(path: Path) -> list[str]:
-    record = io.read_json(path / RECORD)
+    record = texts.read_json(path / RECORD)
     files = record.pop("files", {})
     rows = [("file", "bytes", "sha256")]
     for name, facts in files.items():

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import geometry, io
+from d2a_core import geometry
 from d2a_core.mean_face import template_of
 from d2a_core.schemes import Scheme
+from d2a_core.store import tables
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ def table(detections: Detections, *, sample_id: Sequence[int]) -> dict[str, obje
         "sample_id": np.asarray(sample_id, dtype=np.int64),
         "found": detections.found,
         "score": detections.score,
-        "points": io.points_column(detections.points),
-        "canonical": io.points_column(detections.canonical),
+        "points": tables.points_column(detections.points),
+        "canonical": tables.points_column(detections.canonical),
         **{name: detections.angles[:, index] for index, name in enumerate(("yaw", "pitch", "roll"))},
     }
 
@@ -102,5 +103,5 @@ def table(detections: Detections, *, sample_id: Sequence[int]) -> dict[str, obje
 def detections(rows: pyarrow.Table) -> Detections:
     """The detections of a landmark table: the inverse of `table`."""
     score, found = (rows.column(name).to_numpy(zero_copy_only=False) for name in ("score", "found"))
-    canonical = io.points_array(rows, "canonical")
-    return Detections(io.points_array(rows), score, found, io.angles_array(rows), canonical)
+    canonical = tables.points_array(rows, "canonical")
+    return Detections(tables.points_array(rows), score, found, tables.angles_array(rows), canonical)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import animations, closed_loop, interpolation, io, rendering
+from d2a_core import animations, closed_loop, interpolation, rendering
 from d2a_core.closed_loop import Path, Stage
 from d2a_core.comparison import SHEET_TILE
 from d2a_core.geometry import face_size, normalized_mean_error
@@ -21,6 +21,7 @@ from d2a_core.pictures import grid
 from d2a_core.resampling import resize
 from d2a_core.runtime import Progress
 from d2a_core.smoothing import fill_gaps
+from d2a_core.store import tables
 
 CHORDS = 12  # of the way whose lengths are taken
 LOOK_SIDE, SHIFTS = 256, (-7, 0, 7)  # px: a frame is looked at nine times, each a little aside
@@ -70,7 +71,7 @@ def morph(
     that the landmarks go as far from each frame to the next. A loop comes back by the same way.
     """
     asked = np.concatenate([_asked(source, table, settings) for table in poses])
-    ends = _ends(stage, torch.from_numpy(code), io.points_array(source), asked, settings.passes)
+    ends = _ends(stage, torch.from_numpy(code), tables.points_array(source), asked, settings.passes)
     count = options.frames
     progress = Progress(log, "morphs", interpolation.looks(count), unit="looks")
     position, points, uneven = _spaced(stage, ends, count, progress)
@@ -83,7 +84,7 @@ def morph(
 
 def _asked(source: pyarrow.Table, table: pyarrow.Table, settings: animations.Options) -> NDArray[np.float32]:
     """Landmarks [1, P, 2] that one pose asks of the source; its own ones stay as they are."""
-    own, pose = io.points_array(source), io.points_array(table)[:1]
+    own, pose = tables.points_array(source), tables.points_array(table)[:1]
     if np.array_equal(own, pose):
         return own
     return animations.asked(source, table, replace(settings, neutral_s=None))[:1]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-from d2a_core import io
-from d2a_core.assets import ASSETS, Asset
+from d2a_core.store import texts
+from d2a_core.store.assets import ASSETS, Asset
 
 KNOWN = ("mobilestylegan-ffhq",)
 SUFFIXES = (".pkl", ".pt", ".pth", ".safetensors")
@@ -79,7 +79,7 @@ def _own_file(name: str, key: str, path: str, cache: str | Path) -> Origin:
     file = Path(path).expanduser()
     if not file.is_file():
         raise ValueError(f"config: {key} is {path!r}, but there is no file {file.absolute()}; correct it")
-    return Origin(name, io.cached_sha256(file, cache), file=str(file))
+    return Origin(name, texts.cached_sha256(file, cache), file=str(file))
 
 
 def downloads(options: Options) -> dict[str, Asset]:

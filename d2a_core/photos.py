@@ -1,16 +1,27 @@
 """Photos from anywhere, as upright 8-bit RGB pictures."""
 
-import io as streams
-import logging
+import struct
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from d2a_core.store import manifests
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+import io as streams
+import logging
+from dataclasses import dataclass
+
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from d2a_core import alignment, faces, io
+from d2a_core import alignment, faces
 from d2a_core.landmarks import LandmarkDetector
 from d2a_core.networks.facemesh import FaceModels
 
@@ -103,7 +114,7 @@ def read_photo(path: str | Path) -> Photo:
     What is transparent takes the median colour of what is not. Raises ValueError in one sentence where the
     file is no such photo.
     """
-    with io.open_photo(path) as opened:
+    with open_photo(path) as opened:
         notes = []
         if getattr(opened, "n_frames", 1) > 1 and opened.format not in ("MPO", "TIFF"):
             notes.append(f"{path} is animated; the first of its {opened.n_frames} pictures is used")
@@ -153,3 +164,72 @@ def _to_srgb(
         return ImageCms.profileToProfile(image, source, target, outputMode="RGB"), ()
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image, (f"the colour profile of {path} does not fit it and is ignored",)
+
+
+MAX_PIXELS = 120_000_000  # of a photo: 360 MB decoded; phones take 108 megapixels at most in one shot
+MIN_SIDE = 64  # px, of a photo: no face on less shows its eyes
+PHOTO_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "TGA")
+PHOTO_REMEDY = "give an intact PNG, JPEG or WebP file"
+HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+@contextmanager
+def open_photo(path: str | Path) -> Iterator["Image.Image"]:
+    """Yield a user's picture as Pillow opens it: header read, nothing decoded yet.
+
+    Raises ValueError, also for what goes wrong inside the block, in one sentence that names the file and
+    the remedy. What runs other programs on the file, as PostScript does, is not opened.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    path = Path(path)
+    _check_photo_file(path)
+    heif = _is_heif(path)
+    if heif:
+        _register_heif(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is below
+            with Image.open(path, formats=[*PHOTO_FORMATS, *(["HEIF"] if heif else [])]) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
+                if min(width, height) < MIN_SIDE:
+                    raise ValueError(f"it has only {width}×{height} pixels")
+                yield image
+    except PermissionError:
+        raise ValueError(f"{path} may not be read; give yourself the right to, or copy it") from None
+    except Image.DecompressionBombError:
+        limit = f"{MAX_PIXELS / 1e6:.0f} megapixels"
+        raise ValueError(f"{path} has more than {limit}, too many to decode; scale it down") from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{path} is not a picture that can be read; {PHOTO_REMEDY}") from None
+    except (*manifests.DAMAGE, ArithmeticError, SyntaxError, struct.error) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} cannot be used as a photo ({reason}); {PHOTO_REMEDY}") from error
+
+
+def _check_photo_file(path: Path) -> None:
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; check the path of the photo")
+    if not path.is_file():
+        raise ValueError(f"{path} is a folder or a device; name the photo inside it")
+    if not path.stat().st_size:
+        raise ValueError(f"{path} is empty; copy the photo again")
+
+
+def _is_heif(path: Path) -> bool:
+    with path.open("rb") as handle:
+        head = handle.read(12)
+    return head[4:8] == b"ftyp" and head[8:] in HEIF_BRANDS
+
+
+def _register_heif(path: Path) -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise ValueError(
+            f"{path} is a HEIC photo, which needs a plug-in; run `pip install pillow-heif`, "
+            "or export the photo as JPEG"
+        ) from None
+    register_heif_opener()

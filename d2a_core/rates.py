@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from d2a_core import io, work
+from d2a_core import work
+from d2a_core.store import texts
 
 STARTUP_S = 3.4  # jobs that hardly compute (draw_pairs, collect_videos, summaries) took 3.2 to 3.6 s
 LONGEST_STARTUP_S = 15.0  # what loads most, sample_source, took 9 s for one face; a longer one is noise
@@ -146,7 +147,7 @@ def save(rates: Rates, path: Path) -> None:
         if rule in work.WORK
     }
     kept = {"machine": this_machine(), "rules": rules}
-    io.write_text(yaml.safe_dump(kept, default_flow_style=None, sort_keys=False, allow_unicode=True), path)
+    texts.write_text(yaml.safe_dump(kept, default_flow_style=None, sort_keys=False, allow_unicode=True), path)
 
 
 def _medians(points: Iterable[Point]) -> list[Point]:

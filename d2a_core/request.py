@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d2a_core import config, io, video
+from d2a_core import config, photos, video
+from d2a_core.store import tables
 
 KEYS = {  # fields of Request that set a key of the config
     "motion": "animations.motion",
@@ -258,7 +259,7 @@ def _check_source(request: Request) -> None:
 def check_photo(name: str, path: Path, wanted: str) -> None:
     """Raise ValueError unless `path` is a picture; `wanted` says what to give."""
     check_readable(name, path, wanted)
-    with io.open_photo(path) as photo:
+    with photos.open_photo(path) as photo:
         photo.load()
 
 
@@ -270,7 +271,7 @@ def _check_driving(name: str, path: Path) -> float:
 
 def check_table(path: Path) -> float:
     """Check a landmark table; returns the time of its last row, in s."""
-    table, _ = io.read_driving(path)
+    table, _ = tables.read_driving(path)
     if "time_s" not in table.column_names or not len(table):
         raise ValueError(f"{path} has no row with a time_s; give a table as d2a makes them")
     return float(table["time_s"][-1].as_py())

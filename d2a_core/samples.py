@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import geometry, io
+from d2a_core import geometry
 from d2a_core.schemes import Scheme, scheme_of
+from d2a_core.store import tables
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def join(latents: Mapping[str, NDArray], table: pyarrow.Table) -> Samples:
     return Samples(
         sample_id=ids[found],
         w=latents["w"][found],
-        points=io.points_array(table, "points")[found],
-        canonical=io.points_array(table, "canonical")[found],
-        angles=io.angles_array(table)[found],
+        points=tables.points_array(table, "points")[found],
+        canonical=tables.points_array(table, "canonical")[found],
+        angles=tables.angles_array(table)[found],
     )

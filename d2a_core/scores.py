@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import geometry, identity, io, landmarks, protocols, quality, resampling, similarity
+from d2a_core import geometry, identity, landmarks, protocols, quality, resampling, similarity
 from d2a_core.embedders import Embedder
 from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.schemes import scheme_of
+from d2a_core.store import tables
 
 PARTS = ("contour", "brows", "eyes", "nose", "mouth")
 NORMALISERS = ("inter_ocular", "inter_pupil", "box")
@@ -88,11 +89,11 @@ def known(table: pyarrow.Table) -> Faces:
     """The faces of tables that `look` made, joined."""
     paths = table["image"].to_pylist()
     seen = Detections(
-        points=io.points_array(table),
+        points=tables.points_array(table),
         score=table["score"].to_numpy(),
         found=table["found"].to_numpy(zero_copy_only=False),
-        angles=io.angles_array(table),
-        canonical=io.points_array(table, "canonical"),
+        angles=tables.angles_array(table),
+        canonical=tables.points_array(table, "canonical"),
     )
     rows = {path: index for index, path in enumerate(paths)}
     return Faces(rows, seen, _matrix(table, "embedding"), _matrix(table, "embedding_of_mirror"))

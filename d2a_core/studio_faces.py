@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import config, editing, gallery, io, rendering
+from d2a_core import config, editing, gallery, rendering
 from d2a_core.command import INPUTS, TRUNCATION
 from d2a_core.editing import Edit, Editor
 from d2a_core.request import Request
+from d2a_core.store import arrays, provenance, tables
 
 KEPT = 2  # faces whose networks stay in memory
 STRONGEST = 1.5  # times the outermost step of the gallery
@@ -159,17 +160,17 @@ class Faces:
         moved = {"direction": look.direction, "strength": look.strength} if look.direction is not None else {}
         settled = look.size == "settled" and look.direction is None
         reached = self.settled(look.name, asked).reached if settled else None
-        facts = io.provenance(asked=asked, reached=reached, **moved, **editor.identity.facts)
+        facts = provenance.provenance(asked=asked, reached=reached, **moved, **editor.identity.facts)
         return {"title": "Synthetic face", **facts}
 
     @cached_property
     def _directions(self) -> dict[str, NDArray]:
         names = ("vector", "effect", "deviation")
-        return io.read_zarr(self.work / "results" / "directions" / "directions.zarr", names)
+        return arrays.read_zarr(self.work / "results" / "directions" / "directions.zarr", names)
 
     def directions(self) -> list[dict[str, Any]]:
         """All directions, in the order of the gallery: number and caption."""
-        rows = io.read_parquet(self.work / "results" / "directions" / "catalogue.parquet").to_pylist()
+        rows = tables.read_parquet(self.work / "results" / "directions" / "catalogue.parquet").to_pylist()
         effect, deviation = (self._directions[name] for name in ("effect", "deviation"))
         order = gallery.choose(effect, deviation, rows=len(rows))
         return [{"direction": index, "caption": gallery.caption(rows[index], deviation)} for index in order]

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from d2a_core import command, durable, inspection, io, request, video
+from d2a_core import command, images, inspection, photos, request, video
 from d2a_core.command import INPUTS
+from d2a_core.store import atomic, manifests, tables
 
 UPLOADS = Path("results/.state/studio")  # in the work directory: what is being uploaded
 LARGEST = {"photo": 100_000_000, "clip": 2_000_000_000}  # bytes
@@ -61,7 +62,7 @@ def _removed_after(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        durable.remove(folder)
+        atomic.remove(folder)
 
 
 def _check(path: Path, kind: str) -> None:
@@ -69,10 +70,10 @@ def _check(path: Path, kind: str) -> None:
     if not path.stat().st_size:
         raise ValueError(f"{path} is empty; give another file")
     if kind == "photo":
-        with io.open_photo(path) as photo:
+        with photos.open_photo(path) as photo:
             photo.load()
     elif path.suffix == ".parquet":
-        io.read_driving(path)
+        tables.read_driving(path)
     else:
         video.probe(path)
 
@@ -134,7 +135,7 @@ def _is_store(folder: Path) -> bool:
 
 
 def _size(path: Path) -> int:
-    files = [path] if path.is_file() else [path / name for name in durable.contents(path)]
+    files = [path] if path.is_file() else [path / name for name in manifests.contents(path)]
     return sum(file.stat().st_size for file in files)
 
 
@@ -165,7 +166,7 @@ def png_file(image: NDArray[np.uint8], facts: Mapping[str, Any], work: Path) -> 
     """A picture [H, W, 3] to keep, as the bytes of the file that `d2a edit` would write."""
     folder = work / UPLOADS / secrets.token_hex(8)
     with _removed_after(folder):
-        io.write_image(image, folder / "picture.png", text=facts)
+        images.write_image(image, folder / "picture.png", text=facts)
         return (folder / "picture.png").read_bytes()
 
 
@@ -180,7 +181,7 @@ def zipped(folder: Path) -> Iterator[bytes]:
     """The files of a folder as a zip archive, not compressed, in pieces of about a file each."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w") as archive:
-        for name in durable.contents(folder):
+        for name in manifests.contents(folder):
             archive.write(folder / name, f"{folder.name}/{name}")
             yield sink.taken()
     yield sink.taken()

@@ -17,7 +17,7 @@ import numpy as np
 
 from d2a_core import rebuilding
 from d2a_core.archives import Archive
-from d2a_core.io import DAMAGE
+from d2a_core.store.manifests import DAMAGE
 from d2a_core.untrusted import (
     AGAIN,
     DISTRUST,

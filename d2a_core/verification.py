@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from d2a_core import durable
 from d2a_core.runtime import Progress
+from d2a_core.store import atomic, manifests
 
 SHOWN = 5  # leftovers that are named
 UNCHECKED = {"logs", "benchmarks", ".state"}  # folders that hold no artefacts
@@ -44,32 +44,32 @@ def verify(folders: Iterable[Path], progress: Progress | None = None) -> Report:
     for folder in folders:
         if not folder.is_dir():
             raise ValueError(f"{folder} is no folder; give one with results, such as `results`")
-        known = list(durable.artefacts(folder))
+        known = list(manifests.artefacts(folder))
         for path in known:
             _add(report, path)
             if progress is not None:
                 progress.advance(1, damaged=len(report.damages))
         report.unknown += _unknown(folder, known)
-        report.leftovers += durable.leftovers(folder)
+        report.leftovers += atomic.leftovers(folder)
     return report
 
 
 def _add(report: Report, path: Path) -> None:
     report.artefacts += 1
     try:
-        facts = durable.manifest(path) or {}
+        facts = manifests.manifest(path) or {}
     except ValueError as error:
         report.damages.append(str(error))
         return
     report.files += len(facts)
     report.size += sum(file["bytes"] for file in facts.values())
-    report.damages += durable.damages(path)
+    report.damages += manifests.damages(path)
 
 
 def _unknown(folder: Path, known: Iterable[Path]) -> list[Path]:
     """Files that no manifest speaks of."""
     covered = set(known)
-    files = (folder / name for name in durable.contents(folder))
+    files = (folder / name for name in manifests.contents(folder))
     return [
         path
         for path in files

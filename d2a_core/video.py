@@ -15,10 +15,10 @@ from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from d2a_core import durable
 from d2a_core.clock import UNKNOWN_HZ, nominal_rate, paced
-from d2a_core.durable import atomic_path
 from d2a_core.soundtrack import Soundtrack
+from d2a_core.store import manifests
+from d2a_core.store.atomic import atomic_path
 
 if TYPE_CHECKING:
     from d2a_core.runtime import Progress
@@ -129,7 +129,7 @@ def _reading(path: str | Path) -> Iterator[tuple["av.container.InputContainer", 
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "does not exist"
         raise ValueError(f"{path} {problem}; give the path of a video file")
-    durable.check(path)  # a decoder makes pictures of damaged bytes too
+    manifests.check(path)  # a decoder makes pictures of damaged bytes too
     try:
         with av.open(str(path.absolute()), options=OPENING) as container:
             stream = container.streams.best("video")
@@ -344,7 +344,7 @@ def write_frames(
 
 
 def provenance(facts: Mapping[str, object]) -> dict[str, str]:
-    """Metadata of a rendered video, from `io.provenance(generator=, …)`.
+    """Metadata of a rendered video, from `provenance.provenance(generator=, …)`.
 
     It says to a reader that no camera recorded it; `description` holds all facts as JSON.
     """

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from d2a_core import interpolation, io, protocols, video
+from d2a_core import interpolation, protocols, video
 from d2a_core.clock import nominal_rate
 from d2a_core.config import HELD_OUT
-from d2a_core.durable import contents
+from d2a_core.store import arrays, tables
+from d2a_core.store.manifests import contents
 
 COUNT = re.compile(r" INFO \w+ (\w+)=\d+/(\d+)\b")
 CLUSTERED = re.compile(r" INFO clusters part=\w+ k=(\d+) faces=(\d+)")
@@ -63,7 +64,7 @@ def done(rule: str, log: str, results: Path) -> float | None:
         return float(found[1]) * float(found[2]) if found else None
     if rule == "collect_directions":
         store = results / "directions" / "directions.zarr"
-        return float(io.zarr_attributes(store)["faces"]) if store.exists() else None
+        return float(arrays.zarr_attributes(store)["faces"]) if store.exists() else None
     weights = WORK[rule].logged if rule in WORK else {}
     if not weights:
         return 1.0
@@ -147,7 +148,7 @@ def _clip(config: Mapping, job: str) -> tuple[float, float]:
             return max(1, round(clip["seconds"] * clip["fps"])), clip["fps"]
     path = next(clip["path"] for clip in config["driving"]["clips"] if clip["name"] == name)
     if path.lower().endswith(".parquet"):
-        time_s = io.read_driving(path)[0]["time_s"].to_numpy()
+        time_s = tables.read_driving(path)[0]["time_s"].to_numpy()
         return len(time_s), float(nominal_rate(time_s, []))
     info = video.probe(path)
     return info.frames, float(info.rate)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from d2a_core import io, resampling
+from d2a_core import images, resampling
 from d2a_core.request import seed_of
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +55,7 @@ def run(program: str, *words: str) -> None:
 
 def keep(path: Path, copy: Path) -> None:
     """Write a copy of a picture, as a JPEG no larger than a page."""
-    image = io.read_image(path)
+    image = images.read_image(path)
     small = resampling.resize(image[None], min(SIDE, max(image.shape[:2])))[0]
     Image.fromarray(small).save(copy, quality=QUALITY)
 

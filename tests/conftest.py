@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="session")
 def assets() -> Path:
     """Folder of the model files; fetched on first use, skipped with the reason when it cannot be."""
-    from d2a_core.assets import AssetError, fetch, named
+    from d2a_core.store.assets import AssetError, fetch, named
 
     root = Path(os.environ.get("D2A_ASSETS", ROOT / "data" / "assets"))
     for name in ("mobilestylegan-ffhq", "mediapipe-face", "dlib-face"):
@@ -45,8 +45,8 @@ def finished(assets, tmp_path_factory):
 def mobile(assets):
     """Loads MobileStyleGAN, on as many threads as it is told."""
     from d2a_core.generator import PretrainedGenerator
-    from d2a_core.lineage import Identity
     from d2a_core.networks import mobile_stylegan
+    from d2a_core.store.lineage import Identity
 
     def load(*, threads: int) -> PretrainedGenerator:
         networks = mobile_stylegan.load(assets / "mobilestylegan-ffhq")

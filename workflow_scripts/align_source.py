@@ -2,8 +2,9 @@
 
 import dataclasses
 
-from d2a_core import alignment, detectors, io, landmarks, photos, runtime
+from d2a_core import alignment, detectors, images, landmarks, photos, runtime
 from d2a_core.networks import facemesh
+from d2a_core.store import provenance, tables, texts
 
 
 def main(snakemake):
@@ -17,12 +18,12 @@ def main(snakemake):
         options,
         facemesh.FaceModels(inputs.models, threads=snakemake.threads),
         detector,
-        alignment.reference_layout(io.read_parquets(inputs.landmarks), detector.scheme),
+        alignment.reference_layout(tables.read_parquets(inputs.landmarks), detector.scheme),
         log=log,
     )
-    facts = io.provenance(stage="sources", source=options, photo_sha256=io.sha256(inputs.image))
-    io.write_json({**aligned.facts(), **facts}, snakemake.output.alignment)
-    io.write_image(aligned.image, snakemake.output.image, text=facts)
+    facts = provenance.provenance(stage="sources", source=options, photo_sha256=texts.sha256(inputs.image))
+    texts.write_json({**aligned.facts(), **facts}, snakemake.output.alignment)
+    images.write_image(aligned.image, snakemake.output.image, text=facts)
 
 
 if __name__ == "__main__":

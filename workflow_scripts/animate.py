@@ -1,6 +1,7 @@
 """Let one source move like one clip."""
 
-from d2a_core import animations, closed_loop, hfgi, io, rendering, runtime, video
+from d2a_core import animations, closed_loop, hfgi, images, rendering, runtime, video
+from d2a_core.store import arrays, provenance, tables, texts
 
 
 def main(snakemake):
@@ -9,21 +10,21 @@ def main(snakemake):
     options = animations.Options(**snakemake.params.animations)
     models = snakemake.params.generator, snakemake.params.landmarks
     stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
-    code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
-    source, driver = (io.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
+    code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
+    source, driver = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
     rate = video.probe(inputs.video).rate
     path = animations.follow(stage, code, source, driver, options, rate_hz=float(rate), log=log)
     path, clock = animations.retimed(path, driver, options, rate)
-    photo, limit = io.read_image(inputs.image), snakemake.params.yaw_limit_deg
+    photo, limit = images.read_image(inputs.image), snakemake.params.yaw_limit_deg
     still = hfgi.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="animations",
         options=options,
         rate=str(clock.rate),
-        fan_sha256=list(map(io.sha256, inputs.fan)),
+        fan_sha256=list(map(texts.sha256, inputs.fan)),
         **stage.generator.identity.facts,
     )
-    io.write_zarr(snakemake.output.latents, animations.arrays(path, clock), attributes=facts)
+    arrays.write_zarr(snakemake.output.latents, animations.as_arrays(path, clock), attributes=facts)
     video.write_frames(
         rendering.frames(
             stage.generator, path.wplus, path.delta, still.along(animations.yaw_from(source, path))

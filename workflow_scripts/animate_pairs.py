@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from d2a_core import closed_loop, fan, io, pair_results, protocols, results, runtime, scores
+from d2a_core import closed_loop, fan, images, pair_results, protocols, results, runtime, scores
+from d2a_core.store import arrays, provenance, tables, texts, weights
 
 
 def main(snakemake):
@@ -11,25 +12,25 @@ def main(snakemake):
     models = params.generator, params.landmarks
     stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
     device = runtime.device(snakemake.resources)
-    pairs = protocols.rows_of(io.read_parquet(inputs.pairs), params.protocols)
+    pairs = protocols.rows_of(tables.read_parquet(inputs.pairs), params.protocols)
     passes = params.passes
     drawn = pair_results.animate(
         stage,
-        fan.load_all(map(io.read_checkpoint, [inputs.fan, *inputs.others]), device=device),
+        fan.load_all(map(weights.read_checkpoint, [inputs.fan, *inputs.others]), device=device),
         pairs,
-        dict(zip(params.sets, map(io.read_zarr, inputs.codes), strict=True)),
-        scores.known(io.read_parquets(inputs.faces)),
+        dict(zip(params.sets, map(arrays.read_zarr, inputs.codes), strict=True)),
+        scores.known(tables.read_parquets(inputs.faces)),
         passes=passes,
         progress=runtime.Progress(log, "evaluation", pair_results.renders(pairs, passes)),
     )
-    rows = results.keep(drawn, partial(io.keep_images, folder=snakemake.output.frames))
-    facts = io.provenance(
+    rows = results.keep(drawn, partial(images.keep_images, folder=snakemake.output.frames))
+    facts = provenance.provenance(
         stage="evaluation",
         method=params.method,
-        fan_sha256=io.sha256(inputs.fan),
+        fan_sha256=texts.sha256(inputs.fan),
         **stage.generator.identity.facts,
     )
-    io.write_parquet(rows, snakemake.output.steps, metadata=facts)
+    tables.write_parquet(rows, snakemake.output.steps, metadata=facts)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Augment the source faces of one shard and detect the results."""
 
-from d2a_core import detectors, generator, io, landmarks, lineage, pairs, runtime, samples
+from d2a_core import detectors, generator, landmarks, pairs, runtime, samples
+from d2a_core.store import arrays, lineage, provenance, tables
 
 
 def main(snakemake):
@@ -12,8 +13,8 @@ def main(snakemake):
     options = landmarks.Options(**snakemake.params.landmarks)
     detector = detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake))
     faces = samples.join(
-        io.read_zarr(inputs.latents, ["sample_id", "w"]),
-        io.read_parquet(inputs.landmarks),
+        arrays.read_zarr(inputs.latents, ["sample_id", "w"]),
+        tables.read_parquet(inputs.landmarks),
     )
     shard, group = snakemake.wildcards.shard, snakemake.wildcards.group
     plan = pairs.Plan(int(shard), group, **snakemake.params.plan)
@@ -21,16 +22,16 @@ def main(snakemake):
         network,
         detector,
         faces,
-        io.read_zarr(inputs.directions),
+        arrays.read_zarr(inputs.directions),
         plan,
         size=settings.draft_size,
         progress=runtime.Progress(log, "pairs", plan.renders(len(faces.w))),
     )
-    origin = io.zarr_attributes(inputs.directions)
-    facts = io.provenance(
+    origin = arrays.zarr_attributes(inputs.directions)
+    facts = provenance.provenance(
         stage="pairs", plan=plan, landmarks=options, directions=origin, **network.identity.facts
     )
-    io.write_zarr(snakemake.output.pairs, contents, attributes=facts)
+    arrays.write_zarr(snakemake.output.pairs, contents, attributes=facts)
 
 
 if __name__ == "__main__":

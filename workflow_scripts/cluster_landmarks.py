@@ -1,6 +1,7 @@
 """Cluster the sampled faces by one facial part."""
 
-from d2a_core import clusters, io, lineage, runtime, samples
+from d2a_core import clusters, runtime, samples
+from d2a_core.store import arrays, lineage, provenance, tables
 
 
 def main(snakemake):
@@ -9,8 +10,8 @@ def main(snakemake):
     normalised = snakemake.params.pose_normalisation
     identity = lineage.shared([*snakemake.input.latents, *snakemake.input.landmarks])
     faces = samples.join(
-        io.read_zarrs(snakemake.input.latents, ["sample_id", "w"]),
-        io.read_parquets(snakemake.input.landmarks),
+        arrays.read_zarrs(snakemake.input.latents, ["sample_id", "w"]),
+        tables.read_parquets(snakemake.input.landmarks),
     )
     features = clusters.features(faces, part=part, pose_normalisation=normalised)
     found = clusters.cluster(
@@ -18,11 +19,11 @@ def main(snakemake):
     )
     plan = {"part": part, "k": k, "seed": snakemake.params.seed, "faces": len(features)}
     plan["pose_normalisation"] = normalised
-    facts = io.provenance(stage="clusters", **plan, **identity.facts)
+    facts = provenance.provenance(stage="clusters", **plan, **identity.facts)
     contents = {"centroid": found.centroid, "size": found.size}
-    io.write_zarr(snakemake.output.centroids, contents, attributes=facts)
+    arrays.write_zarr(snakemake.output.centroids, contents, attributes=facts)
     columns = {"sample_id": faces.sample_id, "cluster": found.cluster, "distance": found.distance}
-    io.write_parquet(columns, snakemake.output.table, metadata=facts)
+    tables.write_parquet(columns, snakemake.output.table, metadata=facts)
     log.info("clusters part=%s k=%d faces=%d smallest=%d", part, k, len(features), found.size.min())
 
 

@@ -1,19 +1,22 @@
 """Make one driver of two clips: the head of one, the face of the other."""
 
-from d2a_core import combining, driving, io, runtime, video
+from d2a_core import combining, driving, runtime, video
+from d2a_core.store import provenance, tables
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, outputs = snakemake.input, snakemake.output
     given = inputs.pose, inputs.expression
-    drivers = list(map(combining.driver_of, map(io.read_parquet, given), map(io.parquet_metadata, given)))
+    drivers = list(
+        map(combining.driver_of, map(tables.read_parquet, given), map(tables.parquet_metadata, given))
+    )
     track, rate = combining.combine(*drivers)
     names = dict(zip(combining.CAPTIONS, given, strict=True))
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="driving", clip=snakemake.wildcards.combination, rate=str(rate), **names, **track.counts
     )
-    io.write_parquet(driving.table(track), outputs.table, metadata=facts)
+    tables.write_parquet(driving.table(track), outputs.table, metadata=facts)
     clips = map(video.read_frames, (inputs.pose_video, inputs.expression_video))
     video.write_frames(
         combining.show(*zip(drivers, clips, strict=True), height=snakemake.params.height),

@@ -1,15 +1,16 @@
 """Show source, driver and result beside one another, as a video and as a contact sheet."""
 
-from d2a_core import comparison, io, runtime, video
+from d2a_core import comparison, images, runtime, video
+from d2a_core.store import arrays
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     options = comparison.Comparison(**snakemake.params.comparison)
     result = video.probe(snakemake.input.video)
-    source = io.read_image(snakemake.input.image)
+    source = images.read_image(snakemake.input.image)
     sheet = comparison.Sheet(source, frames=result.frames, columns=options.sheet_columns)
-    time_s = io.read_zarr(snakemake.input.latents, ["time_s"])["time_s"]
+    time_s = arrays.read_zarr(snakemake.input.latents, ["time_s"])["time_s"]
     driver, frames = (video.read_frames(path) for path in (snakemake.input.driver, snakemake.input.video))
     streams = comparison.behind(driver, time_s), frames
     video.write_frames(
@@ -21,7 +22,7 @@ def main(snakemake):
         metadata=result.metadata,
         progress=runtime.Progress(log, "animations", result.frames, unit="frames"),
     )
-    io.write_image(sheet.draw(), snakemake.output.sheet)
+    images.write_image(sheet.draw(), snakemake.output.sheet)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Bring a StyleGAN2 checkpoint of any kind into the one form that all stages load."""
 
-from d2a_core import checkpoints, lineage, runtime
+from d2a_core import checkpoints, runtime
+from d2a_core.store import lineage
 
 
 def main(snakemake):

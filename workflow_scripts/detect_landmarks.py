@@ -1,25 +1,26 @@
 """Detect facial landmarks on one shard of sampled images."""
 
-from d2a_core import detectors, io, landmarks, lineage, runtime
+from d2a_core import detectors, landmarks, runtime
+from d2a_core.store import arrays, lineage, provenance, tables
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     options = landmarks.Options(**snakemake.params.landmarks)
-    store = io.read_zarr(snakemake.input.images, ["sample_id", "image"])
-    origin = io.zarr_attributes(snakemake.input.images)
+    store = arrays.read_zarr(snakemake.input.images, ["sample_id", "image"])
+    origin = arrays.zarr_attributes(snakemake.input.images)
     detector = detectors.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
     progress = runtime.Progress(log, "landmarks", len(store["image"]))
     detections = landmarks.detect(store["image"], detector, progress=progress)
     table = landmarks.table(detections, sample_id=store["sample_id"])
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="landmarks",
         options=options,
         units="points: fractions of the image side, x0 y0 x1 …; yaw, pitch, roll: degrees",
         latents=origin,
         **lineage.of(snakemake.input.images).facts,
     )
-    io.write_parquet(table, snakemake.output.table, metadata=facts)
+    tables.write_parquet(table, snakemake.output.table, metadata=facts)
     log.info("landmarks images=%d found=%d", len(detections.found), detections.found.sum())
 
 

@@ -1,16 +1,17 @@
 """Detect the landmarks of an aligned photo."""
 
-from d2a_core import detectors, io, landmarks, runtime
+from d2a_core import detectors, images, landmarks, runtime
+from d2a_core.store import provenance, tables
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     options = landmarks.Options(**snakemake.params.landmarks)
     detector = detectors.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
-    seen = landmarks.the_face(detector, io.read_image(snakemake.input.image), snakemake.wildcards.photo)
-    facts = io.provenance(stage="sources", options=options)
+    seen = landmarks.the_face(detector, images.read_image(snakemake.input.image), snakemake.wildcards.photo)
+    facts = provenance.provenance(stage="sources", options=options)
     table = landmarks.table(seen, sample_id=[0])
-    io.write_parquet(table, snakemake.output.landmarks, metadata=facts)
+    tables.write_parquet(table, snakemake.output.landmarks, metadata=facts)
     log.info("sources pose=%s", snakemake.wildcards.photo)
 
 

@@ -1,6 +1,7 @@
 """Show what the strongest directions do to one face."""
 
-from d2a_core import gallery, generator, io, lineage, runtime
+from d2a_core import gallery, generator, images, runtime
+from d2a_core.store import arrays, lineage, tables
 
 
 def main(snakemake):
@@ -14,8 +15,8 @@ def main(snakemake):
         **runtime.engine(snakemake),
     )
     lineage.check(network.identity, snakemake.input.directions)
-    store = io.read_zarr(snakemake.input.directions)
-    catalogue = io.read_parquet(snakemake.input.catalogue).to_pylist()
+    store = arrays.read_zarr(snakemake.input.directions)
+    catalogue = tables.read_parquet(snakemake.input.catalogue).to_pylist()
     picture = gallery.draw(
         network,
         store,
@@ -24,7 +25,7 @@ def main(snakemake):
         size=settings.draft_size,
         progress=runtime.Progress(log, "directions", options.rows, unit="rows"),
     )
-    io.write_image(picture, snakemake.output.gallery)
+    images.write_image(picture, snakemake.output.gallery)
 
 
 if __name__ == "__main__":

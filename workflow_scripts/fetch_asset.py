@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from d2a_core import assets, runtime
+from d2a_core import runtime
+from d2a_core.store import assets
 
 
 def main(snakemake):

@@ -1,6 +1,7 @@
 """Fine-tune the facial action network on one source."""
 
-from d2a_core import charts, closed_loop, fan, finetuning, identity, io, runtime, training
+from d2a_core import charts, closed_loop, fan, finetuning, identity, images, runtime, training
+from d2a_core.store import arrays, provenance, tables, texts, weights
 
 
 def main(snakemake):
@@ -10,33 +11,33 @@ def main(snakemake):
     options = finetuning.Options(**snakemake.params.finetune)
     models = snakemake.params.generator, snakemake.params.landmarks
     stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
-    code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
-    points = io.points_array(io.read_parquet(inputs.landmarks))
-    directions = io.read_zarr(inputs.directions)
+    code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
+    points = tables.points_array(tables.read_parquet(inputs.landmarks))
+    directions = arrays.read_zarr(inputs.directions)
     progress = runtime.Progress(log, "fan", options.drawn)
     draws = {"group": snakemake.wildcards.group, "seed": training_options.seed}
     faces = finetuning.around(stage, code, points, directions, options, **draws, progress=progress)
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="fan",
         options=training_options,
         finetune=options,
         core=snakemake.params.core,
-        base_sha256=io.sha256(inputs.fan),
-        source=io.zarr_attributes(inputs.code),
+        base_sha256=texts.sha256(inputs.fan),
+        source=arrays.zarr_attributes(inputs.code),
         **stage.generator.identity.facts,
     )
-    kept = io.ResumeFile("results/.state/finetune_fan", facts)
-    base = fan.load(io.read_checkpoint(inputs.fan), device=device)
+    kept = weights.ResumeFile("results/.state/finetune_fan", facts)
+    base = fan.load(weights.read_checkpoint(inputs.fan), device=device)
     keep = {"resume": kept.read(), "save": kept.write}
     run = finetuning.tune(base, faces, training_options, options, device=device, log=log, **keep)
     checkpoint, history = training.checkpoint(run, facts), training.history_columns(run)
     tuned = fan.load(checkpoint, device=device)
     rows = finetuning.compare(stage, tuned, code, faces, identity.Embedder(inputs.identity), options)
     log.info("fan %s", finetuning.summary(rows))
-    io.write_parquet(rows, snakemake.output.comparison, metadata=facts)
-    io.write_parquet(history, snakemake.output.history, metadata=facts)
-    io.write_image(charts.loss_curve(history, **fan.CHART), snakemake.output.curve)
-    io.write_checkpoint(checkpoint, snakemake.output.checkpoint)
+    tables.write_parquet(rows, snakemake.output.comparison, metadata=facts)
+    tables.write_parquet(history, snakemake.output.history, metadata=facts)
+    images.write_image(charts.loss_curve(history, **fan.CHART), snakemake.output.curve)
+    weights.write_checkpoint(checkpoint, snakemake.output.checkpoint)
     kept.clear()
 
 

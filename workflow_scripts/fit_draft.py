@@ -1,6 +1,7 @@
 """Fit the readout of the generator's drafts."""
 
-from d2a_core import drafts, generator, io, runtime
+from d2a_core import drafts, generator, runtime
+from d2a_core.store import arrays, provenance
 
 
 def main(snakemake):
@@ -14,8 +15,8 @@ def main(snakemake):
         ridge=options.draft_ridge,
         progress=runtime.Progress(log, "generator", options.draft_renders),
     )
-    facts = io.provenance(stage="generator", options=options, **network.identity.facts)
-    io.write_zarr(snakemake.output.draft, drafts.to_arrays(draft), attributes=facts)
+    facts = provenance.provenance(stage="generator", options=options, **network.identity.facts)
+    arrays.write_zarr(snakemake.output.draft, drafts.to_arrays(draft), attributes=facts)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from itertools import chain
 
-from d2a_core import alignment, detectors, embedders, io, landmarks, photos, runtime, scores
+from d2a_core import alignment, detectors, embedders, images, landmarks, photos, runtime, scores
 from d2a_core.networks import facemesh
+from d2a_core.store import arrays, lineage, provenance, tables
 
 
 def main(snakemake):
@@ -15,18 +16,18 @@ def main(snakemake):
         photos.read_all(params.others),
         facemesh.FaceModels(inputs.models, threads=snakemake.threads),
         detector,
-        alignment.reference_layout(io.read_parquets(inputs.landmarks), detector.scheme),
+        alignment.reference_layout(tables.read_parquets(inputs.landmarks), detector.scheme),
         log=log,
     )
-    sources = zip(params.sources, map(io.read_image, inputs.sources), strict=True)
+    sources = zip(params.sources, map(images.read_image, inputs.sources), strict=True)
     embedder = embedders.choose(params.identity, inputs.identity, threads=snakemake.threads)
     progress = runtime.Progress(log, "evaluation", len([*params.sources, *params.others]))
-    named = io.keep_images(chain(sources, aligned), snakemake.output.images)
+    named = images.keep_images(chain(sources, aligned), snakemake.output.images)
     columns = scores.look(named, detector, embedder, progress)
-    facts = dict(io.facts(inputs.codes[0]), stage="evaluation", identity=embedder.name)
-    facts = io.provenance(**facts)
-    io.write_zarr(snakemake.output.codes, io.read_zarrs(inputs.codes, ["wplus"]), attributes=facts)
-    io.write_parquet(columns, snakemake.output.faces, metadata=facts)
+    facts = dict(lineage.facts(inputs.codes[0]), stage="evaluation", identity=embedder.name)
+    facts = provenance.provenance(**facts)
+    arrays.write_zarr(snakemake.output.codes, arrays.read_zarrs(inputs.codes, ["wplus"]), attributes=facts)
+    tables.write_parquet(columns, snakemake.output.faces, metadata=facts)
 
 
 if __name__ == "__main__":

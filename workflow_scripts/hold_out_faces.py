@@ -8,12 +8,13 @@ from d2a_core import (
     embedders,
     generator,
     held_out,
-    io,
+    images,
     landmarks,
     manifold,
     runtime,
     scores,
 )
+from d2a_core.store import arrays, provenance, tables
 
 
 def main(snakemake):
@@ -23,10 +24,10 @@ def main(snakemake):
     network = generator.load(settings, inputs.generator, **runtime.engine(snakemake))
     detection = landmarks.Options(**snakemake.params.landmarks)
     detector = detectors.load_detector(detection, inputs.models, **runtime.hardware(snakemake))
-    store = io.read_zarr(inputs.directions)
+    store = arrays.read_zarr(inputs.directions)
     drawn = held_out.draw(
         network,
-        io.read_zarrs(inputs.latents, ["w"])["w"],
+        arrays.read_zarrs(inputs.latents, ["w"])["w"],
         torch.from_numpy(directions.basis(store)),
         manifold.from_store(store),
         count=options["pairs"],
@@ -34,13 +35,13 @@ def main(snakemake):
     )
     progress = runtime.Progress(log, "evaluation", held_out.faces(options["pairs"]))
     embedder = embedders.choose(snakemake.params.identity, inputs.identity, threads=snakemake.threads)
-    named = io.keep_images(drawn.pictures(network), snakemake.output.images)
+    named = images.keep_images(drawn.pictures(network), snakemake.output.images)
     columns = scores.look(named, detector, embedder, progress)
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="evaluation", protocols=options, identity=embedder.name, **network.identity.facts
     )
-    io.write_zarr(snakemake.output.codes, drawn.arrays(), attributes=facts)
-    io.write_parquet(columns, snakemake.output.faces, metadata=facts)
+    arrays.write_zarr(snakemake.output.codes, drawn.arrays(), attributes=facts)
+    tables.write_parquet(columns, snakemake.output.faces, metadata=facts)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,21 @@
 """Take a landmark table for a clip: check it, and draw it where the clip would be seen."""
 
-from d2a_core import alignment, driving, io, runtime, schemes, video
+from d2a_core import alignment, driving, runtime, schemes, video
+from d2a_core.store import provenance, tables
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     given, outputs = snakemake.input.table, snakemake.output
-    faces = io.read_parquets(snakemake.input.landmarks)
-    scheme = schemes.scheme_of(io.points_array(faces).shape[1])
+    faces = tables.read_parquets(snakemake.input.landmarks)
+    scheme = schemes.scheme_of(tables.points_array(faces).shape[1])
     reference = alignment.reference_layout(faces, scheme)
-    table, metadata = io.read_driving(given)
+    table, metadata = tables.read_driving(given)
     track, rate = driving.adopt(table, metadata, reference, clip=given, scheme=scheme)
-    facts = io.provenance(stage="driving", clip=snakemake.wildcards.table, rate=str(rate), **track.counts)
-    io.write_parquet(driving.table(track), outputs.table, metadata=facts)
+    facts = provenance.provenance(
+        stage="driving", clip=snakemake.wildcards.table, rate=str(rate), **track.counts
+    )
+    tables.write_parquet(driving.table(track), outputs.table, metadata=facts)
     video.write_frames(
         driving.pictures_of(track, size=snakemake.params.size),
         outputs.video,

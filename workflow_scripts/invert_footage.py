@@ -1,6 +1,7 @@
 """Find the code of every frame of a clip with the help of its neighbours."""
 
-from d2a_core import animations, closed_loop, footage, io, latent_prior, runtime, video
+from d2a_core import animations, closed_loop, footage, images, latent_prior, runtime, video
+from d2a_core.store import arrays, provenance, tables
 
 
 def main(snakemake):
@@ -10,11 +11,11 @@ def main(snakemake):
     settings = footage.as_it_moves(animations.Options(**params.animations))
     models = params.generator, params.landmarks
     stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
-    code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
-    source, driver = (io.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
+    code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
+    source, driver = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
     clip = video.probe(inputs.video)
     path = animations.follow(stage, code, source, driver, settings, rate_hz=float(clip.rate), log=log)
-    places = footage.crops(io.points_array(driver, "quad"), stage.size)
+    places = footage.crops(tables.points_array(driver, "quad"), stage.size)
     found = footage.refine(
         stage.generator,
         path,
@@ -23,12 +24,12 @@ def main(snakemake):
         options,
         progress=runtime.Progress(log, "footage", len(places), unit="frames"),
     )
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="footage", options=options, animations=settings, **stage.generator.identity.facts
     )
-    io.write_zarr(snakemake.output.codes, found.arrays(), attributes=facts)
+    arrays.write_zarr(snakemake.output.codes, found.arrays(), attributes=facts)
     sheet = footage.draw(stage, found, footage.aligned(video.read_frames(inputs.video), places))
-    io.write_image(sheet, snakemake.output.sheet, text=facts)
+    images.write_image(sheet, snakemake.output.sheet, text=facts)
     log.info("footage %s", runtime.figures_line(found.figures))
 
 

@@ -1,6 +1,7 @@
 """Find the code of an aligned photo, and tune the generator to it if asked to."""
 
-from d2a_core import detectors, encoder, generator, inversion, io, landmarks, lineage, runtime
+from d2a_core import detectors, encoder, generator, images, inversion, landmarks, runtime
+from d2a_core.store import arrays, lineage, provenance, tables, texts, weights
 
 
 def main(snakemake):
@@ -14,25 +15,25 @@ def main(snakemake):
     looks = landmarks.Options(**snakemake.params.landmarks)
     detector = detectors.load_detector(looks, inputs.models, **hardware)
     judges = inversion.load_judges(detector, inputs.identity, device=hardware["device"])
-    photo = inversion.fitted(io.read_image(inputs.photo), network)
+    photo = inversion.fitted(images.read_image(inputs.photo), network)
     progress = runtime.Progress(log, "inversion", inversion.steps(options), unit="steps")
     looked = inputs.encoder, inputs.models, photo
     begin = encoder.code_of(*looked, num_layers=network.num_layers, **hardware)
     given = {"start": begin, "consultation": inputs.consultation}
     found = inversion.invert(network, judges, photo, options, **given, progress=progress)
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="inversion",
         options=options,
-        photo_sha256=io.sha256(inputs.photo),
+        photo_sha256=texts.sha256(inputs.photo),
         **network.identity.facts,
     )
     contents = {"wplus": found.wplus, "loss": found.loss}
-    io.write_zarr(snakemake.output.code, contents, attributes=facts)
-    io.write_checkpoint(inversion.checkpoint(found, facts), snakemake.output.tuning)
+    arrays.write_zarr(snakemake.output.code, contents, attributes=facts)
+    weights.write_checkpoint(inversion.checkpoint(found, facts), snakemake.output.tuning)
     table = landmarks.table(found.detections, sample_id=[0])
-    io.write_parquet(table, snakemake.output.landmarks, metadata=facts)
-    io.write_parquet(inversion.columns(found), snakemake.output.figures, metadata=facts)
-    io.write_image(found.picture, snakemake.output.picture, text=facts)
+    tables.write_parquet(table, snakemake.output.landmarks, metadata=facts)
+    tables.write_parquet(inversion.columns(found), snakemake.output.figures, metadata=facts)
+    images.write_image(found.picture, snakemake.output.picture, text=facts)
     log.info("inversion psnr=%.1f identity=%.3f", found.figures["psnr"], found.figures["identity"])
 
 

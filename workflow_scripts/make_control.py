@@ -2,16 +2,17 @@
 
 from functools import partial
 
-from d2a_core import io, protocols, results, runtime
+from d2a_core import images, protocols, results, runtime
+from d2a_core.store import tables
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     kind = snakemake.params.kind
-    pairs = protocols.rows_of(io.read_parquet(snakemake.input.pairs), [protocols.CROSS])
+    pairs = protocols.rows_of(tables.read_parquet(snakemake.input.pairs), [protocols.CROSS])
     progress = runtime.Progress(log, "evaluation", len(pairs))
-    wrong = (results.control_result(kind, pair, io.read_image) for pair in progress.over(pairs))
-    results.keep(wrong, partial(io.keep_images, folder=snakemake.output.frames))
+    wrong = (results.control_result(kind, pair, images.read_image) for pair in progress.over(pairs))
+    results.keep(wrong, partial(images.keep_images, folder=snakemake.output.frames))
     log.info("evaluation control=%s pairs=%d", kind, len(pairs))
 
 

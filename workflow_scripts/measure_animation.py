@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from d2a_core import assessment, detectors, identity, io, landmarks, runtime, video
+from d2a_core import assessment, detectors, identity, images, landmarks, runtime, video
+from d2a_core.store import arrays, provenance, tables
 
 
 def main(snakemake):
@@ -14,14 +15,14 @@ def main(snakemake):
         detectors.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
         for looks in (options, searching)
     )
-    photo, embedder = io.read_image(inputs.image), identity.Embedder(inputs.identity)
+    photo, embedder = images.read_image(inputs.image), identity.Embedder(inputs.identity)
     figures = assessment.assess(
         video.read_frames(inputs.video),
         photo,
         detector.detect(photo[None]).points,
         assessment.Driving(
             **assessment.ways(
-                io.read_parquet(inputs.driving), io.read_zarr(inputs.latents, ["target", "time_s"])
+                tables.read_parquet(inputs.driving), arrays.read_zarr(inputs.latents, ["target", "time_s"])
             ),
             faces=assessment.driver_faces(inputs.driver, searcher, embedder),
             strangers=assessment.stranger_faces(inputs.strangers, inputs.faces, embedder),
@@ -31,8 +32,8 @@ def main(snakemake):
         progress=runtime.Progress(log, "animations", video.probe(inputs.video).frames, unit="frames"),
     )
     names = {"source": snakemake.wildcards.source, "clip": snakemake.wildcards.clip}
-    facts = io.provenance(stage="animations", animation=io.zarr_attributes(inputs.latents))
-    io.write_parquet(assessment.columns(figures, **names), snakemake.output.figures, metadata=facts)
+    facts = provenance.provenance(stage="animations", animation=arrays.zarr_attributes(inputs.latents))
+    tables.write_parquet(assessment.columns(figures, **names), snakemake.output.figures, metadata=facts)
     log.info("animations %s", runtime.figures_line(figures))
 
 

@@ -1,6 +1,7 @@
 """Make the controls on some faces, and measure on others what each does to everything."""
 
-from d2a_core import answers, controls, detectors, generator, io, landmarks, lineage, manifold, runtime
+from d2a_core import answers, controls, detectors, generator, images, landmarks, manifold, runtime
+from d2a_core.store import arrays, lineage, provenance, tables, texts
 
 
 def main(snakemake):
@@ -12,19 +13,21 @@ def main(snakemake):
     lineage.check(network.identity, inputs.directions, *inputs.pairs)
     looks = landmarks.Options(**snakemake.params.landmarks)
     detector = detectors.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
-    store = io.read_zarr(inputs.directions)
+    store = arrays.read_zarr(inputs.directions)
     studio = controls.Studio(network, detector, manifold.from_store(store), settings.draft_size)
     made_on, measured_on = controls.faces(network, options)
     progress = runtime.Progress(log, "controls", controls.renders(store, options))
-    slope = answers.learn(store, *answers.changes(io.read_each(inputs.pairs, answers.STORED)))
+    slope = answers.learn(store, *answers.changes(arrays.read_each(inputs.pairs, answers.STORED)))
     vector = controls.build(studio, store, slope, made_on, options, progress)
     measured = controls.measure(studio, store, vector, measured_on, options, progress)
-    facts = io.provenance(stage="controls", options=options, landmarks=looks, **network.identity.facts)
-    io.write_zarr(outputs.controls, controls.arrays(measured, store), attributes=facts)
+    facts = provenance.provenance(
+        stage="controls", options=options, landmarks=looks, **network.identity.facts
+    )
+    arrays.write_zarr(outputs.controls, controls.arrays(measured, store), attributes=facts)
     found = controls.Controls(measured, studio.ball)
-    io.write_parquet(controls.purity(measured), outputs.purity, metadata=facts)
-    io.write_text(controls.markdown(found), outputs.text)
-    io.write_image(controls.draw(studio, found, measured_on[:1]), outputs.picture, text=facts)
+    tables.write_parquet(controls.purity(measured), outputs.purity, metadata=facts)
+    texts.write_text(controls.markdown(found), outputs.text)
+    images.write_image(controls.draw(studio, found, measured_on[:1]), outputs.picture, text=facts)
     log.info("controls kept=%d of=%d", len(found.all), len(measured.kinds))
 
 

@@ -1,6 +1,7 @@
 """Drive head and face apart, and measure how much of each moves with the other."""
 
-from d2a_core import animations, closed_loop, disentanglement, fan_groups, io, runtime
+from d2a_core import animations, closed_loop, disentanglement, fan_groups, runtime
+from d2a_core.store import arrays, provenance, tables, texts, weights
 
 
 def main(snakemake):
@@ -11,9 +12,9 @@ def main(snakemake):
     models = params.generator, params.landmarks
     stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
     device = runtime.device(snakemake.resources)
-    groups = fan_groups.load(list(map(io.read_checkpoint, inputs.groups)), device=device)
-    codes = io.read_zarr(inputs.codes, ["wplus"])["wplus"]
-    clips = dict(zip(params.clips, map(io.read_parquet, inputs.clips), strict=True))
+    groups = fan_groups.load(list(map(weights.read_checkpoint, inputs.groups)), device=device)
+    codes = arrays.read_zarr(inputs.codes, ["wplus"])["wplus"]
+    clips = dict(zip(params.clips, map(tables.read_parquet, inputs.clips), strict=True))
     ways = {
         "all": disentanglement.Way(stage.fan),
         "groups": disentanglement.Way(groups),
@@ -26,18 +27,18 @@ def main(snakemake):
         stage,
         ways,
         codes,
-        io.read_parquet(inputs.faces),
+        tables.read_parquet(inputs.faces),
         clips,
-        io.read_zarr(inputs.directions, ["deviation"])["deviation"],
+        arrays.read_zarr(inputs.directions, ["deviation"])["deviation"],
         options,
         settings,
         progress=runtime.Progress(log, "evaluation", looks, unit="drafts"),
     )
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="evaluation", options=options, animations=settings, **stage.generator.identity.facts
     )
-    io.write_parquet(disentanglement.columns(rows), snakemake.output.table, metadata=facts)
-    io.write_text(disentanglement.markdown(rows), snakemake.output.text)
+    tables.write_parquet(disentanglement.columns(rows), snakemake.output.table, metadata=facts)
+    texts.write_text(disentanglement.markdown(rows), snakemake.output.text)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,25 @@
 """Measure how real the pictures of one method look as a set, where there are Inception weights."""
 
-from d2a_core import externals, inception, io, protocols, runtime, scores, set_scores
+from d2a_core import externals, images, inception, protocols, runtime, scores, set_scores
+from d2a_core.store import provenance, tables, texts
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
-    pairs = protocols.rows_of(io.read_parquet(inputs.pairs), params.protocols)
+    pairs = protocols.rows_of(tables.read_parquet(inputs.pairs), params.protocols)
     rows = set_scores.measure(
         pairs,
         externals.finder(inputs.frames, frames=params.frames),
-        io.image_reader(inputs.faces),
-        inception.recorded(io.read_json(inputs.inception)),
+        images.image_reader(inputs.faces),
+        inception.recorded(texts.read_json(inputs.inception)),
         method=params.method,
         passes=params.passes,
         device=runtime.device(snakemake.resources),
         progress=runtime.Progress(log, "evaluation", scores.pictures_of(pairs, params.passes)),
     )
-    facts = io.provenance(stage="evaluation", method=params.method)
-    io.write_parquet(rows, snakemake.output.realism, metadata=facts)
+    facts = provenance.provenance(stage="evaluation", method=params.method)
+    tables.write_parquet(rows, snakemake.output.realism, metadata=facts)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Let one source go from one pose to another, in even steps."""
 
-from d2a_core import animations, assessment, closed_loop, hfgi, io, morphs, rendering, runtime, video
+from d2a_core import animations, assessment, closed_loop, hfgi, images, morphs, rendering, runtime, video
+from d2a_core.store import arrays, provenance, tables
 
 
 def main(snakemake):
@@ -10,14 +11,14 @@ def main(snakemake):
     settings = animations.Options(**snakemake.params.animations)
     models = snakemake.params.generator, snakemake.params.landmarks
     stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
-    code = io.read_zarr(inputs.code, ["wplus"])["wplus"]
-    source, *poses = (io.read_parquet(table) for table in (inputs.landmarks, inputs.start, inputs.end))
+    code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
+    source, *poses = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.start, inputs.end))
     morph = morphs.morph(stage, code, source, poses, options, settings=settings, log=log)
-    photo, limit = io.read_image(inputs.image), snakemake.params.yaw_limit_deg
+    photo, limit = images.read_image(inputs.image), snakemake.params.yaw_limit_deg
     still = hfgi.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
-    facts = io.provenance(stage="morphs", options=options, **stage.generator.identity.facts)
+    facts = provenance.provenance(stage="morphs", options=options, **stage.generator.identity.facts)
     path, yaw_deg = morph.path, animations.yaw_from(source, morph.path)
-    io.write_zarr(outputs.latents, animations.arrays(path, morph.clock), attributes=facts)
+    arrays.write_zarr(outputs.latents, animations.as_arrays(path, morph.clock), attributes=facts)
     watch = morphs.Watch(stage.detector, count=options.frames, columns=snakemake.params.columns)
     video.write_frames(
         watch.over(rendering.frames(stage.generator, path.wplus, path.delta, still.along(yaw_deg))),
@@ -29,8 +30,8 @@ def main(snakemake):
     )
     figures = watch.figures(morph)
     names = {"source": snakemake.wildcards.source, "morph": snakemake.wildcards.morph}
-    io.write_parquet(assessment.columns(figures, **names), outputs.figures, metadata=facts)
-    io.write_image(watch.sheet(), outputs.sheet, text=facts)
+    tables.write_parquet(assessment.columns(figures, **names), outputs.figures, metadata=facts)
+    images.write_image(watch.sheet(), outputs.sheet, text=facts)
     log.info("morphs %s", runtime.figures_line(figures))
 
 

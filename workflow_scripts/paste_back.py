@@ -1,18 +1,19 @@
 """Put an animated face back into the photo that it comes from."""
 
-from d2a_core import alignment, io, paste, photos, runtime, schemes, video
+from d2a_core import alignment, paste, photos, runtime, schemes, video
+from d2a_core.store import arrays, tables, texts
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs = snakemake.input
     options = paste.Options(**snakemake.params.paste_back)
-    source = io.points_array(io.read_parquet(inputs.landmarks))
-    target = io.read_zarr(inputs.latents, ["target"])["target"]
+    source = tables.points_array(tables.read_parquet(inputs.landmarks))
+    target = arrays.read_zarr(inputs.latents, ["target"])["target"]
     result = video.probe(inputs.video)
     photo, crop = paste.fitted(
         photos.read_photo(inputs.photo).image,
-        alignment.crop_from_facts(io.read_json(inputs.alignment)),
+        alignment.crop_from_facts(texts.read_json(inputs.alignment)),
         longest=options.longest_side,
     )
     frames = (frame.image for frame in video.read_frames(inputs.video))

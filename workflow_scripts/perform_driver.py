@@ -2,7 +2,8 @@
 
 from fractions import Fraction
 
-from d2a_core import generator, io, lineage, performances, rendering, runtime, sources, video
+from d2a_core import generator, performances, rendering, runtime, sources, video
+from d2a_core.store import arrays, lineage, provenance
 
 
 def main(snakemake):
@@ -11,10 +12,10 @@ def main(snakemake):
     network = generator.load(settings, snakemake.input.generator, **runtime.engine(snakemake))
     lineage.check(network.identity, snakemake.input.directions)
     performance = performances.Performance(**snakemake.params.performance)
-    store = io.read_zarr(snakemake.input.directions)
+    store = arrays.read_zarr(snakemake.input.directions)
     wplus = sources.code(network, seed=performance.seed, truncation=performance.truncation)
     delta = performances.perform(store, wplus, performance)
-    facts = io.provenance(**network.identity.facts)
+    facts = provenance.provenance(**network.identity.facts)
     progress = runtime.Progress(log, "driving", len(delta), unit="frames")
     video.write_frames(
         rendering.frames(network, wplus, delta),

@@ -1,6 +1,7 @@
 """Draw the random faces of one shard and render their drafts."""
 
-from d2a_core import generator, io, latents, runtime
+from d2a_core import generator, latents, runtime
+from d2a_core.store import arrays, provenance
 
 
 def main(snakemake):
@@ -16,7 +17,7 @@ def main(snakemake):
         size=options.draft_size,
         progress=runtime.Progress(log, "latents", snakemake.params.shard_size),
     )
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="latents",
         seed=snakemake.params.seed,
         shard=int(snakemake.wildcards.shard),
@@ -24,7 +25,7 @@ def main(snakemake):
     )
     outputs = snakemake.output
     stores = latents.stores(contents, outputs.latents, outputs.images)
-    io.write_zarrs(stores, attributes=facts)
+    arrays.write_zarrs(stores, attributes=facts)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Render the face of one seed and detect its landmarks."""
 
-from d2a_core import detectors, generator, io, landmarks, runtime, sources
+from d2a_core import detectors, generator, images, landmarks, runtime, sources
+from d2a_core.store import arrays, provenance, tables
 
 
 def main(snakemake):
@@ -11,15 +12,15 @@ def main(snakemake):
     detector = detectors.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
     source = sources.Options(**snakemake.params.source)
     face = sources.sample(network, detector, source)
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="sources",
         source=source,
         **network.identity.facts,
     )
-    io.write_zarr(snakemake.output.code, {"wplus": face.wplus}, attributes=facts)
+    arrays.write_zarr(snakemake.output.code, {"wplus": face.wplus}, attributes=facts)
     table = landmarks.table(face.detections, sample_id=[source.seed])
-    io.write_parquet(table, snakemake.output.landmarks, metadata=facts)
-    io.write_image(face.image, snakemake.output.image, text=facts)
+    tables.write_parquet(table, snakemake.output.landmarks, metadata=facts)
+    images.write_image(face.image, snakemake.output.image, text=facts)
     log.info("sources name=%s seed=%d", source.name, source.seed)
 
 

@@ -1,20 +1,21 @@
 """Compare the ablations and fine-tuning with the main method, pair by pair."""
 
-from d2a_core import evaluation, io, runtime, score_tables
+from d2a_core import evaluation, runtime, score_tables
+from d2a_core.store import provenance, tables, texts
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs = snakemake.input
     rows = evaluation.ablation_rows(
-        list(map(io.read_parquet, inputs.mains)),
-        list(map(io.read_parquet, inputs.scores)),
+        list(map(tables.read_parquet, inputs.mains)),
+        list(map(tables.read_parquet, inputs.scores)),
         snakemake.params.trained,
     )
-    facts = io.provenance(**io.parquet_metadata(inputs.mains[0]))
+    facts = provenance.provenance(**tables.parquet_metadata(inputs.mains[0]))
     columns = evaluation.columns_of(rows, facts)
-    io.write_parquet(columns, snakemake.output.table, metadata=facts)
-    io.write_text(score_tables.ablations_markdown(rows, facts), snakemake.output.text)
+    tables.write_parquet(columns, snakemake.output.table, metadata=facts)
+    texts.write_text(score_tables.ablations_markdown(rows, facts), snakemake.output.text)
     log.info("evaluation ablations=%d", len(inputs.scores))
 
 

@@ -1,12 +1,12 @@
 """Take the first frame of a clip as a photo, which the clip will drive."""
 
-from d2a_core import io, runtime, video
+from d2a_core import images, runtime, video
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     first = next(video.read_frames(snakemake.input.video))
-    io.write_image(first.image, snakemake.output.image)
+    images.write_image(first.image, snakemake.output.image)
     log.info("evaluation clip=%s", snakemake.wildcards.clip)
 
 

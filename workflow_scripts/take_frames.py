@@ -5,7 +5,7 @@ from d2a_core import (
     detectors,
     embedders,
     externals,
-    io,
+    images,
     landmarks,
     photos,
     protocols,
@@ -13,6 +13,7 @@ from d2a_core import (
     scores,
 )
 from d2a_core.networks import facemesh
+from d2a_core.store import provenance, tables
 
 
 def main(snakemake):
@@ -25,13 +26,15 @@ def main(snakemake):
         zip(map(protocols.frame_name, range(len(frames))), frames, strict=True),
         facemesh.FaceModels(inputs.models, threads=snakemake.threads),
         detector,
-        alignment.reference_layout(io.read_parquets(inputs.landmarks), detector.scheme),
+        alignment.reference_layout(tables.read_parquets(inputs.landmarks), detector.scheme),
         log=log,
     )
     embedder = embedders.choose(params.identity, inputs.identity, threads=snakemake.threads)
-    columns = scores.look(io.keep_images(named, snakemake.output.images), detector, embedder)
-    facts = io.provenance(stage="evaluation", clip=snakemake.wildcards.target_clip, identity=embedder.name)
-    io.write_parquet(columns, snakemake.output.faces, metadata=facts)
+    columns = scores.look(images.keep_images(named, snakemake.output.images), detector, embedder)
+    facts = provenance.provenance(
+        stage="evaluation", clip=snakemake.wildcards.target_clip, identity=embedder.name
+    )
+    tables.write_parquet(columns, snakemake.output.faces, metadata=facts)
 
 
 if __name__ == "__main__":

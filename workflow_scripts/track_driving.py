@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from d2a_core import alignment, detectors, driving, io, landmarks, runtime, video
+from d2a_core import alignment, detectors, driving, landmarks, runtime, video
+from d2a_core.store import provenance, tables
 
 
 def main(snakemake):
@@ -10,7 +11,7 @@ def main(snakemake):
     options = landmarks.Options(**snakemake.params.landmarks)
     search = dataclasses.replace(options, box="detect")
     detector = detectors.load_detector(search, snakemake.input.models, **runtime.hardware(snakemake))
-    faces = io.read_parquets(snakemake.input.landmarks)
+    faces = tables.read_parquets(snakemake.input.landmarks)
     clip = video.probe(snakemake.input.video)
     track = driving.track(
         video.read_frames(snakemake.input.video),
@@ -21,10 +22,10 @@ def main(snakemake):
         smoothing_hz=snakemake.params.smoothing_hz,
         progress=runtime.Progress(log, "driving", clip.frames, unit="frames"),
     )
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="driving", clip=snakemake.wildcards.clip, rate=str(clip.rate), options=search, **track.counts
     )
-    io.write_parquet(driving.table(track), snakemake.output.table, metadata=facts)
+    tables.write_parquet(driving.table(track), snakemake.output.table, metadata=facts)
     log.info(
         "driving frames=%(frames)d found=%(found)d interpolated=%(interpolated)d held=%(held)d", track.counts
     )

@@ -1,7 +1,8 @@
 """Train the encoder on the sampled faces."""
 
-from d2a_core import charts, encoder, io, lineage, runtime, training
+from d2a_core import charts, encoder, images, runtime, training
 from d2a_core.networks.encoder import Trunk
+from d2a_core.store import arrays, lineage, provenance, tables, texts, weights
 
 
 def main(snakemake):
@@ -9,7 +10,7 @@ def main(snakemake):
     options = encoder.Options(**snakemake.params.encoder)
     device = runtime.device(snakemake.resources)
     trunk = Trunk(snakemake.input.models, threads=snakemake.threads)
-    latents = io.read_zarrs(snakemake.input.latents, ("image", "w"))
+    latents = arrays.read_zarrs(snakemake.input.latents, ("image", "w"))
     progress = runtime.Progress(log, "maps", len(latents["w"]))
     faces = encoder.faces(
         latents["image"],
@@ -19,22 +20,22 @@ def main(snakemake):
         seed=options.seed,
         progress=progress,
     )
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="encoder",
         options=options,
         core=snakemake.params.core,
-        models_sha256=io.sha256(snakemake.input.models),
-        latents=list(map(io.zarr_attributes, snakemake.input.latents)),
+        models_sha256=texts.sha256(snakemake.input.models),
+        latents=list(map(arrays.zarr_attributes, snakemake.input.latents)),
         **lineage.shared(snakemake.input.latents).facts,
     )
-    kept = io.ResumeFile("results/.state/train_encoder", facts)
+    kept = weights.ResumeFile("results/.state/train_encoder", facts)
     run = encoder.start(faces, options, device=device)
     encoder.train(run, faces, options, device=device, resume=kept.read(), save=kept.write, log=log)
     history = training.history_columns(run)
-    io.write_parquet(history, snakemake.output.history, metadata=facts)
+    tables.write_parquet(history, snakemake.output.history, metadata=facts)
     curve = charts.loss_curve(history, title="Encoder", loss="squared error of w")
-    io.write_image(curve, snakemake.output.curve)
-    io.write_checkpoint(training.checkpoint(run, facts), snakemake.output.checkpoint)
+    images.write_image(curve, snakemake.output.curve)
+    weights.write_checkpoint(training.checkpoint(run, facts), snakemake.output.checkpoint)
     kept.clear()
 
 

@@ -1,7 +1,8 @@
 """Train the consultation networks of HFGI on the generator's own faces."""
 
-from d2a_core import charts, encoder, generator, hfgi, io, lineage, runtime, training
+from d2a_core import charts, encoder, generator, hfgi, images, runtime, training
 from d2a_core.networks.encoder import Trunk
+from d2a_core.store import lineage, provenance, tables, texts, weights
 
 
 def main(snakemake):
@@ -16,27 +17,27 @@ def main(snakemake):
     lineage.check(network.identity, snakemake.input.encoder)
     faces = hfgi.faces(
         network,
-        encoder.load(io.read_checkpoint(snakemake.input.encoder), device=network.device),
+        encoder.load(weights.read_checkpoint(snakemake.input.encoder), device=network.device),
         Trunk(snakemake.input.models, threads=snakemake.threads),
         count=options.faces,
         seed=options.seed,
         progress=runtime.Progress(log, "faces", options.faces),
     )
-    facts = io.provenance(
+    facts = provenance.provenance(
         stage="hfgi",
         options=options,
         core=snakemake.params.core,
-        encoder_sha256=io.sha256(snakemake.input.encoder),
+        encoder_sha256=texts.sha256(snakemake.input.encoder),
         **network.identity.facts,
     )
-    kept = io.ResumeFile("results/.state/train_hfgi", facts)
+    kept = weights.ResumeFile("results/.state/train_hfgi", facts)
     run = hfgi.start(network, faces, options)
     hfgi.train(run, network, faces, options, resume=kept.read(), save=kept.write, log=log)
     history = training.history_columns(run)
-    io.write_parquet(history, snakemake.output.history, metadata=facts)
+    tables.write_parquet(history, snakemake.output.history, metadata=facts)
     curve = charts.loss_curve(history, title="HFGI", loss="image loss")
-    io.write_image(curve, snakemake.output.curve)
-    io.write_checkpoint(training.checkpoint(run, facts), snakemake.output.checkpoint)
+    images.write_image(curve, snakemake.output.curve)
+    weights.write_checkpoint(training.checkpoint(run, facts), snakemake.output.checkpoint)
     kept.clear()
 
 

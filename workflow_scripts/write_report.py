@@ -1,21 +1,22 @@
 """Write the report of the evaluation: tables, charts and pictures on one page."""
 
-from d2a_core import io, report, runtime
+from d2a_core import images, report, runtime
+from d2a_core.store import tables, texts
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs = snakemake.input
     found = report.Tables(
-        summary=io.read_parquet(inputs.table),
-        scores=io.read_parquet(inputs.scores),
-        pairs=io.read_parquet(inputs.pairs),
-        ablations=next(map(io.read_parquet, inputs.ablations), None),
-        videos=next(map(io.read_parquet, inputs.videos), None),
+        summary=tables.read_parquet(inputs.table),
+        scores=tables.read_parquet(inputs.scores),
+        pairs=tables.read_parquet(inputs.pairs),
+        ablations=next(map(tables.read_parquet, inputs.ablations), None),
+        videos=next(map(tables.read_parquet, inputs.videos), None),
     )
-    pictures = report.Pictures(read=io.read_image, gallery=inputs.gallery, sheets=inputs.sheets)
-    text = report.page(io.parquet_metadata(inputs.table), found, pictures)
-    io.write_text(text, snakemake.output.report)
+    pictures = report.Pictures(read=images.read_image, gallery=inputs.gallery, sheets=inputs.sheets)
+    text = report.page(tables.parquet_metadata(inputs.table), found, pictures)
+    texts.write_text(text, snakemake.output.report)
     log.info("evaluation rows=%d report_bytes=%d", len(found.summary), len(text))
 
 

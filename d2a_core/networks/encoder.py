@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from d2a_core import durable
+from d2a_core.store import manifests
 
 MESH_SIDE = 192  # px, what FaceMesh sees
 PIXEL_SIDE = 48  # px, of the colours that stand beside its maps
@@ -31,7 +31,7 @@ class Trunk:
         import openvino
 
         core = openvino.Core()
-        model = core.read_model(durable.check(Path(folder) / "face_landmark.tflite"))
+        model = core.read_model(manifests.check(Path(folder) / "face_landmark.tflite"))
         pools = [node for node in model.get_ordered_ops() if node.get_type_name() == "MaxPool"]
         pools.sort(key=lambda node: -node.get_output_partial_shape(0)[2].get_length())
         outputs = [pool.input_value(0) for pool in pools[POOLS]]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from d2a_core import durable
+from d2a_core.store import manifests
 
 FILE = "dlib_face_recognition_resnet_model_v1.dat"
 CHIP_SIDE, CHIP_PADDING = 150, 0.25
@@ -140,7 +140,7 @@ class _Reader:
 
 def load(path: Path) -> FaceResNet:
     """The network of `path`, a `dlib_face_recognition_resnet_model_v1.dat`."""
-    reader = _Reader(durable.check(path).read_bytes())
+    reader = _Reader(manifests.check(path).read_bytes())
     if len(reader.starts) != 4 * len(UNITS) + 3:
         raise ValueError(f"{path} is not dlib's face recognition network; run `d2a fetch dlib-face`")
     first = reader.conv(0, 3, 32, side=7, stride=2)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import durable
+from d2a_core.store import manifests
 
 DETECTOR_SIDE, MESH_SIDE, EYE_SIDE = 256, 192, 64
 DETECTOR_LAYERS = ((16, 2), (32, 6))  # stride and anchors of a cell
@@ -41,7 +41,7 @@ class FaceModels:
         }
 
         def compiled(name: str):
-            model = core.read_model(durable.check(Path(folder) / f"{name}.tflite"))
+            model = core.read_model(manifests.check(Path(folder) / f"{name}.tflite"))
             return core.compile_model(model, "CPU", hints)
 
         self._detector = compiled("face_detection_back")

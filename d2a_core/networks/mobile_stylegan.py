@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from d2a_core import durable
+from d2a_core.store import manifests
 
 NUM_LAYERS = 16  # live inputs of W+; see design.md for how they match StyleGAN2's
 W_DIM = 512
@@ -189,7 +189,7 @@ class _Graph:
         import openvino
 
         for file in (path, path.with_suffix(".bin")):
-            durable.check(file)
+            manifests.check(file)
         self.model = openvino.Core().read_model(path)  # the model owns what the nodes point to
         self.nodes = {node.get_friendly_name(): node for node in self.model.get_ordered_ops()}
 

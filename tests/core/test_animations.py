@@ -8,8 +8,9 @@ import pytest
 import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
-from d2a_core import animations, closed_loop, comparison, io, rendering
+from d2a_core import animations, closed_loop, comparison, rendering
 from d2a_core.manifold import Manifold
+from d2a_core.store import tables
 from d2a_core.video import Frame
 
 OPTIONS = animations.Options(
@@ -71,7 +72,9 @@ def test_a_target_without_a_face_asks_for_no_motion():
 
 def _table(points):
     still = {name: np.zeros(len(points), np.float32) for name in ("yaw", "pitch", "roll")}
-    return pyarrow.table({"time_s": np.arange(len(points)) / 25, "points": io.points_column(points), **still})
+    return pyarrow.table(
+        {"time_s": np.arange(len(points)) / 25, "points": tables.points_column(points), **still}
+    )
 
 
 @pytest.mark.parametrize(("motion", "shape"), [("relative", "source"), ("absolute", "driver")])
@@ -108,7 +111,7 @@ def test_float_images_become_bytes_by_clipping_and_rounding():
 
 def _landmarks(points, **columns):
     angles = {name: np.zeros(len(points), np.float32) for name in ("yaw", "pitch", "roll")}
-    return pyarrow.table({"points": io.points_column(points), **angles, **columns})
+    return pyarrow.table({"points": tables.points_column(points), **angles, **columns})
 
 
 def test_a_long_clip_is_driven_in_parts_as_it_would_be_as_a_whole(monkeypatch):
@@ -153,7 +156,7 @@ def test_codes_and_targets_of_a_slower_video_lie_in_between():
     assert slow.delta[:21, 3, 7].numpy() == pytest.approx(np.arange(21) / 4, abs=1e-5)
     assert slow.target[:21, 0, 0] == pytest.approx(REST[0, 0] + 0.001 * np.arange(21) / 4, abs=1e-6)
     assert slow.wplus.shape == (24, 16, 512) and slow.error.shape == (2, 6)
-    stored = {name: len(part) for name, part in animations.arrays(slow, clock).items()}
+    stored = {name: len(part) for name, part in animations.as_arrays(slow, clock).items()}
     assert stored == {"wplus": 1, "delta": 24, "target": 24, "time_s": 24, "error": 2}
 
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from d2a_core import assets, checkpoint, checkpoints, closed_loop, drafts, generator, hfgi, io, tuning
-from d2a_core.assets import Asset
+from d2a_core import checkpoint, checkpoints, closed_loop, drafts, generator, hfgi, tuning
 from d2a_core.generator import PretrainedGenerator, broadcast
-from d2a_core.lineage import Identity
 from d2a_core.networks import stylegan2
+from d2a_core.store import arrays, assets, provenance, texts, weights
+from d2a_core.store.assets import Asset
+from d2a_core.store.lineage import Identity
 
 OPTIONS = generator.Options(draft_size=32, draft_renders=4, draft_ridge=1e-4)
 LANDMARKS = {"detector": "facemesh", "min_score": 0.5, "box": "ffhq", "weights": None}
@@ -179,7 +180,7 @@ def _converted(tmp_path, resolution=64, name="mine"):
     source, model = tmp_path / f"{name}.safetensors", tmp_path / f"{name}-converted.safetensors"
     original = checkpoint.Checkpoint(network.architecture, network.state_dict(), {"name": "original"})
     checkpoint.save(original, source)
-    identity = Identity(name, io.sha256(source))
+    identity = Identity(name, texts.sha256(source))
     checkpoints.convert_as(source, model, identity)
     return network, model, identity
 
@@ -197,7 +198,7 @@ def test_a_converted_checkpoint_is_the_same_network_under_the_hash_of_its_file(t
 
 def test_a_checkpoint_that_is_not_the_one_of_the_config_is_refused(tmp_path):
     _, model, _ = _converted(tmp_path)
-    with pytest.raises(ValueError, match=f"has the sha256 {io.sha256(model)} instead of {'f' * 64}"):
+    with pytest.raises(ValueError, match=f"has the sha256 {texts.sha256(model)} instead of {'f' * 64}"):
         checkpoints.convert_as(model, tmp_path / "out.safetensors", Identity("other", "f" * 64))
 
 
@@ -206,7 +207,7 @@ def test_a_fetched_checkpoint_is_converted_from_its_folder(tmp_path):
     asset = Asset("net", "path", str(model), (("", "net.safetensors"),), None, "MIT", 1)
     assets.fetch(asset, tmp_path / "net")
     (tmp_path / "net" / ".snakemake_timestamp").touch()
-    identity = Identity("net", io.sha256(model))
+    identity = Identity("net", texts.sha256(model))
     checkpoints.convert_as(tmp_path / "net", tmp_path / "out.safetensors", identity)
     assert generator.load(OPTIONS, tmp_path / "out.safetensors", **HARDWARE).identity == identity
 
@@ -220,8 +221,8 @@ def test_a_draft_larger_than_the_images_is_one_sentence(tmp_path):
 
 def test_the_draft_of_another_generator_is_refused_with_both_names(tmp_path):
     _, model, _ = _converted(tmp_path)
-    facts = io.provenance(**Identity("other", "e" * 64).facts)
-    io.write_zarr(tmp_path / "draft.zarr", {"size": np.array([32])}, attributes=facts)
+    facts = provenance.provenance(**Identity("other", "e" * 64).facts)
+    arrays.write_zarr(tmp_path / "draft.zarr", {"size": np.array([32])}, attributes=facts)
     with pytest.raises(ValueError, match=r"generator other \(e{12}\) and cannot be used with mine \("):
         generator.load(OPTIONS, model, draft=tmp_path / "draft.zarr", **HARDWARE)
 
@@ -234,9 +235,9 @@ def test_no_part_of_a_stage_may_be_of_another_generator(tmp_path, wrong):
     for name, path in paths.items():
         made = Identity("other", "e" * 64) if name == wrong else identity
         if path.suffix == ".zarr":
-            io.write_zarr(path, {"size": np.array([32])}, attributes=io.provenance(**made.facts))
+            arrays.write_zarr(path, {"size": np.array([32])}, attributes=provenance.provenance(**made.facts))
         else:
-            io.write_checkpoint({"provenance": io.provenance(**made.facts)}, path)
+            weights.write_checkpoint({"provenance": provenance.provenance(**made.facts)}, path)
     inputs = SimpleNamespace(generator=model, models=None, **paths | {"tuning": [paths["tuning"]]})
     with pytest.raises(ValueError, match=rf"{wrong}\.\w+ was made with the generator other .* with mine"):
         closed_loop.load_stage(asdict(OPTIONS), LANDMARKS, inputs, **HARDWARE)

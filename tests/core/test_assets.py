@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import pytest
 
-from d2a_core import assets
-from d2a_core.assets import ASSETS, Asset, AssetError
-from d2a_core.durable import leftovers
+from d2a_core.store import assets
+from d2a_core.store.assets import ASSETS, Asset, AssetError
+from d2a_core.store.atomic import leftovers
 
 MODEL = bytes(range(256)) * 400
 WHEEL = "tiny_model-1.2-py3-none-any.whl"

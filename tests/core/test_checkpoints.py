@@ -6,8 +6,9 @@ import pytest
 import stylegan2_checkpoints as files
 import torch
 
-from d2a_core import checkpoint, checkpoints, io
+from d2a_core import checkpoint, checkpoints
 from d2a_core.networks import stylegan2
+from d2a_core.store import texts, weights
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_nvidia_snapshot_gives_back_the_network(write, changes, protocol):
     path = write(files.nvidia(network, protocol=protocol))
     checkpoint = checkpoints.load(path)
     _same(checkpoint, network)
-    assert checkpoint.origin == {"name": path.name, "format": "nvidia", "sha256": io.sha256(path)}
+    assert checkpoint.origin == {"name": path.name, "format": "nvidia", "sha256": texts.sha256(path)}
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
@@ -222,7 +223,7 @@ def test_a_rosinality_file_of_something_else_is_one_sentence(write, change, word
 
 
 def test_a_checkpoint_without_a_generator_says_what_it_has(tmp_path):
-    io.write_checkpoint({"step": 3, "encoder": {}}, tmp_path / "own.pt")
+    weights.write_checkpoint({"step": 3, "encoder": {}}, tmp_path / "own.pt")
     with pytest.raises(
         ValueError, match="no generator G_ema or g_ema in it, only step, encoder; give a pickle"
     ):
@@ -238,7 +239,7 @@ def test_conversion_keeps_architecture_weights_and_origin(write, tmp_path, layou
     converted = checkpoints.convert(path, tmp_path / "kept.safetensors")
     loaded = checkpoints.load(tmp_path / "kept.safetensors")
     _same(loaded, network)
-    assert loaded.origin == converted.origin and loaded.origin["sha256"] == io.sha256(path)
+    assert loaded.origin == converted.origin and loaded.origin["sha256"] == texts.sha256(path)
     assert all(torch.equal(value, converted.state[name]) for name, value in loaded.state.items())
 
 
@@ -269,7 +270,7 @@ def _export(path, **changes):
         "architecture": network.architecture.plain(),
         "origin": {"sha256": "0"},
     }
-    io.write_safetensors(network.state_dict(), path, metadata=metadata | changes)
+    weights.write_safetensors(network.state_dict(), path, metadata=metadata | changes)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import stylegan2_checkpoints
 from click.testing import CliRunner
 
 import d2a_core
-from d2a_core import assets, inspection, io
+from d2a_core import inspection
 from d2a_core.cli import main
+from d2a_core.store import assets, tables
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def test_version_and_help_are_quick_and_complete(run):
 
 
 def test_inspect_prints_the_summary(run, tmp_path):
-    io.write_parquet({"a": [1, 2]}, tmp_path / "t.parquet", metadata={})
+    tables.write_parquet({"a": [1, 2]}, tmp_path / "t.parquet", metadata={})
     ended = run("inspect", tmp_path / "t.parquet")
     assert ended.exit_code == 0 and "table of 2 rows" in ended.output
 

@@ -4,10 +4,11 @@ import numpy as np
 import pyarrow
 import pytest
 
-from d2a_core import combining, driving, geometry, io, motion
+from d2a_core import combining, driving, geometry, motion
 from d2a_core.heads import lift
 from d2a_core.mean_face import template_of
 from d2a_core.schemes import WFLW98
+from d2a_core.store import tables
 from d2a_core.video import Frame
 
 FACE = template_of(WFLW98)
@@ -33,7 +34,7 @@ def driver(points, yaws, rate=RATE, **columns):
         **{n: np.zeros(count, np.float32) for n in ("pitch", "roll")},
     }
     table = {
-        "points": io.points_column(np.stack(points)),
+        "points": tables.points_column(np.stack(points)),
         "score": np.ones(count, np.float32),
         "shot": np.zeros(count, np.int32),
         **flags,
@@ -98,7 +99,7 @@ def test_the_source_moves_from_its_rest_though_no_frame_shows_the_drivers(turnin
     source = picture(FACE)[None]
     found = motion.goal(
         source,
-        io.points_array(table),
+        tables.points_array(table),
         motion="relative",
         neutral=None,
         scale=1.0,
@@ -106,8 +107,8 @@ def test_the_source_moves_from_its_rest_though_no_frame_shows_the_drivers(turnin
         expression=1.0,
         rest_lips="source",
         source_angles=np.zeros((1, 3)),
-        driver_angles=io.angles_array(table),
-        rest_points=io.points_array(table, "rest_points")[:1],
+        driver_angles=tables.angles_array(table),
+        rest_points=tables.points_array(table, "rest_points")[:1],
     )
     heads = lift(found, WFLW98)
     assert geometry.angles_of(heads.rotation)[:, 0] == pytest.approx(np.arange(25), abs=2)

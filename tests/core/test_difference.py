@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from d2a_core import difference, io
+from d2a_core import difference, images
 from d2a_core.cli import main
+from d2a_core.store import arrays, tables, texts, weights
 from d2a_core.video import write_frames
 
 FACTS = {"stage": "latents", "generator": "g", "options": {"seed": 0}}
@@ -16,17 +17,17 @@ def runs(tmp_path):
     """Two equal results folders with one artefact of every kind."""
     first, second = tmp_path / "a" / "results", tmp_path / "b" / "results"
     rows = np.arange(12, dtype=np.float32).reshape(6, 2)
-    io.write_zarr(first / "latents" / "00000.zarr", {"w": rows, "z": rows}, attributes=FACTS)
-    points = io.points_column(np.zeros((4, 3, 2)))
+    arrays.write_zarr(first / "latents" / "00000.zarr", {"w": rows, "z": rows}, attributes=FACTS)
+    points = tables.points_column(np.zeros((4, 3, 2)))
     columns = {"yaw": np.array([0.0, 1.0, np.nan, 3.0]), "points": points, "name": list("abcd")}
-    io.write_parquet(columns, first / "landmarks" / "00000.parquet", metadata=FACTS)
+    tables.write_parquet(columns, first / "landmarks" / "00000.parquet", metadata=FACTS)
     import torch
 
     state = {"network": {"weight": torch.zeros(3)}, "epoch": 2, "provenance": FACTS}
-    io.write_checkpoint(state, first / "fan" / "all" / "base.pt")
-    io.write_image(np.zeros((8, 8, 3), np.uint8), first / "sources" / "me" / "aligned.png", text=FACTS)
-    io.write_json({"scale": 2.0}, first / "sources" / "me" / "alignment.json")
-    io.write_text("# Table\n| 1 |\n", first / "evaluation" / "table.md")
+    weights.write_checkpoint(state, first / "fan" / "all" / "base.pt")
+    images.write_image(np.zeros((8, 8, 3), np.uint8), first / "sources" / "me" / "aligned.png", text=FACTS)
+    texts.write_json({"scale": 2.0}, first / "sources" / "me" / "alignment.json")
+    texts.write_text("# Table\n| 1 |\n", first / "evaluation" / "table.md")
     (first / "logs").mkdir()
     shutil.copytree(first, second)
     return first, second
@@ -38,16 +39,16 @@ def kinds(runs, **options):
 
 
 def test_equal_runs_are_equal_whatever_their_logs_and_hidden_files_say(runs):
-    io.write_text("other", runs[1] / "logs" / "x.log")
-    io.write_text("other", runs[1] / "latents" / ".manifest.json")
-    io.write_text("other", runs[1] / "latents" / "00000.zarr" / ".manifest.json")
-    io.write_text("s\n1", runs[1] / "ablations" / "sefa" / "benchmarks" / "train_fan.tsv")
+    texts.write_text("other", runs[1] / "logs" / "x.log")
+    texts.write_text("other", runs[1] / "latents" / ".manifest.json")
+    texts.write_text("other", runs[1] / "latents" / "00000.zarr" / ".manifest.json")
+    texts.write_text("s\n1", runs[1] / "ablations" / "sefa" / "benchmarks" / "train_fan.tsv")
     assert kinds(runs) == {}
 
 
 def test_the_first_difference_is_that_of_the_earliest_stage(runs):
-    io.write_text("# Table\n| 2 |\n", runs[1] / "evaluation" / "table.md")
-    io.write_json({"scale": 3.0}, runs[1] / "sources" / "me" / "alignment.json")
+    texts.write_text("# Table\n| 2 |\n", runs[1] / "evaluation" / "table.md")
+    texts.write_json({"scale": 3.0}, runs[1] / "sources" / "me" / "alignment.json")
     (runs[1] / "landmarks" / "00000.parquet").unlink()
     said = difference.show(difference.compare(*runs))
     assert said.startswith("first difference: landmarks/00000.parquet: missing: only in the first\n")
@@ -65,7 +66,7 @@ def test_values_of_a_store_tell_the_array_the_row_and_the_largest_difference(run
     moved = rows.copy()
     moved[3, 1] += 0.25
     moved[5, 0] -= 0.5
-    io.write_zarr(runs[1] / "latents" / "00000.zarr", {"w": moved, "z": rows}, attributes=FACTS)
+    arrays.write_zarr(runs[1] / "latents" / "00000.zarr", {"w": moved, "z": rows}, attributes=FACTS)
     assert kinds(runs) == {
         "latents/00000.zarr": ("values", "w by up to 0.5, first in row 3, 2 of 12 values"),
     }
@@ -73,7 +74,7 @@ def test_values_of_a_store_tell_the_array_the_row_and_the_largest_difference(run
 
 def test_another_shape_is_told_before_values(runs):
     rows = np.ones((5, 2), np.float32)
-    io.write_zarr(runs[1] / "latents" / "00000.zarr", {"w": rows, "image": rows}, attributes=FACTS)
+    arrays.write_zarr(runs[1] / "latents" / "00000.zarr", {"w": rows, "image": rows}, attributes=FACTS)
     told = "image only in the second; w is float32 [6, 2] and float32 [5, 2]; z only in the first"
     assert kinds(runs)["latents/00000.zarr"] == ("shape", told)
 
@@ -83,10 +84,10 @@ def test_values_of_a_table_where_nan_equals_nan(runs):
     points[2, 1, 1] = 0.5
     columns = {
         "yaw": np.array([0.0, 1.0, np.nan, 3.0]),
-        "points": io.points_column(points),
+        "points": tables.points_column(points),
         "name": list("abxd"),
     }
-    io.write_parquet(columns, runs[1] / "landmarks" / "00000.parquet", metadata=FACTS)
+    tables.write_parquet(columns, runs[1] / "landmarks" / "00000.parquet", metadata=FACTS)
     told = "points by up to 0.5, first in row 2, 1 of 24 values; name differs first in row 2: 'c' → 'x'"
     assert kinds(runs) == {"landmarks/00000.parquet": ("values", told)}
 
@@ -94,8 +95,8 @@ def test_values_of_a_table_where_nan_equals_nan(runs):
 def test_provenance_alone_is_told_as_such_and_may_be_ignored(runs):
     rows = np.arange(12, dtype=np.float32).reshape(6, 2)
     other = {**FACTS, "options": {"seed": 1}}
-    io.write_zarr(runs[1] / "latents" / "00000.zarr", {"w": rows, "z": rows}, attributes=other)
-    io.write_image(np.zeros((8, 8, 3), np.uint8), runs[1] / "sources" / "me" / "aligned.png", text=other)
+    arrays.write_zarr(runs[1] / "latents" / "00000.zarr", {"w": rows, "z": rows}, attributes=other)
+    images.write_image(np.zeros((8, 8, 3), np.uint8), runs[1] / "sources" / "me" / "aligned.png", text=other)
     assert kinds(runs) == {
         "latents/00000.zarr": ("provenance", "options.seed 0 → 1"),
         "sources/me/aligned.png": ("provenance", "options.seed 0 → 1"),
@@ -105,7 +106,7 @@ def test_provenance_alone_is_told_as_such_and_may_be_ignored(runs):
 
 def test_other_bytes_of_the_same_content_are_encoding(runs):
     path = runs[1] / "sources" / "me" / "aligned.png"
-    io.write_image(np.zeros((8, 8, 3), np.uint8), path, text=FACTS, compress_level=0)
+    images.write_image(np.zeros((8, 8, 3), np.uint8), path, text=FACTS, compress_level=0)
     assert kinds(runs) == {"sources/me/aligned.png": ("encoding", "other bytes, the same content")}
     assert kinds(runs, values_only=True) == {}
 
@@ -114,7 +115,7 @@ def test_a_weight_and_a_plain_value_of_a_checkpoint_are_values(runs):
     import torch
 
     state = {"network": {"weight": torch.tensor([0.0, 0.0, 2.0])}, "epoch": 3, "provenance": FACTS}
-    io.write_checkpoint(state, runs[1] / "fan" / "all" / "base.pt")
+    weights.write_checkpoint(state, runs[1] / "fan" / "all" / "base.pt")
     told = "network.weight by up to 2, first in row 2, 1 of 3 values; epoch 2 → 3"
     assert kinds(runs) == {"fan/all/base.pt": ("values", told)}
 
@@ -142,7 +143,7 @@ def test_videos_are_compared_by_frame_and_by_header(runs):
 
 def test_an_ablation_has_its_stages_in_order(runs):
     for path in ("fan/all/base.pt", "directions/x.json"):
-        io.write_text("1", runs[0] / "ablations" / "sefa" / path)
+        texts.write_text("1", runs[0] / "ablations" / "sefa" / path)
     assert list(kinds(runs)) == ["ablations/sefa/directions/x.json", "ablations/sefa/fan/all/base.pt"]
 
 
@@ -153,15 +154,15 @@ def test_the_exit_code_tells_equal_from_different_from_wrong(runs, tmp_path):
     assert code(*runs) == 0
     assert code(runs[0], tmp_path) == 2  # no results folder
     assert code(runs[0], tmp_path / "none") == 2
-    io.write_text("# Table\n| 2 |\n", runs[1] / "evaluation" / "table.md")
+    texts.write_text("# Table\n| 2 |\n", runs[1] / "evaluation" / "table.md")
     assert code(*runs) == 1
 
 
 def test_by_default_each_stage_shows_one_difference_of_a_kind_and_with_all_every_one(runs):
     for name in ("00001", "00002"):
-        io.write_text("{}", runs[0] / "latents" / f"{name}.json")
+        texts.write_text("{}", runs[0] / "latents" / f"{name}.json")
     rows = np.zeros((6, 2), np.float32)
-    io.write_zarr(runs[1] / "latents" / "00000.zarr", {"w": rows, "z": rows}, attributes=FACTS)
+    arrays.write_zarr(runs[1] / "latents" / "00000.zarr", {"w": rows, "z": rows}, attributes=FACTS)
     stages = difference.compare(*runs)
     brief, full = difference.show(stages), difference.show(stages, everything=True)
     assert "latents: 3 of 3 differ (1 values, 2 missing)" in brief and "landmarks: 1 equal" in brief

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from d2a_core import digest, io
+from d2a_core import digest
+from d2a_core.store import texts
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,7 +71,7 @@ def test_a_cache_gives_the_same_digest_and_notices_an_edit(project, monkeypatch)
     (project / "d2a_core" / "deep.py").write_text("def depth():\n    return 22\n")
     changed = asked_anew()
     assert changed != expected and changed == digest.code_digest(script)
-    assert len(io.read_cache(cache)) == 3  # no trace of the file that was
+    assert len(texts.read_cache(cache)) == 3  # no trace of the file that was
 
 
 def test_a_damaged_cache_is_no_cache(project, monkeypatch):

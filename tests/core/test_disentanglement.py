@@ -3,13 +3,14 @@ import pyarrow
 import pytest
 import torch
 
-from d2a_core import animations, closed_loop, disentanglement, geometry, io
+from d2a_core import animations, closed_loop, disentanglement, geometry
 from d2a_core.heads import lift
 from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
 from d2a_core.mean_face import template_of
 from d2a_core.networks.fan import Architecture
 from d2a_core.schemes import WFLW98
+from d2a_core.store import tables
 
 FACE = template_of(WFLW98)
 LOWER = [*range(83, 88), *range(93, 96)]
@@ -82,8 +83,8 @@ def table(turns, gaps):
             "found": np.ones(len(turns), bool),
             "score": still,
             "time_s": np.arange(len(turns)) / 25,
-            "points": io.points_column(points),
-            "canonical": io.points_column(canonical),
+            "points": tables.points_column(points),
+            "canonical": tables.points_column(canonical),
             "yaw": np.array(turns, np.float32),
             "pitch": still,
             "roll": still,

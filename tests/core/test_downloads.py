@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from d2a_core import arcface, downloads, inception
+from d2a_core import arcface, inception
+from d2a_core.store import optional_weights
 
 WEIGHTS = bytes(range(256)) * 300
 DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
@@ -40,7 +41,7 @@ def server():
 
 
 def obtain(source, folder, timeout_s=5.0):
-    return downloads.obtain("net", source, folder, timeout_s=timeout_s)
+    return optional_weights.obtain("net", source, folder, timeout_s=timeout_s)
 
 
 def shown(folder):

@@ -4,10 +4,11 @@ import numpy as np
 import pyarrow
 import pytest
 
-from d2a_core import alignment, driving, io
+from d2a_core import alignment, driving
 from d2a_core.landmarks import Detections
 from d2a_core.mean_face import template_of
 from d2a_core.schemes import WFLW98
+from d2a_core.store import provenance, tables
 from d2a_core.video import Frame
 
 
@@ -175,9 +176,9 @@ def _as_table(track, **changes):
 def test_a_table_of_the_pipeline_comes_back_as_it_was(face, tmp_path):
     faces = [_smiling(face, 0.001 * n) if n % 7 else None for n in range(40)]
     track = _tracked(faces)
-    facts = io.provenance(stage="driving", rate="25")
-    io.write_parquet(driving.table(track), tmp_path / "talk.parquet", metadata=facts)
-    table, metadata = io.read_driving(tmp_path / "talk.parquet")
+    facts = provenance.provenance(stage="driving", rate="25")
+    tables.write_parquet(driving.table(track), tmp_path / "talk.parquet", metadata=facts)
+    table, metadata = tables.read_driving(tmp_path / "talk.parquet")
     reference = alignment.layout(0.8 * face, WFLW98)
     again, rate = driving.adopt(table, metadata, reference, clip="talk.parquet", scheme=WFLW98)
     assert rate == 25
@@ -189,7 +190,9 @@ def test_a_foreign_table_is_laid_out_and_timed_anew(face):
     points = np.repeat(_similar(face, 0.5, 0, [0.3, 0.1]), 20, axis=0)
     points[:, :, 0] += np.linspace(0, 0.02, 20)[:, None]
     time_s = 5 + np.delete(np.arange(21) / 30, 8)
-    table = pyarrow.table({"time_s": time_s, "found": np.ones(20, bool), "points": io.points_column(points)})
+    table = pyarrow.table(
+        {"time_s": time_s, "found": np.ones(20, bool), "points": tables.points_column(points)}
+    )
     track, rate = driving.adopt(table, {}, alignment.layout(face, WFLW98), clip="x.parquet", scheme=WFLW98)
     assert rate == 30 and len(track.found) == 21  # the missing frame is there again
     np.testing.assert_allclose(track.time_s, np.arange(21) / 30)
@@ -224,7 +227,7 @@ def test_a_table_that_is_no_clip_is_refused_in_one_sentence(face, changes, words
     rows = changes.get("rows", 10)
     for name, value in changes.items():
         if name == "points" and isinstance(value, str):
-            value = io.points_column(points[value])
+            value = tables.points_column(points[value])
         columns[name] = value
     table = pyarrow.table({n: v for n, v in columns.items() if v is not None and n != "rows"})[:rows]
     with pytest.raises(ValueError, match=words) as caught:
@@ -237,7 +240,7 @@ def test_a_file_that_is_no_table_is_refused_with_what_to_give(tmp_path, content)
     if content is not None:
         (tmp_path / "x.parquet").write_bytes(content)
     with pytest.raises(ValueError, match="x.parquet .*; give a table as `track_driving` writes it"):
-        io.read_driving(tmp_path / "x.parquet")
+        tables.read_driving(tmp_path / "x.parquet")
 
 
 def test_a_drawn_clip_shows_the_points(face):

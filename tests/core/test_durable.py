@@ -12,37 +12,38 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import durable, io, video
+from d2a_core import images, video
+from d2a_core.store import arrays, atomic, manifests, tables, texts, weights
 
 
 def write_store(path):
     contents = {"w": np.arange(600, dtype=np.float32).reshape(100, 6), "image": np.zeros((100, 8), np.uint8)}
-    io.write_zarr(path, contents, attributes={"seed": 7, "truncation": 0.5})
+    arrays.write_zarr(path, contents, attributes={"seed": 7, "truncation": 0.5})
 
 
 def write_table(path):
     columns = {"sample_id": np.arange(50), "yaw": np.linspace(-30, 30, 50)}
-    io.write_parquet(columns, path, metadata={"detector": "facemesh", "seed": 7})
+    tables.write_parquet(columns, path, metadata={"detector": "facemesh", "seed": 7})
 
 
 def write_checkpoint(path):
-    io.write_checkpoint({"state": {"weight": torch.arange(500.0)}, "provenance": {"seed": 7}}, path)
+    weights.write_checkpoint({"state": {"weight": torch.arange(500.0)}, "provenance": {"seed": 7}}, path)
 
 
 def write_tensors(path):
-    io.write_safetensors({"weight": torch.arange(500.0)}, path, metadata={"seed": 7})
+    weights.write_safetensors({"weight": torch.arange(500.0)}, path, metadata={"seed": 7})
 
 
 def write_picture(path):
-    io.write_image(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8), path)
+    images.write_image(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8), path)
 
 
 def write_pictures(path):
-    io.write_images(np.random.default_rng(0).integers(0, 255, (3, 16, 16, 3), np.uint8), path)
+    images.write_images(np.random.default_rng(0).integers(0, 255, (3, 16, 16, 3), np.uint8), path)
 
 
 def write_facts(path):
-    io.write_json({"yaw": 12.25, "image": "me.jpg"}, path)
+    texts.write_json({"yaw": 12.25, "image": "me.jpg"}, path)
 
 
 def write_clip(path):
@@ -51,21 +52,23 @@ def write_clip(path):
 
 
 def read_pictures(path):
-    return [io.read_image(picture) for picture in sorted(path.glob("*.png"))]
+    return [images.read_image(picture) for picture in sorted(path.glob("*.png"))]
 
 
 def read_store(path):
-    return {name: array.tolist() for name, array in io.read_zarr(path).items()}, io.zarr_attributes(path)
+    return {name: array.tolist() for name, array in arrays.read_zarr(path).items()}, arrays.zarr_attributes(
+        path
+    )
 
 
 KINDS = {
     "store.zarr": (write_store, read_store),
-    "table.parquet": (write_table, io.read_parquet),
-    "fan.pt": (write_checkpoint, io.read_checkpoint),
-    "generator.safetensors": (write_tensors, io.read_safetensors),
-    "picture.png": (write_picture, io.read_image),
+    "table.parquet": (write_table, tables.read_parquet),
+    "fan.pt": (write_checkpoint, weights.read_checkpoint),
+    "generator.safetensors": (write_tensors, weights.read_safetensors),
+    "picture.png": (write_picture, images.read_image),
     "pictures": (write_pictures, read_pictures),
-    "facts.json": (write_facts, io.read_json),
+    "facts.json": (write_facts, texts.read_json),
     "clip.mp4": (write_clip, video.probe),
 }
 HARMLESS = ["store.zarr"]  # some bits of zstd's frames mean nothing: what is read is the same
@@ -80,7 +83,7 @@ def artefact(request, tmp_path):
 
 
 def files_of(path):
-    return [path / name for name in durable.contents(path)] if path.is_dir() else [path]
+    return [path / name for name in manifests.contents(path)] if path.is_dir() else [path]
 
 
 def test_every_flipped_bit_is_told_and_never_read(artefact):
@@ -115,47 +118,47 @@ def test_a_truncated_or_lost_file_is_told_with_its_name(artefact):
 
 def test_damages_are_found_in_every_file_and_none_in_a_whole_artefact(artefact):
     path, _ = artefact
-    assert durable.damages(path) == []
+    assert manifests.damages(path) == []
     for file in files_of(path):
         file.write_bytes(b"\0" * file.stat().st_size)
-    assert len(durable.damages(path)) == len(files_of(path))
-    assert all(str(file) in said for file, said in zip(files_of(path), durable.damages(path), strict=True))
+    assert len(manifests.damages(path)) == len(files_of(path))
+    assert all(str(file) in said for file, said in zip(files_of(path), manifests.damages(path), strict=True))
 
 
 def test_a_file_added_to_a_store_is_told(tmp_path):
     write_store(tmp_path / "store.zarr")
     (tmp_path / "store.zarr" / "w" / "more").touch()
-    (said,) = durable.damages(tmp_path / "store.zarr")
+    (said,) = manifests.damages(tmp_path / "store.zarr")
     assert "store.zarr/w/more was added" in said
 
 
 def test_an_artefact_of_another_program_has_no_manifest_and_is_read(tmp_path):
     write_table(tmp_path / "table.parquet")
     (tmp_path / ".table.parquet.manifest.json").unlink()
-    assert durable.manifest(tmp_path / "table.parquet") is None
-    assert len(io.read_parquet(tmp_path / "table.parquet")) == 50
+    assert manifests.manifest(tmp_path / "table.parquet") is None
+    assert len(tables.read_parquet(tmp_path / "table.parquet")) == 50
 
 
 def test_a_damaged_manifest_is_told(tmp_path):
     write_table(tmp_path / "table.parquet")
     (tmp_path / ".table.parquet.manifest.json").write_text("{}")
     with pytest.raises(ValueError, match="manifest of .*table.parquet, is damaged; delete"):
-        io.read_parquet(tmp_path / "table.parquet")
+        tables.read_parquet(tmp_path / "table.parquet")
 
 
 def test_a_manifest_is_the_published_digest_and_the_same_in_every_run(tmp_path):
-    io.write_text("abc", tmp_path / "a.md")
+    texts.write_text("abc", tmp_path / "a.md")
     first = (tmp_path / ".a.md.manifest.json").read_bytes()
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, "abc"
     assert json.loads(first) == {"files": {"a.md": {"bytes": 3, "sha256": known}}}
-    io.write_text("abc", tmp_path / "a.md")
+    texts.write_text("abc", tmp_path / "a.md")
     assert (tmp_path / ".a.md.manifest.json").read_bytes() == first
 
 
 def test_a_new_file_replaces_the_old_one_with_its_manifest(tmp_path):
     for text in ("first", "second, longer"):
-        io.write_text(text, tmp_path / "a.md")
-    assert durable.check(tmp_path / "a.md").read_text() == "second, longer"
+        texts.write_text(text, tmp_path / "a.md")
+    assert manifests.check(tmp_path / "a.md").read_text() == "second, longer"
 
 
 def _fork(work):
@@ -177,31 +180,31 @@ def test_a_killed_writer_leaves_a_part_that_is_swept_and_no_artefact_is(tmp_path
     write_table(tmp_path / "results" / "table.parquet")
 
     def die():
-        with durable.atomic_path(tmp_path / "results" / "00001.zarr") as part:
+        with atomic.atomic_path(tmp_path / "results" / "00001.zarr") as part:
             write_store(part / "inner.zarr")
             os._exit(9)  # as SIGKILL: nothing is cleaned up
 
     assert os.waitstatus_to_exitcode(os.waitpid(_fork(die), 0)[1]) == 9
-    (left,) = durable.leftovers(tmp_path / "results")
+    (left,) = atomic.leftovers(tmp_path / "results")
     assert left.name.startswith(".00001-") and left.suffix == ".zarr"
     assert not (tmp_path / "results" / "00001.zarr").exists()
-    assert durable.sweep(tmp_path / "results") == 1 and durable.sweep(tmp_path / "nowhere") == 0
-    assert durable.leftovers(tmp_path / "results") == []
-    assert {path.name for path in durable.artefacts(tmp_path)} == {"held-out.zarr", "table.parquet"}
-    assert len(io.read_parquet(tmp_path / "results" / "table.parquet")) == 50
+    assert atomic.sweep(tmp_path / "results") == 1 and atomic.sweep(tmp_path / "nowhere") == 0
+    assert atomic.leftovers(tmp_path / "results") == []
+    assert {path.name for path in manifests.artefacts(tmp_path)} == {"held-out.zarr", "table.parquet"}
+    assert len(tables.read_parquet(tmp_path / "results" / "table.parquet")) == 50
 
 
 def test_the_manifest_of_a_deleted_file_is_swept(tmp_path):
     write_table(tmp_path / "table.parquet")
     (tmp_path / "table.parquet").unlink()
-    assert durable.sweep(tmp_path) == 1 and not list(tmp_path.iterdir())
+    assert atomic.sweep(tmp_path) == 1 and not list(tmp_path.iterdir())
 
 
 def test_what_is_written_inside_a_folder_on_its_way_is_in_the_folders_manifest_alone(tmp_path):
     write_pictures(tmp_path / "frames")
     hidden = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob(".*")]
     assert hidden == ["frames/.manifest.json"]
-    assert set(durable.manifest(tmp_path / "frames")) == {"000000.png", "000001.png", "000002.png"}
+    assert set(manifests.manifest(tmp_path / "frames")) == {"000000.png", "000001.png", "000002.png"}
 
 
 def test_bytes_reach_the_disk_before_the_name_appears(tmp_path, monkeypatch):
@@ -213,7 +216,7 @@ def test_bytes_reach_the_disk_before_the_name_appears(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", record)
     write_store(tmp_path / "store.zarr")
-    written = {Path(name).name for name in durable.contents(tmp_path / "store.zarr")} | {".manifest.json"}
+    written = {Path(name).name for name in manifests.contents(tmp_path / "store.zarr")} | {".manifest.json"}
     assert written <= {name for name, visible in seen if not visible}
     assert seen[-1] == (tmp_path.name, True)  # the new name itself
 
@@ -223,7 +226,7 @@ def test_two_writers_of_one_folder_leave_the_whole_of_one(tmp_path):
 
     def write(number):
         for _ in range(20):
-            with durable.atomic_path(path) as part:
+            with atomic.atomic_path(path) as part:
                 part.mkdir()
                 for name in ("a", "b"):
                     (part / name).write_text(str(number))
@@ -231,4 +234,4 @@ def test_two_writers_of_one_folder_leave_the_whole_of_one(tmp_path):
     children = [_fork(lambda number=number: write(number)) for number in range(8)]
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 8
     assert (path / "a").read_text() == (path / "b").read_text()
-    assert durable.damages(path) == [] and [left.name for left in tmp_path.iterdir()] == ["asset"]
+    assert manifests.damages(path) == [] and [left.name for left in tmp_path.iterdir()] == ["asset"]

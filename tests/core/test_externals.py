@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core import externals, io, video
+from d2a_core import externals, images, video
 
 PAIR = {"pair": 7, "source": "s00001", "clip": "talk", "frame": 1}
 
@@ -11,8 +11,8 @@ def _flat(value, side=16):
 
 
 def test_a_picture_of_any_kind_is_found_by_the_number_of_its_pair(tmp_path):
-    io.write_image(_flat(9), tmp_path / "00007.png")
-    io.write_image(_flat(5), tmp_path / "1" / "00007.png")
+    images.write_image(_flat(9), tmp_path / "00007.png")
+    images.write_image(_flat(5), tmp_path / "1" / "00007.png")
     find = externals.finder(tmp_path, frames=4)
     assert find(PAIR, -1).mean() == 9 and find(PAIR, 1).mean() == 5
     assert find(PAIR | {"pair": 8, "clip": ""}, -1) is None

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import io
+from d2a_core import images
 from d2a_core.inspection import WIDTH, describe
+from d2a_core.store import arrays, provenance, tables, weights
 
 
 def row(text, name):
@@ -28,11 +29,11 @@ def test_table_summary_has_ranges_found_metadata_and_head(tmp_path):
     columns = {
         "sample_id": np.arange(4),
         "found": [True, True, True, False],
-        "points": io.points_column(points),
+        "points": tables.points_column(points),
         "yaw": np.array([-10, 2, 30, np.nan], np.float32),
         "part": ["mouth"] * 4,
     }
-    io.write_parquet(columns, path, metadata=io.provenance(detector="facemesh", note="x" * 200))
+    tables.write_parquet(columns, path, metadata=provenance.provenance(detector="facemesh", note="x" * 200))
     text = summary(path)
     assert "table of 4 rows" in text and "found 3 of 4 (75.0%)" in text
     assert row(text, "yaw") == ["yaw", "float", "-10", "2", "30"]
@@ -44,7 +45,9 @@ def test_table_summary_has_ranges_found_metadata_and_head(tmp_path):
 
 
 def test_table_without_rows_or_numbers_is_described(tmp_path):
-    io.write_parquet({"found": np.zeros(0, bool), "yaw": np.zeros(0)}, tmp_path / "t.parquet", metadata={})
+    tables.write_parquet(
+        {"found": np.zeros(0, bool), "yaw": np.zeros(0)}, tmp_path / "t.parquet", metadata={}
+    )
     text = summary(tmp_path / "t.parquet")
     assert "table of 0 rows" in text and "metadata: none" in text
     assert row(text, "yaw") == ["yaw", "double", "-", "-", "-"]
@@ -55,7 +58,7 @@ def test_store_summary_has_shapes_moments_and_compression(tmp_path):
     w = np.tile(np.array([[-1.0, 2.0]], np.float32), (130, 1))
     w[0] = np.nan
     contents = {"w": w, "image": np.full((3, 16, 16, 3), 7, np.uint8), "none": np.zeros((0, 2))}
-    io.write_zarr(path, contents, attributes={"seed": 7})
+    arrays.write_zarr(path, contents, attributes={"seed": 7})
     text = summary(path)
     assert "zarr store of 3 arrays" in text and row(text, "seed") == ["seed", "7"]
     assert row(text, "w")[:8] == ["w", "130×2", "float32", "64×2", "-1", "0.5", "2", "2"]
@@ -76,7 +79,7 @@ def test_store_summary_has_shapes_moments_and_compression(tmp_path):
 
 def test_checkpoint_summary_counts_numbers_and_shows_plain_values(tmp_path):
     state = {"model": {"a": torch.zeros(2, 3), "b": torch.zeros(4)}, "step": 9, "empty": {}}
-    io.write_checkpoint(state, tmp_path / "a.pt")
+    weights.write_checkpoint(state, tmp_path / "a.pt")
     text = summary(tmp_path / "a.pt")
     assert "checkpoint of 2 tensors, 10 numbers" in text
     assert row(text, "model.a") == ["model.a", "2×3", "torch.float32", "6"]
@@ -85,21 +88,21 @@ def test_checkpoint_summary_counts_numbers_and_shows_plain_values(tmp_path):
 
 def test_a_generator_tells_its_architecture_and_origin(tmp_path):
     facts = {"architecture": {"resolution": 64}, "origin": {"name": "mine"}}
-    io.write_safetensors({"w": torch.zeros(2, 3)}, tmp_path / "a.safetensors", metadata=facts)
+    weights.write_safetensors({"w": torch.zeros(2, 3)}, tmp_path / "a.safetensors", metadata=facts)
     text = describe(tmp_path / "a.safetensors")
     assert "checkpoint of 1 tensors, 6 numbers" in text
     assert '{"resolution": 64}' in text and '{"name": "mine"}' in text
 
 
 def test_checkpoint_summary_of_many_tensors_stays_short(tmp_path):
-    io.write_checkpoint({f"t{n}": torch.zeros(1) for n in range(50)}, tmp_path / "a.pt")
+    weights.write_checkpoint({f"t{n}": torch.zeros(1) for n in range(50)}, tmp_path / "a.pt")
     text = summary(tmp_path / "a.pt")
     assert "50 tensors, 50 numbers" in text and "… and 10 more" in text
     assert len(text.splitlines()) < 50
 
 
 def test_picture_summary_has_size_and_text(tmp_path):
-    io.write_image(np.zeros((4, 6, 3), np.uint8), tmp_path / "i.png", text={"source": "me"})
+    images.write_image(np.zeros((4, 6, 3), np.uint8), tmp_path / "i.png", text={"source": "me"})
     text = summary(tmp_path / "i.png")
     assert "picture of 6×4 pixels" in text and row(text, "source") == ["source", "me"]
 

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 import d2a_core
-from d2a_core import io
+from d2a_core import images
+from d2a_core.store import arrays, provenance, tables, texts, weights
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def store(tmp_path):
         "empty": np.zeros((0, 5), np.int64),
         "scalar": np.array(2.5),
     }
-    io.write_zarr(path, contents, attributes={"seed": 7})
+    arrays.write_zarr(path, contents, attributes={"seed": 7})
     return path, contents
 
 
@@ -42,10 +43,10 @@ def files(folder):
 
 def test_atomic_path_replaces_only_on_success(tmp_path):
     path = tmp_path / "new" / "a.txt"
-    with io.atomic_path(path) as part:
+    with arrays.atomic_path(path) as part:
         part.write_text("one")
         assert part.suffix == ".txt" and part.parent == path.parent and not path.exists()
-    with pytest.raises(KeyboardInterrupt), io.atomic_path(path) as part:
+    with pytest.raises(KeyboardInterrupt), arrays.atomic_path(path) as part:
         part.write_text("half")
         raise KeyboardInterrupt
     assert path.read_text() == "one" and only(path.parent) == [".a.txt.manifest.json", "a.txt"]
@@ -54,7 +55,7 @@ def test_atomic_path_replaces_only_on_success(tmp_path):
 def test_atomic_path_replaces_a_folder_by_a_folder(tmp_path):
     path = tmp_path / "a"
     (path / "deep").mkdir(parents=True)
-    with io.atomic_path(path) as part:
+    with arrays.atomic_path(path) as part:
         part.mkdir()
         (part / "new").touch()
     assert only(path) == [".manifest.json", "new"] and only(tmp_path) == ["a"]
@@ -65,7 +66,7 @@ def test_provenance_keeps_plain_values_and_drops_none():
     class Options:
         seed: int
 
-    facts = io.provenance(
+    facts = provenance.provenance(
         generator="g",
         detector=None,
         mean=np.float32(0.5),
@@ -89,18 +90,18 @@ def test_provenance_keeps_plain_values_and_drops_none():
 @pytest.mark.parametrize("fact", [{1, 2}, float("nan"), object])
 def test_provenance_names_what_json_cannot_hold(fact):
     with pytest.raises(ValueError, match="the fact odd="):
-        io.provenance(odd=fact)
+        provenance.provenance(odd=fact)
 
 
 def test_zarr_round_trip_keeps_values_types_and_attributes(store):
     path, contents = store
-    found = io.read_zarr(path)
+    found = arrays.read_zarr(path)
     assert found.keys() == contents.keys()
     for name, array in contents.items():
         assert found[name].dtype == array.dtype
         np.testing.assert_array_equal(found[name], array)
-    assert io.zarr_attributes(path) == {"seed": 7}
-    assert list(io.read_zarr(path, ["zero"])) == ["zero"]
+    assert arrays.zarr_attributes(path) == {"seed": 7}
+    assert list(arrays.read_zarr(path, ["zero"])) == ["zero"]
 
 
 def test_zarr_is_version_3_compressed_and_chunked_by_rows(store):
@@ -113,11 +114,11 @@ def test_zarr_is_version_3_compressed_and_chunked_by_rows(store):
 
 def test_zarr_blocks_cover_the_array_chunk_by_chunk(store):
     path, contents = store
-    opened = io.open_zarr(path)
-    blocks = list(io.zarr_blocks(path, opened["w"]))
+    opened = arrays.open_zarr(path)
+    blocks = list(arrays.zarr_blocks(path, opened["w"]))
     assert [len(block) for block in blocks] == [64, 64, 64, 64, 44]
     np.testing.assert_array_equal(np.concatenate(blocks), contents["w"])
-    assert list(io.zarr_blocks(path, opened["scalar"])) == [2.5]
+    assert list(arrays.zarr_blocks(path, opened["scalar"])) == [2.5]
 
 
 def test_zarr_reading_ignores_what_snakemake_leaves_inside(store):
@@ -125,21 +126,21 @@ def test_zarr_reading_ignores_what_snakemake_leaves_inside(store):
     (path / ".snakemake_timestamp").touch()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert io.read_zarr(path).keys() == contents.keys()
+        assert arrays.read_zarr(path).keys() == contents.keys()
 
 
 def test_zarr_writing_replaces_a_folder_that_is_there_and_repeats_to_the_byte(store):
     path, contents = store
     before = files(path)
     (path / "stale").mkdir()
-    io.write_zarr(path, contents, attributes={"seed": 7})
+    arrays.write_zarr(path, contents, attributes={"seed": 7})
     assert files(path) == before and only(path.parent) == ["s.zarr"]
 
 
 def test_zarr_failure_leaves_nothing_under_the_name(tmp_path):
     contents = {"good": np.zeros(3), "bad": np.array([object()])}
     with pytest.raises(ValueError):
-        io.write_zarr(tmp_path / "s.zarr", contents, attributes={})
+        arrays.write_zarr(tmp_path / "s.zarr", contents, attributes={})
     assert only(tmp_path) == []
 
 
@@ -177,17 +178,17 @@ def test_zarr_damage_is_one_sentence_with_the_remedy(store, how, manifest):
     if not manifest:
         (path / ".manifest.json").unlink()
     with pytest.raises(ValueError, match="delete .* and snakemake recomputes it") as caught:
-        io.read_zarr(path)
+        arrays.read_zarr(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_zarr_missing_store_or_array_is_named(store, tmp_path):
     with pytest.raises(ValueError, match="none.zarr does not exist; run snakemake"):
-        io.read_zarr(tmp_path / "none.zarr")
+        arrays.read_zarr(tmp_path / "none.zarr")
     with pytest.raises(ValueError, match="does not exist"):
-        io.zarr_attributes(tmp_path / "none.zarr")
+        arrays.zarr_attributes(tmp_path / "none.zarr")
     with pytest.raises(ValueError, match="no array 'z' but empty, scalar, w, zero"):
-        io.read_zarr(store[0], ["w", "z"])
+        arrays.read_zarr(store[0], ["w", "z"])
 
 
 def test_forbidden_store_is_not_called_damaged(store, monkeypatch):
@@ -196,18 +197,18 @@ def test_forbidden_store_is_not_called_damaged(store, monkeypatch):
 
     monkeypatch.setattr("zarr.open_group", forbid)
     with pytest.raises(PermissionError):  # deleting it would not help
-        io.read_zarr(store[0])
+        arrays.read_zarr(store[0])
 
 
 def test_parquet_round_trip_keeps_columns_and_metadata(tmp_path):
     path = tmp_path / "t.parquet"
     columns = {"sample_id": np.arange(3), "found": [True, False, True]}
-    io.write_parquet(columns, path, metadata={"units": {"yaw": "degrees"}})
-    table = io.read_parquet(path)
+    tables.write_parquet(columns, path, metadata={"units": {"yaw": "degrees"}})
+    table = tables.read_parquet(path)
     assert table.to_pydict() == {"sample_id": [0, 1, 2], "found": [True, False, True]}
-    assert io.parquet_metadata(path) == {"units": {"yaw": "degrees"}}
+    assert tables.parquet_metadata(path) == {"units": {"yaw": "degrees"}}
     first = path.read_bytes()
-    io.write_parquet(table, path, metadata={"units": {"yaw": "degrees"}})
+    tables.write_parquet(table, path, metadata={"units": {"yaw": "degrees"}})
     assert path.read_bytes() == first and only(tmp_path) == [".t.parquet.manifest.json", "t.parquet"]
 
 
@@ -215,13 +216,13 @@ def test_parquet_of_another_program_has_no_metadata(tmp_path):
     from pyarrow import parquet
 
     parquet.write_table(pyarrow.table({"a": [1]}), tmp_path / "t.parquet")
-    assert io.parquet_metadata(tmp_path / "t.parquet") == {}
+    assert tables.parquet_metadata(tmp_path / "t.parquet") == {}
 
 
 def test_parquet_in_a_folder_named_like_a_partition_gains_no_column(tmp_path):
     path = tmp_path / "source=me" / "t.parquet"
-    io.write_parquet({"a": [1]}, path, metadata={})
-    assert io.read_parquet(path).column_names == ["a"]
+    tables.write_parquet({"a": [1]}, path, metadata={})
+    assert tables.read_parquet(path).column_names == ["a"]
 
 
 def test_parquet_damage_is_one_sentence(tmp_path):
@@ -230,45 +231,45 @@ def test_parquet_damage_is_one_sentence(tmp_path):
     path = tmp_path / "t.parquet"
     parquet.write_table(pyarrow.table({"a": [1]}), path)  # by another program: no manifest tells of it
     path.write_bytes(path.read_bytes()[:-6])
-    for read in (io.read_parquet, io.parquet_metadata):
+    for read in (tables.read_parquet, tables.parquet_metadata):
         with pytest.raises(ValueError, match="t.parquet cannot be read .* delete it and snakemake"):
             read(path)
 
 
 def test_points_column_interleaves_x_and_y_and_comes_back(tmp_path):
     points = np.arange(12, dtype=np.float64).reshape(2, 3, 2) / 8
-    column = io.points_column(points)
+    column = tables.points_column(points)
     assert str(column.type) == "fixed_size_list<item: float>[6]"
     assert column[0].as_py() == [0.0, 0.125, 0.25, 0.375, 0.5, 0.625]
-    io.write_parquet({"points": column}, tmp_path / "t.parquet", metadata={})
-    found = io.points_array(io.read_parquet(tmp_path / "t.parquet"))
+    tables.write_parquet({"points": column}, tmp_path / "t.parquet", metadata={})
+    found = tables.points_array(tables.read_parquet(tmp_path / "t.parquet"))
     assert found.dtype == np.float32 and found.flags.writeable
     np.testing.assert_array_equal(found, points)
 
 
 def test_points_array_respects_slices_and_empty_tables():
     points = np.arange(12, dtype=np.float32).reshape(3, 2, 2)
-    table = pyarrow.table({"p": io.points_column(points)})
-    np.testing.assert_array_equal(io.points_array(table.slice(1, 2), "p"), points[1:])
-    assert io.points_array(table.slice(0, 0), "p").shape == (0, 2, 2)
+    table = pyarrow.table({"p": tables.points_column(points)})
+    np.testing.assert_array_equal(tables.points_array(table.slice(1, 2), "p"), points[1:])
+    assert tables.points_array(table.slice(0, 0), "p").shape == (0, 2, 2)
 
 
 def test_points_of_the_wrong_shape_or_name_are_refused():
     with pytest.raises(ValueError, match=r"not \[4, 3\]"):
-        io.points_column(np.zeros((4, 3)))
+        tables.points_column(np.zeros((4, 3)))
     with pytest.raises(ValueError, match="no column 'points' but a"):
-        io.points_array(pyarrow.table({"a": [1]}))
+        tables.points_array(pyarrow.table({"a": [1]}))
     with pytest.raises(ValueError, match="'a' .* does not hold"):
-        io.points_array(pyarrow.table({"a": [1]}), "a")
+        tables.points_array(pyarrow.table({"a": [1]}), "a")
 
 
 def test_image_round_trip_keeps_pixels_and_text(tmp_path):
     path, pixels = tmp_path / "i.png", np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
-    io.write_image(pixels, path, text={"prompt": "größe", "facts": {"seed": 1}})
-    np.testing.assert_array_equal(io.read_image(path), pixels)
-    assert io.image_text(path) == {"prompt": "größe", "facts": '{"seed": 1}'}
+    images.write_image(pixels, path, text={"prompt": "größe", "facts": {"seed": 1}})
+    np.testing.assert_array_equal(images.read_image(path), pixels)
+    assert images.image_text(path) == {"prompt": "größe", "facts": '{"seed": 1}'}
     first = path.read_bytes()
-    io.write_image(pixels, path, text={"prompt": "größe", "facts": {"seed": 1}})
+    images.write_image(pixels, path, text={"prompt": "größe", "facts": {"seed": 1}})
     assert path.read_bytes() == first and only(tmp_path) == [".i.png.manifest.json", "i.png"]
 
 
@@ -277,7 +278,7 @@ def test_image_of_a_turned_camera_is_read_upright(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 6  # a quarter turn
     image.save(tmp_path / "i.jpg", exif=exif)
-    assert io.read_image(tmp_path / "i.jpg").shape == (4, 2, 3)
+    assert images.read_image(tmp_path / "i.jpg").shape == (4, 2, 3)
 
 
 def test_image_damage_names_what_to_give(tmp_path):
@@ -287,14 +288,14 @@ def test_image_damage_names_what_to_give(tmp_path):
     for content in (path.read_bytes()[:3000], b"no picture"):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="i.png cannot be read as a picture .* give an intact"):
-            io.read_image(path)
+            images.read_image(path)
 
 
 def test_checkpoint_round_trip_repeats_to_the_byte(tmp_path):
     state = {"model": {"weight": torch.arange(6.0).reshape(2, 3)}, "step": 4, "names": ["a"]}
-    io.write_checkpoint(state, tmp_path / "a.pt")
-    io.write_checkpoint(state, tmp_path / "b.pt")
-    found = io.read_checkpoint(tmp_path / "a.pt")
+    weights.write_checkpoint(state, tmp_path / "a.pt")
+    weights.write_checkpoint(state, tmp_path / "b.pt")
+    found = weights.read_checkpoint(tmp_path / "a.pt")
     torch.testing.assert_close(found["model"]["weight"], state["model"]["weight"])
     assert (found["step"], found["names"]) == (4, ["a"])
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
@@ -313,42 +314,42 @@ def test_checkpoint_damage_and_code_are_one_sentence(tmp_path, monkeypatch):
     for content in (whole[:-100], b"", b"text", pickle.dumps(Code(), protocol=2)):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="a.pt cannot be read .* delete it and snakemake"):
-            io.read_checkpoint(path)
+            weights.read_checkpoint(path)
     assert only(tmp_path) == ["a.pt"]
 
 
 def test_text_is_utf8_with_unix_ends(tmp_path):
-    io.write_text("é\n", tmp_path / "t.md")
+    texts.write_text("é\n", tmp_path / "t.md")
     assert (tmp_path / "t.md").read_bytes() == b"\xc3\xa9\n"
 
 
 def test_json_reading_names_the_file(tmp_path):
     (tmp_path / "a.json").write_text('{"a": [1]}')
-    assert io.read_json(tmp_path / "a.json") == {"a": [1]}
+    assert texts.read_json(tmp_path / "a.json") == {"a": [1]}
     (tmp_path / "a.json").write_text('{"a": [1')
     with pytest.raises(ValueError, match="a.json cannot be read"):
-        io.read_json(tmp_path / "a.json")
+        texts.read_json(tmp_path / "a.json")
 
 
 def test_sha256_of_a_file_is_the_published_digest(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
-    assert io.sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223b00361a396177a9c")
+    assert texts.sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223b00361a396177a9c")
 
 
 def test_sha256_of_a_folder_sees_names_and_contents_but_nothing_hidden(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a").write_text("1")
     (tmp_path / "b").write_text("2")
-    first = io.sha256(tmp_path)
+    first = texts.sha256(tmp_path)
     (tmp_path / ".snakemake_timestamp").touch()
     (tmp_path / "deep" / ".cache").mkdir()
     (tmp_path / "deep" / ".cache" / "x").touch()
-    assert io.sha256(tmp_path) == first
+    assert texts.sha256(tmp_path) == first
     (tmp_path / "b").rename(tmp_path / "c")
-    assert io.sha256(tmp_path) != first
+    assert texts.sha256(tmp_path) != first
     (tmp_path / "c").rename(tmp_path / "b")
     (tmp_path / "deep" / "a").write_text("3")
-    assert io.sha256(tmp_path) != first
+    assert texts.sha256(tmp_path) != first
 
 
 def test_tables_stores_and_pictures_do_not_import_torch(tmp_path):
@@ -367,11 +368,11 @@ def test_tables_stores_and_pictures_do_not_import_torch(tmp_path):
 def test_safetensors_give_back_tensors_and_metadata_also_where_they_share_memory(tmp_path):
     whole = torch.arange(6.0).reshape(2, 3)
     tensors = {"whole": whole, "turned": whole.T, "row": whole[1], "number": torch.tensor(2.0)}
-    io.write_safetensors(tensors, tmp_path / "a.safetensors", metadata={"side": 3})
-    again, metadata = io.read_safetensors(tmp_path / "a.safetensors")
+    weights.write_safetensors(tensors, tmp_path / "a.safetensors", metadata={"side": 3})
+    again, metadata = weights.read_safetensors(tmp_path / "a.safetensors")
     assert metadata == {"side": 3} and again.keys() == tensors.keys()
     assert all(torch.equal(again[name], tensors[name]) for name in tensors)
-    assert io.is_safetensors(tmp_path / "a.safetensors")
+    assert weights.is_safetensors(tmp_path / "a.safetensors")
     (tmp_path / "plain").touch()
     rights = [(tmp_path / name).stat().st_mode for name in ("a.safetensors", "plain")]
     assert rights[0] == rights[1]  # as the umask says
@@ -380,6 +381,6 @@ def test_safetensors_give_back_tensors_and_metadata_also_where_they_share_memory
 @pytest.mark.parametrize("data", [b"", b"{}", b"\x80\x04" + bytes(6) + b"{", b"a short text{"])
 def test_what_is_no_safetensors_file_is_told_and_not_read(tmp_path, data):
     (tmp_path / "a.safetensors").write_bytes(data)
-    assert not io.is_safetensors(tmp_path / "a.safetensors")
+    assert not weights.is_safetensors(tmp_path / "a.safetensors")
     with pytest.raises(ValueError, match="cannot be read"):
-        io.read_safetensors(tmp_path / "a.safetensors")
+        weights.read_safetensors(tmp_path / "a.safetensors")

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from d2a_core import detectors, facemesh, io, landmarks
+from d2a_core import detectors, facemesh, landmarks
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.networks import facemesh as mediapipe
 from d2a_core.samples import join
 from d2a_core.schemes import IBUG68, WFLW98
+from d2a_core.store import tables
 
 FFHQ = landmarks.Options(detector="facemesh", min_score=0.5, box="ffhq", weights=None)
 SEARCH = landmarks.Options(detector="facemesh", min_score=0.5, box="detect", weights=None)
@@ -116,15 +117,15 @@ def test_anchors_are_the_896_cells_of_the_detector():
 def test_a_table_without_faces_flows_on_and_joining_keeps_only_faces(detector, astronaut, tmp_path):
     seen = detector.detect(np.stack([astronaut, np.full_like(astronaut, 80)]))
     path = tmp_path / "table.parquet"
-    io.write_parquet(landmarks.table(seen, sample_id=[4, 5]), path, metadata={})
+    tables.write_parquet(landmarks.table(seen, sample_id=[4, 5]), path, metadata={})
     latents = {"sample_id": np.array([4, 5]), "w": np.arange(8, dtype=np.float32).reshape(2, 4)}
-    faces = join(latents, io.read_parquet(path))
+    faces = join(latents, tables.read_parquet(path))
     assert faces.sample_id.tolist() == [4] and faces.w.tolist() == [[0, 1, 2, 3]]
     assert faces.points == pytest.approx(seen.points[:1])
     assert np.isfinite(faces.attributes["eye_opening"]).all()
     latents["sample_id"] = np.array([5, 4])
     with pytest.raises(ValueError, match="hold different samples"):
-        join(latents, io.read_parquet(path))
+        join(latents, tables.read_parquet(path))
 
 
 @pytest.mark.parametrize(

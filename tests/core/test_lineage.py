@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from d2a_core import io, lineage
-from d2a_core.lineage import Identity
+from d2a_core.store import arrays, lineage, provenance, tables, weights
+from d2a_core.store.lineage import Identity
 
 OURS, OTHER = Identity("ours", "a" * 64), Identity("other", "b" * 64)
 
@@ -12,13 +12,13 @@ def made(tmp_path):
     """Write an artefact of each kind; returns its path."""
 
     def write(name, identity):
-        path, facts = tmp_path / name, io.provenance(**(identity.facts if identity else {}))
+        path, facts = tmp_path / name, provenance.provenance(**(identity.facts if identity else {}))
         if path.suffix == ".zarr":
-            io.write_zarr(path, {"w": np.zeros(3)}, attributes=facts)
+            arrays.write_zarr(path, {"w": np.zeros(3)}, attributes=facts)
         elif path.suffix == ".pt":
-            io.write_checkpoint({"provenance": facts}, path)
+            weights.write_checkpoint({"provenance": facts}, path)
         else:
-            io.write_parquet({"w": [1.0]}, path, metadata=facts)
+            tables.write_parquet({"w": [1.0]}, path, metadata=facts)
         return path
 
     return write

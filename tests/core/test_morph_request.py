@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from d2a_core import io
+from d2a_core import images
 from d2a_core.morph_request import MorphRequest, check, default_output
+from d2a_core.store import tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -14,10 +15,10 @@ ROOT = Path(__file__).parents[2]
 def request_(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a.png", "b.png"):
-        io.write_image(np.zeros((64, 64, 3), np.uint8), tmp_path / name)
-    points = io.points_column(np.zeros((2, 98, 2), np.float32))
-    io.write_parquet({"time_s": [0.0, 0.04], "points": points}, tmp_path / "pose.parquet", metadata={})
-    io.write_parquet({"a": [1]}, tmp_path / "other.parquet", metadata={})
+        images.write_image(np.zeros((64, 64, 3), np.uint8), tmp_path / name)
+    points = tables.points_column(np.zeros((2, 98, 2), np.float32))
+    tables.write_parquet({"time_s": [0.0, 0.04], "points": points}, tmp_path / "pose.parquet", metadata={})
+    tables.write_parquet({"a": [1]}, tmp_path / "other.parquet", metadata={})
     (tmp_path / "text.jpg").write_text("no picture")
     return MorphRequest("a.png", "b.png", Path("out.mp4"), tmp_path)
 

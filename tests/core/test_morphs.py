@@ -7,11 +7,12 @@ import pytest
 import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
-from d2a_core import animations, closed_loop, interpolation, io, morphs
+from d2a_core import animations, closed_loop, interpolation, morphs
 from d2a_core.landmarks import Detections
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Architecture
 from d2a_core.schemes import scheme_of
+from d2a_core.store import tables
 
 LOG = logging.getLogger()
 OPTIONS = morphs.Options("turn", "anna", "anna", "ben", frames=25, fps=25.0, loop=False)
@@ -55,7 +56,7 @@ class Root(torch.nn.Module):
 
 def _table(points):
     straight = {name: np.zeros(1, np.float32) for name in ("yaw", "pitch", "roll")}
-    return pyarrow.table({"points": io.points_column(np.asarray(points, np.float32)[None]), **straight})
+    return pyarrow.table({"points": tables.points_column(np.asarray(points, np.float32)[None]), **straight})
 
 
 def _morph(world, fan, passes=0, start=REST, end=4, motion="absolute", **options):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from d2a_core import io
+from d2a_core import images
 from d2a_core.photos import read_photo
 
 
@@ -199,7 +199,7 @@ def _without(monkeypatch, module):
 
 
 def test_a_photo_that_may_not_be_read_says_so(tmp_path, monkeypatch, ramp):
-    io.write_image(ramp, tmp_path / "i.png")
+    images.write_image(ramp, tmp_path / "i.png")
 
     def forbid(*args, **options):
         raise PermissionError(13, "Permission denied")
@@ -210,7 +210,7 @@ def test_a_photo_that_may_not_be_read_says_so(tmp_path, monkeypatch, ramp):
 
 
 def test_a_photo_that_is_large_but_allowed_is_read_without_a_warning(tmp_path, monkeypatch, ramp):
-    io.write_image(ramp, tmp_path / "i.png")
+    images.write_image(ramp, tmp_path / "i.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", ramp.shape[0] * ramp.shape[1] - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

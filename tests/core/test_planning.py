@@ -1,9 +1,10 @@
 import pytest
 
-from d2a_core import io, planning
+from d2a_core import planning
 from d2a_core.plan_table import show
 from d2a_core.planning import Cost, Job, jobs_of, settings_of, wall_seconds
 from d2a_core.rates import Point, Rates
+from d2a_core.store import texts
 
 SAID = """Job stats:
 job               count
@@ -132,7 +133,7 @@ set-resources:
 set-threads: {train_fan: 8}
 default-resources: [mem_mb=2000]
 """
-    io.write_text(profile, tmp_path / "profile.yaml")
+    texts.write_text(profile, tmp_path / "profile.yaml")
     settings = settings_of(tmp_path)
     assert settings.jobs == 40
     assert settings.options == [
@@ -148,7 +149,7 @@ def test_a_folder_without_a_profile_is_refused(tmp_path):
 
 
 def test_a_configuration_that_is_not_there_is_refused(tmp_path):
-    io.write_text("a: 1", tmp_path / "config.yaml")
+    texts.write_text("a: 1", tmp_path / "config.yaml")
     with pytest.raises(ValueError, match=r"none\.yaml does not exist"):
         planning.configuration(tmp_path, [tmp_path / "none.yaml"])
 

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from d2a_core import io, rates
+from d2a_core import rates
 from d2a_core.rates import Point, Rates, fit
+from d2a_core.store import texts
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time"
 LOG = "2026-03-01 12:00:03 INFO latents images={units}/{units} images_per_s=10 eta_s=0\n"
@@ -11,8 +12,8 @@ LOG = "2026-03-01 12:00:03 INFO latents images={units}/{units} images_per_s=10 e
 
 def job(results, rule, name, seconds, units=None, *, memory="1000.0", log=None, extra=("", "")):
     row = f"{seconds}\t0:00:10\t{memory}\t2\t3\t4\t5\t6\t7\t8"
-    io.write_text(f"{HEADER}{extra[0]}\n{row}{extra[1]}\n", results / "benchmarks" / rule / f"{name}.tsv")
-    io.write_text(log or LOG.format(units=units), results / "logs" / rule / f"{name}.log")
+    texts.write_text(f"{HEADER}{extra[0]}\n{row}{extra[1]}\n", results / "benchmarks" / rule / f"{name}.tsv")
+    texts.write_text(log or LOG.format(units=units), results / "logs" / rule / f"{name}.log")
 
 
 def known(**rules):
@@ -55,7 +56,7 @@ def test_jobs_that_are_all_alike_cost_their_mean():
 
 def test_a_benchmark_is_read_with_the_work_that_its_log_counts(tmp_path):
     job(tmp_path, "sample_latents", "00000", 83.4, 800)
-    io.write_text("x" * 500, tmp_path / "latents" / "00000.zarr" / "zarr.json")
+    texts.write_text("x" * 500, tmp_path / "latents" / "00000.zarr" / "zarr.json")
     assert rates.measure(tmp_path).rules["sample_latents"] == (Point(800, 83.4, 1000.0, 500),)
 
 
@@ -115,7 +116,7 @@ def test_what_holds_no_rates_is_refused_with_a_remedy(tmp_path, content):
     path = tmp_path
     if content is not None:
         path = tmp_path / "rates.yaml"
-        io.write_text(content, path)
+        texts.write_text(content, path)
     with pytest.raises(ValueError, match="give the results folder of a finished run"):
         rates.read([path])
 
@@ -135,8 +136,8 @@ def test_memory_grows_only_where_two_sizes_show_it():
 
 def test_a_benchmark_without_its_end_is_passed_over(tmp_path):
     job(tmp_path, "sample_latents", "00000", 83.4, 800)
-    io.write_text("", tmp_path / "benchmarks" / "sample_latents" / "00001.tsv")
-    io.write_text(LOG.format(units=800), tmp_path / "logs" / "sample_latents" / "00001.log")
+    texts.write_text("", tmp_path / "benchmarks" / "sample_latents" / "00001.tsv")
+    texts.write_text(LOG.format(units=800), tmp_path / "logs" / "sample_latents" / "00001.log")
     assert len(rates.measure(tmp_path).rules["sample_latents"]) == 1
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import yaml
 
-from d2a_core import io, video
+from d2a_core import images, video
 from d2a_core.config import merged
 from d2a_core.request import KEYS, Request, check, default_output, slug
+from d2a_core.store import tables
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -53,13 +54,13 @@ def media(tmp_path_factory):
     """A folder with a photo, a clip of 0.08 s, its table, and files that are none of these."""
     folder = tmp_path_factory.mktemp("media")
     picture = np.zeros((64, 64, 3), np.uint8)
-    io.write_image(picture, folder / "me.png")
+    images.write_image(picture, folder / "me.png")
     with video.VideoWriter(folder / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
         writer.write(picture)
         writer.write(picture)
-    points = io.points_column(np.zeros((2, 98, 2), np.float32))
-    io.write_parquet({"time_s": [0.0, 0.04], "points": points}, folder / "talk.parquet", metadata={})
-    io.write_parquet({"a": [1]}, folder / "other.parquet", metadata={})
+    points = tables.points_column(np.zeros((2, 98, 2), np.float32))
+    tables.write_parquet({"time_s": [0.0, 0.04], "points": points}, folder / "talk.parquet", metadata={})
+    tables.write_parquet({"a": [1]}, folder / "other.parquet", metadata={})
     (folder / "text.txt").write_text("no picture")
     (folder / "list.yaml").write_text("- a\n")
     (folder / "broken.yaml").write_text("a: [1\n")

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core import command, durable, io, studio_files
+from d2a_core import command, studio_files
+from d2a_core.store import arrays, manifests, tables, texts
 
 
 @pytest.fixture
 def results(tmp_path):
     folder = tmp_path / "results"
-    io.write_parquet({"a": [1, 2]}, folder / "directions" / "catalogue.parquet", metadata={})
-    io.write_zarr(folder / "directions" / "directions.zarr", {"x": np.zeros(3)}, attributes={})
-    io.write_text("| a |\n", folder / "evaluation" / "table.md")
+    tables.write_parquet({"a": [1, 2]}, folder / "directions" / "catalogue.parquet", metadata={})
+    arrays.write_zarr(folder / "directions" / "directions.zarr", {"x": np.zeros(3)}, attributes={})
+    texts.write_text("| a |\n", folder / "evaluation" / "table.md")
     (tmp_path / "secret.txt").write_text("secret")
     return folder
 
@@ -45,7 +46,7 @@ def test_a_photo_is_kept_as_the_command_keeps_it(tmp_path):
 
 
 def test_what_can_drive_is_listed_and_nothing_else_is_taken(tmp_path, results):
-    io.write_parquet({"time_s": [0.0]}, results / "driving" / "talk.parquet", metadata={})
+    tables.write_parquet({"time_s": [0.0]}, results / "driving" / "talk.parquet", metadata={})
     kept = _take(tmp_path, _png(), kind="clip", name="pose.png")
     paths = [clip["path"] for clip in studio_files.clips(tmp_path)]
     assert paths == [kept["path"], "results/driving/talk.parquet"]
@@ -116,7 +117,7 @@ def test_a_store_comes_as_a_zip_archive_of_its_files(results):
     store = results / "directions" / "directions.zarr"
     archive = zipfile.ZipFile(streams.BytesIO(b"".join(studio_files.zipped(store))))
     assert archive.testzip() is None
-    names = [f"directions.zarr/{name}" for name in durable.contents(store)]
+    names = [f"directions.zarr/{name}" for name in manifests.contents(store)]
     assert archive.namelist() == names and names
     assert archive.read("directions.zarr/zarr.json") == (store / "zarr.json").read_bytes()
 

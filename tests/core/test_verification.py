@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from d2a_core import io
+from d2a_core import images
 from d2a_core.cli import main
+from d2a_core.store import arrays, tables
 
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     results = tmp_path / "results"
-    io.write_zarr(results / "latents" / "00000.zarr", {"w": np.ones((4, 8))}, attributes={})
-    io.write_parquet({"a": [1, 2]}, results / "landmarks" / "00000.parquet", metadata={})
-    io.write_images([np.zeros((4, 4, 3), np.uint8)] * 2, results / "frames")
+    arrays.write_zarr(results / "latents" / "00000.zarr", {"w": np.ones((4, 8))}, attributes={})
+    tables.write_parquet({"a": [1, 2]}, results / "landmarks" / "00000.parquet", metadata={})
+    images.write_images([np.zeros((4, 4, 3), np.uint8)] * 2, results / "frames")
     (results / "logs").mkdir()
     (results / "logs" / "sample_latents.log").write_text("a log is no artefact")
     return results

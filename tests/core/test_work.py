@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from d2a_core import io, work
+from d2a_core import work
 from d2a_core.config import merged
+from d2a_core.store import texts
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -85,8 +86,8 @@ def test_a_log_counts_the_work_in_the_unit_of_the_plan(tmp_path):
 
 def test_bytes_left_are_those_of_all_outputs(tmp_path):
     for name, size in (("base.pt", 100), ("base.loss.png", 20), ("other.pt", 7)):
-        io.write_text("x" * size, tmp_path / "fan" / "all" / name)
-    io.write_text("x" * 30, tmp_path / "pairs" / "all" / "00000.zarr" / "delta" / "c")
+        texts.write_text("x" * size, tmp_path / "fan" / "all" / name)
+    texts.write_text("x" * 30, tmp_path / "pairs" / "all" / "00000.zarr" / "delta" / "c")
     assert work.left_bytes("train_fan", "all", tmp_path) == 120
     assert work.left_bytes("augment_latents", "all-00000", tmp_path) == 30
     assert work.left_bytes("animate", "me--talk", tmp_path) is None

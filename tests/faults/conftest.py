@@ -7,7 +7,8 @@ from faulty_project import FaultyProject, isolation
 from struck_project import INPUT_TARGETS, MOMENTS, TARGETS, Struck, prepare
 from tiny_project import Project
 
-from d2a_core import io, origins
+from d2a_core import origins
+from d2a_core.store import texts
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +28,7 @@ def struck(assets, tmp_path_factory):
     struck.run(*INPUT_TARGETS)
     project.configs = ("tiny.yaml", "convert.yaml")
     (folder / "convert.yaml").write_text("generator: {name: network.pkl, draft_size: 32}\n")
-    struck.run(f"results/generator/{io.sha256(folder / 'network.pkl')[: origins.KEY_CHARS]}.safetensors")
+    struck.run(f"results/generator/{texts.sha256(folder / 'network.pkl')[: origins.KEY_CHARS]}.safetensors")
     project.configs = ("tiny.yaml",)
     return struck
 

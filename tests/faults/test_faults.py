@@ -12,7 +12,7 @@ import pytest
 import yaml
 from faulty_project import can_mount, errors, mounted, wait_until
 
-from d2a_core import durable
+from d2a_core.store import atomic
 
 pytestmark = pytest.mark.slow
 GALLERY = "results/directions/gallery.png"
@@ -46,14 +46,14 @@ def fill(folder, *, but):
 
 
 def hidden_parts(project):
-    return durable.leftovers(project.path("results"))
+    return atomic.leftovers(project.path("results"))
 
 
 def lose(project, *names):
     """Delete artefacts; returns their digests."""
     before = {name: project.digest(name) for name in names}
     for name in names:
-        durable.remove(project.path(name))
+        atomic.remove(project.path(name))
     return before
 
 
@@ -185,7 +185,7 @@ def test_a_damaged_artefact_is_refused_by_name_and_deleting_it_heals(project, na
     assert code == 1 and project.runs(seen).total() == 1
     told = re.search(r"delete (?:the folder |it)?(\S*) and snakemake recomputes it", sentence)
     assert told and artefact in sentence and told[1] in ("", artefact), sentence
-    durable.remove(project.path(artefact))
+    atomic.remove(project.path(artefact))
     project.complete(targets=[artefact, target])
     assert {path: project.digest(path) for path in before} == before
 

@@ -9,7 +9,7 @@ from faulty_project import errors, isolation
 from struck_project import MOMENTS, UMASK
 from tiny_project import ROOT
 
-from d2a_core import durable
+from d2a_core.store import atomic
 
 pytestmark = pytest.mark.slow
 FETCHERS = {"fetch_asset", "fetch_inception"}
@@ -40,7 +40,7 @@ def test_a_healed_project_holds_the_bytes_that_the_struck_workers_had_finished(s
 def test_nothing_half_written_is_left_and_every_artefact_is_as_it_was_written(struck):
     said = struck.project.run_d2a("verify")
     assert "as they were written" in said and "leftovers" not in said
-    assert durable.leftovers(struck.project.path("results")) == []
+    assert atomic.leftovers(struck.project.path("results")) == []
 
 
 def test_a_killed_worker_is_told_with_its_rule(struck):

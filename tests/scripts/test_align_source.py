@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core import alignment, io, photos
+from d2a_core import alignment, images, photos
 from d2a_core.mean_face import template_of
 from d2a_core.schemes import WFLW98
+from d2a_core.store import tables, texts
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "workflow_scripts" / "align_source.py"
@@ -20,8 +21,8 @@ def align(assets, tmp_path):
     """Runs the script on a photo; returns its output paths and the text of its log."""
     samples = tmp_path / "samples.parquet"  # one face, where FFHQ alignment puts it
     points = 0.334 * template_of(WFLW98)[None, :, :2] + [0.499, 0.477]
-    table = {"found": [True], "points": io.points_column(points.astype(np.float32))}
-    io.write_parquet(table, samples, metadata={})
+    table = {"found": [True], "points": tables.points_column(points.astype(np.float32))}
+    tables.write_parquet(table, samples, metadata={})
     spec = importlib.util.spec_from_file_location("align_source", SCRIPT)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
@@ -47,7 +48,7 @@ def align(assets, tmp_path):
 
 
 def _read(output):
-    return io.read_image(output.image), io.read_json(output.alignment)
+    return images.read_image(output.image), texts.read_json(output.alignment)
 
 
 def test_a_photograph_becomes_an_aligned_picture_with_the_way_back(align, tmp_path):
@@ -63,7 +64,7 @@ def test_a_photograph_becomes_an_aligned_picture_with_the_way_back(align, tmp_pa
     crop = alignment.crop_from_facts(facts)
     eyes = crop.to_crop(np.array([[204.0, 101], [247, 103.5]])) / 1024  # read off by eye
     assert eyes == pytest.approx(np.array([[0.377, 0.476], [0.622, 0.476]]), abs=0.02)
-    assert facts["photo_sha256"] == io.sha256(tmp_path / "me.png")
+    assert facts["photo_sha256"] == texts.sha256(tmp_path / "me.png")
     assert facts["source"] == {"name": "me", "image": str(tmp_path / "me.png"), "face": 0}
     again = alignment.extract(photos.read_photo(tmp_path / "me.png").image, crop)
     assert (again == picture).all()
@@ -72,7 +73,7 @@ def test_a_photograph_becomes_an_aligned_picture_with_the_way_back(align, tmp_pa
 
 
 def test_a_photo_without_the_face_asked_for_writes_nothing(align, tmp_path):
-    io.write_image(np.full((200, 200, 3), 90, np.uint8), tmp_path / "wall.png")
+    images.write_image(np.full((200, 200, 3), 90, np.uint8), tmp_path / "wall.png")
     with pytest.raises(ValueError, match="no face found on .*wall.png; give a photo"):
         align(tmp_path / "wall.png")
     assert not (tmp_path / "aligned.png").exists() and not (tmp_path / "alignment.json").exists()

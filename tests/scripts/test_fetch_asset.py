@@ -3,7 +3,7 @@ import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
-from d2a_core import assets
+from d2a_core.store import assets
 
 SCRIPT = Path(__file__).parents[2] / "workflow_scripts" / "fetch_asset.py"
 

@@ -6,23 +6,24 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from d2a_core import io, video
+from d2a_core import video
 from d2a_core.mean_face import template_of
 from d2a_core.schemes import WFLW98
+from d2a_core.store import tables
 
 SCRIPT = Path(__file__).parents[2] / "workflow_scripts" / "import_driving.py"
 
 
 def test_a_table_becomes_a_table_in_our_layout_and_a_video_of_it(tmp_path):
     face = 0.25 * template_of(WFLW98)[None, :, :2] + [0.5, 0.4]
-    samples = {"found": np.ones(3, bool), "points": io.points_column(np.repeat(face, 3, axis=0))}
-    io.write_parquet(samples, tmp_path / "faces.parquet", metadata={})
+    samples = {"found": np.ones(3, bool), "points": tables.points_column(np.repeat(face, 3, axis=0))}
+    tables.write_parquet(samples, tmp_path / "faces.parquet", metadata={})
     given = {
         "time_s": np.arange(20) / 24,
         "found": np.arange(20) % 6 > 0,
-        "points": io.points_column(np.repeat(0.5 * face + 0.2, 20, axis=0)),
+        "points": tables.points_column(np.repeat(0.5 * face + 0.2, 20, axis=0)),
     }
-    io.write_parquet(given, tmp_path / "given.parquet", metadata={})
+    tables.write_parquet(given, tmp_path / "given.parquet", metadata={})
     spec = util.spec_from_file_location("import_driving", SCRIPT)
     module = util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -36,8 +37,8 @@ def test_a_table_becomes_a_table_in_our_layout_and_a_video_of_it(tmp_path):
             params=SimpleNamespace(size=64),
         )
     )
-    table, info = io.read_parquet(tmp_path / "a.parquet"), video.probe(tmp_path / "a.mp4")
+    table, info = tables.read_parquet(tmp_path / "a.parquet"), video.probe(tmp_path / "a.mp4")
     assert (info.rate, info.frames, info.has_audio) == (24, 20, False)
-    np.testing.assert_allclose(io.points_array(table), np.repeat(face, 20, axis=0), atol=1e-5)
-    facts = io.parquet_metadata(tmp_path / "a.parquet")
+    np.testing.assert_allclose(tables.points_array(table), np.repeat(face, 20, axis=0), atol=1e-5)
+    facts = tables.parquet_metadata(tmp_path / "a.parquet")
     assert (facts["stage"], facts["rate"], facts["interpolated"], facts["held"]) == ("driving", "24", 3, 1)

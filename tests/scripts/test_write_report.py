@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from d2a_core import io
+from d2a_core import images
+from d2a_core.store import tables
 
 SCRIPT = Path(__file__).parents[2] / "workflow_scripts" / "write_report.py"
 KEYS = {"method": ["d2animator"], "passes": [1], "protocol": ["cross-identity"], "dataset": ["held-out"]}
@@ -27,13 +28,13 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     frame = "results/evaluation/frames/d2animator/1/00000.png"
     for name in ("s.png", "t.png", frame, "gallery.png", "a--b.sheet.png"):
-        io.write_image(np.zeros((64, 64, 3), np.uint8), name)
+        images.write_image(np.zeros((64, 64, 3), np.uint8), name)
     facts = {"generator": "tiny", "generator_sha256": "0" * 64}
-    io.write_parquet(KEYS | COUNTS | MEANS, "table.parquet", metadata=facts)
-    io.write_parquet(KEYS | NAMES | SCORE, "scores.parquet", metadata={})
-    io.write_parquet(IMAGES, "pairs.parquet", metadata={})
+    tables.write_parquet(KEYS | COUNTS | MEANS, "table.parquet", metadata=facts)
+    tables.write_parquet(KEYS | NAMES | SCORE, "scores.parquet", metadata={})
+    tables.write_parquet(IMAGES, "pairs.parquet", metadata={})
     trained = {"faces": [10], "pair_renders": [20]}
-    io.write_parquet(KEYS | COUNTS | MEANS | ABLATION | trained, "ablations.parquet", metadata={})
+    tables.write_parquet(KEYS | COUNTS | MEANS | ABLATION | trained, "ablations.parquet", metadata={})
     return tmp_path
 
 

@@ -17,11 +17,11 @@ import stylegan2_checkpoints
 import torch
 from torch.nn import functional
 
-from d2a_core import detectors, drafts, io, landmarks, pictures
+from d2a_core import detectors, drafts, images, landmarks, pictures
 from d2a_core.generator import PretrainedGenerator
-from d2a_core.lineage import Identity
 from d2a_core.networks import mobile_stylegan, stylegan2
 from d2a_core.rendering import render, to_uint8
+from d2a_core.store.lineage import Identity
 
 MAPS = {4: 40, 8: 40, 16: 40, 32: 40, 64: 16, 128: 8, 256: 8}  # of a colour, by the side of the block
 RIDGE = 30.0  # of the regression on w
@@ -138,15 +138,15 @@ def main(output, assets, resolution, faces, sheet):
     mapping, synthesis = mobile_stylegan.load(assets / "mobilestylegan-ffhq")
     teacher = PretrainedGenerator(mapping, synthesis, identity=Identity("teacher", "0" * 64))
     teacher.draft = drafts.fit(teacher, size=max(128, resolution), renders=24, ridge=1e-4)
-    w, images = teacher_faces(teacher, faces + JUDGED, resolution=resolution)
+    w, faces_drawn = teacher_faces(teacher, faces + JUDGED, resolution=resolution)
     network = student(resolution, mapping)
-    draw_linear(network, w[JUDGED:], images[JUDGED:])
+    draw_linear(network, w[JUDGED:], faces_drawn[JUDGED:])
     found, drawn = judge(network, w[:JUDGED], assets / "mediapipe-face")
     output.write_bytes(stylegan2_checkpoints.nvidia(network))
     click.echo(f"found={found:.3f} output={output}")
     if sheet is not None:
-        rows = [[*drawn[:8]], [*to_uint8(images[:8].float())]]
-        io.write_image(pictures.grid(rows, captions_left=["student", "teacher"], tile=resolution), sheet)
+        rows = [[*drawn[:8]], [*to_uint8(faces_drawn[:8].float())]]
+        images.write_image(pictures.grid(rows, captions_left=["student", "teacher"], tile=resolution), sheet)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from d2a_core import command, execution, io, video
+from d2a_core import command, execution, images, video
 from d2a_core.cli import main
 from d2a_core.config import check, merged
 from d2a_core.morph_request import MorphRequest
 from d2a_core.request import Request
+from d2a_core.store import tables
 from d2a_core.studio_queue import Silence
 
 ROOT = Path(__file__).parents[2]
@@ -155,9 +156,9 @@ class Place:
             (self.root / name).write_text(text)
         (self.root / "schemas" / "config.schema.yaml").write_text(SCHEMA)
         row = {name: [0.5] for name in FIGURES}
-        io.write_parquet(row, self.root / "figures.parquet", metadata={})
+        tables.write_parquet(row, self.root / "figures.parquet", metadata={})
         picture = np.zeros((64, 64, 3), np.uint8)
-        io.write_image(picture, self.home / "me.png")
+        images.write_image(picture, self.home / "me.png")
         with video.VideoWriter(self.home / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
             writer.write(picture)
             writer.write(picture)
@@ -376,7 +377,7 @@ def test_names_follow_the_content_of_files(place):
     entry = first.overlay["sources"][0]
     assert entry["face"] == 0 and entry["image"] == f"data/inputs/{entry['name']}.png"
     (place.home / "other").mkdir()
-    io.write_image(np.ones((64, 64, 3), np.uint8), place.home / "other" / "me.png")
+    images.write_image(np.ones((64, 64, 3), np.uint8), place.home / "other" / "me.png")
     other = plan(source=str(place.home / "other" / "me.png")).overlay["sources"][0]
     assert other["name"].startswith("me-") and other["name"] != entry["name"]
     assert plan(face=2, method="hfgi").overlay["sources"][0]["name"] == f"{entry['name']}-face-2-hfgi"
@@ -404,8 +405,8 @@ def test_a_morph_has_a_source_two_poses_and_a_name_that_follows_them(place):
     assert first.results["video"] == f"results/morphs/{own['name']}--{entry['name']}.mp4"
     assert first.wanted == {"video": place.home / "m.mp4"} and first.copies == {own["image"]: str(me)}
     assert first == plan(me, "seed:21", tune=False, cores=2) != plan(me, "seed:21", tune=False, frames=9)
-    points = io.points_column(np.zeros((1, 98, 2), np.float32))
-    io.write_parquet({"time_s": [0.0], "points": points}, place.home / "pose.parquet", metadata={})
+    points = tables.points_column(np.zeros((1, 98, 2), np.float32))
+    tables.write_parquet({"time_s": [0.0], "points": points}, place.home / "pose.parquet", metadata={})
     posed = plan(place.home / "pose.parquet", me, source="seed:21").overlay
     (clip,) = posed["driving"]["clips"]
     assert clip["path"].endswith(".parquet") and posed["morphs"][0]["start"] == clip["name"]

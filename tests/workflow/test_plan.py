@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from d2a_core import io
 from d2a_core.cli import main
+from d2a_core.store import texts
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +42,7 @@ def test_what_is_done_is_left_out_unless_all_is_asked_for(tmp_path):
 
 
 def test_a_profile_tells_gpu_time_and_jobs_at_a_time(tmp_path):
-    io.write_text(
+    texts.write_text(
         "executor: slurm\njobs: 7\nset-resources:\n  train_fan: {gpu: 1}\n", tmp_path / "p" / "profile.yaml"
     )
     said = plan(tmp_path, "--workflow-profile", str(tmp_path / "p"), "results/fan/all/base.pt")
@@ -60,6 +60,6 @@ def test_a_profile_tells_gpu_time_and_jobs_at_a_time(tmp_path):
 )
 def test_a_mistake_is_one_sentence(tmp_path, monkeypatch, words, sentence):
     monkeypatch.chdir(tmp_path)
-    io.write_text("latents: {samples: many}", tmp_path / "wrong.yaml")
+    texts.write_text("latents: {samples: many}", tmp_path / "wrong.yaml")
     done = CliRunner().invoke(main, ["plan", "--work", str(tmp_path), *words])
     assert done.exit_code == 1 and sentence in done.output and len(done.output.splitlines()) == 1

@@ -13,8 +13,9 @@ import torch
 import yaml
 from tiny_project import ROOT, Project
 
-from d2a_core import io, video
+from d2a_core import images, video
 from d2a_core.config import check
+from d2a_core.store import arrays, tables, texts, weights
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 SCHEMA = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text())
@@ -215,17 +216,17 @@ def test_files_and_a_work_folder_with_nasty_names_are_planned_and_a_job_runs(hos
 def write_all(folder):
     """An artefact of each kind, as stages write them."""
     image = np.zeros((64, 64, 3), np.uint8)
-    io.write_zarr(folder / "a.zarr", {"w": np.zeros((4, 2), np.float32)}, attributes={})
-    io.write_parquet({"x": [1]}, folder / "a.parquet", metadata={})
-    io.write_image(image, folder / "a.png")
-    io.write_images([image], folder / "pictures")
-    list(io.keep_images([("a", image)], folder / "kept"))
-    io.write_checkpoint({"x": torch.zeros(2)}, folder / "a.pt")
-    io.write_safetensors({"x": torch.zeros(2)}, folder / "a.safetensors", metadata={})
-    io.write_json({"x": 1}, folder / "a.json")
-    io.write_text("x", folder / "a.md")
-    io.cached_sha256(folder / "a.md", folder / "cache.json")
-    io.ResumeFile(folder / "state", {"x": 1}).write({"x": 1})
+    arrays.write_zarr(folder / "a.zarr", {"w": np.zeros((4, 2), np.float32)}, attributes={})
+    tables.write_parquet({"x": [1]}, folder / "a.parquet", metadata={})
+    images.write_image(image, folder / "a.png")
+    images.write_images([image], folder / "pictures")
+    list(images.keep_images([("a", image)], folder / "kept"))
+    weights.write_checkpoint({"x": torch.zeros(2)}, folder / "a.pt")
+    weights.write_safetensors({"x": torch.zeros(2)}, folder / "a.safetensors", metadata={})
+    texts.write_json({"x": 1}, folder / "a.json")
+    texts.write_text("x", folder / "a.md")
+    texts.cached_sha256(folder / "a.md", folder / "cache.json")
+    weights.ResumeFile(folder / "state", {"x": 1}).write({"x": 1})
     video.write_frames([image] * 2, folder / "a.mp4", rate=25, metadata={})
 
 

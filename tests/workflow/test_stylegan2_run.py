@@ -7,7 +7,8 @@ import shutil
 import pytest
 from tiny_project import ROOT, Project
 
-from d2a_core import io, video
+from d2a_core import images, video
+from d2a_core.store import tables, texts
 
 pytestmark = pytest.mark.slow
 
@@ -30,14 +31,14 @@ def test_the_video_has_the_resolution_and_the_provenance_of_the_generator(projec
     info = video.probe(path)
     assert (info.width, info.height, info.frames) == (64, 64, 8)
     facts = json.loads(info.metadata["description"])
-    assert facts["generator"] == "faces" and facts["generator_sha256"] == io.sha256(
+    assert facts["generator"] == "faces" and facts["generator_sha256"] == texts.sha256(
         project.folder / "faces.pkl"
     )
     assert min(frame.image.std() for frame in video.read_frames(path)) > 20  # no blank frame
 
 
 def test_its_directions_move_faces(project):
-    table = io.read_parquet(project.folder / "results" / "evaluation" / "table.parquet").to_pylist()
+    table = tables.read_parquet(project.folder / "results" / "evaluation" / "table.parquet").to_pylist()
     rows = {(row["method"], row["passes"]): row for row in table if row["protocol"] == "cross-identity"}
     ours = rows["d2animator", 1]
     assert ours["found"] == ours["pairs"]
@@ -46,14 +47,20 @@ def test_its_directions_move_faces(project):
 
 def test_a_photo_is_inverted_consulted_and_tuned_at_64_px(project):
     skimage = pytest.importorskip("skimage.data")
-    io.write_image(skimage.astronaut(), project.folder / "astronaut.png")
+    images.write_image(skimage.astronaut(), project.folder / "astronaut.png")
     shutil.copy(project.folder / "results" / "driving" / "performance.parquet", project.folder)
     stem = "results/animations/astronaut--table"
     configs = (*project.configs, "photo.yaml")
     project.snakemake(configs=configs, targets=[f"{stem}.mp4", f"{stem}--paste-back.mp4"])
-    inverted = io.read_parquet(project.folder / "results/sources/astronaut/inversion.parquet").to_pylist()[0]
+    inverted = tables.read_parquet(
+        project.folder / "results/sources/astronaut/inversion.parquet"
+    ).to_pylist()[0]
     assert inverted["method"] == "hfgi" and inverted["tuned"] and inverted["psnr"] > 8
-    assert io.read_image(project.folder / "results/sources/astronaut/aligned.png").shape == (1024, 1024, 3)
+    assert images.read_image(project.folder / "results/sources/astronaut/aligned.png").shape == (
+        1024,
+        1024,
+        3,
+    )
     assert video.probe(project.folder / f"{stem}.mp4").width == 64
 
 

@@ -1,10 +1,15 @@
 """Which generator an artefact was made with: results of different generators never mix."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from d2a_core import io
+from d2a_core.store import arrays, tables, weights
+
+if TYPE_CHECKING:
+    pass
+
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,9 @@ class Identity:
 
 def of(path: str | Path) -> Identity:
     """The generator that a store, table or checkpoint was made with; raises ValueError where it says none."""
-    facts = io.facts(path)
+    found = facts(path)
     try:
-        return Identity(facts["generator"], facts["generator_sha256"])
+        return Identity(found["generator"], found["generator_sha256"])
     except KeyError:
         raise ValueError(
             f"{path} does not say with which generator it was made; delete it and snakemake recomputes it"
@@ -51,3 +56,20 @@ def shared(paths: Iterable[str | Path]) -> Identity:
     identity = of(first)
     check(identity, *others)
     return identity
+
+
+def facts(path: str | Path) -> dict[str, Any]:
+    """What a store, a table or a checkpoint says of how it was made; {} where it says nothing."""
+    path = Path(path)
+    if path.suffix == ".parquet":
+        return tables.parquet_metadata(path)
+    return (
+        weights.read_checkpoint(path).get("provenance", {})
+        if path.suffix == ".pt"
+        else arrays.zarr_attributes(path)
+    )
+
+
+def shared_facts(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """What several artefacts say of how they were made; of what two say, the later counts."""
+    return {name: value for path in paths for name, value in facts(path).items()}

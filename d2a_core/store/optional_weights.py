@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from d2a_core import runtime
-from d2a_core.assets import Asset, AssetError, fetch
+from d2a_core.store.assets import Asset, AssetError, fetch
 
 ROOM = 1_000_000_000  # bytes; the largest recognition model of insightface takes 261 MB
 

@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from d2a_core import io, runtime
-from d2a_core.durable import RECORD
+from d2a_core import runtime
+from d2a_core.store import arrays, texts
+from d2a_core.store.manifests import RECORD
 
 HEARTBEAT_S = 10.0
 CHUNK = 1 << 20  # bytes of a download that are written, and lost, together
@@ -136,7 +137,7 @@ def fetch(
         destination.parent.mkdir(parents=True, exist_ok=True)
         with (
             tempfile.TemporaryDirectory(prefix=f".{name}-", dir=destination.parent) as scratch,
-            io.atomic_path(destination, manifest=False) as folder,  # its record is one
+            arrays.atomic_path(destination, manifest=False) as folder,  # its record is one
         ):
             source = _obtain(asset, destination.parent, Path(scratch), log, timeout_s)
             _check_source(asset, source)
@@ -164,7 +165,7 @@ def verify(asset: Asset, folder: Path) -> None:
     for target, known in files.items():
         if not (folder / target).is_file():
             raise AssetError(f"{folder / target} is missing; {remedy}")
-        if io.sha256(folder / target) != known:
+        if texts.sha256(folder / target) != known:
             raise AssetError(f"{folder / target} was altered; {remedy}")
 
 
@@ -280,7 +281,7 @@ def _download_url(asset: Asset, beside: Path, log: logging.Logger, timeout_s: fl
 
     mark = hashlib.sha256(asset.origin.encode()).hexdigest()[:8]
     part = beside / f".{asset.name}.{mark}.part"  # no leftover of a killed job: the rest is asked for
-    if part.is_file() and io.sha256(part) == asset.sha256:  # whole, but its hash was not in the config yet
+    if part.is_file() and texts.sha256(part) == asset.sha256:  # whole, but its hash was not in the config yet
         return part
     with part.open("ab") as sink:
         had = sink.tell()
@@ -319,7 +320,7 @@ def _is_whole(error: Exception) -> bool:
 def _check_source(asset: Asset, source: Path) -> None:
     if asset.sha256 is None and asset.kind == "path":
         return
-    found = io.sha256(source)
+    found = texts.sha256(source)
     if found == asset.sha256:
         return
     if asset.sha256 is None:
@@ -373,6 +374,8 @@ def _write_record(asset: Asset, folder: Path) -> None:
         "origin": asset.origin,
         "sha256": asset.sha256,
         "licence": asset.licence,
-        "files": {path.name: {"bytes": path.stat().st_size, "sha256": io.sha256(path)} for path in targets},
+        "files": {
+            path.name: {"bytes": path.stat().st_size, "sha256": texts.sha256(path)} for path in targets
+        },
     }
-    io.write_text(json.dumps(record, indent=2) + "\n", folder / RECORD)
+    texts.write_text(json.dumps(record, indent=2) + "\n", folder / RECORD)

@@ -1,0 +1,1 @@
+"""Artefacts on disk: written whole, checked when read, with where they came from."""

@@ -1,0 +1,110 @@
+"""Read and write zarr stores."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from d2a_core.store import manifests
+from d2a_core.store.atomic import atomic_path
+
+if TYPE_CHECKING:
+    import zarr
+ZSTD_LEVEL = 3
+
+
+def write_zarr(
+    path: str | Path,
+    arrays: Mapping[str, NDArray],
+    *,
+    attributes: Mapping[str, Any],
+    chunk_rows: int = 64,
+) -> None:
+    """Write a zarr v3 group; each chunk holds `chunk_rows` rows of axis 0 and all of the others."""
+    import zarr
+    from zarr.codecs import ZstdCodec
+
+    with atomic_path(path) as part:
+        group = zarr.open_group(part, mode="w", zarr_format=3, attributes=dict(attributes))
+        for name, array in arrays.items():
+            rows = min(chunk_rows, *array.shape[:1]) if array.ndim else 1
+            group.create_array(
+                name,
+                data=np.asarray(array),
+                chunks=tuple(max(1, side) for side in (rows, *array.shape[1:]))[: array.ndim],
+                compressors=ZstdCodec(level=ZSTD_LEVEL, checksum=True),
+                # zarr reads a lost chunk as zeros; writing all of them tells lost from zero
+                config={"write_empty_chunks": True},
+            )
+
+
+def write_zarrs(stores: Mapping[str, Mapping[str, NDArray]], *, attributes: Mapping[str, Any]) -> None:
+    """Write several stores with the same attributes, arrays by path."""
+    for path, arrays in stores.items():
+        write_zarr(path, arrays, attributes=attributes)
+
+
+def open_zarr(path: str | Path) -> dict[str, "zarr.Array"]:
+    """Return the arrays of a store by name, unread; raises ValueError when one is damaged."""
+    import zarr
+
+    path = Path(path)
+    with manifests.reading(path):
+        group = zarr.open_group(path, mode="r")
+        # names from the folder, not from zarr, which warns about every hidden file it meets
+        names = sorted(child.name for child in path.iterdir() if _is_array(child))
+        arrays = {name: group[name] for name in names}
+        for name, array in arrays.items():
+            lost = array.nchunks - array.nchunks_initialized if array.size else 0
+            if lost:
+                raise ValueError(f"{lost} of {array.nchunks} chunks of {name} are missing")
+    return arrays
+
+
+def _is_array(child: Path) -> bool:
+    return child.is_dir() and not child.name.startswith(".")
+
+
+def read_zarr(path: str | Path, names: Iterable[str] | None = None) -> dict[str, NDArray]:
+    """Read the arrays `names`, or all; raises ValueError when one is missing or damaged."""
+    arrays = open_zarr(path)
+    chosen = list(arrays) if names is None else list(names)
+    for name in chosen:
+        if name not in arrays:
+            raise ValueError(
+                f"{path} has no array {name!r} but {', '.join(arrays)}; delete it and snakemake recomputes it"
+            )
+    with manifests.reading(Path(path), check=False):  # `open_zarr` has
+        return {name: np.asarray(arrays[name][...]) for name in chosen}
+
+
+def zarr_blocks(path: str | Path, array: "zarr.Array") -> Iterator[NDArray]:
+    """Read an array of `open_zarr(path)` one chunk of rows at a time."""
+    rows = array.chunks[0] if array.ndim else 1
+    for start in range(0, array.shape[0] if array.ndim else 1, rows):
+        with manifests.reading(Path(path), check=False):  # `open_zarr` has
+            block = np.asarray(array[start : start + rows] if array.ndim else array[...])
+        yield block
+
+
+def zarr_attributes(path: str | Path) -> dict[str, Any]:
+    """Read the attributes of a store; raises ValueError when it is missing or damaged."""
+    import zarr
+
+    with manifests.reading(Path(path)):
+        return dict(zarr.open_group(Path(path), mode="r").attrs)
+
+
+def read_zarrs(paths: Iterable[str | Path], names: Iterable[str]) -> dict[str, NDArray]:
+    """Read the arrays `names` of several stores, joined along their first axis."""
+    names = list(names)
+    stores = list(read_each(paths, names))
+    return {name: np.concatenate([store[name] for store in stores]) for name in names}
+
+
+def read_each(paths: Iterable[str | Path], names: Iterable[str]) -> Iterator[dict[str, NDArray]]:
+    """Read the arrays `names` of several stores, one mapping a store as it is asked for."""
+    names = list(names)
+    return (read_zarr(path, names) for path in paths)

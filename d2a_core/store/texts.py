@@ -1,0 +1,77 @@
+"""Read and write text and JSON files, hashes of files, and caches."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from d2a_core.store import manifests
+from d2a_core.store.atomic import atomic_path
+
+if TYPE_CHECKING:
+    pass
+
+
+def write_text(text: str, path: str | Path, *, manifest: bool = True) -> None:
+    """Write `text` as UTF-8 with Unix line ends."""
+    with atomic_path(path, manifest=manifest) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(facts: Mapping[str, Any], path: str | Path, *, manifest: bool = True) -> None:
+    """Write plain values as a JSON file that people can read."""
+    text = json.dumps(dict(facts), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(text, path, manifest=manifest)
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file; raises ValueError when it is missing or damaged."""
+    with manifests.reading(Path(path)):
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def sha256(path: str | Path) -> str:
+    """Return the hex digest of a file; of a folder, that of its files' names and digests.
+
+    Hidden files and folders do not count.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return manifests.digest(path)
+    whole = hashlib.sha256()
+    for name in manifests.contents(path):
+        whole.update(f"{name}\0{manifests.digest(path / name)}\n".encode())
+    return whole.hexdigest()
+
+
+def cached_sha256(path: str | Path, cache: str | Path) -> str:
+    """`sha256` of a file, kept in the JSON file `cache` as long as its path, size and time stay the same."""
+    path = Path(path).absolute()
+    state = path.stat()
+    stamp = [state.st_size, state.st_mtime_ns]
+    known = read_cache(cache)
+    size, time_ns, digest = known.get(str(path), (None, None, None))
+    if [size, time_ns] == stamp:
+        return digest
+    digest = sha256(path)
+    write_cache({**known, str(path): [*stamp, digest]}, cache)
+    return digest
+
+
+def read_cache(path: str | Path) -> dict[str, Any]:
+    """What `write_cache` wrote; {} where there is none or a damaged one."""
+    try:
+        return dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+
+
+def write_cache(known: Mapping[str, Any], path: str | Path) -> None:
+    """Keep plain values that save time alone; where nothing can be written, nothing is kept.
+
+    There is no manifest, as jobs that start at the same time write one over the other.
+    """
+    with suppress(OSError):
+        write_json(known, path, manifest=False)
