@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from d2a_core.landmarks import LandmarkDetector
-from d2a_core.resampling import warped
+from d2a_core.media.resampling import warped
 from d2a_core.schemes import WFLW98, Scheme
 from d2a_core.store import tables
 

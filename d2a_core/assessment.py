@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import geometry, identity, interpolation, motion, video
+from d2a_core import geometry, identity, interpolation, motion
 from d2a_core.landmarks import LandmarkDetector
+from d2a_core.media import video_reading
+from d2a_core.media.video_reading import Frame
 from d2a_core.store import arrays, tables
-from d2a_core.video import Frame
 
 EVERY = 5  # frames between two looks at the identity, which are dear and change slowly
 DRIVER_LOOKS = 12  # frames of a clip on which the driver's face is looked at
@@ -137,9 +138,9 @@ def driver_faces(
     """
     rows = []
     for clip in clips:
-        count = video.probe(clip).frames
+        count = video_reading.probe(clip).frames
         wanted = set(np.linspace(0, count - 1, min(count, DRIVER_LOOKS)).round().astype(int).tolist())
-        looked = (frame.image[None] for frame in video.read_frames(clip) if frame.index in wanted)
+        looked = (frame.image[None] for frame in video_reading.read_frames(clip) if frame.index in wanted)
         rows += [embedder.embed(image, detector.detect(image).points) for image in looked]
     return np.concatenate(rows) if rows else UNKNOWN
 

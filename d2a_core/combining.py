@@ -9,12 +9,13 @@ import pyarrow
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from d2a_core import geometry, motion, pictures
+from d2a_core import geometry, motion
 from d2a_core.driving import Track
 from d2a_core.heads import Heads, lift_clip, project
+from d2a_core.media import sheets
+from d2a_core.media.video_reading import Frame
 from d2a_core.schemes import scheme_of
 from d2a_core.store import tables
-from d2a_core.video import Frame
 
 CAPTIONS = ("pose", "expression")
 
@@ -129,7 +130,7 @@ def show(
     time_s, _ = times(pose[0], expression[0])
     panels = (_played(driver, frames, time_s, height) for driver, frames in (pose, expression))
     for images in zip(*panels, strict=True):
-        yield pictures.side_by_side(images, height=height, captions=CAPTIONS)
+        yield sheets.side_by_side(images, height=height, captions=CAPTIONS)
 
 
 def _played(
@@ -137,7 +138,7 @@ def _played(
 ) -> Iterator[NDArray[np.uint8]]:
     """Small pictures of a clip at the times [T]; those of a clip that turns back are kept in memory."""
     places = np.rint(_places(driver, time_s)).astype(int)
-    small = (pictures.side_by_side([frame.image], height=height) for frame in frames)
+    small = (sheets.side_by_side([frame.image], height=height) for frame in frames)
     if (np.diff(places) < 0).any():
         kept = list(small)
         yield from (kept[min(place, len(kept) - 1)] for place in places)

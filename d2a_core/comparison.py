@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import pictures
 from d2a_core.interpolation import TIE_S
-from d2a_core.pictures import grid
-from d2a_core.resampling import resize
-from d2a_core.video import Frame
+from d2a_core.media import sheets
+from d2a_core.media.resampling import resize
+from d2a_core.media.sheets import grid
+from d2a_core.media.video_reading import Frame
 
 SHEET_TILE = 256  # px
 PANELS = ("source", "driver", "result")
@@ -63,4 +63,4 @@ def side_by_side(
     for left, right in zip(driver, result, strict=False):  # a container may announce one frame too many
         sheet.offer(right.index, right.time_s, left.image, right.image)
         panels = [source, left.image, right.image]
-        yield pictures.side_by_side(panels, height=height, captions=PANELS)
+        yield sheets.side_by_side(panels, height=height, captions=PANELS)

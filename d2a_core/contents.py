@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import images, video
+from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, provenance, tables, texts, weights
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ def read(path: Path) -> Content:
 
 def frames(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Frames of a video, one at a time."""
-    return (frame.image for frame in video.read_frames(path))
+    return (frame.image for frame in video_reading.read_frames(path))
 
 
 def video_facts(path: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """What the header of a video says of its pictures, and of how it was made."""
-    info = video.probe(path)
+    info = video_reading.probe(path)
     shown = {"width": info.width, "height": info.height, "frames a second": float(info.rate)}
     return _scalars({**shown, "sound": info.has_audio}), _noted(info.metadata)
 

@@ -20,7 +20,7 @@ from d2a_core import draws, geometry, manifold, rendering
 from d2a_core.generator import Generator, broadcast
 from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.manifold import Manifold
-from d2a_core.pictures import grid
+from d2a_core.media.sheets import grid
 from d2a_core.schemes import scheme_of
 
 MEASURED = np.linspace(-1, 1, 9)  # strengths at which a control is measured, as shares of its reach

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from d2a_core import tracking
 from d2a_core.alignment import Layout, align, layout, quads
-from d2a_core.clock import nominal_rate, paced
 from d2a_core.geometry import angles_of
 from d2a_core.heads import lift_clip
 from d2a_core.landmarks import LandmarkDetector
-from d2a_core.pictures import draw_landmarks
+from d2a_core.media.sheets import draw_landmarks
+from d2a_core.media.timestamps import nominal_rate, paced
+from d2a_core.media.video_reading import Frame
 from d2a_core.schemes import Scheme, scheme_of
 from d2a_core.smoothing import fill_gaps, gaps, one_euro, runs
 from d2a_core.store import tables
-from d2a_core.video import Frame
 
 LONGEST_GAP_S = 0.5  # a face away for longer may have done anything: its last pose is held
 WIDTH_SLOWER = 10  # how much slower than the crop's place its width follows: a face comes nearer slowly

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import alignment, command, config, editing, images, paste, photos, pictures, runtime
+from d2a_core import alignment, command, config, editing, paste, runtime
 from d2a_core.editing import Edit, Editor
+from d2a_core.media import images, photos, sheets
 from d2a_core.request import Request, check_picture_name, option, slug
 from d2a_core.store import provenance, texts
 
@@ -117,7 +118,7 @@ def _write(
     images.write_image(final, wanted.output, text=facts)
     if wanted.before_after is not None:
         captions = ["source", "its code", caption(edit.asked)]
-        both = pictures.side_by_side(panels, height=len(picture) // 2, captions=captions)
+        both = sheets.side_by_side(panels, height=len(picture) // 2, captions=captions)
         images.write_image(both, wanted.before_after, text=facts)
 
 

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import command, edit_command, editing, footage, rendering, runtime, video
+from d2a_core import command, edit_command, editing, footage, rendering, runtime
 from d2a_core.editing import Editor
+from d2a_core.media import video_reading, video_writing
 from d2a_core.request import Request, check_video_name
 from d2a_core.store import arrays, provenance, tables
 
@@ -32,12 +33,12 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
     driver = tables.read_parquet(work / f"results/driving/{name}.parquet")
     log = runtime.start_log(None)
     facts = provenance.provenance(asked=wanted, **editor.identity.facts)
-    video.write_frames(
+    video_writing.write_frames(
         frames(editor, codes, wanted, clip, tables.points_array(driver), tables.points_array(driver, "quad")),
         output,
-        rate=video.probe(clip).rate,
+        rate=video_reading.probe(clip).rate,
         audio=clip,
-        metadata=video.provenance(facts),
+        metadata=video_writing.provenance(facts),
         progress=runtime.Progress(log, "footage", len(codes), unit="frames"),
     )
     return [f"moved: {edit_command.caption(wanted)}", *notes, str(output)]
@@ -63,7 +64,7 @@ def frames(
     network, detector = editor.generator, editor.studio.detector
     seen = rendering.detect(network, detector, edited, still, size=editor.size).points
     yield from footage.retake(
-        video.read_frames(clip),
+        video_reading.read_frames(clip),
         footage.crops(quads, network.resolution),
         footage.renders(network, codes),
         footage.renders(network, edited),

@@ -18,7 +18,6 @@ from d2a_core import (
     generator,
     geometry,
     hfgi,
-    images,
     landmarks,
     origins,
     rendering,
@@ -27,6 +26,7 @@ from d2a_core import (
 )
 from d2a_core.controls import Control, Controls, Studio
 from d2a_core.identity import Embedder, cosine_similarity
+from d2a_core.media import images
 from d2a_core.store import arrays, lineage, tables, weights
 from d2a_core.store.lineage import Identity
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import pictures, resampling
+from d2a_core.media import resampling, sheets
 from d2a_core.scores import FIGURES
 
 RESAMPLES, RESAMPLES_SEED = 2000, 0
@@ -147,4 +147,4 @@ def sheet(
         known = [read(str(pair[f"{role}_image"])) for role in ("source", "target")]
         results = [find(pair, passes=number) for number in range(passes + 1)]
         rows.append([resampling.resize(image[None], SHEET_TILE)[0] for image in (*known, *results)])
-    return pictures.grid(rows, captions_top=captions, title="Held-out pairs", tile=SHEET_TILE)
+    return sheets.grid(rows, captions_top=captions, title="Held-out pairs", tile=SHEET_TILE)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import images, video
+from d2a_core.media import images, video_reading
 from d2a_core.protocols import CLIP_SUFFIXES, PHOTO_SUFFIXES
 from d2a_core.results import result_name
 
@@ -54,11 +54,11 @@ def _existing(base: Path, suffixes: tuple[str, ...]) -> Path | None:
 
 def at_moments(path: str | Path, count: int) -> list[Picture]:
     """The frames u1 [H, W, 3] in the middles of `count` equal parts of a video."""
-    total = video.probe(path).frames
+    total = video_reading.probe(path).frames
     wanted = [int((part + 0.5) / count * total) for part in range(count)]
     shown = {
         frame.index: frame.image
-        for frame in islice(video.read_frames(path), wanted[-1] + 1)
+        for frame in islice(video_reading.read_frames(path), wanted[-1] + 1)
         if frame.index in wanted
     }
     last = max(shown)

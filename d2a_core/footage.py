@@ -16,14 +16,15 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import animations, closed_loop, likeness, paste, pictures, rendering, resampling, similarity
+from d2a_core import animations, closed_loop, likeness, paste, rendering
 from d2a_core.alignment import Crop, extract
 from d2a_core.drafts import AnchoredDraft
 from d2a_core.generator import PretrainedGenerator
 from d2a_core.latent_prior import LatentPrior
+from d2a_core.media import resampling, sheets, similarity
+from d2a_core.media.video_reading import Frame
 from d2a_core.rendering import to_float
 from d2a_core.schemes import scheme_of
-from d2a_core.video import Frame
 
 LOW = 1 / 16  # of the picture's side: sigma of the blur below which colour and light are the footage's own
 SMALL = 256  # px, side at which that difference is taken
@@ -196,7 +197,7 @@ def draw(stage: closed_loop.Stage, found: Found, faces: Iterable[NDArray[np.uint
     below = rendering.render(stage.generator, found.wplus[moments], stage.size)
     rows = [above, list(resampling.resize(below, TILE))]
     captions = [f"frame {moment}" for moment in moments]
-    return pictures.grid(rows, captions_left=["footage", "codes"], captions_top=captions, tile=TILE)
+    return sheets.grid(rows, captions_left=["footage", "codes"], captions_top=captions, tile=TILE)
 
 
 def renders(generator: PretrainedGenerator, codes: Tensor) -> Iterator[NDArray[np.uint8]]:

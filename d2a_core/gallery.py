@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from d2a_core import rendering
 from d2a_core.generator import Generator, broadcast
 from d2a_core.geometry import ATTRIBUTES
-from d2a_core.pictures import grid
+from d2a_core.media.sheets import grid
 
 STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 FACE_TRUNCATION = 0.6  # a plain face, so that the eye sees the motion

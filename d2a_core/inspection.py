@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2a_core import images
+from d2a_core.media import images
 from d2a_core.store import arrays, tables, texts, weights
 from d2a_core.store.manifests import RECORD
 

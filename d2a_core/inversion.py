@@ -17,13 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import hfgi, latent_prior, pictures, quality, resampling, tuning
+from d2a_core import hfgi, latent_prior, quality, tuning
 from d2a_core.drafts import AnchoredDraft
 from d2a_core.generator import Generator
 from d2a_core.identity import Embedder, five_points
 from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.latent_prior import LatentPrior
 from d2a_core.likeness import Likeness, Weights
+from d2a_core.media import resampling, sheets
 from d2a_core.networks import face_resnet
 from d2a_core.rendering import render
 from d2a_core.schedules import rate
@@ -287,7 +288,7 @@ def draw(
         f"{name}: {row['psnr']:.1f} dB, MS-SSIM {row['ms_ssim']:.3f}, identity {row['identity']:.3f}"
         for name, row in rows.items()
     ]
-    return pictures.side_by_side([photo, *panels.values()], height=512, captions=captions)
+    return sheets.side_by_side([photo, *panels.values()], height=512, captions=captions)
 
 
 def columns(inversion: Inversion) -> dict[str, list]:

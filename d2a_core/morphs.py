@@ -17,8 +17,8 @@ from d2a_core.comparison import SHEET_TILE
 from d2a_core.geometry import face_size, normalized_mean_error
 from d2a_core.interpolation import Clock
 from d2a_core.landmarks import LandmarkDetector
-from d2a_core.pictures import grid
-from d2a_core.resampling import resize
+from d2a_core.media.resampling import resize
+from d2a_core.media.sheets import grid
 from d2a_core.runtime import Progress
 from d2a_core.smoothing import fill_gaps
 from d2a_core.store import tables

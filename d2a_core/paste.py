@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from d2a_core.alignment import Crop
-from d2a_core.resampling import resize, warped
+from d2a_core.media.resampling import resize, warped
 from d2a_core.schemes import Scheme
 
 DRAWN = 512  # px, side at which the mask is drawn and blurred

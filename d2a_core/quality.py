@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import identity, resampling, similarity
+from d2a_core import identity
 from d2a_core.generator import Generator, broadcast
 from d2a_core.geometry import normalized_mean_error
 from d2a_core.landmarks import LandmarkDetector
+from d2a_core.media import resampling, similarity
 from d2a_core.rendering import render
 
 SMALL = 256  # px, the size at which encoders are compared

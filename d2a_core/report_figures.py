@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 from PIL import Image
 
-from d2a_core.resampling import resize
+from d2a_core.media.resampling import resize
 
 INK = "#1e1e22"  # becomes the colour of the page's text, light or dark
 COLOURS = ("#2f7fc1", "#d9822b", "#2e9e6b", "#8d6cc0")  # told apart on white and on black

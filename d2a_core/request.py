@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d2a_core import config, photos, video
+from d2a_core import config
+from d2a_core.media import photos, video_reading
 from d2a_core.store import tables
 
 KEYS = {  # fields of Request that set a key of the config
@@ -266,7 +267,7 @@ def check_photo(name: str, path: Path, wanted: str) -> None:
 def _check_driving(name: str, path: Path) -> float:
     """Check a driver; returns how many seconds it lasts."""
     check_readable(name, path, "a video, a picture, or a driving table (.parquet)")
-    return check_table(path) if path.suffix.lower() == ".parquet" else video.probe(path).duration_s
+    return check_table(path) if path.suffix.lower() == ".parquet" else video_reading.probe(path).duration_s
 
 
 def check_table(path: Path) -> float:

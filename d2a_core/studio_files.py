@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from d2a_core import command, images, inspection, photos, request, video
+from d2a_core import command, inspection, request
 from d2a_core.command import INPUTS
+from d2a_core.media import images, photos, video_reading
 from d2a_core.store import atomic, manifests, tables
 
 UPLOADS = Path("results/.state/studio")  # in the work directory: what is being uploaded
@@ -75,7 +76,7 @@ def _check(path: Path, kind: str) -> None:
     elif path.suffix == ".parquet":
         tables.read_driving(path)
     else:
-        video.probe(path)
+        video_reading.probe(path)
 
 
 def brought(work: Path, path: str) -> Path:

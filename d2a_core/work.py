@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from d2a_core import interpolation, protocols, video
-from d2a_core.clock import nominal_rate
+from d2a_core import interpolation, protocols
 from d2a_core.config import HELD_OUT
+from d2a_core.media import video_reading
+from d2a_core.media.timestamps import nominal_rate
 from d2a_core.store import arrays, tables
 from d2a_core.store.manifests import contents
 
@@ -150,7 +151,7 @@ def _clip(config: Mapping, job: str) -> tuple[float, float]:
     if path.lower().endswith(".parquet"):
         time_s = tables.read_driving(path)[0]["time_s"].to_numpy()
         return len(time_s), float(nominal_rate(time_s, []))
-    info = video.probe(path)
+    info = video_reading.probe(path)
     return info.frames, float(info.rate)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from d2a_core import images, resampling
+from d2a_core.media import images, resampling
 from d2a_core.request import seed_of
 
 ROOT = Path(__file__).parents[1]

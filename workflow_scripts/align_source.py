@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from d2a_core import alignment, detectors, images, landmarks, photos, runtime
+from d2a_core import alignment, detectors, landmarks, photo_alignment, runtime
+from d2a_core.media import images, photos
 from d2a_core.networks import facemesh
 from d2a_core.store import provenance, tables, texts
 
@@ -10,10 +11,10 @@ from d2a_core.store import provenance, tables, texts
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, hardware = snakemake.input, runtime.hardware(snakemake)
-    options = photos.Options(**snakemake.params.photo)
+    options = photo_alignment.Options(**snakemake.params.photo)
     aligned_faces = dataclasses.replace(landmarks.Options(**snakemake.params.landmarks), box="ffhq")
     detector = detectors.load_detector(aligned_faces, inputs.models, **hardware)
-    aligned = photos.align(
+    aligned = photo_alignment.align(
         photos.read_photo(inputs.image),
         options,
         facemesh.FaceModels(inputs.models, threads=snakemake.threads),

@@ -1,6 +1,7 @@
 """Let one source move like one clip."""
 
-from d2a_core import animations, closed_loop, hfgi, images, rendering, runtime, video
+from d2a_core import animations, closed_loop, hfgi, rendering, runtime
+from d2a_core.media import images, video_reading, video_writing
 from d2a_core.store import arrays, provenance, tables, texts
 
 
@@ -12,7 +13,7 @@ def main(snakemake):
     stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
     code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, driver = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
-    rate = video.probe(inputs.video).rate
+    rate = video_reading.probe(inputs.video).rate
     path = animations.follow(stage, code, source, driver, options, rate_hz=float(rate), log=log)
     path, clock = animations.retimed(path, driver, options, rate)
     photo, limit = images.read_image(inputs.image), snakemake.params.yaw_limit_deg
@@ -25,7 +26,7 @@ def main(snakemake):
         **stage.generator.identity.facts,
     )
     arrays.write_zarr(snakemake.output.latents, animations.as_arrays(path, clock), attributes=facts)
-    video.write_frames(
+    video_writing.write_frames(
         rendering.frames(
             stage.generator, path.wplus, path.delta, still.along(animations.yaw_from(source, path))
         ),
@@ -34,7 +35,7 @@ def main(snakemake):
         audio=inputs.video,
         slow_motion=options.slow_motion,
         crf=options.crf,
-        metadata=video.provenance(facts),
+        metadata=video_writing.provenance(facts),
         progress=runtime.Progress(log, "animations", len(path.delta), unit="frames"),
     )
 

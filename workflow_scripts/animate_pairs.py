@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from d2a_core import closed_loop, fan, images, pair_results, protocols, results, runtime, scores
+from d2a_core import closed_loop, fan, pair_results, protocols, results, runtime, scores
+from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables, texts, weights
 
 

@@ -1,6 +1,7 @@
 """Make one driver of two clips: the head of one, the face of the other."""
 
-from d2a_core import combining, driving, runtime, video
+from d2a_core import combining, driving, runtime
+from d2a_core.media import video_reading, video_writing
 from d2a_core.store import provenance, tables
 
 
@@ -17,8 +18,8 @@ def main(snakemake):
         stage="driving", clip=snakemake.wildcards.combination, rate=str(rate), **names, **track.counts
     )
     tables.write_parquet(driving.table(track), outputs.table, metadata=facts)
-    clips = map(video.read_frames, (inputs.pose_video, inputs.expression_video))
-    video.write_frames(
+    clips = map(video_reading.read_frames, (inputs.pose_video, inputs.expression_video))
+    video_writing.write_frames(
         combining.show(*zip(drivers, clips, strict=True), height=snakemake.params.height),
         outputs.video,
         rate=rate,

@@ -1,6 +1,7 @@
 """Fine-tune the facial action network on one source."""
 
-from d2a_core import charts, closed_loop, fan, finetuning, identity, images, runtime, training
+from d2a_core import closed_loop, fan, finetuning, identity, runtime, training
+from d2a_core.media import charts, images
 from d2a_core.store import arrays, provenance, tables, texts, weights
 
 

@@ -2,7 +2,8 @@
 
 from itertools import chain
 
-from d2a_core import alignment, detectors, embedders, images, landmarks, photos, runtime, scores
+from d2a_core import alignment, detectors, embedders, landmarks, photo_alignment, runtime, scores
+from d2a_core.media import images, photos
 from d2a_core.networks import facemesh
 from d2a_core.store import arrays, lineage, provenance, tables
 
@@ -12,7 +13,7 @@ def main(snakemake):
     inputs, params = snakemake.input, snakemake.params
     options = landmarks.Options(**params.landmarks)
     detector = detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake))
-    aligned = photos.align_all(
+    aligned = photo_alignment.align_all(
         photos.read_all(params.others),
         facemesh.FaceModels(inputs.models, threads=snakemake.threads),
         detector,

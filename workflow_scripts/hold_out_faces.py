@@ -8,12 +8,12 @@ from d2a_core import (
     embedders,
     generator,
     held_out,
-    images,
     landmarks,
     manifold,
     runtime,
     scores,
 )
+from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables
 
 

@@ -1,6 +1,7 @@
 """Take a landmark table for a clip: check it, and draw it where the clip would be seen."""
 
-from d2a_core import alignment, driving, runtime, schemes, video
+from d2a_core import alignment, driving, runtime, schemes
+from d2a_core.media import video_writing
 from d2a_core.store import provenance, tables
 
 
@@ -16,7 +17,7 @@ def main(snakemake):
         stage="driving", clip=snakemake.wildcards.table, rate=str(rate), **track.counts
     )
     tables.write_parquet(driving.table(track), outputs.table, metadata=facts)
-    video.write_frames(
+    video_writing.write_frames(
         driving.pictures_of(track, size=snakemake.params.size),
         outputs.video,
         rate=rate,

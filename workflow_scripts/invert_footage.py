@@ -1,6 +1,7 @@
 """Find the code of every frame of a clip with the help of its neighbours."""
 
-from d2a_core import animations, closed_loop, footage, images, latent_prior, runtime, video
+from d2a_core import animations, closed_loop, footage, latent_prior, runtime
+from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, provenance, tables
 
 
@@ -13,13 +14,13 @@ def main(snakemake):
     stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
     code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, driver = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
-    clip = video.probe(inputs.video)
+    clip = video_reading.probe(inputs.video)
     path = animations.follow(stage, code, source, driver, settings, rate_hz=float(clip.rate), log=log)
     places = footage.crops(tables.points_array(driver, "quad"), stage.size)
     found = footage.refine(
         stage.generator,
         path,
-        footage.aligned(video.read_frames(inputs.video), places),
+        footage.aligned(video_reading.read_frames(inputs.video), places),
         latent_prior.fit(stage.generator),
         options,
         progress=runtime.Progress(log, "footage", len(places), unit="frames"),
@@ -28,7 +29,7 @@ def main(snakemake):
         stage="footage", options=options, animations=settings, **stage.generator.identity.facts
     )
     arrays.write_zarr(snakemake.output.codes, found.arrays(), attributes=facts)
-    sheet = footage.draw(stage, found, footage.aligned(video.read_frames(inputs.video), places))
+    sheet = footage.draw(stage, found, footage.aligned(video_reading.read_frames(inputs.video), places))
     images.write_image(sheet, snakemake.output.sheet, text=facts)
     log.info("footage %s", runtime.figures_line(found.figures))
 

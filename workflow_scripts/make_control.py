@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from d2a_core import images, protocols, results, runtime
+from d2a_core import protocols, results, runtime
+from d2a_core.media import images
 from d2a_core.store import tables
 
 

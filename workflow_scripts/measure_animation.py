@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from d2a_core import assessment, detectors, identity, images, landmarks, runtime, video
+from d2a_core import assessment, detectors, identity, landmarks, runtime
+from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, provenance, tables
 
 
@@ -17,7 +18,7 @@ def main(snakemake):
     )
     photo, embedder = images.read_image(inputs.image), identity.Embedder(inputs.identity)
     figures = assessment.assess(
-        video.read_frames(inputs.video),
+        video_reading.read_frames(inputs.video),
         photo,
         detector.detect(photo[None]).points,
         assessment.Driving(
@@ -29,7 +30,7 @@ def main(snakemake):
         ),
         detector,
         embedder,
-        progress=runtime.Progress(log, "animations", video.probe(inputs.video).frames, unit="frames"),
+        progress=runtime.Progress(log, "animations", video_reading.probe(inputs.video).frames, unit="frames"),
     )
     names = {"source": snakemake.wildcards.source, "clip": snakemake.wildcards.clip}
     facts = provenance.provenance(stage="animations", animation=arrays.zarr_attributes(inputs.latents))

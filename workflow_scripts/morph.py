@@ -1,6 +1,7 @@
 """Let one source go from one pose to another, in even steps."""
 
-from d2a_core import animations, assessment, closed_loop, hfgi, images, morphs, rendering, runtime, video
+from d2a_core import animations, assessment, closed_loop, hfgi, morphs, rendering, runtime
+from d2a_core.media import images, video_writing
 from d2a_core.store import arrays, provenance, tables
 
 
@@ -20,12 +21,12 @@ def main(snakemake):
     path, yaw_deg = morph.path, animations.yaw_from(source, morph.path)
     arrays.write_zarr(outputs.latents, animations.as_arrays(path, morph.clock), attributes=facts)
     watch = morphs.Watch(stage.detector, count=options.frames, columns=snakemake.params.columns)
-    video.write_frames(
+    video_writing.write_frames(
         watch.over(rendering.frames(stage.generator, path.wplus, path.delta, still.along(yaw_deg))),
         outputs.video,
         rate=morph.clock.rate,
         crf=settings.crf,
-        metadata=video.provenance(facts),
+        metadata=video_writing.provenance(facts),
         progress=runtime.Progress(log, "morphs", len(path.delta), unit="frames"),
     )
     figures = watch.figures(morph)

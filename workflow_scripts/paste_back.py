@@ -1,6 +1,7 @@
 """Put an animated face back into the photo that it comes from."""
 
-from d2a_core import alignment, paste, photos, runtime, schemes, video
+from d2a_core import alignment, paste, runtime, schemes
+from d2a_core.media import photos, video_reading, video_writing
 from d2a_core.store import arrays, tables, texts
 
 
@@ -10,15 +11,15 @@ def main(snakemake):
     options = paste.Options(**snakemake.params.paste_back)
     source = tables.points_array(tables.read_parquet(inputs.landmarks))
     target = arrays.read_zarr(inputs.latents, ["target"])["target"]
-    result = video.probe(inputs.video)
+    result = video_reading.probe(inputs.video)
     photo, crop = paste.fitted(
         photos.read_photo(inputs.photo).image,
         alignment.crop_from_facts(texts.read_json(inputs.alignment)),
         longest=options.longest_side,
     )
-    frames = (frame.image for frame in video.read_frames(inputs.video))
+    frames = (frame.image for frame in video_reading.read_frames(inputs.video))
     scheme = schemes.scheme_of(target.shape[1])
-    video.write_frames(
+    video_writing.write_frames(
         paste.follow(photo, frames, crop, source, target, scheme),
         snakemake.output.video,
         rate=result.rate,

@@ -2,7 +2,8 @@
 
 from fractions import Fraction
 
-from d2a_core import generator, performances, rendering, runtime, sources, video
+from d2a_core import generator, performances, rendering, runtime, sources
+from d2a_core.media import video_writing
 from d2a_core.store import arrays, lineage, provenance
 
 
@@ -17,11 +18,11 @@ def main(snakemake):
     delta = performances.perform(store, wplus, performance)
     facts = provenance.provenance(**network.identity.facts)
     progress = runtime.Progress(log, "driving", len(delta), unit="frames")
-    video.write_frames(
+    video_writing.write_frames(
         rendering.frames(network, wplus, delta),
         snakemake.output.video,
         rate=Fraction(performance.fps),
-        metadata=video.provenance(facts),
+        metadata=video_writing.provenance(facts),
         progress=progress,
     )
 

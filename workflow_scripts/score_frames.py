@@ -1,6 +1,7 @@
 """Score the pictures of one method, pair by pair."""
 
-from d2a_core import detectors, embedders, externals, images, landmarks, protocols, runtime, scores
+from d2a_core import detectors, embedders, externals, landmarks, protocols, runtime, scores
+from d2a_core.media import images
 from d2a_core.store import provenance, tables
 
 

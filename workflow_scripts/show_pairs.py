@@ -1,6 +1,7 @@
 """Show the first held-out pairs beside what became of them."""
 
-from d2a_core import evaluation, externals, images, protocols, runtime
+from d2a_core import evaluation, externals, protocols, runtime
+from d2a_core.media import images
 from d2a_core.store import tables
 
 

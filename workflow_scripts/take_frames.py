@@ -5,13 +5,13 @@ from d2a_core import (
     detectors,
     embedders,
     externals,
-    images,
     landmarks,
-    photos,
+    photo_alignment,
     protocols,
     runtime,
     scores,
 )
+from d2a_core.media import images
 from d2a_core.networks import facemesh
 from d2a_core.store import provenance, tables
 
@@ -22,7 +22,7 @@ def main(snakemake):
     options = landmarks.Options(**params.landmarks)
     detector = detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake))
     frames = externals.at_moments(inputs.video, params.frames)
-    named = photos.align_all(
+    named = photo_alignment.align_all(
         zip(map(protocols.frame_name, range(len(frames))), frames, strict=True),
         facemesh.FaceModels(inputs.models, threads=snakemake.threads),
         detector,

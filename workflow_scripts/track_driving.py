@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from d2a_core import alignment, detectors, driving, landmarks, runtime, video
+from d2a_core import alignment, detectors, driving, landmarks, runtime
+from d2a_core.media import video_reading
 from d2a_core.store import provenance, tables
 
 
@@ -12,9 +13,9 @@ def main(snakemake):
     search = dataclasses.replace(options, box="detect")
     detector = detectors.load_detector(search, snakemake.input.models, **runtime.hardware(snakemake))
     faces = tables.read_parquets(snakemake.input.landmarks)
-    clip = video.probe(snakemake.input.video)
+    clip = video_reading.probe(snakemake.input.video)
     track = driving.track(
-        video.read_frames(snakemake.input.video),
+        video_reading.read_frames(snakemake.input.video),
         detector,
         alignment.reference_layout(faces, detector.scheme),
         clip=snakemake.input.video,

@@ -1,6 +1,7 @@
 """Train the encoder on the sampled faces."""
 
-from d2a_core import charts, encoder, images, runtime, training
+from d2a_core import encoder, runtime, training
+from d2a_core.media import charts, images
 from d2a_core.networks.encoder import Trunk
 from d2a_core.store import arrays, lineage, provenance, tables, texts, weights
 

@@ -1,6 +1,7 @@
 """Write the report of the evaluation: tables, charts and pictures on one page."""
 
-from d2a_core import images, report, runtime
+from d2a_core import report, runtime
+from d2a_core.media import images
 from d2a_core.store import tables, texts
 
 

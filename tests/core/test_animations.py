@@ -10,8 +10,8 @@ from linear_world import GAIN, REST, LinearWorld, TimidFan
 
 from d2a_core import animations, closed_loop, comparison, rendering
 from d2a_core.manifold import Manifold
+from d2a_core.media.video_reading import Frame
 from d2a_core.store import tables
-from d2a_core.video import Frame
 
 OPTIONS = animations.Options(
     motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,

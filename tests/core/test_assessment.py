@@ -3,11 +3,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from d2a_core import assessment, video
+from d2a_core import assessment
 from d2a_core.landmarks import Detections
 from d2a_core.mean_face import template_of
+from d2a_core.media import video_writing
+from d2a_core.media.video_reading import Frame
 from d2a_core.schemes import WFLW98
-from d2a_core.video import Frame
 
 REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
 OCULAR = 0.25  # distance of the outer eye corners of REST
@@ -111,7 +112,7 @@ def test_nobody_behind_a_landmark_table_has_no_likeness():
 def test_drivers_are_seen_on_frames_spread_over_their_clips(tmp_path):
     for name, count in (("a", 30), ("b", 2)):
         images = [np.full((64, 64, 3), 20, np.uint8)] * count
-        video.write_frames(images, tmp_path / f"{name}.mp4", rate=Fraction(25), metadata={})
+        video_writing.write_frames(images, tmp_path / f"{name}.mp4", rate=Fraction(25), metadata={})
     clips = [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")]
     assert len(assessment.driver_faces(clips, Detector(), Embedder())) == assessment.DRIVER_LOOKS + 2
     assert len(assessment.driver_faces([], Detector(), Embedder())) == 0

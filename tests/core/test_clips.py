@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core import video
+from d2a_core.media import video_reading, video_writing
 
 COLOURS = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [200, 200, 40]])
 
@@ -70,7 +70,7 @@ def test_every_kind_of_clip_is_read(tmp_path):
         if codec not in av.codecs_available:
             continue
         path = write_clip(tmp_path / name, codec, form)
-        info, frames = video.probe(path), list(video.read_frames(path))
+        info, frames = video_reading.probe(path), list(video_reading.read_frames(path))
         assert (info.width, info.height, info.rate, info.frames) == (96, 64, 10, 10), name
         assert [frame.index for frame in frames] == list(range(10)), name
         np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(10) / 10, atol=1e-6)
@@ -81,8 +81,8 @@ def test_every_kind_of_clip_is_read(tmp_path):
 @pytest.mark.parametrize("size", [(63, 95), (64, 95), (63, 96), (2, 2), (96, 34)])
 def test_odd_and_portrait_sizes_are_read(tmp_path, size):
     path = write_clip(tmp_path / "a.mkv", "ffv1", "yuv444p", size=size)
-    assert (video.probe(path).height, video.probe(path).width) == size
-    assert next(video.read_frames(path)).image.shape == (*size, 3)
+    assert (video_reading.probe(path).height, video_reading.probe(path).width) == size
+    assert next(video_reading.read_frames(path)).image.shape == (*size, 3)
 
 
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
@@ -90,19 +90,19 @@ def test_odd_and_portrait_sizes_are_read(tmp_path, size):
 def test_a_telephone_held_in_any_way_gives_an_upright_picture(tmp_path, turn, name):
     path = write_clip(tmp_path / name, "libx264", rotation=turn)
     turned = np.rot90(COLOURS.reshape(2, 2, 3), -turn // 90).reshape(4, 3)
-    image = next(video.read_frames(path)).image
+    image = next(video_reading.read_frames(path)).image
     assert image.shape[:2] == ((96, 64) if turn in (90, 270) else (64, 96))
-    assert video.probe(path).rotation == turn
-    assert (video.probe(path).height, video.probe(path).width) == image.shape[:2]
+    assert video_reading.probe(path).rotation == turn
+    assert (video_reading.probe(path).height, video_reading.probe(path).width) == image.shape[:2]
     assert_four_colours(image, turned)
 
 
 @pytest.mark.parametrize("turn", [0, 90])
 def test_wide_pixels_become_square(tmp_path, turn):
     path = write_clip(tmp_path / "a.mp4", "libx264", ratio=Fraction(4, 3), rotation=turn)
-    image = next(video.read_frames(path)).image
+    image = next(video_reading.read_frames(path)).image
     assert image.shape[:2] == ((128, 64) if turn else (64, 128))
-    assert (video.probe(path).height, video.probe(path).width) == image.shape[:2]
+    assert (video_reading.probe(path).height, video_reading.probe(path).width) == image.shape[:2]
 
 
 def test_a_variable_rate_keeps_time_and_length(tmp_path):
@@ -110,7 +110,7 @@ def test_a_variable_rate_keeps_time_and_length(tmp_path):
     kept = np.sort(rng.choice(120, 70, replace=False))
     stamps = (kept - kept[0]) * 1000 // 30 + rng.integers(0, 4, 70) * (kept > kept[0])
     path = write_clip(tmp_path / "a.mkv", "libx264", stamps=stamps.tolist(), clock=1000, rate=30)
-    info, frames = video.probe(path), list(video.read_frames(path))
+    info, frames = video_reading.probe(path), list(video_reading.read_frames(path))
     assert info.rate == 30 and info.frames == len(frames)
     assert abs(len(frames) / 30 - (stamps[-1] / 1000 + 1 / 30)) <= 1 / 30
     raw = [frame.to_ndarray(format="rgb24") for frame in av.open(str(path)).decode(video=0)]
@@ -123,8 +123,8 @@ def test_a_variable_rate_keeps_time_and_length(tmp_path):
 def test_a_gif_holds_its_last_picture_as_long_as_it_says(tmp_path):
     pictures = [Image.fromarray(quarters(64, 96) // (1 + number)) for number in range(3)]
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=[100, 300, 1000])
-    means = [frame.image.mean() for frame in video.read_frames(tmp_path / "a.gif")]
-    rate = float(video.probe(tmp_path / "a.gif").rate)
+    means = [frame.image.mean() for frame in video_reading.read_frames(tmp_path / "a.gif")]
+    rate = float(video_reading.probe(tmp_path / "a.gif").rate)
     changes = np.flatnonzero(np.abs(np.diff(means)) > 1) + 1
     np.testing.assert_allclose(changes / rate, [0.1, 0.4], atol=1 / rate)
     assert len(means) / rate == pytest.approx(1.4, abs=1 / rate)
@@ -132,7 +132,7 @@ def test_a_gif_holds_its_last_picture_as_long_as_it_says(tmp_path):
 
 def test_a_clock_that_does_not_start_at_zero_does(tmp_path):
     path = write_clip(tmp_path / "a.mkv", "libx264", stamps=range(70, 80))
-    assert [frame.time_s for frame in video.read_frames(path)] == pytest.approx(np.arange(10) / 10)
+    assert [frame.time_s for frame in video_reading.read_frames(path)] == pytest.approx(np.arange(10) / 10)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a %03d.png", "a.webp", "a.bmp"])
@@ -140,8 +140,8 @@ def test_a_picture_is_a_clip_of_one_frame(tmp_path, name):
     Image.fromarray(quarters(64, 96)).save(tmp_path / name)
     for number in range(3):  # which `a %03d.png` must not mean
         Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / f"a {number:03d}.png")
-    assert video.probe(tmp_path / name).frames == 1
-    (frame,) = video.read_frames(tmp_path / name)
+    assert video_reading.probe(tmp_path / name).frames == 1
+    (frame,) = video_reading.read_frames(tmp_path / name)
     assert_four_colours(frame.image, share=1)
 
 
@@ -159,13 +159,15 @@ def test_a_picture_that_changes_its_shape_is_refused(tmp_path):
                 packet.dts, packet.time_base = packet.pts, Fraction(1, 10)
                 container.mux(packet)
     with pytest.raises(ValueError, match="a.avi turns from 96×64 into 64×96 on the way; cut it there"):
-        list(video.read_frames(tmp_path / "a.avi"))
+        list(video_reading.read_frames(tmp_path / "a.avi"))
 
 
 def bad_inputs(folder):
     """Name → file that is no usable clip."""
     whole = write_clip(folder / "whole.mp4", "libx264", stamps=range(60)).read_bytes()
-    video.write_frames([quarters(64, 96)] * 60, folder / "index first.mp4", rate=Fraction(10), metadata={})
+    video_writing.write_frames(
+        [quarters(64, 96)] * 60, folder / "index first.mp4", rate=Fraction(10), metadata={}
+    )
     ready = (folder / "index first.mp4").read_bytes()
     (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     (folder / "cut index first.mp4").write_bytes(ready[: -len(ready) // 8])
@@ -218,7 +220,7 @@ def test_what_is_no_clip_is_refused_in_one_sentence(tmp_path_factory, name, word
     if not folder.exists():
         folder.mkdir()
         bad_inputs(folder)
-    for read in (video.probe, lambda path: list(video.read_frames(path))):
+    for read in (video_reading.probe, lambda path: list(video_reading.read_frames(path))):
         with pytest.raises(ValueError, match=words) as caught:
             read(folder / name)
         assert str(caught.value).startswith(str(folder / name)) and "\n" not in str(caught.value)

@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from d2a_core.clock import nominal_rate, paced
+from d2a_core.media.timestamps import nominal_rate, paced
 
 NTSC = Fraction(30000, 1001)
 

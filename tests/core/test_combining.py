@@ -7,9 +7,9 @@ import pytest
 from d2a_core import combining, driving, geometry, motion
 from d2a_core.heads import lift
 from d2a_core.mean_face import template_of
+from d2a_core.media.video_reading import Frame
 from d2a_core.schemes import WFLW98
 from d2a_core.store import tables
-from d2a_core.video import Frame
 
 FACE = template_of(WFLW98)
 BROADER = FACE * [1.06, 0.97, 1.0]

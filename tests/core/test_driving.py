@@ -7,9 +7,9 @@ import pytest
 from d2a_core import alignment, driving
 from d2a_core.landmarks import Detections
 from d2a_core.mean_face import template_of
+from d2a_core.media.video_reading import Frame
 from d2a_core.schemes import WFLW98
 from d2a_core.store import provenance, tables
-from d2a_core.video import Frame
 
 
 @pytest.fixture

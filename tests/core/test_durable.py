@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import images, video
+from d2a_core.media import images, video_reading, video_writing
 from d2a_core.store import arrays, atomic, manifests, tables, texts, weights
 
 
@@ -48,7 +48,7 @@ def write_facts(path):
 
 def write_clip(path):
     noise = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), np.uint8)
-    video.write_frames(noise, path, rate=25, metadata={})
+    video_writing.write_frames(noise, path, rate=25, metadata={})
 
 
 def read_pictures(path):
@@ -69,7 +69,7 @@ KINDS = {
     "picture.png": (write_picture, images.read_image),
     "pictures": (write_pictures, read_pictures),
     "facts.json": (write_facts, texts.read_json),
-    "clip.mp4": (write_clip, video.probe),
+    "clip.mp4": (write_clip, video_reading.probe),
 }
 HARMLESS = ["store.zarr"]  # some bits of zstd's frames mean nothing: what is read is the same
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from d2a_core import externals, images, video
+from d2a_core import externals
+from d2a_core.media import images, video_writing
 
 PAIR = {"pair": 7, "source": "s00001", "clip": "talk", "frame": 1}
 
@@ -20,7 +21,7 @@ def test_a_picture_of_any_kind_is_found_by_the_number_of_its_pair(tmp_path):
 
 def test_a_video_gives_the_frame_of_the_clip_that_drives(tmp_path):
     frames = [_flat(20 * number, side=64) for number in range(12)]
-    video.write_frames(iter(frames), tmp_path / "s00001--talk.mp4", rate=25, metadata={})
+    video_writing.write_frames(iter(frames), tmp_path / "s00001--talk.mp4", rate=25, metadata={})
     find = externals.finder(tmp_path, frames=4)
     shown = [round(find(PAIR | {"frame": frame}, -1).mean() / 20) for frame in range(4)]
     assert shown == [1, 4, 7, 10]  # the middles of four equal parts

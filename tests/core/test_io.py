@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import d2a_core
-from d2a_core import images
+from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables, texts, weights
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from d2a_core import images
+from d2a_core.media import images
 from d2a_core.morph_request import MorphRequest, check, default_output
 from d2a_core.store import tables
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from d2a_core import images
-from d2a_core.photos import read_photo
+from d2a_core.media import images
+from d2a_core.media.photos import read_photo
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core import charts, pictures, resampling
+from d2a_core.media import charts, resampling, sheets
 
 RED, GREEN, BLUE = (200, 30, 30), (20, 160, 40), (30, 40, 220)
 
@@ -42,7 +42,7 @@ def test_resize_to_the_same_size_changes_nothing():
 
 
 def test_grid_without_captions_is_tiles_and_margins():
-    sheet = pictures.grid([[plain(RED), plain(GREEN)], [plain(BLUE)]], tile=40, margin=4)
+    sheet = sheets.grid([[plain(RED), plain(GREEN)], [plain(BLUE)]], tile=40, margin=4)
     assert sheet.shape == (4 + 2 * 44, 4 + 2 * 44, 3) and sheet.dtype == np.uint8
     assert boxes(sheet, RED) == (4, 44, 4, 44)
     assert boxes(sheet, GREEN) == (4, 44, 48, 88)
@@ -51,14 +51,14 @@ def test_grid_without_captions_is_tiles_and_margins():
 
 
 def test_grid_keeps_the_shape_of_an_image_and_centres_it():
-    sheet = pictures.grid([[plain(RED, 10, 40)]], tile=40, margin=4)
+    sheet = sheets.grid([[plain(RED, 10, 40)]], tile=40, margin=4)
     assert boxes(sheet, RED) == (19, 29, 4, 44)
 
 
 @pytest.mark.parametrize("tile", [64, 160])
 def test_grid_cuts_no_text_and_lays_none_over_a_picture(tile):
     long = "word " * 12 + "a_name_without_any_space_" * 4
-    sheet = pictures.grid(
+    sheet = sheets.grid(
         [[plain(RED), plain(GREEN)], [plain(BLUE), plain(BLUE)]],
         captions_left=[long + long, "one\ntwo\nthree"],
         captions_top=[long, "Δw → −1"],
@@ -80,7 +80,7 @@ def test_grid_cuts_no_text_and_lays_none_over_a_picture(tile):
 
 def test_grid_writes_a_caption_beside_its_own_row():
     rows = [[plain(RED)], [plain(GREEN)], [plain(BLUE)]]
-    sheet = pictures.grid(rows, captions_left=["", "middle", ""], tile=60)
+    sheet = sheets.grid(rows, captions_left=["", "middle", ""], tile=60)
     y, _ = np.nonzero(ink(sheet))
     top, bottom, *_ = boxes(sheet, GREEN)
     assert top < y.min() and y.max() < bottom
@@ -89,7 +89,7 @@ def test_grid_writes_a_caption_beside_its_own_row():
 
 def test_grid_makes_room_for_a_caption_higher_than_a_tile():
     rows = [[plain(RED)], [plain(GREEN)]]
-    sheet = pictures.grid(rows, captions_left=["\n".join("abcdefgh"), "b"], tile=32, margin=4)
+    sheet = sheets.grid(rows, captions_left=["\n".join("abcdefgh"), "b"], tile=32, margin=4)
     y, x = np.nonzero(ink(sheet))
     first, second = boxes(sheet, RED), boxes(sheet, GREEN)
     assert second[0] - first[1] > 32 and (sheet[: first[0]] == 255).all(axis=2).mean() > 0.5
@@ -98,15 +98,15 @@ def test_grid_makes_room_for_a_caption_higher_than_a_tile():
 
 
 def test_every_letter_of_the_captions_has_a_shape_of_its_own():
-    font = pictures._font(20)
+    font = sheets._font(20)
     missing = bytes(font.getmask("\U0010ffff"))
     assert all(bytes(font.getmask(letter)) != missing for letter in "Δσψ→−×°éßÅčж")
 
 
 def test_wrap_breaks_between_words_and_keeps_every_letter():
-    font = pictures._font(14)
+    font = sheets._font(14)
     width = font.getlength("seven letters")
-    lines = pictures._wrap("seven letters each time\n\nand " + "x" * 60, font, width)
+    lines = sheets._wrap("seven letters each time\n\nand " + "x" * 60, font, width)
     assert lines[:3] == ["seven letters", "each time", ""]
     assert all(font.getlength(line) <= width for line in lines)
     assert "".join(lines).count("x") == 60
@@ -115,12 +115,12 @@ def test_wrap_breaks_between_words_and_keeps_every_letter():
 def test_an_empty_sheet_is_refused():
     for rows in ([], [[]]):
         with pytest.raises(ValueError, match="no picture to put on the sheet"):
-            pictures.grid(rows)
+            sheets.grid(rows)
 
 
 def test_side_by_side_keeps_shapes_and_is_even():
     images = [plain(RED, 30, 30), plain(GREEN, 90, 45), plain(BLUE, 7, 9)]
-    row = pictures.side_by_side(images, height=61)
+    row = sheets.side_by_side(images, height=61)
     assert row.shape == (60, 60 + 30 + 78, 3)  # 9/7 · 60 = 77.1 → 78, the nearest even number
     assert boxes(row, RED) == (0, 60, 0, 60)
     assert boxes(row, GREEN) == (0, 60, 60, 90)
@@ -131,7 +131,7 @@ def test_side_by_side_keeps_shapes_and_is_even():
 def test_side_by_side_captions_stand_below_their_panel(height):
     images = [plain(RED), plain(GREEN), plain(BLUE)]
     captions = ["source", "", "a result with a very long name"]
-    row = pictures.side_by_side(images, height=height, captions=captions)
+    row = sheets.side_by_side(images, height=height, captions=captions)
     assert row.shape[0] > height and row.shape[0] % 2 == row.shape[1] % 2 == 0
     text = ink(row)
     assert not text[:height].any() and not text[-1].any()
@@ -166,7 +166,7 @@ def test_line_chart_of_one_point_shows_it():
 def test_the_same_picture_is_drawn_twice():
     def draw():
         chart = {"a": ([1, 2], [0.5, 1.0])}
-        sheet = pictures.grid([[plain(RED)]], captions_left=["x"], title="y")
+        sheet = sheets.grid([[plain(RED)]], captions_left=["x"], title="y")
         return sheet, charts.line_chart(chart, title="t", x_label="x", y_label="y")
 
     for one, other in zip(draw(), draw(), strict=True):

@@ -3,7 +3,7 @@ import pytest
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
-from d2a_core import similarity
+from d2a_core.media import similarity
 
 PHOTO = data.astronaut()[:256, :256]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import yaml
 
-from d2a_core import images, video
 from d2a_core.config import merged
+from d2a_core.media import images, video_writing
 from d2a_core.request import KEYS, Request, check, default_output, slug
 from d2a_core.store import tables
 
@@ -55,7 +55,7 @@ def media(tmp_path_factory):
     folder = tmp_path_factory.mktemp("media")
     picture = np.zeros((64, 64, 3), np.uint8)
     images.write_image(picture, folder / "me.png")
-    with video.VideoWriter(folder / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
+    with video_writing.VideoWriter(folder / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
         writer.write(picture)
         writer.write(picture)
     points = tables.points_column(np.zeros((2, 98, 2), np.float32))

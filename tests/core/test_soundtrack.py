@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from d2a_core import video
+from d2a_core.media import video_reading, video_writing
 
 SECONDS, RATE = 2.0, 25
 EVENT_S = 1.2  # flash and beep, on the driver's clock, in its frame 30
@@ -56,9 +56,9 @@ def make_driver(
 
 
 def result_of(driver, path, **options):
-    info = video.probe(driver)
-    images = (frame.image for frame in video.read_frames(driver))
-    video.write_frames(images, path, rate=info.rate, metadata={}, audio=driver, **options)
+    info = video_reading.probe(driver)
+    images = (frame.image for frame in video_reading.read_frames(driver))
+    video_writing.write_frames(images, path, rate=info.rate, metadata={}, audio=driver, **options)
     return path
 
 
@@ -113,7 +113,7 @@ def test_streams_that_start_apart_stay_in_step(tmp_path, suffix, codec, video_st
     make_driver(driver, codec, video_start_s=video_start_s, sound_start_s=sound_start_s)
     result = result_of(driver, tmp_path / "result.mp4")
     assert abs(offset_s(result)) <= FRAME_S
-    assert video.probe(result).frames == video.probe(driver).frames
+    assert video_reading.probe(result).frames == video_reading.probe(driver).frames
 
 
 def test_a_rate_that_aac_does_not_know_is_resampled(tmp_path):
@@ -124,7 +124,7 @@ def test_a_rate_that_aac_does_not_know_is_resampled(tmp_path):
 @pytest.mark.parametrize("codec", ["aac", "flac"])
 def test_the_sound_ends_with_the_pictures(tmp_path, codec):
     make_driver(tmp_path / "a.mkv", codec)
-    video.write_frames(
+    video_writing.write_frames(
         flashes()[:40], tmp_path / "b.mp4", rate=Fraction(RATE), metadata={}, audio=tmp_path / "a.mkv"
     )
     with av.open(str(tmp_path / "b.mp4")) as container:
@@ -148,7 +148,7 @@ def test_the_same_sound_gives_the_same_packets_at_the_same_times(tmp_path, codec
 def test_without_sound_there_is_none(tmp_path):
     make_driver(tmp_path / "a.mkv", "aac")
     silent = tmp_path / "silent.mp4"
-    video.write_frames(flashes(), silent, rate=Fraction(RATE), metadata={}, audio=None)
+    video_writing.write_frames(flashes(), silent, rate=Fraction(RATE), metadata={}, audio=None)
     assert sound_codec(silent) == []
     assert sound_codec(result_of(silent, tmp_path / "b.mp4")) == []
 
@@ -163,13 +163,13 @@ def test_damaged_sound_does_not_cost_the_video(tmp_path):
             packet.stream = streams[packet.stream.index]
             damaged.mux(packet)
     result = result_of(tmp_path / "a.mkv", tmp_path / "b.mp4")
-    assert video.probe(result).frames == len(flashes())
+    assert video_reading.probe(result).frames == len(flashes())
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path):
     make_driver(tmp_path / "a.mkv", "aac")
     with pytest.raises(ZeroDivisionError):
-        with video.VideoWriter(
+        with video_writing.VideoWriter(
             tmp_path / "b.mp4", rate=Fraction(25), metadata={}, audio=tmp_path / "a.mkv"
         ) as writer:
             writer.write(flashes()[0])
@@ -187,9 +187,9 @@ def samples_of(path):
 def test_in_slow_motion_the_sound_stays_in_step_and_keeps_its_pitch(tmp_path):
     driver = tmp_path / "driver.mp4"
     make_driver(driver, "aac")
-    frames = (frame.image for frame in video.read_frames(driver) for _ in range(4))
+    frames = (frame.image for frame in video_reading.read_frames(driver) for _ in range(4))
     slow = tmp_path / "slow.mp4"
-    video.write_frames(frames, slow, rate=Fraction(RATE), metadata={}, audio=driver, slow_motion=4.0)
+    video_writing.write_frames(frames, slow, rate=Fraction(RATE), metadata={}, audio=driver, slow_motion=4.0)
     assert abs(offset_s(slow)) < 0.1  # a fortieth of a second of the driver
     samples, rate = samples_of(slow)
     assert len(samples) / rate == pytest.approx(4 * SECONDS, abs=0.2)  # the filter drops a bit of the end

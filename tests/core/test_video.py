@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 
-from d2a_core import video
+from d2a_core.media import video_reading, video_writing
 
 MEDIA = Path(__file__).parents[3] / "shared" / "media"
 NTSC = Fraction(30000, 1001)
@@ -22,7 +22,7 @@ def scene(count=12, height=64, width=96):
 
 
 def write(path, frames, rate=Fraction(25), metadata=None, **options):
-    with video.VideoWriter(path, rate=rate, metadata=metadata or {}, **options) as writer:
+    with video_writing.VideoWriter(path, rate=rate, metadata=metadata or {}, **options) as writer:
         for frame in frames:
             writer.write(frame)
 
@@ -42,7 +42,7 @@ def patch_matrix(path, matrix):
 def test_round_trip_keeps_every_frame_and_its_time(tmp_path):
     frames = scene()
     write(tmp_path / "a.mp4", frames)
-    found = list(video.read_frames(tmp_path / "a.mp4"))
+    found = list(video_reading.read_frames(tmp_path / "a.mp4"))
     assert [frame.index for frame in found] == list(range(12))
     np.testing.assert_allclose([frame.time_s for frame in found], np.arange(12) / 25)
     for frame in found:
@@ -53,24 +53,24 @@ def test_round_trip_keeps_every_frame_and_its_time(tmp_path):
 
 def test_a_fractional_rate_survives(tmp_path):
     write(tmp_path / "a.mp4", scene(31), rate=NTSC)
-    info = video.probe(tmp_path / "a.mp4")
+    info = video_reading.probe(tmp_path / "a.mp4")
     assert (info.rate, info.frames) == (NTSC, 31)
     assert info.duration_s == pytest.approx(31 * 1001 / 30000, abs=1e-3)
-    times = [frame.time_s for frame in video.read_frames(tmp_path / "a.mp4")]
+    times = [frame.time_s for frame in video_reading.read_frames(tmp_path / "a.mp4")]
     np.testing.assert_allclose(times, np.arange(31) * 1001 / 30000, atol=1e-4)
 
 
 def test_probe_tells_what_the_video_is(tmp_path):
     tags = {"title": "Título", "comment": "synthetic", "description": '{"version": "1"}'}
     write(tmp_path / "a.mp4", scene(), metadata=tags)
-    info = video.probe(tmp_path / "a.mp4")
-    assert info == video.VideoInfo(96, 64, Fraction(25), 12, pytest.approx(0.48), False, 0, tags)
+    info = video_reading.probe(tmp_path / "a.mp4")
+    assert info == video_reading.VideoInfo(96, 64, Fraction(25), 12, pytest.approx(0.48), False, 0, tags)
 
 
 def test_one_frame_is_a_video(tmp_path):
     write(tmp_path / "a.mp4", scene(1))
-    assert len(list(video.read_frames(tmp_path / "a.mp4"))) == 1
-    assert video.probe(tmp_path / "a.mp4").rate == 25
+    assert len(list(video_reading.read_frames(tmp_path / "a.mp4"))) == 1
+    assert video_reading.probe(tmp_path / "a.mp4").rate == 25
 
 
 def test_stream_is_high_profile_and_says_bt709(tmp_path):
@@ -95,7 +95,7 @@ def test_colours_are_converted_by_bt709(tmp_path):
         assert planes[:32].mean() == pytest.approx(16 + 219 * luma, abs=1.0)
         chroma = 128 + 224 * (blue - luma) / 1.8556
         assert planes[32:40].mean() == pytest.approx(chroma, abs=1.0)
-        image = next(video.read_frames(path)).image
+        image = next(video_reading.read_frames(path)).image
         np.testing.assert_allclose(image.mean(axis=(0, 1)), colour, atol=3)
 
 
@@ -116,7 +116,7 @@ def test_a_lower_crf_is_closer_and_larger(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
     for crf in (5, 40):
         write(tmp_path / f"{crf}.mp4", noise, crf=crf)
-    fine, coarse = (next(video.read_frames(tmp_path / f"{crf}.mp4")).image for crf in (5, 40))
+    fine, coarse = (next(video_reading.read_frames(tmp_path / f"{crf}.mp4")).image for crf in (5, 40))
     assert psnr(fine, noise[0]) > psnr(coarse, noise[0]) + 1
     assert (tmp_path / "5.mp4").stat().st_size > 2 * (tmp_path / "40.mp4").stat().st_size
 
@@ -127,7 +127,7 @@ def test_an_exception_leaves_no_file(tmp_path, written):
         pass
 
     with pytest.raises(Interrupted):
-        with video.VideoWriter(tmp_path / "a.mp4", rate=Fraction(25), metadata={}) as writer:
+        with video_writing.VideoWriter(tmp_path / "a.mp4", rate=Fraction(25), metadata={}) as writer:
             for frame in scene(written):
                 writer.write(frame)
             raise Interrupted
@@ -135,13 +135,13 @@ def test_an_exception_leaves_no_file(tmp_path, written):
 
 
 def test_an_unfinished_file_has_another_name_and_does_not_play(tmp_path):
-    with video.VideoWriter(tmp_path / "a.mp4", rate=Fraction(25), metadata={}, threads=1) as writer:
+    with video_writing.VideoWriter(tmp_path / "a.mp4", rate=Fraction(25), metadata={}, threads=1) as writer:
         for frame in scene(70):
             writer.write(frame)
         (part,) = tmp_path.iterdir()  # what a killed process would leave
         assert part.name.startswith(".")
         with pytest.raises(ValueError, match="cannot be read as a video"):
-            video.probe(part)
+            video_reading.probe(part)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".a.mp4.manifest.json", "a.mp4"]
 
 
@@ -149,7 +149,7 @@ def test_an_exception_keeps_the_older_video(tmp_path):
     write(tmp_path / "a.mp4", scene(5))
     before = (tmp_path / "a.mp4").read_bytes()
     with pytest.raises(ZeroDivisionError):
-        video.write_frames((1 / 0 for _ in "a"), tmp_path / "a.mp4", rate=NTSC, metadata={})
+        video_writing.write_frames((1 / 0 for _ in "a"), tmp_path / "a.mp4", rate=NTSC, metadata={})
     assert (tmp_path / "a.mp4").read_bytes() == before
 
 
@@ -186,8 +186,8 @@ def test_write_frames_streams_and_counts(tmp_path):
             self.done += n
 
     counter, frames = Counter(), iter(scene(5))
-    video.write_frames(frames, tmp_path / "a.mp4", rate=NTSC, metadata={}, progress=counter)
-    assert counter.done == 5 and video.probe(tmp_path / "a.mp4").frames == 5
+    video_writing.write_frames(frames, tmp_path / "a.mp4", rate=NTSC, metadata={}, progress=counter)
+    assert counter.done == 5 and video_reading.probe(tmp_path / "a.mp4").frames == 5
 
 
 def forget(path):
@@ -200,9 +200,9 @@ def test_a_quarter_turn_is_undone(tmp_path):
     write(tmp_path / "a.mp4", frames)
     forget(tmp_path / "a.mp4")
     patch_matrix(tmp_path / "a.mp4", [65536 * n if n in (1, -1) else n for n in QUARTER_CLOCKWISE])
-    info = video.probe(tmp_path / "a.mp4")
+    info = video_reading.probe(tmp_path / "a.mp4")
     assert (info.width, info.height, info.rotation) == (64, 96, 90)
-    image = next(video.read_frames(tmp_path / "a.mp4")).image
+    image = next(video_reading.read_frames(tmp_path / "a.mp4")).image
     assert image.shape == (96, 64, 3)
     assert psnr(image, frames[0].transpose(1, 0, 2)[:, ::-1]) > 35  # left edge is now on top
 
@@ -217,8 +217,8 @@ def test_every_turn_is_undone(tmp_path, quarters):
         stream.set_display_rotation(-90 * quarters)  # FFmpeg counts counterclockwise
         container.mux(stream.encode(av.VideoFrame.from_ndarray(frames[0], format="rgb24")))
         container.mux(stream.encode())
-    assert video.probe(path).rotation == 90 * quarters
-    assert psnr(next(video.read_frames(path)).image, np.rot90(frames[0], -quarters)) > 35
+    assert video_reading.probe(path).rotation == 90 * quarters
+    assert psnr(next(video_reading.read_frames(path)).image, np.rot90(frames[0], -quarters)) > 35
 
 
 def test_other_containers_are_read_and_time_starts_at_zero(tmp_path):
@@ -229,9 +229,9 @@ def test_other_containers_are_read_and_time_starts_at_zero(tmp_path):
         for frame in scene(10):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
-    info = video.probe(path)
+    info = video_reading.probe(path)
     assert (info.rate, info.frames, info.has_audio) == (25, 10, False)
-    times = [frame.time_s for frame in video.read_frames(path)]
+    times = [frame.time_s for frame in video_reading.read_frames(path)]
     np.testing.assert_allclose(times, np.arange(10) / 25, atol=1e-4)
 
 
@@ -247,9 +247,9 @@ def test_sound_is_noticed_and_sound_alone_refused(tmp_path):
             samples = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
             samples.sample_rate = 8000
             container.mux([*sound.encode(samples), *sound.encode()])
-    info = video.probe(tmp_path / "both.mkv")
+    info = video_reading.probe(tmp_path / "both.mkv")
     assert info.has_audio and info.frames == 1 and info.duration_s == pytest.approx(0.1)
-    for read in (video.probe, lambda path: next(video.read_frames(path))):
+    for read in (video_reading.probe, lambda path: next(video_reading.read_frames(path))):
         with pytest.raises(ValueError, match="sound.mkv has no video stream; give a clip"):
             read(tmp_path / "sound.mkv")
 
@@ -259,7 +259,7 @@ def test_what_is_no_video_is_one_sentence(tmp_path):
     (tmp_path / "cut.mp4").write_bytes((tmp_path / "whole.mp4").read_bytes()[:500])
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("no video at all\n" * 50)
-    for read in (video.probe, lambda path: next(video.read_frames(path))):
+    for read in (video_reading.probe, lambda path: next(video_reading.read_frames(path))):
         with pytest.raises(ValueError, match="absent.mp4 does not exist; give the path"):
             read(tmp_path / "absent.mp4")
         for name in ("cut.mp4", "empty.mp4", "text.mp4"):
@@ -273,23 +273,23 @@ def test_a_stream_without_frames_is_refused(tmp_path):
     content = (tmp_path / "a.mp4").read_bytes()
     end = content.index(b"mdat") + 4
     (tmp_path / "a.mp4").write_bytes(content[:end])  # the index, and nothing it points at
-    for read in (video.probe, lambda path: next(video.read_frames(path))):
+    for read in (video_reading.probe, lambda path: next(video_reading.read_frames(path))):
         with pytest.raises(ValueError, match="a.mp4 holds no video frame; give a clip"):
             read(tmp_path / "a.mp4")
 
 
 def test_reading_is_lazy(tmp_path):
     write(tmp_path / "a.mp4", scene(200))
-    frames = video.read_frames(tmp_path / "a.mp4")
+    frames = video_reading.read_frames(tmp_path / "a.mp4")
     assert next(frames).index == 0
     frames.close()  # releases the file although 199 frames are left
 
 
 def test_provenance_is_metadata_that_survives(tmp_path):
     facts = {"created_by": "d2animator", "version": "1.2", "generator": "g", "seed": 3}
-    write(tmp_path / "a.mp4", scene(1), metadata=video.provenance(facts))
-    found = video.probe(tmp_path / "a.mp4").metadata
-    assert found == video.provenance(facts)
+    write(tmp_path / "a.mp4", scene(1), metadata=video_writing.provenance(facts))
+    found = video_reading.probe(tmp_path / "a.mp4").metadata
+    assert found == video_writing.provenance(facts)
     assert found["comment"].startswith("Synthetic: no camera recorded this.")
     assert "d2animator 1.2 with the generator g" in found["comment"]
     assert '"synthetic": true' in found["description"] and '"seed": 3' in found["description"]
@@ -305,8 +305,8 @@ def test_provenance_is_metadata_that_survives(tmp_path):
 def test_real_clips_are_read_whole(name, shape, rate, count, has_audio):
     if not (MEDIA / name).exists():
         pytest.skip(f"the sample clip {name} is not here")
-    info = video.probe(MEDIA / name)
-    frames = list(video.read_frames(MEDIA / name))
+    info = video_reading.probe(MEDIA / name)
+    frames = list(video_reading.read_frames(MEDIA / name))
     assert (info.rate, info.frames, info.has_audio) == (rate, count, has_audio)
     assert len(frames) == count and frames[-1].image.shape == shape
     assert frames[-1].time_s == pytest.approx((count - 1) / rate, abs=1e-3)

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from d2a_core import video
 from d2a_core.mean_face import template_of
+from d2a_core.media import video_reading
 from d2a_core.schemes import WFLW98
 from d2a_core.store import tables
 
@@ -37,7 +37,7 @@ def test_a_table_becomes_a_table_in_our_layout_and_a_video_of_it(tmp_path):
             params=SimpleNamespace(size=64),
         )
     )
-    table, info = tables.read_parquet(tmp_path / "a.parquet"), video.probe(tmp_path / "a.mp4")
+    table, info = tables.read_parquet(tmp_path / "a.parquet"), video_reading.probe(tmp_path / "a.mp4")
     assert (info.rate, info.frames, info.has_audio) == (24, 20, False)
     np.testing.assert_allclose(tables.points_array(table), np.repeat(face, 20, axis=0), atol=1e-5)
     facts = tables.parquet_metadata(tmp_path / "a.parquet")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from d2a_core import images
+from d2a_core.media import images
 from d2a_core.store import tables
 
 SCRIPT = Path(__file__).parents[2] / "workflow_scripts" / "write_report.py"

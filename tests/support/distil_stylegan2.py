@@ -17,8 +17,9 @@ import stylegan2_checkpoints
 import torch
 from torch.nn import functional
 
-from d2a_core import detectors, drafts, images, landmarks, pictures
+from d2a_core import detectors, drafts, landmarks
 from d2a_core.generator import PretrainedGenerator
+from d2a_core.media import images, sheets
 from d2a_core.networks import mobile_stylegan, stylegan2
 from d2a_core.rendering import render, to_uint8
 from d2a_core.store.lineage import Identity
@@ -146,7 +147,7 @@ def main(output, assets, resolution, faces, sheet):
     click.echo(f"found={found:.3f} output={output}")
     if sheet is not None:
         rows = [[*drawn[:8]], [*to_uint8(faces_drawn[:8].float())]]
-        images.write_image(pictures.grid(rows, captions_left=["student", "teacher"], tile=resolution), sheet)
+        images.write_image(sheets.grid(rows, captions_left=["student", "teacher"], tile=resolution), sheet)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from d2a_core import command, execution, images, video
+from d2a_core import command, execution
 from d2a_core.cli import main
 from d2a_core.config import check, merged
+from d2a_core.media import images, video_writing
 from d2a_core.morph_request import MorphRequest
 from d2a_core.request import Request
 from d2a_core.store import tables
@@ -159,7 +160,7 @@ class Place:
         tables.write_parquet(row, self.root / "figures.parquet", metadata={})
         picture = np.zeros((64, 64, 3), np.uint8)
         images.write_image(picture, self.home / "me.png")
-        with video.VideoWriter(self.home / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
+        with video_writing.VideoWriter(self.home / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
             writer.write(picture)
             writer.write(picture)
 

@@ -29,7 +29,7 @@ from d2a_core import (
     pairs,
     paste,
     performances,
-    photos,
+    photo_alignment,
     protocols,
     sources,
 )
@@ -146,7 +146,7 @@ def test_entries_of_lists_have_the_keys_of_their_class():
 
     assert names(sources.Options) == list(CONFIG["sources"][0])
     photo, seeded = SCHEMA["properties"]["sources"]["items"]["oneOf"]
-    assert names(photos.Options) == list(photo["properties"])
+    assert names(photo_alignment.Options) == list(photo["properties"])
     assert names(sources.Options) == list(seeded["properties"])
     assert names(morphs.Options) == list(SCHEMA["properties"]["morphs"]["items"]["properties"])
     assert names(performances.Performance) == list(CONFIG["driving"]["performances"][0])

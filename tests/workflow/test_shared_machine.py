@@ -13,8 +13,8 @@ import torch
 import yaml
 from tiny_project import ROOT, Project
 
-from d2a_core import images, video
 from d2a_core.config import check
+from d2a_core.media import images, video_writing
 from d2a_core.store import arrays, tables, texts, weights
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -227,7 +227,7 @@ def write_all(folder):
     texts.write_text("x", folder / "a.md")
     texts.cached_sha256(folder / "a.md", folder / "cache.json")
     weights.ResumeFile(folder / "state", {"x": 1}).write({"x": 1})
-    video.write_frames([image] * 2, folder / "a.mp4", rate=25, metadata={})
+    video_writing.write_frames([image] * 2, folder / "a.mp4", rate=25, metadata={})
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o002, 0o027, 0o077], ids=oct)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from tiny_project import ROOT, Project
 
-from d2a_core import images, video
+from d2a_core.media import images, video_reading
 from d2a_core.store import tables, texts
 
 pytestmark = pytest.mark.slow
@@ -28,13 +28,13 @@ def test_a_second_call_has_nothing_to_do(project):
 
 def test_the_video_has_the_resolution_and_the_provenance_of_the_generator(project):
     path = project.folder / "results" / "animations" / "anna--performance.mp4"
-    info = video.probe(path)
+    info = video_reading.probe(path)
     assert (info.width, info.height, info.frames) == (64, 64, 8)
     facts = json.loads(info.metadata["description"])
     assert facts["generator"] == "faces" and facts["generator_sha256"] == texts.sha256(
         project.folder / "faces.pkl"
     )
-    assert min(frame.image.std() for frame in video.read_frames(path)) > 20  # no blank frame
+    assert min(frame.image.std() for frame in video_reading.read_frames(path)) > 20  # no blank frame
 
 
 def test_its_directions_move_faces(project):
@@ -61,7 +61,7 @@ def test_a_photo_is_inverted_consulted_and_tuned_at_64_px(project):
         1024,
         3,
     )
-    assert video.probe(project.folder / f"{stem}.mp4").width == 64
+    assert video_reading.probe(project.folder / f"{stem}.mp4").width == 64
 
 
 def test_a_touched_or_renamed_checkpoint_reruns_no_stage_and_another_one_all(project):

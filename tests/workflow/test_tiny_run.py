@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from d2a_core import images, video
+from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, tables, texts
 from d2a_core.store.assets import ASSETS
 
@@ -32,21 +32,23 @@ def test_a_second_call_has_nothing_to_do(project):
 
 def test_the_result_is_a_full_size_video_with_its_provenance(project):
     results = project.folder / "results"
-    info = video.probe(results / "animations" / "anna--performance.mp4")
-    driver = video.probe(results / "driving" / "performance.mp4")
+    info = video_reading.probe(results / "animations" / "anna--performance.mp4")
+    driver = video_reading.probe(results / "driving" / "performance.mp4")
     assert (info.width, info.height) == (1024, 1024)
     assert (info.rate, info.frames) == (driver.rate, driver.frames) == (25, 8)
     assert "Synthetic" in info.metadata["comment"]
     facts = json.loads(info.metadata["description"])
     assert facts["generator_sha256"] == ASSETS["mobilestylegan-ffhq"].sha256
-    images = [frame.image for frame in video.read_frames(results / "animations" / "anna--performance.mp4")]
+    images = [
+        frame.image for frame in video_reading.read_frames(results / "animations" / "anna--performance.mp4")
+    ]
     assert min(image.std() for image in images) > 20  # no blank frame
 
 
 def test_head_and_face_follow_two_clips_through_networks_of_their_own(project):
     project.snakemake(targets=["results/animations/anna--both.mp4"], configs=("tiny.yaml", "groups.yaml"))
     results = project.folder / "results"
-    facts = json.loads(video.probe(results / "animations" / "anna--both.mp4").metadata["description"])
+    facts = json.loads(video_reading.probe(results / "animations" / "anna--both.mp4").metadata["description"])
     networks = [results / "fan" / group / "base.pt" for group in ("pose", "expression")]
     assert facts["fan_sha256"] == [texts.sha256(path) for path in networks]
     store = arrays.read_zarr(results / "directions" / "directions.zarr", ["pose", "vector"])
@@ -159,10 +161,10 @@ def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project
         project.folder / "results/sources/astronaut/inversion.parquet"
     ).to_pylist()[0]
     assert inverted["method"] == "hfgi" and inverted["tuned"] and inverted["psnr"] > 8
-    assert video.probe(project.folder / f"{stem}.mp4").frames == 8
+    assert video_reading.probe(project.folder / f"{stem}.mp4").frames == 8
     frames = sorted((project.folder / f"{stem}--frames").glob("*.png"))
     assert len(frames) == 8 and images.read_image(frames[0]).shape == (1024, 1024, 3)
-    pasted = next(video.read_frames(project.folder / f"{stem}--paste-back.mp4")).image
+    pasted = next(video_reading.read_frames(project.folder / f"{stem}--paste-back.mp4")).image
     change = np.abs(pasted.astype(int) - photo).mean(axis=2)
     face, suit = change[80:160, 180:260].mean(), change[300:].mean()
     assert face > 4 * suit  # what little the suit changes is the codec's
@@ -180,9 +182,9 @@ def test_a_slower_video_and_a_morph_are_made_and_measured(finished, tmp_path):
     stem, morph = "results/animations/anna--performance", "results/morphs/anna--turn"
     targets = [f"{stem}.figures.parquet", f"{stem}.sheet.png", f"{morph}.mp4"]
     project.snakemake(targets=targets, configs=["tiny.yaml", "between.yaml"])
-    info, frames = video.probe(project.folder / f"{stem}.mp4"), round(8 / 25 * 2 * 30)
+    info, frames = video_reading.probe(project.folder / f"{stem}.mp4"), round(8 / 25 * 2 * 30)
     assert (info.rate, info.frames) == (30, frames)
-    assert video.probe(project.folder / f"{stem}--side-by-side.mp4").frames == frames
+    assert video_reading.probe(project.folder / f"{stem}--side-by-side.mp4").frames == frames
     stored = arrays.read_zarr(project.folder / f"{stem}.latents.zarr")
     assert len(stored["delta"]) == len(stored["target"]) == len(stored["time_s"]) == frames
     assert stored["error"].shape == (2, 8)
@@ -190,7 +192,7 @@ def test_a_slower_video_and_a_morph_are_made_and_measured(finished, tmp_path):
     assert figures["frames"] == frames and figures["lost"] == 0 and 0 < figures["nme"] < 0.5
     assert figures["driver_identity"] < 1 and figures["driver_strangers"] < figures["driver_strangers_high"]
     figures = tables.read_parquet(project.folder / f"{morph}.figures.parquet").to_pylist()[0]
-    assert video.probe(project.folder / f"{morph}.mp4").frames == 10 and figures["frames"] == 6
+    assert video_reading.probe(project.folder / f"{morph}.mp4").frames == 10 and figures["frames"] == 6
     assert 0 < figures["variation"] < 0.5 and figures["nme_start"] < 0.05
     assert images.image_text(project.folder / f"{morph}.sheet.png")["stage"] == "morphs"
 
@@ -241,6 +243,6 @@ def test_the_command_animates_another_face_and_reuses_every_shared_stage(project
     shown = ["compare motion", "measure animation"]
     assert sorted(stages) == ["animate", *shown, "sample source", "track driving"]
     assert re.search(r"^follows its driver: .* to the source 0\.\d\d, to the driver 0\.\d\d", said, re.M)
-    info = video.probe(project.folder / "ben.mp4")
+    info = video_reading.probe(project.folder / "ben.mp4")
     assert (info.width, info.height, info.frames) == (1024, 1024, 8)
     assert "Synthetic" in info.metadata["comment"]

@@ -1,41 +1,26 @@
 """Photos from anywhere, as upright 8-bit RGB pictures."""
 
+import io as memory
 import struct
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from d2a_core.store import manifests
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-import io as streams
-import logging
-from dataclasses import dataclass
-
-from PIL import ExifTags, Image, ImageCms, ImageOps
-
-from d2a_core import alignment, faces
-from d2a_core.landmarks import LandmarkDetector
-from d2a_core.networks.facemesh import FaceModels
-
 OPAQUE = 128  # alpha from which a pixel's colour counts for the background
+MAX_PIXELS = 120_000_000  # of a photo: 360 MB decoded; phones take 108 megapixels at most in one shot
+MIN_SIDE = 64  # px, of a photo: no face on less shows its eyes
+PHOTO_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "TGA")
+PHOTO_REMEDY = "give an intact PNG, JPEG or WebP file"
+HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 DEEP = ("I;16", "I;16B", "I;16L")  # grey of 16 bits
-
-
-@dataclass(frozen=True)
-class Options:
-    """One photo in the config section `sources`: `face` 0 or 1 is the largest on it, N the N-th largest."""
-
-    name: str
-    image: str
-    face: int
 
 
 @dataclass(frozen=True)
@@ -46,66 +31,10 @@ class Photo:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Aligned:
-    """A photo's face as the generator's lie: `image` u1 [1024, 1024, 3], its `crop`, all `notes`."""
-
-    image: NDArray[np.uint8]
-    crop: alignment.Crop
-    face: faces.Face
-    notes: tuple[str, ...]
-
-    def facts(self) -> dict[str, object]:
-        """Plain values of the alignment; the crop comes back from them by `alignment.crop_from_facts`."""
-        measured = {"eye_distance_px": round(self.face.eye_distance, 1), "yaw": round(self.face.yaw, 1)}
-        return {**self.crop.facts(), **measured, "notes": list(self.notes)}
-
-
-def align(
-    photo: Photo,
-    options: Options,
-    models: FaceModels,
-    detector: LandmarkDetector,
-    reference: alignment.Layout,
-    *,
-    log: logging.Logger,
-) -> Aligned:
-    """Find the face that `options` ask for and crop it; what the user should know is logged as warnings."""
-    found = faces.find(photo.image, models)
-    face = faces.choose(found, options.face, path=options.image)
-    log.info("sources faces=%d eye_distance_px=%.0f yaw=%.0f", len(found), face.eye_distance, face.yaw)
-    notes = (*photo.notes, *faces.remarks(face, path=options.image))
-    for note in notes:
-        log.warning("%s", note)
-    crop = alignment.find_crop(photo.image, face.points, detector, reference)
-    return Aligned(alignment.extract(photo.image, crop), crop, face, notes)
-
-
 def read_all(paths: Mapping[str, str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Name and picture of each of the named photos, read when it is asked for; see `read_photo`."""
     for name, path in paths.items():
         yield name, read_photo(path).image
-
-
-def align_all(
-    named: Iterable[tuple[str, NDArray[np.uint8]]],
-    models: FaceModels,
-    detector: LandmarkDetector,
-    reference: alignment.Layout,
-    *,
-    log: logging.Logger,
-) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Name and the largest face u1 [1024, 1024, 3] of every picture u1 [H, W, 3]; see `align`.
-
-    Where there is none the picture comes as it is, with a warning: one bad frame must not end an evaluation.
-    """
-    for name, image in named:
-        options = Options(name=name, image=name, face=0)
-        try:
-            yield name, align(Photo(image, ()), options, models, detector, reference, log=log).image
-        except ValueError as error:
-            log.warning("%s", error)
-            yield name, np.array(Image.fromarray(image).resize((alignment.SIZE,) * 2))
 
 
 def read_photo(path: str | Path) -> Photo:
@@ -159,29 +88,20 @@ def _to_srgb(
     if not profile:
         return image, ()
     try:
-        source = ImageCms.ImageCmsProfile(streams.BytesIO(profile))
+        source = ImageCms.ImageCmsProfile(memory.BytesIO(profile))
         target = ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, source, target, outputMode="RGB"), ()
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image, (f"the colour profile of {path} does not fit it and is ignored",)
 
 
-MAX_PIXELS = 120_000_000  # of a photo: 360 MB decoded; phones take 108 megapixels at most in one shot
-MIN_SIDE = 64  # px, of a photo: no face on less shows its eyes
-PHOTO_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "TGA")
-PHOTO_REMEDY = "give an intact PNG, JPEG or WebP file"
-HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-
-
 @contextmanager
-def open_photo(path: str | Path) -> Iterator["Image.Image"]:
+def open_photo(path: str | Path) -> Iterator[Image.Image]:
     """Yield a user's picture as Pillow opens it: header read, nothing decoded yet.
 
     Raises ValueError, also for what goes wrong inside the block, in one sentence that names the file and
     the remedy. What runs other programs on the file, as PostScript does, is not opened.
     """
-    from PIL import Image, UnidentifiedImageError
-
     path = Path(path)
     _check_photo_file(path)
     heif = _is_heif(path)

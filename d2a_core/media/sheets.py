@@ -1,4 +1,4 @@
-"""Pictures as arrays: contact sheets and charts."""
+"""Contact sheets: pictures in a grid, side by side, with captions."""
 
 import functools
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from d2a_core import resampling
+from d2a_core.media import resampling
 
 INK, PAPER = (30, 30, 34), (255, 255, 255)
 BLANK = {"constant_values": 255}  # of np.pad: paper

@@ -1,0 +1,1 @@
+"""Pictures, photos, clips and their sound; contact sheets and charts."""

@@ -1,0 +1,79 @@
+"""Find the face on a photo and crop it as FFHQ does."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from d2a_core import alignment, faces
+from d2a_core.landmarks import LandmarkDetector
+from d2a_core.media.photos import Photo
+from d2a_core.networks.facemesh import FaceModels
+
+
+@dataclass(frozen=True)
+class Options:
+    """One photo in the config section `sources`: `face` 0 or 1 is the largest on it, N the N-th largest."""
+
+    name: str
+    image: str
+    face: int
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A photo's face as the generator's lie: `image` u1 [1024, 1024, 3], its `crop`, all `notes`."""
+
+    image: NDArray[np.uint8]
+    crop: alignment.Crop
+    face: faces.Face
+    notes: tuple[str, ...]
+
+    def facts(self) -> dict[str, object]:
+        """Plain values of the alignment; the crop comes back from them by `alignment.crop_from_facts`."""
+        measured = {"eye_distance_px": round(self.face.eye_distance, 1), "yaw": round(self.face.yaw, 1)}
+        return {**self.crop.facts(), **measured, "notes": list(self.notes)}
+
+
+def align(
+    photo: Photo,
+    options: Options,
+    models: FaceModels,
+    detector: LandmarkDetector,
+    reference: alignment.Layout,
+    *,
+    log: logging.Logger,
+) -> Aligned:
+    """Find the face that `options` ask for and crop it; what the user should know is logged as warnings."""
+    found = faces.find(photo.image, models)
+    face = faces.choose(found, options.face, path=options.image)
+    log.info("sources faces=%d eye_distance_px=%.0f yaw=%.0f", len(found), face.eye_distance, face.yaw)
+    notes = (*photo.notes, *faces.remarks(face, path=options.image))
+    for note in notes:
+        log.warning("%s", note)
+    crop = alignment.find_crop(photo.image, face.points, detector, reference)
+    return Aligned(alignment.extract(photo.image, crop), crop, face, notes)
+
+
+def align_all(
+    named: Iterable[tuple[str, NDArray[np.uint8]]],
+    models: FaceModels,
+    detector: LandmarkDetector,
+    reference: alignment.Layout,
+    *,
+    log: logging.Logger,
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Name and the largest face u1 [1024, 1024, 3] of every picture u1 [H, W, 3]; see `align`.
+
+    Where there is none the picture comes as it is, with a warning: one bad frame must not end an evaluation.
+    """
+    for name, image in named:
+        options = Options(name=name, image=name, face=0)
+        try:
+            yield name, align(Photo(image, ()), options, models, detector, reference, log=log).image
+        except ValueError as error:
+            log.warning("%s", error)
+            yield name, np.array(Image.fromarray(image).resize((alignment.SIZE,) * 2))
