@@ -9,12 +9,13 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import closed_loop, corrections, geometry, interpolation, motion
+from d2a_core import closed_loop, corrections, interpolation, motion
 from d2a_core.closed_loop import Path, Stage
-from d2a_core.heads import lift_clip
+from d2a_core.faces import geometry
+from d2a_core.faces.heads import lift_clip
+from d2a_core.faces.schemes import scheme_of
 from d2a_core.interpolation import Clock
 from d2a_core.runtime import Progress
-from d2a_core.schemes import scheme_of
 from d2a_core.smoothing import one_euro, runs
 from d2a_core.store import tables
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import geometry
-from d2a_core.heads import lift
-from d2a_core.schemes import scheme_of
+from d2a_core.faces import geometry
+from d2a_core.faces.heads import lift
+from d2a_core.faces.schemes import scheme_of
 
 STORED = ("delta", "points", "found", "source_points")
 PENALTIES = np.logspace(0, 5, 11)

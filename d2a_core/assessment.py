@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import geometry, identity, interpolation, motion
-from d2a_core.landmarks import LandmarkDetector
+from d2a_core import interpolation, motion
+from d2a_core.faces import dlib_identity, geometry, identity
+from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.media import video_reading
 from d2a_core.media.video_reading import Frame
 from d2a_core.store import arrays, tables
@@ -44,7 +45,7 @@ def assess(
     photo_points: NDArray,
     driving: Driving,
     detector: LandmarkDetector,
-    embedder: identity.Embedder,
+    embedder: dlib_identity.DlibEmbedder,
     *,
     batch: int = 4,
     progress=None,
@@ -130,7 +131,7 @@ def ways(driver: pyarrow.Table, latents: Mapping[str, NDArray]) -> dict[str, NDA
 
 
 def driver_faces(
-    clips: Sequence[str], detector: LandmarkDetector, embedder: identity.Embedder
+    clips: Sequence[str], detector: LandmarkDetector, embedder: dlib_identity.DlibEmbedder
 ) -> NDArray[np.float32]:
     """Embeddings [M, E] of the driver on frames spread over each clip; NaN where no face is found.
 
@@ -146,7 +147,7 @@ def driver_faces(
 
 
 def stranger_faces(
-    stores: Sequence[str], paths: Sequence[str], embedder: identity.Embedder
+    stores: Sequence[str], paths: Sequence[str], embedder: dlib_identity.DlibEmbedder
 ) -> NDArray[np.float32]:
     """Embeddings [S, E] of the first sampled faces, from stores of images and landmark tables."""
     if not stores:

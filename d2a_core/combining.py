@@ -9,12 +9,13 @@ import pyarrow
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from d2a_core import geometry, motion
+from d2a_core import motion
 from d2a_core.driving import Track
-from d2a_core.heads import Heads, lift_clip, project
+from d2a_core.faces import geometry
+from d2a_core.faces.heads import Heads, lift_clip, project
+from d2a_core.faces.schemes import scheme_of
 from d2a_core.media import sheets
 from d2a_core.media.video_reading import Frame
-from d2a_core.schemes import scheme_of
 from d2a_core.store import tables
 
 CAPTIONS = ("pose", "expression")

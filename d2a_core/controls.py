@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
-from d2a_core import draws, geometry, manifold, rendering
+from d2a_core import draws, manifold, rendering
+from d2a_core.faces import geometry
+from d2a_core.faces.landmarks import Detections, LandmarkDetector
+from d2a_core.faces.schemes import scheme_of
 from d2a_core.generator import Generator, broadcast
-from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.manifold import Manifold
 from d2a_core.media.sheets import grid
-from d2a_core.schemes import scheme_of
 
 MEASURED = np.linspace(-1, 1, 9)  # strengths at which a control is measured, as shares of its reach
 LEAST_FOUND = 0.9  # share of faces that must still be found at the ends of a range

@@ -14,15 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import (
-    closed_loop,
-    controls,
-    landmarks,
-)
+from d2a_core import closed_loop, controls
 from d2a_core.answers import lifted_attributes
 from d2a_core.closed_loop import Path, Stage
 from d2a_core.controls import Controls
-from d2a_core.landmarks import Detections
+from d2a_core.faces import landmarks
+from d2a_core.faces.landmarks import Detections
 
 COST = 0.2  # of a correction as long in all layers as the ball allows
 

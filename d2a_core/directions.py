@@ -12,8 +12,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import geometry, manifold
-from d2a_core.heads import rigid_share
+from d2a_core import manifold
+from d2a_core.faces import geometry
+from d2a_core.faces.heads import rigid_share
 from d2a_core.samples import Samples
 
 GROUPS = ("pose", "expression")

@@ -8,7 +8,8 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import animations, closed_loop, controls, corrections, geometry, landmarks
+from d2a_core import animations, closed_loop, controls, corrections
+from d2a_core.faces import geometry, landmarks
 from d2a_core.score_tables import table
 from d2a_core.store import tables
 

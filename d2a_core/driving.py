@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import tracking
-from d2a_core.alignment import Layout, align, layout, quads
-from d2a_core.geometry import angles_of
-from d2a_core.heads import lift_clip
-from d2a_core.landmarks import LandmarkDetector
+from d2a_core.faces import tracking
+from d2a_core.faces.alignment import Layout, align, layout, quads
+from d2a_core.faces.geometry import angles_of
+from d2a_core.faces.heads import lift_clip
+from d2a_core.faces.landmarks import LandmarkDetector
+from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.media.sheets import draw_landmarks
 from d2a_core.media.timestamps import nominal_rate, paced
 from d2a_core.media.video_reading import Frame
-from d2a_core.schemes import Scheme, scheme_of
 from d2a_core.smoothing import fill_gaps, gaps, one_euro, runs
 from d2a_core.store import tables
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import alignment, command, config, editing, paste, runtime
+from d2a_core import command, config, editing, paste, runtime
 from d2a_core.editing import Edit, Editor
+from d2a_core.faces import alignment
 from d2a_core.media import images, photos, sheets
 from d2a_core.request import Request, check_picture_name, option, slug
 from d2a_core.store import provenance, texts

@@ -11,21 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import (
-    config,
-    controls,
-    detectors,
-    generator,
-    geometry,
-    hfgi,
-    landmarks,
-    origins,
-    rendering,
-    settling,
-    tuning,
-)
+from d2a_core import config, controls, generator, hfgi, origins, rendering, settling, tuning
 from d2a_core.controls import Control, Controls, Studio
-from d2a_core.identity import Embedder, cosine_similarity
+from d2a_core.faces import detectors, geometry, landmarks
+from d2a_core.faces.dlib_identity import DlibEmbedder
+from d2a_core.faces.identity import cosine_similarity
 from d2a_core.media import images
 from d2a_core.store import arrays, lineage, tables, weights
 from d2a_core.store.lineage import Identity
@@ -172,7 +162,7 @@ class Editor:
         seen = self.studio.detector.detect(both)
         if not seen.found.all():
             return float("nan")
-        one, other = Embedder(self._folder / "dlib-face").embed(both, seen.points)
+        one, other = DlibEmbedder(self._folder / "dlib-face").embed(both, seen.points)
         return float(cosine_similarity(one[None], other[None])[0])
 
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from d2a_core import fan
+from d2a_core.faces.heads import lift, project
+from d2a_core.faces.schemes import scheme_of
 from d2a_core.fan import Fan
-from d2a_core.heads import lift, project
 from d2a_core.networks.fan import Architecture
-from d2a_core.schemes import scheme_of
 
 Network = Callable[[Tensor, Tensor], Tensor]
 

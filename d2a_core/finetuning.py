@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import closed_loop, fan, identity, pairs, rendering
-from d2a_core.geometry import normalized_mean_error
+from d2a_core import closed_loop, fan, pairs, rendering
+from d2a_core.faces import dlib_identity, identity
+from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.networks.fan import Fan
 from d2a_core.training import Training
 
@@ -125,7 +126,7 @@ def compare(
     tuned: Fan,
     code: NDArray,
     faces: fan.Faces,
-    embedder: identity.Embedder,
+    embedder: dlib_identity.DlibEmbedder,
     options: Options,
 ) -> dict[str, object]:
     """One row for each held-out augmentation and network: open loop from the source, measured on drafts.

@@ -19,13 +19,13 @@ from torch import Tensor
 
 from d2a_core import hfgi, latent_prior, quality, tuning
 from d2a_core.drafts import AnchoredDraft
+from d2a_core.faces import face_resnet
+from d2a_core.faces.dlib_identity import DlibEmbedder, five_points
+from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.generator import Generator
-from d2a_core.identity import Embedder, five_points
-from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.latent_prior import LatentPrior
 from d2a_core.likeness import Likeness, Weights
 from d2a_core.media import resampling, sheets
-from d2a_core.networks import face_resnet
 from d2a_core.rendering import render
 from d2a_core.schedules import rate
 
@@ -190,7 +190,7 @@ class Judges:
     """The networks that look at faces: landmarks, identity, and its port with gradients."""
 
     detector: LandmarkDetector
-    embedder: Embedder
+    embedder: DlibEmbedder
     features: face_resnet.FaceResNet
 
 
@@ -304,4 +304,4 @@ def checkpoint(inversion: Inversion, facts) -> dict[str, object]:
 def load_judges(detector: LandmarkDetector, folder: str | Path, *, device: str) -> Judges:
     """`folder` holds dlib's models."""
     network = face_resnet.load(Path(folder) / face_resnet.FILE).to(device)
-    return Judges(detector, Embedder(folder), network)
+    return Judges(detector, DlibEmbedder(folder), network)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from d2a_core.faces import face_resnet
 from d2a_core.media import similarity
-from d2a_core.networks import face_resnet
 
 OCTAVES = 4  # of the pixel pyramid; the coarsest is 1/8 of the image
 

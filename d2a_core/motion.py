@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from d2a_core import geometry
-from d2a_core.heads import Heads, lift, lift_clip, project
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import Scheme, scheme_of
+from d2a_core.faces import geometry
+from d2a_core.faces.heads import Heads, lift, lift_clip, project
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.smoothing import jitter
 
 LARGEST_RATIO = 1.5  # between the sizes of two people's parts; more is an error of measurement

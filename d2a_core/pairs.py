@@ -13,8 +13,8 @@ from torch import Tensor
 
 from d2a_core import draws, manifold, rendering
 from d2a_core.directions import basis
+from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.generator import Generator, broadcast
-from d2a_core.landmarks import LandmarkDetector
 from d2a_core.manifold import Manifold
 from d2a_core.samples import Samples
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from d2a_core.alignment import Crop
+from d2a_core.faces.alignment import Crop
+from d2a_core.faces.schemes import Scheme
 from d2a_core.media.resampling import resize, warped
-from d2a_core.schemes import Scheme
 
 DRAWN = 512  # px, side at which the mask is drawn and blurred
 NEAR = 2  # frames before and after one whose faces its mask covers too, so that it does not flicker

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import directions, geometry, manifold
+from d2a_core import directions, manifold
+from d2a_core.faces import geometry
 
 Score = dict[str, tuple[tuple[float, float], ...]]
 

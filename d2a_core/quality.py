@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import identity
+from d2a_core.faces import dlib_identity, identity
+from d2a_core.faces.geometry import normalized_mean_error
+from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.generator import Generator, broadcast
-from d2a_core.geometry import normalized_mean_error
-from d2a_core.landmarks import LandmarkDetector
 from d2a_core.media import resampling, similarity
 from d2a_core.rendering import render
 
@@ -20,7 +20,7 @@ def compare(
     photo: NDArray[np.uint8],
     *,
     detector: LandmarkDetector,
-    embedder: identity.Embedder,
+    embedder: dlib_identity.DlibEmbedder,
 ) -> dict[str, float]:
     """Figures of a reconstruction u1 [R, R, 3] against the aligned photo of the same size.
 
@@ -42,7 +42,9 @@ def compare(
     }
 
 
-def strangers(generator: Generator, *, detector: LandmarkDetector, embedder: identity.Embedder) -> float:
+def strangers(
+    generator: Generator, *, detector: LandmarkDetector, embedder: dlib_identity.DlibEmbedder
+) -> float:
     """Mean cosine between sampled faces, each against the next: what unrelated people score."""
     rng = torch.Generator().manual_seed(STRANGERS_SEED)
     with torch.no_grad():

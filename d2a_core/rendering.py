@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import landmarks
+from d2a_core.faces import landmarks
+from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.generator import Generator
-from d2a_core.landmarks import Detections, LandmarkDetector
 
 
 def apply(wplus: Tensor, delta: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import geometry
-from d2a_core.schemes import Scheme, scheme_of
+from d2a_core.faces import geometry
+from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.store import tables
 
 

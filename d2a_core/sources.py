@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.generator import Generator, broadcast
-from d2a_core.landmarks import Detections, LandmarkDetector
 from d2a_core.rendering import render
 
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from d2a_core import alignment, detectors, landmarks, photo_alignment, runtime
+from d2a_core import runtime
+from d2a_core.faces import alignment, detectors, landmarks, mediapipe, photo_alignment
 from d2a_core.media import images, photos
-from d2a_core.networks import facemesh
 from d2a_core.store import provenance, tables, texts
 
 
@@ -17,7 +17,7 @@ def main(snakemake):
     aligned = photo_alignment.align(
         photos.read_photo(inputs.image),
         options,
-        facemesh.FaceModels(inputs.models, threads=snakemake.threads),
+        mediapipe.FaceModels(inputs.models, threads=snakemake.threads),
         detector,
         alignment.reference_layout(tables.read_parquets(inputs.landmarks), detector.scheme),
         log=log,

@@ -1,6 +1,7 @@
 """Augment the source faces of one shard and detect the results."""
 
-from d2a_core import detectors, generator, landmarks, pairs, runtime, samples
+from d2a_core import generator, pairs, runtime, samples
+from d2a_core.faces import detectors, landmarks
 from d2a_core.store import arrays, lineage, provenance, tables
 
 

@@ -1,6 +1,7 @@
 """Detect facial landmarks on one shard of sampled images."""
 
-from d2a_core import detectors, landmarks, runtime
+from d2a_core import runtime
+from d2a_core.faces import detectors, landmarks
 from d2a_core.store import arrays, lineage, provenance, tables
 
 

@@ -1,6 +1,7 @@
 """Detect the landmarks of an aligned photo."""
 
-from d2a_core import detectors, landmarks, runtime
+from d2a_core import runtime
+from d2a_core.faces import detectors, landmarks
 from d2a_core.media import images
 from d2a_core.store import provenance, tables
 

@@ -1,6 +1,7 @@
 """Fine-tune the facial action network on one source."""
 
-from d2a_core import closed_loop, fan, finetuning, identity, runtime, training
+from d2a_core import closed_loop, fan, finetuning, runtime, training
+from d2a_core.faces import dlib_identity
 from d2a_core.media import charts, images
 from d2a_core.store import arrays, provenance, tables, texts, weights
 
@@ -33,7 +34,7 @@ def main(snakemake):
     run = finetuning.tune(base, faces, training_options, options, device=device, log=log, **keep)
     checkpoint, history = training.checkpoint(run, facts), training.history_columns(run)
     tuned = fan.load(checkpoint, device=device)
-    rows = finetuning.compare(stage, tuned, code, faces, identity.Embedder(inputs.identity), options)
+    rows = finetuning.compare(stage, tuned, code, faces, dlib_identity.DlibEmbedder(inputs.identity), options)
     log.info("fan %s", finetuning.summary(rows))
     tables.write_parquet(rows, snakemake.output.comparison, metadata=facts)
     tables.write_parquet(history, snakemake.output.history, metadata=facts)

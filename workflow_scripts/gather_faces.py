@@ -2,9 +2,9 @@
 
 from itertools import chain
 
-from d2a_core import alignment, detectors, embedders, landmarks, photo_alignment, runtime, scores
+from d2a_core import runtime, scores
+from d2a_core.faces import alignment, detectors, identity, landmarks, mediapipe, photo_alignment
 from d2a_core.media import images, photos
-from d2a_core.networks import facemesh
 from d2a_core.store import arrays, lineage, provenance, tables
 
 
@@ -15,13 +15,13 @@ def main(snakemake):
     detector = detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake))
     aligned = photo_alignment.align_all(
         photos.read_all(params.others),
-        facemesh.FaceModels(inputs.models, threads=snakemake.threads),
+        mediapipe.FaceModels(inputs.models, threads=snakemake.threads),
         detector,
         alignment.reference_layout(tables.read_parquets(inputs.landmarks), detector.scheme),
         log=log,
     )
     sources = zip(params.sources, map(images.read_image, inputs.sources), strict=True)
-    embedder = embedders.choose(params.identity, inputs.identity, threads=snakemake.threads)
+    embedder = identity.choose(params.identity, inputs.identity, threads=snakemake.threads)
     progress = runtime.Progress(log, "evaluation", len([*params.sources, *params.others]))
     named = images.keep_images(chain(sources, aligned), snakemake.output.images)
     columns = scores.look(named, detector, embedder, progress)

@@ -2,17 +2,8 @@
 
 import torch
 
-from d2a_core import (
-    detectors,
-    directions,
-    embedders,
-    generator,
-    held_out,
-    landmarks,
-    manifold,
-    runtime,
-    scores,
-)
+from d2a_core import directions, generator, held_out, manifold, runtime, scores
+from d2a_core.faces import detectors, identity, landmarks
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables
 
@@ -34,7 +25,7 @@ def main(snakemake):
         seed=options["seed"],
     )
     progress = runtime.Progress(log, "evaluation", held_out.faces(options["pairs"]))
-    embedder = embedders.choose(snakemake.params.identity, inputs.identity, threads=snakemake.threads)
+    embedder = identity.choose(snakemake.params.identity, inputs.identity, threads=snakemake.threads)
     named = images.keep_images(drawn.pictures(network), snakemake.output.images)
     columns = scores.look(named, detector, embedder, progress)
     facts = provenance.provenance(

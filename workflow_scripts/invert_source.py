@@ -1,6 +1,7 @@
 """Find the code of an aligned photo, and tune the generator to it if asked to."""
 
-from d2a_core import detectors, encoder, generator, inversion, landmarks, runtime
+from d2a_core import encoder, generator, inversion, runtime
+from d2a_core.faces import detectors, landmarks
 from d2a_core.media import images
 from d2a_core.store import arrays, lineage, provenance, tables, texts, weights
 

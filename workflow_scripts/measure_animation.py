@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from d2a_core import assessment, detectors, identity, landmarks, runtime
+from d2a_core import assessment, runtime
+from d2a_core.faces import detectors, dlib_identity, landmarks
 from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, provenance, tables
 
@@ -16,7 +17,7 @@ def main(snakemake):
         detectors.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
         for looks in (options, searching)
     )
-    photo, embedder = images.read_image(inputs.image), identity.Embedder(inputs.identity)
+    photo, embedder = images.read_image(inputs.image), dlib_identity.DlibEmbedder(inputs.identity)
     figures = assessment.assess(
         video_reading.read_frames(inputs.video),
         photo,

@@ -1,6 +1,7 @@
 """Render the face of one seed and detect its landmarks."""
 
-from d2a_core import detectors, generator, landmarks, runtime, sources
+from d2a_core import generator, runtime, sources
+from d2a_core.faces import detectors, landmarks
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables
 

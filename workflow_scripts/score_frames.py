@@ -1,6 +1,7 @@
 """Score the pictures of one method, pair by pair."""
 
-from d2a_core import detectors, embedders, externals, landmarks, protocols, runtime, scores
+from d2a_core import externals, protocols, runtime, scores
+from d2a_core.faces import detectors, identity, landmarks
 from d2a_core.media import images
 from d2a_core.store import provenance, tables
 
@@ -10,7 +11,7 @@ def main(snakemake):
     inputs, params = snakemake.input, snakemake.params
     options = landmarks.Options(**params.landmarks)
     pairs = protocols.rows_of(tables.read_parquet(inputs.pairs), params.protocols)
-    embedder = embedders.choose(params.identity, inputs.identity, threads=snakemake.threads)
+    embedder = identity.choose(params.identity, inputs.identity, threads=snakemake.threads)
     table = scores.score_method(
         pairs,
         scores.known(tables.read_parquets(inputs.faces)),

@@ -1,18 +1,8 @@
 """Take the frames of a clip that drive in the evaluation, aligned as photos are."""
 
-from d2a_core import (
-    alignment,
-    detectors,
-    embedders,
-    externals,
-    landmarks,
-    photo_alignment,
-    protocols,
-    runtime,
-    scores,
-)
+from d2a_core import externals, protocols, runtime, scores
+from d2a_core.faces import alignment, detectors, identity, landmarks, mediapipe, photo_alignment
 from d2a_core.media import images
-from d2a_core.networks import facemesh
 from d2a_core.store import provenance, tables
 
 
@@ -24,12 +14,12 @@ def main(snakemake):
     frames = externals.at_moments(inputs.video, params.frames)
     named = photo_alignment.align_all(
         zip(map(protocols.frame_name, range(len(frames))), frames, strict=True),
-        facemesh.FaceModels(inputs.models, threads=snakemake.threads),
+        mediapipe.FaceModels(inputs.models, threads=snakemake.threads),
         detector,
         alignment.reference_layout(tables.read_parquets(inputs.landmarks), detector.scheme),
         log=log,
     )
-    embedder = embedders.choose(params.identity, inputs.identity, threads=snakemake.threads)
+    embedder = identity.choose(params.identity, inputs.identity, threads=snakemake.threads)
     columns = scores.look(images.keep_images(named, snakemake.output.images), detector, embedder)
     facts = provenance.provenance(
         stage="evaluation", clip=snakemake.wildcards.target_clip, identity=embedder.name

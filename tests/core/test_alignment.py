@@ -3,10 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from d2a_core import alignment, detectors, faces, landmarks, paste, rendering, sources
-from d2a_core.mean_face import template_of
-from d2a_core.networks.facemesh import FaceModels
-from d2a_core.schemes import WFLW98
+from d2a_core import paste, rendering, sources
+from d2a_core.faces import alignment, detectors, landmarks, search
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.mediapipe import FaceModels
+from d2a_core.faces.schemes import WFLW98
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def finder(assets):
     detector = detectors.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
 
     def find(photo):
-        face = faces.choose(faces.find(photo, models), 0, path="photo")
+        face = search.choose(search.find(photo, models), 0, path="photo")
         return alignment.find_crop(photo, face.points, detector, REFERENCE)
 
     return find

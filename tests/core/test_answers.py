@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from d2a_core import answers, geometry
-from d2a_core.geometry import rotation_matrix
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import WFLW98
+from d2a_core import answers
+from d2a_core.faces import geometry
+from d2a_core.faces.geometry import rotation_matrix
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 
 FACE = template_of(WFLW98)
 YAW, SMILE = (geometry.ATTRIBUTES.index(name) for name in ("yaw", "smile"))

@@ -6,8 +6,8 @@ from PIL import Image
 from scipy import ndimage
 from skimage import data, transform
 
-from d2a_core import arcface, embedders, identity
-from d2a_core.schemes import IBUG68, WFLW98
+from d2a_core.faces import arcface, identity
+from d2a_core.faces.schemes import IBUG68, WFLW98
 
 onnx = pytest.importorskip("onnx")
 
@@ -62,7 +62,7 @@ def model(path, *, shape=("N", 3, 112, 112), rank=2, outputs=1, normalises=False
 
 @pytest.fixture(scope="module")
 def embedder(tmp_path_factory):
-    return embedders.load_embedder("arcface", model(tmp_path_factory.mktemp("model") / "random.onnx"))
+    return identity.load_embedder("arcface", model(tmp_path_factory.mktemp("model") / "random.onnx"))
 
 
 def cosine(first, second):
@@ -189,4 +189,4 @@ def test_files_that_are_no_models_are_refused_in_one_sentence(tmp_path):
 
 def test_unknown_back_end_lists_the_known(tmp_path):
     with pytest.raises(ValueError, match="unknown identity back end 'facenet'; choose 'dlib' or 'arcface'"):
-        embedders.load_embedder("facenet", tmp_path)
+        identity.load_embedder("facenet", tmp_path)

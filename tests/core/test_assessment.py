@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from d2a_core import assessment
-from d2a_core.landmarks import Detections
-from d2a_core.mean_face import template_of
+from d2a_core.faces.landmarks import Detections
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.media import video_writing
 from d2a_core.media.video_reading import Frame
-from d2a_core.schemes import WFLW98
 
 REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
 OCULAR = 0.25  # distance of the outer eye corners of REST

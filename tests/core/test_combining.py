@@ -4,11 +4,12 @@ import numpy as np
 import pyarrow
 import pytest
 
-from d2a_core import combining, driving, geometry, motion
-from d2a_core.heads import lift
-from d2a_core.mean_face import template_of
+from d2a_core import combining, driving, motion
+from d2a_core.faces import geometry
+from d2a_core.faces.heads import lift
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.media.video_reading import Frame
-from d2a_core.schemes import WFLW98
 from d2a_core.store import tables
 
 FACE = template_of(WFLW98)

@@ -3,10 +3,11 @@ import pytest
 import torch
 from controlled_faces import FACE, LAYERS, LOWER, MOUTH, OPEN, OPTIONS, WIDTH, YAW, World, slope, store
 
-from d2a_core import controls, geometry
+from d2a_core import controls
 from d2a_core.controls import Controls, Measured, Studio
+from d2a_core.faces import geometry
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.manifold import Manifold
-from d2a_core.schemes import WFLW98
 
 
 @pytest.fixture(scope="module")

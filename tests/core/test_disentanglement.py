@@ -3,13 +3,14 @@ import pyarrow
 import pytest
 import torch
 
-from d2a_core import animations, closed_loop, disentanglement, geometry
-from d2a_core.heads import lift
-from d2a_core.landmarks import Detections
+from d2a_core import animations, closed_loop, disentanglement
+from d2a_core.faces import geometry
+from d2a_core.faces.heads import lift
+from d2a_core.faces.landmarks import Detections
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.manifold import Manifold
-from d2a_core.mean_face import template_of
 from d2a_core.networks.fan import Architecture
-from d2a_core.schemes import WFLW98
 from d2a_core.store import tables
 
 FACE = template_of(WFLW98)

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from d2a_core import arcface, inception
+from d2a_core import inception
+from d2a_core.faces import arcface
 from d2a_core.store import optional_weights
 
 WEIGHTS = bytes(range(256)) * 300

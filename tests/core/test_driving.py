@@ -4,11 +4,12 @@ import numpy as np
 import pyarrow
 import pytest
 
-from d2a_core import alignment, driving
-from d2a_core.landmarks import Detections
-from d2a_core.mean_face import template_of
+from d2a_core import driving
+from d2a_core.faces import alignment
+from d2a_core.faces.landmarks import Detections
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.media.video_reading import Frame
-from d2a_core.schemes import WFLW98
 from d2a_core.store import provenance, tables
 
 

@@ -3,8 +3,7 @@ import pytest
 import torch
 from skimage import data
 
-from d2a_core import detectors, identity, landmarks
-from d2a_core.networks import face_resnet
+from d2a_core.faces import detectors, dlib_identity, face_resnet, landmarks
 
 MODEL = "dlib_face_recognition_resnet_model_v1.dat"
 
@@ -37,7 +36,7 @@ def test_chips_give_the_identity_of_the_original_chips(network, assets):
     image = data.astronaut()
     options = landmarks.Options(detector="facemesh", min_score=0.5, box="detect", weights=None)
     detector = detectors.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
-    corners = detector.detect(image[None]).points[0][list(identity.five_points(detector.scheme))]
+    corners = detector.detect(image[None]).points[0][list(dlib_identity.five_points(detector.scheme))]
     points = [dlib.point(*(round(float(v)) for v in point)) for point in corners * 512]
     shape = dlib.full_object_detection(dlib.rectangle(0, 0, 9, 9), dlib.points(points))
     expected = network(_tensor(dlib.get_face_chip(image, shape, size=150, padding=0.25)))[1]

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core import faces
-from d2a_core.networks.facemesh import FaceModels
+from d2a_core.faces import search
+from d2a_core.faces.mediapipe import FaceModels
 
 EYES = np.array([[204.0, 101.0], [247.0, 103.5]])  # the astronaut's, read off her picture by eye
 
@@ -33,7 +33,7 @@ def _canvas(*placed, size=(1600, 1200)):
 
 
 def test_the_face_of_a_photograph_is_measured_where_it_is(models, astronaut):
-    (face,) = faces.find(np.array(astronaut), models)
+    (face,) = search.find(np.array(astronaut), models)
     assert np.abs(_eyes(face) - EYES).max() < 3
     assert face.score > 0.9 and abs(face.yaw) < 8
     assert face.eye_distance == pytest.approx(np.linalg.norm(EYES[1] - EYES[0]), rel=0.06)
@@ -41,9 +41,9 @@ def test_the_face_of_a_photograph_is_measured_where_it_is(models, astronaut):
 
 @pytest.mark.parametrize("degrees", [-45, 30, 45, 90])
 def test_a_tilted_face_is_found_and_tilted(models, astronaut, degrees):
-    (straight,) = faces.find(np.array(astronaut), models)
+    (straight,) = search.find(np.array(astronaut), models)
     turned = astronaut.rotate(-degrees, center=(225, 115), resample=Image.Resampling.BICUBIC)
-    tilted = faces.find(np.array(turned), models)[-1 if degrees == 90 else 0]
+    tilted = search.find(np.array(turned), models)[-1 if degrees == 90 else 0]
     angle = np.radians(degrees)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     expected = (straight.points - [225, 115]) @ rotation.T + [225, 115]
@@ -53,9 +53,9 @@ def test_a_tilted_face_is_found_and_tilted(models, astronaut, degrees):
 
 def test_a_face_that_fills_a_small_picture_is_found_although_its_eyes_are_near(models, astronaut):
     small = astronaut.crop((120, 0, 330, 210)).resize((64, 64), Image.Resampling.LANCZOS)
-    (face,) = faces.find(np.array(small), models)
-    assert 8 < face.eye_distance < faces.MIN_EYES_PX
-    assert faces.find(_canvas((small, (600, 300))), models) == []
+    (face,) = search.find(np.array(small), models)
+    assert 8 < face.eye_distance < search.MIN_EYES_PX
+    assert search.find(_canvas((small, (600, 300))), models) == []
 
 
 def test_all_faces_come_largest_first_however_small_and_far_off_centre(models, astronaut):
@@ -64,7 +64,7 @@ def test_all_faces_come_largest_first_however_small_and_far_off_centre(models, a
         (astronaut, (900, 500)),
         (astronaut.resize((320, 320), Image.Resampling.LANCZOS), (1270, 20)),
     )
-    found = faces.find(photo, models)
+    found = search.find(photo, models)
     assert len(found) == 3
     for face, scale, corner in zip(found, (1, 0.625, 0.5), ((900, 500), (1270, 20), (10, 900)), strict=True):
         assert np.abs(_eyes(face) - (EYES * scale + corner)).max() < 3
@@ -72,7 +72,7 @@ def test_all_faces_come_largest_first_however_small_and_far_off_centre(models, a
 
 def test_a_face_that_fills_the_photo_is_one_face(models, astronaut):
     closeup = astronaut.crop((172, 55, 282, 180)).resize((880, 1000), Image.Resampling.BICUBIC)
-    assert len(faces.find(np.array(closeup), models)) == 1
+    assert len(search.find(np.array(closeup), models)) == 1
 
 
 @pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket", "brick", "noise", "grey"])
@@ -85,7 +85,7 @@ def test_a_photo_without_a_face_has_none(models, name):
         photo = np.full((300, 400, 3), 128, np.uint8)
     else:
         photo = np.atleast_3d(getattr(skimage.data, name)()) * np.ones(3, np.uint8)
-    assert faces.find(photo, models) == []
+    assert search.find(photo, models) == []
 
 
 def _face(x, width, *, yaw=0.0):
@@ -93,38 +93,38 @@ def _face(x, width, *, yaw=0.0):
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (98, 2))
     points[:2] = [[-0.5, -0.5], [0.5, 0.5]]
     points[60:68], points[68:76] = [-0.225, -0.2], [0.225, -0.2]
-    return faces.Face(points * width + [x, 100], 0.9, yaw)
+    return search.Face(points * width + [x, 100], 0.9, yaw)
 
 
 def test_numbers_count_from_the_largest():
     three = [_face(100, 300), _face(600, 200), _face(900, 120)]
-    assert [faces.choose(three, number, path="p.jpg") for number in (0, 1, 2, 3)] == [three[0], *three]
+    assert [search.choose(three, number, path="p.jpg") for number in (0, 1, 2, 3)] == [three[0], *three]
 
 
 def test_a_wrong_number_is_one_sentence_with_count_and_places():
     with pytest.raises(ValueError, match="p.jpg has no face number 4: 2 found, 1 at x=") as caught:
-        faces.choose([_face(100, 300), _face(600, 200)], 4, path="p.jpg")
+        search.choose([_face(100, 300), _face(600, 200)], 4, path="p.jpg")
     assert "2 at x=6" in str(caught.value) and "(200 px)" in str(caught.value)
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="no face found on p.jpg; give a photo"):
-        faces.choose([], 0, path="p.jpg")
+        search.choose([], 0, path="p.jpg")
 
 
 def test_small_and_averted_faces_are_remarked_on():
-    assert faces.remarks(_face(0, 200), path="p.jpg") == ()
-    (small,) = faces.remarks(_face(0, 80), path="p.jpg")
+    assert search.remarks(_face(0, 200), path="p.jpg") == ()
+    (small,) = search.remarks(_face(0, 80), path="p.jpg")
     assert "the eyes on p.jpg are 36 px apart; below 48 px" in small
-    (averted,) = faces.remarks(_face(0, 200, yaw=-62.0), path="p.jpg")
+    (averted,) = search.remarks(_face(0, 200, yaw=-62.0), path="p.jpg")
     assert "turned aside by 62 degrees" in averted
 
 
 def test_looks_cover_the_photo_and_overlap():
     sides = []
-    for side, corners in faces.looks(3000, 4000):
+    for side, corners in search.looks(3000, 4000):
         sides.append(side)
         for length, starts in ((4000, np.unique(corners[:, 0])), (3000, np.unique(corners[:, 1]))):
             assert starts[0] <= 0 and starts[-1] + side >= length
             assert (np.diff(starts) <= 0.5 * side + 1e-9).all()
     assert sides[:2] == [6000, 4000] and sides[-1] == pytest.approx(640)
-    assert len(list(faces.looks(64, 500))) == 2  # wider than the photo, and all of it
-    assert sum(len(corners) for _, corners in faces.looks(9000, 12000)) < 1500  # seconds, not minutes
+    assert len(list(search.looks(64, 500))) == 2  # wider than the photo, and all of it
+    assert sum(len(corners) for _, corners in search.looks(9000, 12000)) < 1500  # seconds, not minutes

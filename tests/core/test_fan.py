@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from d2a_core import fan, training
-from d2a_core.mean_face import template_of
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.networks.fan import Fan, HeatmapReadout, heatmaps
 from d2a_core.rows import Rows
-from d2a_core.schemes import WFLW98
 
 LOG = logging.getLogger("test")
 OPTIONS = fan.Options(

@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from d2a_core import fan_groups
-from d2a_core.geometry import angles_of, rotation_matrix
-from d2a_core.heads import lift
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import WFLW98
+from d2a_core.faces.geometry import angles_of, rotation_matrix
+from d2a_core.faces.heads import lift
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 
 FACE = template_of(WFLW98)
 SMILE = np.zeros_like(FACE)

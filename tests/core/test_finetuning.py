@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from d2a_core import closed_loop, fan, finetuning, training
-from d2a_core.landmarks import Detections
+from d2a_core.faces.landmarks import Detections
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.manifold import Manifold
-from d2a_core.mean_face import template_of
 from d2a_core.networks.fan import Fan
-from d2a_core.schemes import WFLW98
 
 REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
 TRAINING = fan.Options(

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from d2a_core import drafts, generator
-from d2a_core.detectors import load_detector
-from d2a_core.geometry import normalized_mean_error
-from d2a_core.landmarks import Options
+from d2a_core.faces.detectors import load_detector
+from d2a_core.faces.geometry import normalized_mean_error
+from d2a_core.faces.landmarks import Options
 from d2a_core.networks.mobile_stylegan import inverse_haar
 from d2a_core.rendering import render
 

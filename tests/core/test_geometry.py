@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from d2a_core import geometry
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import IBUG68, WFLW98
+from d2a_core.faces import geometry
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import IBUG68, WFLW98
 
 
 @pytest.fixture

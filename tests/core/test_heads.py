@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from d2a_core import geometry
-from d2a_core.heads import lift, lift_clip, project, rigid_share
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import IBUG68, WFLW98
+from d2a_core.faces import geometry
+from d2a_core.faces.heads import lift, lift_clip, project, rigid_share
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import IBUG68, WFLW98
 
 POSES = [(0, 0, 0), (25, 0, 0), (-40, 10, 5), (15, -20, -30), (0, 30, 15)]
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core import detectors, embedders, identity, landmarks
+from d2a_core.faces import detectors, dlib_identity, identity, landmarks
 
 
 def test_cosine_of_parallel_and_orthogonal_rows():
@@ -16,7 +16,7 @@ def test_a_person_is_closer_to_herself_than_to_a_stranger(assets):
 
     options = landmarks.Options(detector="facemesh", min_score=0.5, box="detect", weights=None)
     detector = detectors.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
-    embedder = identity.Embedder(assets / "dlib-face")
+    embedder = dlib_identity.DlibEmbedder(assets / "dlib-face")
     astronaut = data.astronaut()
     smaller = np.asarray(Image.fromarray(astronaut[:300, 60:400]).resize((272, 240)))
     coins = np.zeros_like(astronaut)
@@ -32,7 +32,7 @@ def test_embedding_of_a_mirrored_or_moved_photo_is_the_same(assets):
 
     options = landmarks.Options(detector="facemesh", min_score=0.5, box="detect", weights=None)
     detector = detectors.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
-    embedder = embedders.load_embedder("dlib", assets / "dlib-face")
+    embedder = identity.load_embedder("dlib", assets / "dlib-face")
     assert embedder.name == "dlib ResNet 128-d"
     image = data.astronaut()[None]
     points = detector.detect(image).points

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from d2a_core import drafts, inversion, latent_prior, likeness, sources
+from d2a_core.faces import face_resnet
 from d2a_core.generator import broadcast
 from d2a_core.media import similarity
-from d2a_core.networks import face_resnet
 from d2a_core.rendering import render
 
 OPTIONS = inversion.Options(

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from d2a_core import detectors, facemesh, landmarks
-from d2a_core.geometry import normalized_mean_error
-from d2a_core.networks import facemesh as mediapipe
+from d2a_core.faces import detectors, facemesh, landmarks, mediapipe
+from d2a_core.faces.geometry import normalized_mean_error
+from d2a_core.faces.schemes import IBUG68, WFLW98
 from d2a_core.samples import join
-from d2a_core.schemes import IBUG68, WFLW98
 from d2a_core.store import tables
 
 FFHQ = landmarks.Options(detector="facemesh", min_score=0.5, box="ffhq", weights=None)
@@ -180,9 +179,9 @@ def test_face_alignment_points_lie_where_its_heatmaps_peak(heatmap_network, tmp_
 
 
 def test_68_point_pose_is_that_of_the_turned_mean_face():
-    from d2a_core.geometry import head_pose, rotation_matrix
-    from d2a_core.mean_face import template_of
-    from d2a_core.networks.face_alignment_68 import with_depth
+    from d2a_core.faces.face_alignment_68 import with_depth
+    from d2a_core.faces.geometry import head_pose, rotation_matrix
+    from d2a_core.faces.mean_face import template_of
 
     template = template_of(IBUG68)
     for angles in [(20, 0, 0), (0, -15, 0), (-15, 10, 5)]:

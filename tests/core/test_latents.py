@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from d2a_core import latents, sources
-from d2a_core.landmarks import Detections
+from d2a_core.faces.landmarks import Detections
 
 
 class Flat:

@@ -8,10 +8,10 @@ import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
 from d2a_core import animations, closed_loop, interpolation, morphs
-from d2a_core.landmarks import Detections
+from d2a_core.faces.landmarks import Detections
+from d2a_core.faces.schemes import scheme_of
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Architecture
-from d2a_core.schemes import scheme_of
 from d2a_core.store import tables
 
 LOG = logging.getLogger()

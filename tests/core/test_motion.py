@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from d2a_core import motion
-from d2a_core.geometry import normalized_mean_error, rotation_matrix
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import IBUG68_IN_WFLW98, WFLW98
+from d2a_core.faces.geometry import normalized_mean_error, rotation_matrix
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import IBUG68_IN_WFLW98, WFLW98
 
 FACE = template_of(WFLW98)
 MOUTH, EYES = slice(76, 96), slice(60, 76)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core import alignment, paste
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import IBUG68, WFLW98
+from d2a_core import paste
+from d2a_core.faces import alignment
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import IBUG68, WFLW98
 
 SIZE = 256
 
@@ -123,7 +124,7 @@ def test_an_opened_mouth_widens_the_mask_down_to_the_lower_chin():
 
 
 def test_68_points_give_nearly_the_same_mask(mask):
-    from d2a_core.schemes import IBUG68_IN_WFLW98
+    from d2a_core.faces.schemes import IBUG68_IN_WFLW98
 
     other = paste.face_mask(_face()[:, list(IBUG68_IN_WFLW98)], IBUG68, size=SIZE)
     assert np.abs(other - mask).mean() < 0.01

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from d2a_core import performances
-from d2a_core.geometry import ATTRIBUTES
+from d2a_core.faces.geometry import ATTRIBUTES
 
 SCORES = pytest.mark.parametrize("played", [performances.POSE_SCORE, performances.FACE_SCORE])
 

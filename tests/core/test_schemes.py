@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import IBUG68, IBUG68_IN_WFLW98, WFLW98, scheme_of
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import IBUG68, IBUG68_IN_WFLW98, WFLW98, scheme_of
 
 SCHEMES = pytest.mark.parametrize("scheme", [WFLW98, IBUG68], ids=lambda scheme: scheme.name)
 

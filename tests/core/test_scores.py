@@ -5,9 +5,9 @@ import pyarrow
 import pytest
 
 from d2a_core import evaluation, protocols, results, scores
-from d2a_core.landmarks import Detections
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import WFLW98
+from d2a_core.faces.landmarks import Detections
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 
 TEMPLATE = template_of(WFLW98)[:, :2]
 OUTER = np.linalg.norm(TEMPLATE[60] - TEMPLATE[72])

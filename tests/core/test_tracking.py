@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core import detectors, tracking
-from d2a_core.landmarks import Detections, Options
-from d2a_core.schemes import WFLW98
+from d2a_core.faces import detectors, tracking
+from d2a_core.faces.landmarks import Detections, Options
+from d2a_core.faces.schemes import WFLW98
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core import alignment
-from d2a_core.mean_face import template_of
+from d2a_core.faces import alignment
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.media import images, photos
-from d2a_core.schemes import WFLW98
 from d2a_core.store import tables, texts
 
 ROOT = Path(__file__).parents[2]

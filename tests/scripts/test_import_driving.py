@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from d2a_core.mean_face import template_of
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.media import video_reading
-from d2a_core.schemes import WFLW98
 from d2a_core.store import tables
 
 SCRIPT = Path(__file__).parents[2] / "workflow_scripts" / "import_driving.py"

@@ -3,10 +3,11 @@
 import numpy as np
 import torch
 
-from d2a_core import controls, geometry, manifold
-from d2a_core.landmarks import Detections
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import WFLW98
+from d2a_core import controls, manifold
+from d2a_core.faces import geometry
+from d2a_core.faces.landmarks import Detections
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 
 FACE = template_of(WFLW98)
 LOWER = [*range(83, 88), *range(93, 96)]

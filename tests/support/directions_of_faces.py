@@ -3,9 +3,9 @@
 import numpy as np
 
 from d2a_core import directions
-from d2a_core.mean_face import template_of
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.samples import Samples
-from d2a_core.schemes import WFLW98
 
 OPTIONS = directions.Options(
     method="clusters",

@@ -17,7 +17,8 @@ import stylegan2_checkpoints
 import torch
 from torch.nn import functional
 
-from d2a_core import detectors, drafts, landmarks
+from d2a_core import drafts
+from d2a_core.faces import detectors, landmarks
 from d2a_core.generator import PretrainedGenerator
 from d2a_core.media import images, sheets
 from d2a_core.networks import mobile_stylegan, stylegan2

@@ -14,7 +14,6 @@ from d2a_core import (
     controls,
     directions,
     disentanglement,
-    embedders,
     encoder,
     fan,
     finetuning,
@@ -23,17 +22,16 @@ from d2a_core import (
     generator,
     hfgi,
     inversion,
-    landmarks,
     morphs,
     origins,
     pairs,
     paste,
     performances,
-    photo_alignment,
     protocols,
     sources,
 )
 from d2a_core.config import check, merged
+from d2a_core.faces import identity, landmarks, photo_alignment
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -55,7 +53,7 @@ OPTIONS = {
     "footage": footage.Options,
     "evaluation.protocols": protocols.Options,
     "evaluation.disentanglement": disentanglement.Options,
-    "evaluation.identity": embedders.Options,
+    "evaluation.identity": identity.Options,
 }
 
 

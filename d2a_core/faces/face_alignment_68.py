@@ -10,10 +10,9 @@ from face_alignment import FaceAlignment, LandmarksType
 from numpy.typing import NDArray
 from torch import nn
 
-from d2a_core import landmarks
-from d2a_core.mean_face import template_of
-from d2a_core.networks import facemesh
-from d2a_core.schemes import IBUG68
+from d2a_core.faces import landmarks, mediapipe
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import IBUG68
 
 WEIGHTS = "2DFAN4-11f355bf06.pth.tar"  # the name under which the package's own cache keeps the network
 FFHQ_BOX = (
@@ -35,7 +34,7 @@ class FaceAlignmentDetector:
 
     def __init__(self, options: landmarks.Options, folder: Path, *, device: str, threads: int) -> None:
         self.options = options
-        self.models = facemesh.FaceModels(folder, threads=threads) if options.box == "detect" else None
+        self.models = mediapipe.FaceModels(folder, threads=threads) if options.box == "detect" else None
         self.network = _Alignment(options.weights, device)
 
     def detect(self, images: NDArray[np.uint8]) -> landmarks.Detections:
@@ -57,7 +56,7 @@ class FaceAlignmentDetector:
             box = np.array(FFHQ_BOX) * [width, height, width, height]
             return np.tile(box, (len(images), 1)), np.ones(len(images), bool)
         regions, score = self.models.boxes(images)
-        half = regions[:, 2:3] / facemesh.MESH_MARGIN / 2
+        half = regions[:, 2:3] / mediapipe.MESH_MARGIN / 2
         return np.hstack((regions[:, :2] - half, regions[:, :2] + half)), score >= self.options.min_score
 
 

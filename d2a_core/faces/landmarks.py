@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import geometry
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import Scheme
+from d2a_core.faces import geometry
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import Scheme
 from d2a_core.store import tables
 
 

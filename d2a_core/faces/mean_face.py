@@ -8,7 +8,7 @@ right of the image, y down, z away from the camera. Pitch 0 is the mean pitch of
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.schemes import IBUG68_IN_WFLW98, Scheme
+from d2a_core.faces.schemes import IBUG68_IN_WFLW98, Scheme
 
 # fmt: off
 MEAN_FACE_98 = (

@@ -9,9 +9,9 @@ import pyarrow
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from d2a_core.landmarks import LandmarkDetector
+from d2a_core.faces.landmarks import LandmarkDetector
+from d2a_core.faces.schemes import WFLW98, Scheme
 from d2a_core.media.resampling import warped
-from d2a_core.schemes import WFLW98, Scheme
 from d2a_core.store import tables
 
 SIZE = 1024  # px, side of an aligned picture

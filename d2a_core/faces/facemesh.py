@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import landmarks
-from d2a_core.landmarks import Detections, Options
-from d2a_core.networks import facemesh
-from d2a_core.schemes import WFLW98
+from d2a_core.faces import landmarks, mediapipe
+from d2a_core.faces.landmarks import Detections, Options
+from d2a_core.faces.schemes import WFLW98
 
 # Where FFHQ alignment puts the mesh model's square: x, y, side as fractions of the image, and angle.
 FFHQ_REGION = (0.5, 0.56, 0.78, 0.0)
@@ -101,7 +100,7 @@ class FaceMeshDetector:
         if options.box not in ("ffhq", "detect"):
             raise ValueError(f"landmarks.box is {options.box!r}; choose 'ffhq' or 'detect'")
         self.options = options
-        self.models = facemesh.FaceModels(folder, threads=threads)
+        self.models = mediapipe.FaceModels(folder, threads=threads)
 
     def detect(self, images: NDArray[np.uint8]) -> Detections:
         """Detect the face of each image u1 [N, H, W, 3]; of several faces the most prominent."""
@@ -121,25 +120,25 @@ class FaceMeshDetector:
 
 
 def two_looks(
-    models: facemesh.FaceModels, images: NDArray[np.uint8], regions: NDArray
+    models: mediapipe.FaceModels, images: NDArray[np.uint8], regions: NDArray
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The 98 points [N, 98, 3] in pixels, and the mesh score [N], of the face in one region of each image.
 
     `images` u1 [N, H, W, 3], `regions` [N, 4]. The second look, at a region around the points of the first,
     refines them; the iris model refines the eyes.
     """
-    mesh, _ = models.mesh(facemesh.to_tensor(images), regions)
-    regions = facemesh.region_around(mesh)
+    mesh, _ = models.mesh(mediapipe.to_tensor(images), regions)
+    regions = mediapipe.region_around(mesh)
     regions[:, 2] = np.clip(regions[:, 2], 8, 4 * max(images.shape[1:3]))  # noise has no extent
     points, score, _ = look(models, images, regions)
     return points, score
 
 
 def look(
-    models: facemesh.FaceModels, images: NDArray[np.uint8], regions: NDArray
+    models: mediapipe.FaceModels, images: NDArray[np.uint8], regions: NDArray
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Points [N, 98, 3] in pixels, score [N] and mesh [N, 468, 3] of the faces in `regions` [N, 4]."""
-    tensor = facemesh.to_tensor(images)
+    tensor = mediapipe.to_tensor(images)
     mesh, score = models.mesh(tensor, regions)
     irises, contours = models.irises(tensor, mesh)
     mesh[:, LEFT_CONTOUR, :2], mesh[:, RIGHT_CONTOUR, :2] = contours[:, 0], contours[:, 1]

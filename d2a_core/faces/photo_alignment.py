@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from d2a_core import alignment, faces
-from d2a_core.landmarks import LandmarkDetector
+from d2a_core.faces import alignment, search
+from d2a_core.faces.landmarks import LandmarkDetector
+from d2a_core.faces.mediapipe import FaceModels
 from d2a_core.media.photos import Photo
-from d2a_core.networks.facemesh import FaceModels
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Aligned:
 
     image: NDArray[np.uint8]
     crop: alignment.Crop
-    face: faces.Face
+    face: search.Face
     notes: tuple[str, ...]
 
     def facts(self) -> dict[str, object]:
@@ -48,10 +48,10 @@ def align(
     log: logging.Logger,
 ) -> Aligned:
     """Find the face that `options` ask for and crop it; what the user should know is logged as warnings."""
-    found = faces.find(photo.image, models)
-    face = faces.choose(found, options.face, path=options.image)
+    found = search.find(photo.image, models)
+    face = search.choose(found, options.face, path=options.image)
     log.info("sources faces=%d eye_distance_px=%.0f yaw=%.0f", len(found), face.eye_distance, face.yaw)
-    notes = (*photo.notes, *faces.remarks(face, path=options.image))
+    notes = (*photo.notes, *search.remarks(face, path=options.image))
     for note in notes:
         log.warning("%s", note)
     crop = alignment.find_crop(photo.image, face.points, detector, reference)

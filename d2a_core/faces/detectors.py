@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from d2a_core.facemesh import FaceMeshDetector
-from d2a_core.landmarks import LandmarkDetector, Options
+from d2a_core.faces.facemesh import FaceMeshDetector
+from d2a_core.faces.landmarks import LandmarkDetector, Options
 
 
 def load_detector(options: Options, folder: str | Path, *, device: str, threads: int) -> LandmarkDetector:
@@ -11,7 +11,7 @@ def load_detector(options: Options, folder: str | Path, *, device: str, threads:
     if options.detector == "facemesh":
         return FaceMeshDetector(options, Path(folder), threads=threads)
     if options.detector == "face-alignment":
-        from d2a_core.networks.face_alignment_68 import FaceAlignmentDetector
+        from d2a_core.faces.face_alignment_68 import FaceAlignmentDetector
 
         return FaceAlignmentDetector(options, Path(folder), device=device, threads=threads)
     raise ValueError(f"landmarks.detector is {options.detector!r}; choose 'facemesh' or 'face-alignment'")

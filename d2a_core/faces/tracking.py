@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from d2a_core import faces
-from d2a_core.facemesh import FaceMeshDetector, look
-from d2a_core.landmarks import Detections, LandmarkDetector, describe
-from d2a_core.networks import facemesh
-from d2a_core.schemes import WFLW98, Scheme
+from d2a_core.faces import mediapipe, search
+from d2a_core.faces.facemesh import FaceMeshDetector, look
+from d2a_core.faces.landmarks import Detections, LandmarkDetector, describe
+from d2a_core.faces.schemes import WFLW98, Scheme
 
 THUMBNAIL = 24  # px, side of the pictures that cuts are seen on
 FLAT = 2.0  # grey levels of contrast below which a picture is black, or as good as
@@ -87,7 +86,7 @@ class MeshFollower:
         """Points [P, 3], score and mesh [468, 3] in pixels; only the frame around the region is touched."""
         part, offset = (None, (0, 0)) if region is None else _window(image, region[:2], WINDOW * region[2])
         if part is None:
-            return np.zeros((self.scheme.size, 3)), 0.0, np.zeros((facemesh.MESH_POINTS, 3))
+            return np.zeros((self.scheme.size, 3)), 0.0, np.zeros((mediapipe.MESH_POINTS, 3))
         local = (region - [*offset, 0, 0]).astype(np.float32)
         points, score, mesh = look(self.detector.models, part[None], local[None])
         shift = np.array([*offset, 0], np.float32)
@@ -113,7 +112,7 @@ class MeshFollower:
         part, offset = (image, (0, 0)) if near is None else _window(image, near[:2], NEARBY * near[2])
         if part is None:
             return []
-        seen = faces.find(part, self.detector.models, min_score=self.detector.options.min_score)
+        seen = search.find(part, self.detector.models, min_score=self.detector.options.min_score)
         sure = SURE * max((face.score for face in seen), default=0.0)
         return [_region_about(face) + [*offset, 0, 0] for face in seen if face.score >= sure]
 
@@ -155,12 +154,12 @@ def _same(region: NDArray, now: NDArray) -> bool:
 
 def _region_of(mesh: NDArray) -> NDArray[np.float64]:
     """Region (x, y, side, angle) for the next look at a face with this mesh [468, 3]."""
-    region = facemesh.region_around(mesh[None])[0].astype(np.float64)
+    region = mediapipe.region_around(mesh[None])[0].astype(np.float64)
     region[2] = max(region[2], 8)  # noise has no extent
     return region
 
 
-def _region_about(face: faces.Face) -> NDArray[np.float64]:
+def _region_about(face: search.Face) -> NDArray[np.float64]:
     """Region of a face found on a picture; rough, as its points end at the brows."""
     left, top, right, bottom = face.box
     across = np.subtract(*face.points[list(WFLW98.outer_eyes)][::-1])

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import arcface, identity
+from d2a_core.faces import arcface, dlib_identity
 
 DOWNLOADS, TIMEOUT_S = "data/assets", 20.0  # where weights are kept; how long a server may be silent
 
@@ -28,7 +28,7 @@ def load_embedder(backend: str, place: str | Path, *, threads: int = 1) -> Embed
     Raises ValueError for another name, or a file that is no recognition model. dlib keeps to one thread.
     """
     if backend == "dlib":
-        return identity.Embedder(place)
+        return dlib_identity.DlibEmbedder(place)
     if backend == "arcface":
         return arcface.Embedder(place, threads=threads)
     raise ValueError(f"unknown identity back end {backend!r}; choose 'dlib' or 'arcface'")
@@ -55,3 +55,9 @@ def choose(options: Mapping[str, object], folder: str | Path, *, threads: int) -
     if isinstance(place, str):
         raise ValueError(f"evaluation.identity asks for {wanted.backend}, but {place}")
     return load_embedder(wanted.backend, place, threads=threads)
+
+
+def cosine_similarity(first: NDArray, second: NDArray) -> NDArray[np.float32]:
+    """Cosine of embeddings [N, D] row by row: [N]."""
+    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return ((first * second).sum(axis=1) / norms).astype(np.float32)

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from d2a_core import geometry
-from d2a_core.facemesh import two_looks
-from d2a_core.mean_face import template_of
-from d2a_core.networks.facemesh import DETECTOR_SIDE, SAME_FACE, FaceModels, overlap
-from d2a_core.schemes import WFLW98
+from d2a_core.faces import geometry
+from d2a_core.faces.facemesh import two_looks
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.mediapipe import DETECTOR_SIDE, SAME_FACE, FaceModels, overlap
+from d2a_core.faces.schemes import WFLW98
 
 WIDEST_LOOK = 1.5  # longer sides of the photo: a face that fills it is found with a margin around it
 LOOK_STEP = 3  # most from one look to the next finer one; the detector sees faces of 6 to 80 % of a look

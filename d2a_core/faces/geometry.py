@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.schemes import Scheme, scheme_of
+from d2a_core.faces.schemes import Scheme, scheme_of
 
 
 def normalized_mean_error(

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.schemes import Scheme, scheme_of
+from d2a_core.faces.schemes import Scheme, scheme_of
 
 CHIP_SIDE, CHIP_PADDING = 150, 0.25  # what the network was trained on
 
 
-class Embedder:
+class DlibEmbedder:
     """128-d embeddings of faces with known landmarks.
 
     dlib calls two photographs the same person below a Euclidean distance of 0.6. Its embeddings share a
@@ -53,9 +53,3 @@ def five_points(scheme: Scheme) -> tuple[int, ...]:
     """The layout of dlib's 5-point model: right eye outer, inner, left eye outer, inner, nose base."""
     left, right = scheme.left_corners, scheme.right_corners
     return (right[1], right[0], left[0], left[1], {98: 57, 68: 33}[scheme.size])
-
-
-def cosine_similarity(first: NDArray, second: NDArray) -> NDArray[np.float32]:
-    """Cosine of embeddings [N, D] row by row: [N]."""
-    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return ((first * second).sum(axis=1) / norms).astype(np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from d2a_core.schemes import scheme_of
+from d2a_core.faces.schemes import scheme_of
 from d2a_core.store import optional_weights, texts
 
 SIDE = 112  # px, of what the networks see

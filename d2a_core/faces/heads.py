@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.geometry import rotation_matrix, similarity_fit
-from d2a_core.mean_face import template_of
-from d2a_core.schemes import Scheme
+from d2a_core.faces.geometry import rotation_matrix, similarity_fit
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import Scheme
 
 FIT_STEPS = 40
 CLIP_ROUNDS = 4

@@ -1,0 +1,1 @@
+"""What is seen of a face: landmarks, head, alignment, tracking, identity."""
