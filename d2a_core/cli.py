@@ -93,9 +93,9 @@ def convert(source: Path, target: Path, label: int | None) -> None:
 
     IN is a pickle by NVIDIA (PyTorch or TensorFlow) or a .pt by rosinality. Nothing in it is executed.
     """
-    from d2a_core import checkpoints
+    from d2a_core.generator import foreign_checkpoints
 
-    architecture = checkpoints.convert(source, target, label=label).architecture
+    architecture = foreign_checkpoints.convert(source, target, label=label).architecture
     click.echo(
         f"{target}: StyleGAN2 {architecture.synthesis}, {architecture.resolution} px, "
         f"{architecture.num_layers} layers of W+"

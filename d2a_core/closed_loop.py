@@ -9,13 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import controls, fan_groups, generator, manifold, rendering, tuning
+from d2a_core import controls, fan_groups, manifold, tuning
 from d2a_core.controls import Controls
 from d2a_core.faces import detectors, landmarks
 from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.fan_groups import SplitFan
-from d2a_core.generator import Generator
+from d2a_core.generator import generator, rendering
+from d2a_core.generator.generator import Generator
 from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Fan
 from d2a_core.store import arrays, lineage, weights

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
-from d2a_core import draws, manifold, rendering
+from d2a_core import manifold
 from d2a_core.faces import geometry
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.faces.schemes import scheme_of
-from d2a_core.generator import Generator, broadcast
+from d2a_core.generator import rendering, seeds
+from d2a_core.generator.generator import Generator, broadcast
 from d2a_core.manifold import Manifold
 from d2a_core.media.sheets import grid
 
@@ -87,7 +88,7 @@ def kinds(store: Mapping[str, NDArray]) -> list[Kind]:
 
 def faces(generator: Generator, options: Options) -> tuple[Tensor, Tensor]:
     """Two sets of faces, each W+ [faces, K, D], to build the controls on and to measure them."""
-    z = draws.normal("controls", options.seed, range(2 * options.faces), generator.z_dim)
+    z = seeds.normal("controls", options.seed, range(2 * options.faces), generator.z_dim)
     with torch.no_grad():
         w = generator.map(torch.from_numpy(z)).cpu()
     mean = generator.mean_w.cpu()

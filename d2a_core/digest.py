@@ -13,7 +13,7 @@ NO_RESULT = {
     "store.assets",
     "config",
     "store.lineage",
-    "origins",
+    "generator.origins",
     "ablations",
     "store.atomic",
     "store.manifests",

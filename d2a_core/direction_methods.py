@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from d2a_core.directions import Candidates, Options, collect
 from d2a_core.faces.geometry import ATTRIBUTES
-from d2a_core.generator import PretrainedGenerator
+from d2a_core.generator.generator import PretrainedGenerator
 from d2a_core.samples import Samples
 
 METHODS = ("clusters", "interfacegan", "ganspace", "sefa")

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import command, edit_command, editing, footage, rendering, runtime
+from d2a_core import command, edit_command, editing, footage, runtime
 from d2a_core.editing import Editor
+from d2a_core.generator import rendering
 from d2a_core.media import video_reading, video_writing
 from d2a_core.request import Request, check_video_name
 from d2a_core.store import arrays, provenance, tables

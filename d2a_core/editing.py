@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import config, controls, generator, hfgi, origins, rendering, settling, tuning
+from d2a_core import config, controls, hfgi, settling, tuning
 from d2a_core.controls import Control, Controls, Studio
 from d2a_core.faces import detectors, geometry, landmarks
 from d2a_core.faces.dlib_identity import DlibEmbedder
 from d2a_core.faces.identity import cosine_similarity
+from d2a_core.generator import generator, origins, rendering
 from d2a_core.media import images
 from d2a_core.store import arrays, lineage, tables, weights
 from d2a_core.store.lineage import Identity

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import rendering, training
-from d2a_core.generator import broadcast
+from d2a_core import training
+from d2a_core.generator import rendering
+from d2a_core.generator.generator import broadcast
 from d2a_core.networks.encoder import Architecture, Encoder, Trunk
 from d2a_core.store import weights
 from d2a_core.training import Training

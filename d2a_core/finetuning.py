@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import closed_loop, fan, pairs, rendering
+from d2a_core import closed_loop, fan, pairs
 from d2a_core.faces import dlib_identity, identity
 from d2a_core.faces.geometry import normalized_mean_error
+from d2a_core.generator import rendering
 from d2a_core.networks.fan import Fan
 from d2a_core.training import Training
 

@@ -16,15 +16,16 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import animations, closed_loop, likeness, paste, rendering
-from d2a_core.drafts import AnchoredDraft
+from d2a_core import animations, closed_loop, likeness, paste
 from d2a_core.faces.alignment import Crop, extract
 from d2a_core.faces.schemes import scheme_of
-from d2a_core.generator import PretrainedGenerator
-from d2a_core.latent_prior import LatentPrior
+from d2a_core.generator import rendering
+from d2a_core.generator.drafts import AnchoredDraft
+from d2a_core.generator.generator import PretrainedGenerator
+from d2a_core.generator.latent_prior import LatentPrior
+from d2a_core.generator.rendering import to_float
 from d2a_core.media import resampling, sheets, similarity
 from d2a_core.media.video_reading import Frame
-from d2a_core.rendering import to_float
 
 LOW = 1 / 16  # of the picture's side: sigma of the blur below which colour and light are the footage's own
 SMALL = 256  # px, side at which that difference is taken

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import rendering
 from d2a_core.faces.geometry import ATTRIBUTES
-from d2a_core.generator import Generator, broadcast
+from d2a_core.generator import rendering
+from d2a_core.generator.generator import Generator, broadcast
 from d2a_core.media.sheets import grid
 
 STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)

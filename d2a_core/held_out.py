@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import draws, pairs, protocols, rendering
-from d2a_core.generator import Generator, broadcast
+from d2a_core import pairs, protocols
+from d2a_core.generator import rendering, seeds
+from d2a_core.generator.generator import Generator, broadcast
 from d2a_core.manifold import Manifold
 
 KINDS = ("source", "target", "reference")
@@ -56,12 +57,12 @@ def draw(
     Raises ValueError when one of them is among `trained` [N, 512], the w that the stages were trained on.
     """
     ids = range(count)
-    kinds = [draws.normal(f"held-out {kind}", seed, ids, generator.z_dim) for kind in KINDS]
+    kinds = [seeds.normal(f"held-out {kind}", seed, ids, generator.z_dim) for kind in KINDS]
     with torch.no_grad():
         w = torch.cat([generator.map(row) for row in torch.from_numpy(np.concatenate(kinds)).split(1)]).cpu()
     check_disjoint(w.numpy(), trained, seed=seed)
     source, target, reference = (broadcast(part, generator.num_layers).clone() for part in w.split(count))
-    uniform = torch.from_numpy(draws.uniform("held-out", seed, ids, len(vector) + 1))
+    uniform = torch.from_numpy(seeds.uniform("held-out", seed, ids, len(vector) + 1))
     delta, _ = pairs.draw(vector, source[:, : vector.shape[1]], ball, uniform)
     return HeldOut(source, target, rendering.apply(source, delta), reference, delta)
 

@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from d2a_core import training
 from d2a_core.encoder import encode
-from d2a_core.generator import Consultation, PretrainedGenerator, broadcast
+from d2a_core.generator.generator import Consultation, PretrainedGenerator, broadcast
+from d2a_core.generator.rendering import to_float, to_uint8
 from d2a_core.media.resampling import resize
 from d2a_core.networks.encoder import Encoder
 from d2a_core.networks.hfgi import PICTURE, STRIDE, Architecture, Hfgi
-from d2a_core.rendering import to_float, to_uint8
 from d2a_core.store import weights
 from d2a_core.training import Training
 

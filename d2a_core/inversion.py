@@ -17,16 +17,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import hfgi, latent_prior, quality, tuning
-from d2a_core.drafts import AnchoredDraft
+from d2a_core import hfgi, quality, tuning
 from d2a_core.faces import face_resnet
 from d2a_core.faces.dlib_identity import DlibEmbedder, five_points
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
-from d2a_core.generator import Generator
-from d2a_core.latent_prior import LatentPrior
+from d2a_core.generator import latent_prior
+from d2a_core.generator.drafts import AnchoredDraft
+from d2a_core.generator.generator import Generator
+from d2a_core.generator.latent_prior import LatentPrior
+from d2a_core.generator.rendering import render
 from d2a_core.likeness import Likeness, Weights
 from d2a_core.media import resampling, sheets
-from d2a_core.rendering import render
 from d2a_core.schedules import rate
 
 ROUND = 15  # steps between two anchors of the drafts

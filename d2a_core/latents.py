@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import draws
-from d2a_core.generator import Generator, broadcast
-from d2a_core.rendering import render
+from d2a_core.generator import seeds
+from d2a_core.generator.generator import Generator, broadcast
+from d2a_core.generator.rendering import render
 
 
 def sample(
@@ -26,7 +26,7 @@ def sample(
     samples into other shards changes none of them.
     """
     ids = np.arange(shard * count, (shard + 1) * count, dtype=np.int64)
-    z = torch.from_numpy(draws.normal("latents", seed, ids, generator.z_dim))
+    z = torch.from_numpy(seeds.normal("latents", seed, ids, generator.z_dim))
     with torch.no_grad():
         # one by one: a product of another number of rows differs in its last bits
         w = torch.cat([generator.map(row) for row in z.split(1)])

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import animations, closed_loop, interpolation, rendering
+from d2a_core import animations, closed_loop, interpolation
 from d2a_core.closed_loop import Path, Stage
 from d2a_core.comparison import SHEET_TILE
 from d2a_core.faces.geometry import face_size, normalized_mean_error
 from d2a_core.faces.landmarks import LandmarkDetector
+from d2a_core.generator import rendering
 from d2a_core.interpolation import Clock
 from d2a_core.media.resampling import resize
 from d2a_core.media.sheets import grid

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import closed_loop, protocols, rendering
+from d2a_core import closed_loop, protocols
+from d2a_core.generator import rendering
 from d2a_core.networks.fan import Fan
 from d2a_core.results import Result
 from d2a_core.scores import Faces

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import draws, manifold, rendering
+from d2a_core import manifold
 from d2a_core.directions import basis
 from d2a_core.faces.landmarks import LandmarkDetector
-from d2a_core.generator import Generator, broadcast
+from d2a_core.generator import rendering, seeds
+from d2a_core.generator.generator import Generator, broadcast
 from d2a_core.manifold import Manifold
 from d2a_core.samples import Samples
 
@@ -107,7 +108,7 @@ def augment_codes(
     groups = (len(wplus), per_source)
     source = wplus.repeat_interleave(per_source, dim=0)
     vector = torch.from_numpy(basis(directions, group))
-    numbers = draws.uniform("pairs", seed, ids, per_source * (len(vector) + 1))
+    numbers = seeds.uniform("pairs", seed, ids, per_source * (len(vector) + 1))
     uniform = torch.from_numpy(numbers).reshape(len(source), -1)
     delta, weight = draw(vector, source[:, : vector.shape[1]], manifold.from_store(directions), uniform)
     points, found = [], []

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from d2a_core.faces import dlib_identity, identity
 from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.faces.landmarks import LandmarkDetector
-from d2a_core.generator import Generator, broadcast
+from d2a_core.generator.generator import Generator, broadcast
+from d2a_core.generator.rendering import render
 from d2a_core.media import resampling, similarity
-from d2a_core.rendering import render
 
 SMALL = 256  # px, the size at which encoders are compared
 STRANGERS, STRANGERS_SEED = 8, 20_220_003  # sampled faces, from a seed that no stage draws

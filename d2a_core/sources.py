@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
-from d2a_core.generator import Generator, broadcast
-from d2a_core.rendering import render
+from d2a_core.generator.generator import Generator, broadcast
+from d2a_core.generator.rendering import render
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import config, editing, gallery, rendering
+from d2a_core import config, editing, gallery
 from d2a_core.command import INPUTS, TRUNCATION
 from d2a_core.editing import Edit, Editor
+from d2a_core.generator import rendering
 from d2a_core.request import Request
 from d2a_core.store import arrays, provenance, tables
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core.generator import PretrainedGenerator, broadcast
+from d2a_core.generator.generator import PretrainedGenerator, broadcast
 from d2a_core.likeness import Likeness
 from d2a_core.schedules import rate
 

@@ -44,8 +44,8 @@ def finished(assets, tmp_path_factory):
 @pytest.fixture(scope="session")
 def mobile(assets):
     """Loads MobileStyleGAN, on as many threads as it is told."""
-    from d2a_core.generator import PretrainedGenerator
-    from d2a_core.networks import mobile_stylegan
+    from d2a_core.generator import mobile_stylegan
+    from d2a_core.generator.generator import PretrainedGenerator
     from d2a_core.store.lineage import Identity
 
     def load(*, threads: int) -> PretrainedGenerator:

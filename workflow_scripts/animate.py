@@ -1,6 +1,7 @@
 """Let one source move like one clip."""
 
-from d2a_core import animations, closed_loop, hfgi, rendering, runtime
+from d2a_core import animations, closed_loop, hfgi, runtime
+from d2a_core.generator import rendering
 from d2a_core.media import images, video_reading, video_writing
 from d2a_core.store import arrays, provenance, tables, texts
 

@@ -1,7 +1,8 @@
 """Augment the source faces of one shard and detect the results."""
 
-from d2a_core import generator, pairs, runtime, samples
+from d2a_core import pairs, runtime, samples
 from d2a_core.faces import detectors, landmarks
+from d2a_core.generator import generator
 from d2a_core.store import arrays, lineage, provenance, tables
 
 

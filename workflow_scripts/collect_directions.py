@@ -1,6 +1,7 @@
 """Collect, measure and select directions, from the clusters or by another method."""
 
-from d2a_core import direction_methods, directions, generator, runtime, samples
+from d2a_core import direction_methods, directions, runtime, samples
+from d2a_core.generator import generator
 from d2a_core.store import arrays, lineage, provenance, tables
 
 

@@ -1,6 +1,7 @@
 """Fit the readout of the generator's drafts."""
 
-from d2a_core import drafts, generator, runtime
+from d2a_core import runtime
+from d2a_core.generator import drafts, generator
 from d2a_core.store import arrays, provenance
 
 

@@ -2,8 +2,9 @@
 
 import torch
 
-from d2a_core import directions, generator, held_out, manifold, runtime, scores
+from d2a_core import directions, held_out, manifold, runtime, scores
 from d2a_core.faces import detectors, identity, landmarks
+from d2a_core.generator import generator
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables
 

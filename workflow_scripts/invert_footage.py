@@ -1,6 +1,7 @@
 """Find the code of every frame of a clip with the help of its neighbours."""
 
-from d2a_core import animations, closed_loop, footage, latent_prior, runtime
+from d2a_core import animations, closed_loop, footage, runtime
+from d2a_core.generator import latent_prior
 from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, provenance, tables
 

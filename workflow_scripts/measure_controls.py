@@ -1,7 +1,8 @@
 """Make the controls on some faces, and measure on others what each does to everything."""
 
-from d2a_core import answers, controls, generator, manifold, runtime
+from d2a_core import answers, controls, manifold, runtime
 from d2a_core.faces import detectors, landmarks
+from d2a_core.generator import generator
 from d2a_core.media import images
 from d2a_core.store import arrays, lineage, provenance, tables, texts
 

@@ -1,6 +1,7 @@
 """Let one source go from one pose to another, in even steps."""
 
-from d2a_core import animations, assessment, closed_loop, hfgi, morphs, rendering, runtime
+from d2a_core import animations, assessment, closed_loop, hfgi, morphs, runtime
+from d2a_core.generator import rendering
 from d2a_core.media import images, video_writing
 from d2a_core.store import arrays, provenance, tables
 

@@ -2,7 +2,8 @@
 
 from fractions import Fraction
 
-from d2a_core import generator, performances, rendering, runtime, sources
+from d2a_core import performances, runtime, sources
+from d2a_core.generator import generator, rendering
 from d2a_core.media import video_writing
 from d2a_core.store import arrays, lineage, provenance
 

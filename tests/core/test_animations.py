@@ -8,7 +8,8 @@ import pytest
 import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
-from d2a_core import animations, closed_loop, comparison, rendering
+from d2a_core import animations, closed_loop, comparison
+from d2a_core.generator import rendering
 from d2a_core.manifold import Manifold
 from d2a_core.media.video_reading import Frame
 from d2a_core.store import tables

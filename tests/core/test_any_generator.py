@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from d2a_core import checkpoint, checkpoints, closed_loop, drafts, generator, hfgi, tuning
-from d2a_core.generator import PretrainedGenerator, broadcast
-from d2a_core.networks import stylegan2
+from d2a_core import closed_loop, hfgi, tuning
+from d2a_core.generator import checkpoint, drafts, foreign_checkpoints, generator, stylegan2
+from d2a_core.generator.generator import PretrainedGenerator, broadcast
 from d2a_core.store import arrays, assets, provenance, texts, weights
 from d2a_core.store.assets import Asset
 from d2a_core.store.lineage import Identity
@@ -181,7 +181,7 @@ def _converted(tmp_path, resolution=64, name="mine"):
     original = checkpoint.Checkpoint(network.architecture, network.state_dict(), {"name": "original"})
     checkpoint.save(original, source)
     identity = Identity(name, texts.sha256(source))
-    checkpoints.convert_as(source, model, identity)
+    foreign_checkpoints.convert_as(source, model, identity)
     return network, model, identity
 
 
@@ -199,7 +199,7 @@ def test_a_converted_checkpoint_is_the_same_network_under_the_hash_of_its_file(t
 def test_a_checkpoint_that_is_not_the_one_of_the_config_is_refused(tmp_path):
     _, model, _ = _converted(tmp_path)
     with pytest.raises(ValueError, match=f"has the sha256 {texts.sha256(model)} instead of {'f' * 64}"):
-        checkpoints.convert_as(model, tmp_path / "out.safetensors", Identity("other", "f" * 64))
+        foreign_checkpoints.convert_as(model, tmp_path / "out.safetensors", Identity("other", "f" * 64))
 
 
 def test_a_fetched_checkpoint_is_converted_from_its_folder(tmp_path):
@@ -208,7 +208,7 @@ def test_a_fetched_checkpoint_is_converted_from_its_folder(tmp_path):
     assets.fetch(asset, tmp_path / "net")
     (tmp_path / "net" / ".snakemake_timestamp").touch()
     identity = Identity("net", texts.sha256(model))
-    checkpoints.convert_as(tmp_path / "net", tmp_path / "out.safetensors", identity)
+    foreign_checkpoints.convert_as(tmp_path / "net", tmp_path / "out.safetensors", identity)
     assert generator.load(OPTIONS, tmp_path / "out.safetensors", **HARDWARE).identity == identity
 
 

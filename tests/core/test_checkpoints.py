@@ -6,8 +6,7 @@ import pytest
 import stylegan2_checkpoints as files
 import torch
 
-from d2a_core import checkpoint, checkpoints
-from d2a_core.networks import stylegan2
+from d2a_core.generator import checkpoint, foreign_checkpoints, stylegan2
 from d2a_core.store import texts, weights
 
 
@@ -43,7 +42,7 @@ def _same(checkpoint, network):
 def test_nvidia_snapshot_gives_back_the_network(write, changes, protocol):
     network = files.network(**changes)
     path = write(files.nvidia(network, protocol=protocol))
-    checkpoint = checkpoints.load(path)
+    checkpoint = foreign_checkpoints.load(path)
     _same(checkpoint, network)
     assert checkpoint.origin == {"name": path.name, "format": "nvidia", "sha256": texts.sha256(path)}
 
@@ -52,7 +51,7 @@ def test_nvidia_snapshot_gives_back_the_network(write, changes, protocol):
 @pytest.mark.parametrize("changes", [{}, {"synthesis": "resnet", "conv_clamp": 256.0}, {"synthesis": "orig"}])
 def test_tensorflow_pickle_gives_back_the_network(write, changes, protocol):
     network = files.network(**changes)
-    checkpoint = checkpoints.load(write(files.tensorflow(network, protocol=protocol)))
+    checkpoint = foreign_checkpoints.load(write(files.tensorflow(network, protocol=protocol)))
     _same(checkpoint, network)
     assert checkpoint.origin["format"] == "tensorflow"
 
@@ -60,14 +59,14 @@ def test_tensorflow_pickle_gives_back_the_network(write, changes, protocol):
 @pytest.mark.parametrize("layers", [1, 8])
 def test_rosinality_checkpoint_gives_back_the_network(write, layers):
     network = files.network(z_dim=9, mapping_layers=layers)
-    checkpoint = checkpoints.load(write(files.rosinality(network), "checkpoint.pt"))
+    checkpoint = foreign_checkpoints.load(write(files.rosinality(network), "checkpoint.pt"))
     _same(checkpoint, network)
     assert checkpoint.origin["format"] == "rosinality"
 
 
 def test_a_missing_mean_of_w_is_estimated(write):
     network = files.network(z_dim=9)
-    checkpoint = checkpoints.load(write(files.rosinality(network, mean=False)))
+    checkpoint = foreign_checkpoints.load(write(files.rosinality(network, mean=False)))
     w = network.mapping(torch.randn(20_000, 9, generator=torch.Generator().manual_seed(1)))
     spread = w.std(dim=0)
     assert ((checkpoint.state["mapping.w_avg"] - w.mean(dim=0)).abs() < spread / 20).all()
@@ -83,7 +82,7 @@ def test_noise_that_a_file_leaves_out_is_silent(write):
                     del layer["state"]["_parameters"]["noise_strength"]
                     del layer["state"]["_buffers"]["noise_const"]
 
-    checkpoint = checkpoints.load(write(files.nvidia(network, change=quieten)))
+    checkpoint = foreign_checkpoints.load(write(files.nvidia(network, change=quieten)))
     loaded = stylegan2.build(checkpoint.architecture, checkpoint.state).synthesis
     wplus = torch.randn(1, 8, 9)
     expected = network.synthesis(wplus, noise="none")
@@ -111,7 +110,7 @@ def test_a_class_is_folded_into_the_mapping(write):
     network, kept = files.network(mapping_layers=1), []
     path = write(files.nvidia(network, change=lambda root: kept.extend(_with_classes(root))))
     embedding, whole = kept
-    checkpoint = checkpoints.load(path, label=2)
+    checkpoint = foreign_checkpoints.load(path, label=2)
     assert checkpoint.origin["label"] == 2
     mapping = stylegan2.build(checkpoint.architecture, checkpoint.state).mapping
     z = torch.randn(3, 7)
@@ -126,12 +125,12 @@ def test_a_class_is_folded_into_the_mapping(write):
 def test_a_conditional_checkpoint_asks_for_a_class(write, label):
     path = write(files.nvidia(files.network(), change=_with_classes))
     with pytest.raises(ValueError, match=f"knows 5 classes and label is {label}; give a label in 0…4"):
-        checkpoints.load(path, label=label)
+        foreign_checkpoints.load(path, label=label)
 
 
 def test_a_class_of_a_network_without_classes_is_refused(write):
     with pytest.raises(ValueError, match="knows no classes, so label=1"):
-        checkpoints.load(write(files.nvidia(files.network())), label=1)
+        foreign_checkpoints.load(write(files.nvidia(files.network())), label=1)
 
 
 def _rename(root, name):
@@ -184,7 +183,7 @@ def _odd_filter(root):
 def test_an_nvidia_pickle_of_something_else_is_one_sentence(write, change, words):
     path = write(files.nvidia(files.network(), change=change))
     with pytest.raises(ValueError, match=words) as refusal:
-        checkpoints.load(path)
+        foreign_checkpoints.load(path)
     assert str(refusal.value).startswith(str(path)) and "\n" not in str(refusal.value)
 
 
@@ -206,7 +205,7 @@ def test_an_nvidia_pickle_of_something_else_is_one_sentence(write, change, words
 )
 def test_a_tensorflow_pickle_of_something_else_is_one_sentence(write, change, words):
     with pytest.raises(ValueError, match=words):
-        checkpoints.load(write(files.tensorflow(files.network(), change=change)))
+        foreign_checkpoints.load(write(files.tensorflow(files.network(), change=change)))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +218,7 @@ def test_a_tensorflow_pickle_of_something_else_is_one_sentence(write, change, wo
 )
 def test_a_rosinality_file_of_something_else_is_one_sentence(write, change, words):
     with pytest.raises(ValueError, match=words):
-        checkpoints.load(write(files.rosinality(files.network(z_dim=9), change=change)))
+        foreign_checkpoints.load(write(files.rosinality(files.network(z_dim=9), change=change)))
 
 
 def test_a_checkpoint_without_a_generator_says_what_it_has(tmp_path):
@@ -227,17 +226,17 @@ def test_a_checkpoint_without_a_generator_says_what_it_has(tmp_path):
     with pytest.raises(
         ValueError, match="no generator G_ema or g_ema in it, only step, encoder; give a pickle"
     ):
-        checkpoints.load(tmp_path / "own.pt")
+        foreign_checkpoints.load(tmp_path / "own.pt")
     with pytest.raises(ValueError, match="none.pkl is no file; check the path"):
-        checkpoints.load(tmp_path / "none.pkl")
+        foreign_checkpoints.load(tmp_path / "none.pkl")
 
 
 @pytest.mark.parametrize("layout", [files.nvidia, files.tensorflow, files.rosinality])
 def test_conversion_keeps_architecture_weights_and_origin(write, tmp_path, layout):
     network = files.network(z_dim=9)
     path = write(layout(network), "original")
-    converted = checkpoints.convert(path, tmp_path / "kept.safetensors")
-    loaded = checkpoints.load(tmp_path / "kept.safetensors")
+    converted = foreign_checkpoints.convert(path, tmp_path / "kept.safetensors")
+    loaded = foreign_checkpoints.load(tmp_path / "kept.safetensors")
     _same(loaded, network)
     assert loaded.origin == converted.origin and loaded.origin["sha256"] == texts.sha256(path)
     assert all(torch.equal(value, converted.state[name]) for name, value in loaded.state.items())
@@ -247,20 +246,20 @@ def test_conversion_gives_the_same_bytes_twice_and_of_an_export_too(write, tmp_p
     path = write(files.nvidia(files.network(synthesis="resnet")))
     targets = [tmp_path / f"{name}.safetensors" for name in "abc"]
     for source, target in zip((path, path, targets[0]), targets, strict=True):
-        checkpoints.convert(source, target)
+        foreign_checkpoints.convert(source, target)
     assert len({target.read_bytes() for target in targets}) == 1
     targets[0].rename(tmp_path / "renamed.pkl")  # told by its content
-    _same(checkpoints.load(tmp_path / "renamed.pkl"), files.network(synthesis="resnet"))
+    _same(foreign_checkpoints.load(tmp_path / "renamed.pkl"), files.network(synthesis="resnet"))
 
 
 def test_a_failed_conversion_leaves_the_old_file(write, tmp_path):
     target = tmp_path / "kept.safetensors"
     target.write_bytes(b"old")
     with pytest.raises(ValueError):
-        checkpoints.convert(write(b"no checkpoint"), target)
+        foreign_checkpoints.convert(write(b"no checkpoint"), target)
     assert target.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 2
     with pytest.raises(ValueError, match="kept.pt should end in .safetensors"):
-        checkpoints.convert(write(files.nvidia(files.network())), tmp_path / "kept.pt")
+        foreign_checkpoints.convert(write(files.nvidia(files.network())), tmp_path / "kept.pt")
 
 
 def _export(path, **changes):
@@ -291,7 +290,7 @@ def test_an_export_that_does_not_fit_its_architecture_is_one_sentence(tmp_path, 
     path = tmp_path / "kept.safetensors"
     _export(path, **changes)
     with pytest.raises(ValueError, match=words) as refusal:
-        checkpoints.load(path)
+        foreign_checkpoints.load(path)
     assert str(refusal.value).startswith(str(path))
 
 
@@ -299,11 +298,11 @@ def test_an_export_has_no_classes_any_more_and_shows_damage(tmp_path):
     path = tmp_path / "kept.safetensors"
     _export(path)
     with pytest.raises(ValueError, match="no classes any more"):
-        checkpoints.load(path, label=0)
+        foreign_checkpoints.load(path, label=0)
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
     with pytest.raises(ValueError, match="bytes instead of .*; copy or convert the checkpoint again"):
-        checkpoints.load(path)
+        foreign_checkpoints.load(path)
 
 
 def test_metadata_is_plain_json_for_other_programs(tmp_path):

@@ -6,7 +6,7 @@ import time
 import hostile_checkpoints as hostile
 import pytest
 
-from d2a_core import checkpoints
+from d2a_core.generator import foreign_checkpoints
 
 LINKS = {
     "link_to_nothing": "nothing",
@@ -20,7 +20,7 @@ LINKS = {
 def assert_refused(path):
     start = time.monotonic()
     with pytest.raises(ValueError, match=path.name) as refusal:
-        checkpoints.load(path)
+        foreign_checkpoints.load(path)
     message = str(refusal.value)
     assert "; " in message and message.isprintable() and len(message) < 1000, message
     assert time.monotonic() - start < 5

@@ -3,12 +3,13 @@ import pytest
 import torch
 from controlled_faces import LAYERS, OPEN, OPTIONS, TURN, WIDTH, World, slope, store
 
-from d2a_core import controls, corrections, rendering
+from d2a_core import controls, corrections
 from d2a_core.controls import Controls, Studio
 from d2a_core.faces.geometry import rotation_matrix
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
+from d2a_core.generator import rendering
 from d2a_core.manifold import Manifold
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from d2a_core.engine import in_batches
+from d2a_core.generator.engine import in_batches
 
 
 class SmallGpu:

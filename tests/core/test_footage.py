@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from d2a_core import closed_loop, footage
-from d2a_core.drafts import Draft
 from d2a_core.faces.alignment import Crop
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
-from d2a_core.latent_prior import LatentPrior
+from d2a_core.generator.drafts import Draft
+from d2a_core.generator.latent_prior import LatentPrior
 from d2a_core.media.video_reading import Frame
 
 SIDE, LAYERS, WIDTH = 64, 4, 6

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import drafts, generator
 from d2a_core.faces.detectors import load_detector
 from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.faces.landmarks import Options
-from d2a_core.networks.mobile_stylegan import inverse_haar
-from d2a_core.rendering import render
+from d2a_core.generator import drafts, generator
+from d2a_core.generator.mobile_stylegan import inverse_haar
+from d2a_core.generator.rendering import render
 
 RENDERS = 30  # enough for a draft; the workflow takes twice as many
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import held_out, rendering
+from d2a_core import held_out
+from d2a_core.generator import rendering
 from d2a_core.manifold import Manifold
 
 BALL = Manifold(torch.zeros(6), radius=5.0, reach=3.0)

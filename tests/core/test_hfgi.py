@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import drafts, generator, hfgi, training
+from d2a_core import hfgi, training
+from d2a_core.generator import drafts, generator
 from d2a_core.networks.hfgi import Alignment, Architecture, Consultation, Hfgi
 
 LOG = logging.getLogger("test")

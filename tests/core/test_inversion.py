@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import drafts, inversion, latent_prior, likeness, sources
+from d2a_core import inversion, likeness, sources
 from d2a_core.faces import face_resnet
-from d2a_core.generator import broadcast
+from d2a_core.generator import drafts, latent_prior
+from d2a_core.generator.generator import broadcast
+from d2a_core.generator.rendering import render
 from d2a_core.media import similarity
-from d2a_core.rendering import render
 
 OPTIONS = inversion.Options(
     method="optimize",

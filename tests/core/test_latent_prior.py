@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from d2a_core import latent_prior
+from d2a_core.generator import latent_prior
 
 
 class Stretched:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from d2a_core import origins
+from d2a_core.generator import origins
 from d2a_core.store.assets import ASSETS
 
 URL = "https://example.org/nets/ffhq.pkl?download=1"

@@ -7,9 +7,9 @@ import stylegan2_checkpoints as files
 import torch
 from scipy import signal
 
-from d2a_core.generator import compile_openvino
-from d2a_core.networks import stylegan2
-from d2a_core.networks.stylegan2 import Architecture
+from d2a_core.generator import stylegan2
+from d2a_core.generator.generator import compile_openvino
+from d2a_core.generator.stylegan2 import Architecture
 
 
 def _architecture(**changes):

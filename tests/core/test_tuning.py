@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from d2a_core import drafts, sources, tuning
-from d2a_core.rendering import render
+from d2a_core import sources, tuning
+from d2a_core.generator import drafts
+from d2a_core.generator.rendering import render
 
 
 @pytest.fixture(scope="module")

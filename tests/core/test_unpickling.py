@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import unpickling
+from d2a_core.generator.unpickling import machine
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def load(tmp_path):
         path = tmp_path / "checkpoint"
         path.write_bytes(data)
         known = {name for name in sys.modules if not name.startswith("encodings.")}
-        value = unpickling.load(path)
+        value = machine.load(path)
         assert {name for name in sys.modules if not name.startswith("encodings.")} == known
         return value
 
@@ -99,7 +99,7 @@ def test_whole_modules_stay_records(load):
 
 def test_records_cannot_be_changed():
     with pytest.raises(AttributeError):
-        unpickling.Record("os", "system").name = "x"
+        machine.Record("os", "system").name = "x"
 
 
 @pytest.mark.parametrize("what", ["missing", "folder", "empty", "text"])
@@ -110,4 +110,4 @@ def test_what_is_no_checkpoint_is_refused_with_its_name(tmp_path, what):
     elif what != "missing":
         path.write_bytes(b"<!DOCTYPE html>" if what == "text" else b"")
     with pytest.raises(ValueError, match=f"^{path} [^\n]+; [^\n]+$"):
-        unpickling.load(path)
+        machine.load(path)

@@ -12,7 +12,7 @@ import genuine_checkpoints as genuine
 import hostile_checkpoints as hostile
 import pytest
 
-from d2a_core import unpickling
+from d2a_core.generator.unpickling import machine
 
 ROOT = Path(__file__).parents[2]
 MOST_SECONDS = 5
@@ -34,7 +34,7 @@ def watch_reading(folder):
     warm_up = folder / "warm-up"
     for data in (genuine.nvidia(0), *(write() for write in genuine.WRITERS.values())):
         warm_up.write_bytes(data)
-        unpickling.load(warm_up)  # imports the codecs of old protocols
+        machine.load(warm_up)  # imports the codecs of old protocols
     warm_up.unlink()
     sys.addaudithook(note)
     for path in sorted(folder.iterdir()):
@@ -57,7 +57,7 @@ def memory():
 
 def outcome(path):
     try:
-        return {"value": type(unpickling.load(path)).__name__}
+        return {"value": type(machine.load(path)).__name__}
     except ValueError as error:
         return {"refusal": str(error)}
     except BaseException as error:  # noqa: BLE001, what escapes is what is looked for
@@ -162,7 +162,7 @@ def test_devices_are_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(ValueError, match="is a folder or a device"):
-            unpickling.load(path)
+            machine.load(path)
 
 
 if __name__ == "__main__":

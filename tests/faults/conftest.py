@@ -7,7 +7,7 @@ from faulty_project import FaultyProject, isolation
 from struck_project import INPUT_TARGETS, MOMENTS, TARGETS, Struck, prepare
 from tiny_project import Project
 
-from d2a_core import origins
+from d2a_core.generator import origins
 from d2a_core.store import texts
 
 

@@ -24,7 +24,7 @@ import genuine_checkpoints as genuine  # noqa: E402
 import hostile_checkpoints as hostile  # noqa: E402
 
 with atheris.instrument_imports(include=["d2a_core"]):
-    from d2a_core import unpickling
+    from d2a_core.generator.unpickling import machine
 
 FORBIDDEN = ("import", "exec", "compile", "os.", "subprocess.", "socket.", "pickle.", "ctypes.", "shutil.")
 SHARED_MEMORY = Path("/dev/shm")
@@ -54,7 +54,7 @@ def read(data):
     known = set(sys.modules)
     watching = True
     try:
-        unpickling.load(INPUT)
+        machine.load(INPUT)
     except ValueError as error:
         message = str(error)
         assert message.startswith(str(INPUT)) and "\n" not in message and "; " in message, message
@@ -85,7 +85,7 @@ def main():
             fill(folder)
     for protocol in genuine.PROTOCOLS:
         INPUT.write_bytes(genuine.tensorflow(protocol))
-        unpickling.load(INPUT)  # imports the codecs of old protocols, which no input may do
+        machine.load(INPUT)  # imports the codecs of old protocols, which no input may do
     sys.addaudithook(watch)
     atheris.Setup(sys.argv, read)
     atheris.Fuzz()

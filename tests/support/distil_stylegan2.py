@@ -17,12 +17,11 @@ import stylegan2_checkpoints
 import torch
 from torch.nn import functional
 
-from d2a_core import drafts
 from d2a_core.faces import detectors, landmarks
-from d2a_core.generator import PretrainedGenerator
+from d2a_core.generator import drafts, mobile_stylegan, stylegan2
+from d2a_core.generator.generator import PretrainedGenerator
+from d2a_core.generator.rendering import render, to_uint8
 from d2a_core.media import images, sheets
-from d2a_core.networks import mobile_stylegan, stylegan2
-from d2a_core.rendering import render, to_uint8
 from d2a_core.store.lineage import Identity
 
 MAPS = {4: 40, 8: 40, 16: 40, 32: 40, 64: 16, 128: 8, 256: 8}  # of a colour, by the side of the block

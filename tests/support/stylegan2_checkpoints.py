@@ -9,7 +9,7 @@ import genuine_checkpoints as genuine
 import numpy as np
 import torch
 
-from d2a_core.networks import stylegan2
+from d2a_core.generator import stylegan2
 
 TAPS = (0.125, 0.375, 0.375, 0.125)
 CLASSES = {

@@ -19,11 +19,9 @@ from d2a_core import (
     finetuning,
     footage,
     gallery,
-    generator,
     hfgi,
     inversion,
     morphs,
-    origins,
     pairs,
     paste,
     performances,
@@ -32,6 +30,7 @@ from d2a_core import (
 )
 from d2a_core.config import check, merged
 from d2a_core.faces import identity, landmarks, photo_alignment
+from d2a_core.generator import generator, origins
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())

@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from d2a_core.untrusted import AGAIN, Refusal
+from d2a_core.generator.unpickling.untrusted import AGAIN, Refusal
 
 REPACK = "save it again with PyTorch"
 MAX_DIRECTORY = 4 << 20  # bytes; 10 000 tensors take 1 MB

@@ -13,10 +13,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from d2a_core import checkpoint, drafts
-from d2a_core.drafts import Draft, DraftNetwork
-from d2a_core.engine import compile_openvino, in_batches, run_compiled
-from d2a_core.networks import mobile_stylegan, stylegan2
+from d2a_core.generator import checkpoint, drafts, mobile_stylegan, stylegan2
+from d2a_core.generator.drafts import Draft, DraftNetwork
+from d2a_core.generator.engine import compile_openvino, in_batches, run_compiled
 from d2a_core.store import arrays, lineage, texts
 from d2a_core.store.lineage import Identity
 from d2a_core.store.manifests import RECORD

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from d2a_core.faces import landmarks
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
-from d2a_core.generator import Generator
+from d2a_core.generator.generator import Generator
 
 
 def apply(wplus: Tensor, delta: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from d2a_core.archives import Archive
-from d2a_core.untrusted import (
+from d2a_core.generator.unpickling.archives import Archive
+from d2a_core.generator.unpickling.untrusted import (
     AGAIN,
     DISTRUST,
     Budget,

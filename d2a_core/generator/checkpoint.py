@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from d2a_core.networks import stylegan2
-from d2a_core.networks.stylegan2 import Architecture
+from d2a_core.generator import stylegan2
+from d2a_core.generator.stylegan2 import Architecture
 from d2a_core.store import manifests, provenance, weights
 
 State = dict[str, Tensor]

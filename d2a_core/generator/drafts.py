@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from d2a_core.engine import compile_openvino, run_compiled
+from d2a_core.generator.engine import compile_openvino, run_compiled
 
 SMALLEST = 32  # px, of a draft read off a hidden map
 SEED = 20_220_001  # of the faces a draft is fitted on

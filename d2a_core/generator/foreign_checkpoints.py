@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from d2a_core import checkpoint, unpickling
-from d2a_core.checkpoint import Checkpoint, State
-from d2a_core.networks import stylegan2
-from d2a_core.networks.stylegan2 import Architecture
+from d2a_core.generator import checkpoint, stylegan2
+from d2a_core.generator.checkpoint import Checkpoint, State
+from d2a_core.generator.stylegan2 import Architecture
+from d2a_core.generator.unpickling import machine
+from d2a_core.generator.unpickling.machine import Record
 from d2a_core.store import texts, weights
 from d2a_core.store.lineage import Identity
 from d2a_core.store.manifests import RECORD
-from d2a_core.unpickling import Record
 
 MEAN_SAMPLES = 10_000  # z drawn for the mean of W where a checkpoint has none
 MEAN_SEED = 0
@@ -51,7 +51,7 @@ def load(path: str | Path, *, label: int | None = None) -> Checkpoint:
         raise ValueError(f"{path} is no file; {checkpoint.REMEDIES[0]}")
     if weights.is_safetensors(path):
         return checkpoint.load(path, label=label)
-    content = unpickling.load(path)
+    content = machine.load(path)
     with checkpoint.naming(path):
         kind, state, recorded = _read(content)
         state = _fold_label(state, label)

@@ -15,10 +15,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from d2a_core import rebuilding
-from d2a_core.archives import Archive
-from d2a_core.store.manifests import DAMAGE
-from d2a_core.untrusted import (
+from d2a_core.generator.unpickling import rebuilding
+from d2a_core.generator.unpickling.archives import Archive
+from d2a_core.generator.unpickling.untrusted import (
     AGAIN,
     DISTRUST,
     MAX_TEXT,
@@ -31,6 +30,7 @@ from d2a_core.untrusted import (
     kind,
     pairs,
 )
+from d2a_core.store.manifests import DAMAGE
 
 MAX_DEPTH = 200  # of nested containers; the modules of StyleGAN2 reach 40
 MAX_ITEMS = 2_000_000  # of the whole tree, with what is shared counted as often as it is shown

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from d2a_core.generator import Generator
+from d2a_core.generator.generator import Generator
 
 SAMPLES = 20_000
 SEED = 20_220_002  # no stage draws faces from it

@@ -1,0 +1,1 @@
+"""W+ to image: StyleGANs, drafts, checkpoints of all kinds."""

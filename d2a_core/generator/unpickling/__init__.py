@@ -1,0 +1,1 @@
+"""Read pickles of strangers without running what they name, in bounded memory and time."""
