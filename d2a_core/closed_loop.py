@@ -9,15 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import controls, fan_groups, manifold, tuning
-from d2a_core.controls import Controls
+from d2a_core import fan_groups, tuning
+from d2a_core.directions import ball, sliders
+from d2a_core.directions.ball import Ball
+from d2a_core.directions.sliders import Controls
 from d2a_core.faces import detectors, landmarks
 from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.fan_groups import SplitFan
 from d2a_core.generator import generator, rendering
 from d2a_core.generator.generator import Generator
-from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Fan
 from d2a_core.store import arrays, lineage, weights
 
@@ -47,7 +48,7 @@ class Stage:
     generator: Generator
     detector: LandmarkDetector
     fan: Fan | SplitFan
-    manifold: Manifold
+    manifold: Ball
     size: int
     moves: Controls | None = None
 
@@ -73,7 +74,7 @@ def load_stage(
     network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
     codes = [inputs.code] if hasattr(inputs, "code") else []
     tunings = getattr(inputs, "tuning", [])
-    moves = [controls.from_store(arrays.read_zarr(path)) for path in getattr(inputs, "controls", [])]
+    moves = [sliders.from_store(arrays.read_zarr(path)) for path in getattr(inputs, "controls", [])]
     fans = [inputs.fan] if isinstance(inputs.fan, (str, os.PathLike)) else inputs.fan
     lineage.check(network.identity, inputs.directions, *fans, *codes, *tunings)
     for path in tunings:
@@ -82,7 +83,7 @@ def load_stage(
         network,
         detectors.load_detector(detection, inputs.models, device=device, threads=threads),
         fan_groups.load(list(map(weights.read_checkpoint, fans)), device=device),
-        manifold.from_store(arrays.read_zarr(inputs.directions, manifold.STORED)),
+        ball.from_store(arrays.read_zarr(inputs.directions, ball.STORED)),
         size=settings.draft_size,
         moves=moves[0] if moves else None,
     )

@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import closed_loop, controls
-from d2a_core.answers import lifted_attributes
+from d2a_core import closed_loop
 from d2a_core.closed_loop import Path, Stage
-from d2a_core.controls import Controls
+from d2a_core.directions import sliders
+from d2a_core.directions.attribute_slopes import lifted_attributes
+from d2a_core.directions.sliders import Controls
 from d2a_core.faces import landmarks
 from d2a_core.faces.landmarks import Detections
 
@@ -31,7 +32,7 @@ def wanted(source: Detections, target: NDArray) -> NDArray[np.float64]:
     the same depth, as those of the target were made.
     """
     change = lifted_attributes(target) - lifted_attributes(source.points)
-    return controls.attributes(source) + change
+    return sliders.attributes(source) + change
 
 
 def correct(
@@ -52,7 +53,7 @@ def correct(
     draft no face is found stays as it was.
     """
     problem = moves.problem(COST)
-    unit = np.array([controls.WEIGHTS[control.unit] for control in moves.all])
+    unit = np.array([sliders.WEIGHTS[control.unit] for control in moves.all])
     answer, (low, high) = unit[:, None] * problem["slope"], problem["bound"]
     curvature = answer.T @ answer + problem["cost"]
     strength = np.zeros((len(asked), len(unit)))
@@ -60,7 +61,7 @@ def correct(
     best, kept, missing = strength, delta, np.zeros_like(strength)
     trial = delta
     for number in range(passes + 1):
-        found = unit * moves.in_units(asked - controls.attributes(look(trial)))
+        found = unit * moves.in_units(asked - sliders.attributes(look(trial)))
         loss = np.nan_to_num(np.square(found).sum(axis=1), nan=np.inf)
         better = loss < least
         chosen = better[:, None]

@@ -8,7 +8,8 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import animations, closed_loop, controls, corrections
+from d2a_core import animations, closed_loop, corrections
+from d2a_core.directions import sliders
 from d2a_core.faces import geometry, landmarks
 from d2a_core.score_tables import table
 from d2a_core.store import tables
@@ -97,7 +98,7 @@ def _driven(
     progress,
 ) -> Iterator[dict[str, object]]:
     own = landmarks.detections(face)
-    rest = controls.attributes(own)
+    rest = sliders.attributes(own)
     whole = corrections.wanted(own, animations.asked(face, driver, settings)[moments]) - rest
     start = np.repeat(own.points, len(moments), axis=0)
     wplus = torch.from_numpy(code)[None].expand(len(moments), -1, -1)
@@ -107,7 +108,7 @@ def _driven(
         *_, path = closed_loop.drive(stage, wplus, start, target, passes=settings.passes, progress=progress)
         path = corrections.corrected(stage, face, path, settings.corrections, progress)
         seen = closed_loop.detect(stage, wplus, path.delta, progress)
-        change = (controls.attributes(seen) - rest)[seen.found]
+        change = (sliders.attributes(seen) - rest)[seen.found]
         for part, names in PARTS.items():
             columns = [geometry.ATTRIBUTES.index(name) for name in names]
             unit = 1.0 if part == "head" else deviation[columns]

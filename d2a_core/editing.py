@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import config, controls, hfgi, settling, tuning
-from d2a_core.controls import Control, Controls, Studio
+from d2a_core import config, hfgi, settling, tuning
+from d2a_core.directions import sliders
+from d2a_core.directions.controls import Looker
+from d2a_core.directions.sliders import Control, Controls
 from d2a_core.faces import detectors, geometry, landmarks
 from d2a_core.faces.dlib_identity import DlibEmbedder
 from d2a_core.faces.identity import cosine_similarity
@@ -25,7 +27,7 @@ ROUNDS = 5  # of measuring and correcting
 WANTED = 2.0  # times what an error counts in a control that is asked for
 DOUBTFUL = {"gaze_x": 0.3, "gaze_y": 0.3}  # the same where a draft shows hardly more than noise
 COST = 4.0  # of a step as long in all layers as the ball allows
-SHORT = {controls.DEGREES: 3.0, controls.DEVIATIONS: 0.5}  # of a unit that is worth a note
+SHORT = {sliders.DEGREES: 3.0, sliders.DEVIATIONS: 0.5}  # of a unit that is worth a note
 STRAIGHT = 3.0  # degrees of yaw and pitch that a frontal face may be off
 
 
@@ -44,7 +46,7 @@ class Editor:
 
     def __init__(
         self,
-        studio: Studio,
+        studio: Looker,
         moves: Controls,
         wplus: Tensor,
         consultant: hfgi.Consultant,
@@ -134,7 +136,7 @@ class Editor:
 
     def _approach(self, asked: Mapping[str, float], wanted: Iterable[str], notes: list[str]) -> Edit:
         """The face with all controls at `asked`, of which those `wanted` count most."""
-        weight = [controls.WEIGHTS[c.unit] * (WANTED if c.name in wanted else 1.0) for c in self.controls]
+        weight = [sliders.WEIGHTS[c.unit] * (WANTED if c.name in wanted else 1.0) for c in self.controls]
         weight = [own * DOUBTFUL.get(c.name, 1.0) for own, c in zip(weight, self.controls, strict=True)]
         goal = np.array([asked[control.name] for control in self.controls])
         problem = settling.Problem(goal, np.array(weight), **self.moves.problem(COST))
@@ -190,11 +192,11 @@ def load(work: Path, name: str, *, settings: Mapping[str, Any] | None = None, th
         tuning.apply_delta(network, weights.read_checkpoint(source / "tuning.pt")["delta"])
     looks = landmarks.Options(**whole["landmarks"])
     detector = detectors.load_detector(looks, models / "mediapipe-face", device="cpu", threads=threads)
-    moves = controls.from_store(store)
+    moves = sliders.from_store(store)
     wplus = arrays.read_zarr(source / "inversion.zarr", ["wplus"])["wplus"]
     photo, limit = images.read_image(source / "aligned.png"), whole["hfgi"]["yaw_limit_deg"]
     consultant = hfgi.consultant(network, _consultation(results, source), photo, wplus, yaw_limit_deg=limit)
-    studio = Studio(network, detector, moves.ball, whole["generator"]["draft_size"])
+    studio = Looker(network, detector, moves.ball, whole["generator"]["draft_size"])
     return Editor(studio, moves, torch.from_numpy(wplus), consultant, photo, models)
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core import pairs, protocols
+from d2a_core.directions.ball import Ball
 from d2a_core.generator import rendering, seeds
 from d2a_core.generator.generator import Generator, broadcast
-from d2a_core.manifold import Manifold
 
 KINDS = ("source", "target", "reference")
 
@@ -45,7 +45,7 @@ def draw(
     generator: Generator,
     trained: NDArray,
     vector: Tensor,
-    ball: Manifold,
+    ball: Ball,
     *,
     count: int,
     seed: int,

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import manifold
-from d2a_core.directions import basis
+from d2a_core.directions import ball
+from d2a_core.directions.ball import Ball
+from d2a_core.directions.directions import basis
+from d2a_core.directions.samples import Samples
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.generator import rendering, seeds
 from d2a_core.generator.generator import Generator, broadcast
-from d2a_core.manifold import Manifold
-from d2a_core.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Plan:
         return min(self.sources_per_shard, faces) * self.per_source
 
 
-def draw(vector: Tensor, wplus: Tensor, ball: Manifold, uniform: Tensor) -> tuple[Tensor, Tensor]:
+def draw(vector: Tensor, wplus: Tensor, ball: Ball, uniform: Tensor) -> tuple[Tensor, Tensor]:
     """One augmentation of each W+ [N, L, 512]: Δw = u·t ∘ Σ rᵢ vᵢ with r ~ U(-1, 1), re-normed per layer.
 
     `vector` is [M, L, 512], `uniform` [N, M + 1] holds numbers from U(0, 1). The sum of many directions
@@ -110,7 +110,7 @@ def augment_codes(
     vector = torch.from_numpy(basis(directions, group))
     numbers = seeds.uniform("pairs", seed, ids, per_source * (len(vector) + 1))
     uniform = torch.from_numpy(numbers).reshape(len(source), -1)
-    delta, weight = draw(vector, source[:, : vector.shape[1]], manifold.from_store(directions), uniform)
+    delta, weight = draw(vector, source[:, : vector.shape[1]], ball.from_store(directions), uniform)
     points, found = [], []
     batch = generator.batch
     for code, move in zip(source.split(batch), delta.split(batch), strict=True):

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import directions, manifold
+from d2a_core.directions import ball, directions
 from d2a_core.faces import geometry
 
 Score = dict[str, tuple[tuple[float, float], ...]]
@@ -70,4 +70,4 @@ def perform(store: Mapping[str, NDArray], wplus: Tensor, performance: Performanc
         measured = store["vector"][:, 0], store["effect"], store["deviation"]
         weights = torch.from_numpy(directions.steer(*measured, goal, ridge=STEER_RIDGE))
         delta[:, layers] = torch.einsum("tm,mld->tld", weights, vector[:, layers])
-    return manifold.from_store(store).renorm(delta, wplus.expand(frames, -1, -1))
+    return ball.from_store(store).renorm(delta, wplus.expand(frames, -1, -1))

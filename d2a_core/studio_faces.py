@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import config, editing, gallery
+from d2a_core import config, editing
 from d2a_core.command import INPUTS, TRUNCATION
+from d2a_core.directions import gallery
 from d2a_core.editing import Edit, Editor
 from d2a_core.generator import rendering
 from d2a_core.request import Request

@@ -1,6 +1,7 @@
 """Cluster the sampled faces by one facial part."""
 
-from d2a_core import clusters, runtime, samples
+from d2a_core import runtime
+from d2a_core.directions import clusters, samples
 from d2a_core.store import arrays, lineage, provenance, tables
 
 

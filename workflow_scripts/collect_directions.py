@@ -1,6 +1,7 @@
 """Collect, measure and select directions, from the clusters or by another method."""
 
-from d2a_core import direction_methods, directions, runtime, samples
+from d2a_core import runtime
+from d2a_core.directions import candidates, directions, samples
 from d2a_core.generator import generator
 from d2a_core.store import arrays, lineage, provenance, tables
 
@@ -20,8 +21,8 @@ def main(snakemake):
     lineage.check(network.identity, *snakemake.input.latents, *snakemake.input.clusters)
     clusterings = arrays.read_each(snakemake.input.clusters, ["centroid"])
     named = dict(zip(snakemake.params.clusterings, clusterings, strict=True))
-    candidates = direction_methods.find(named, faces, network, options)
-    found = directions.distil(candidates, faces, network.mean_w.cpu().numpy(), options)
+    proposed = candidates.find(named, faces, network, options)
+    found = directions.distil(proposed, faces, network.mean_w.cpu().numpy(), options)
     facts = provenance.provenance(
         stage="directions",
         options=options,

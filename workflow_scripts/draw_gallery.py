@@ -1,6 +1,7 @@
 """Show what the strongest directions do to one face."""
 
-from d2a_core import gallery, runtime
+from d2a_core import runtime
+from d2a_core.directions import gallery
 from d2a_core.generator import generator
 from d2a_core.media import images
 from d2a_core.store import arrays, lineage, tables

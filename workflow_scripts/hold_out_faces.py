@@ -2,7 +2,8 @@
 
 import torch
 
-from d2a_core import directions, held_out, manifold, runtime, scores
+from d2a_core import held_out, runtime, scores
+from d2a_core.directions import ball, directions
 from d2a_core.faces import detectors, identity, landmarks
 from d2a_core.generator import generator
 from d2a_core.media import images
@@ -21,7 +22,7 @@ def main(snakemake):
         network,
         arrays.read_zarrs(inputs.latents, ["w"])["w"],
         torch.from_numpy(directions.basis(store)),
-        manifold.from_store(store),
+        ball.from_store(store),
         count=options["pairs"],
         seed=options["seed"],
     )

@@ -1,6 +1,7 @@
 """Make the controls on some faces, and measure on others what each does to everything."""
 
-from d2a_core import answers, controls, manifold, runtime
+from d2a_core import runtime
+from d2a_core.directions import attribute_slopes, ball, controls, sliders
 from d2a_core.faces import detectors, landmarks
 from d2a_core.generator import generator
 from d2a_core.media import images
@@ -17,17 +18,19 @@ def main(snakemake):
     looks = landmarks.Options(**snakemake.params.landmarks)
     detector = detectors.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
     store = arrays.read_zarr(inputs.directions)
-    studio = controls.Studio(network, detector, manifold.from_store(store), settings.draft_size)
+    studio = controls.Looker(network, detector, ball.from_store(store), settings.draft_size)
     made_on, measured_on = controls.faces(network, options)
     progress = runtime.Progress(log, "controls", controls.renders(store, options))
-    slope = answers.learn(store, *answers.changes(arrays.read_each(inputs.pairs, answers.STORED)))
+    slope = attribute_slopes.learn(
+        store, *attribute_slopes.changes(arrays.read_each(inputs.pairs, attribute_slopes.STORED))
+    )
     vector = controls.build(studio, store, slope, made_on, options, progress)
     measured = controls.measure(studio, store, vector, measured_on, options, progress)
     facts = provenance.provenance(
         stage="controls", options=options, landmarks=looks, **network.identity.facts
     )
-    arrays.write_zarr(outputs.controls, controls.arrays(measured, store), attributes=facts)
-    found = controls.Controls(measured, studio.ball)
+    arrays.write_zarr(outputs.controls, sliders.arrays(measured, store), attributes=facts)
+    found = sliders.Controls(measured, studio.ball)
     tables.write_parquet(controls.purity(measured), outputs.purity, metadata=facts)
     texts.write_text(controls.markdown(found), outputs.text)
     images.write_image(controls.draw(studio, found, measured_on[:1]), outputs.picture, text=facts)

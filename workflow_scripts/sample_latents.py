@@ -1,6 +1,7 @@
 """Draw the random faces of one shard and render their drafts."""
 
-from d2a_core import latents, runtime
+from d2a_core import runtime
+from d2a_core.directions import latents
 from d2a_core.generator import generator
 from d2a_core.store import arrays, provenance
 

@@ -1,6 +1,7 @@
 """Train the facial action network of one group."""
 
-from d2a_core import directions, fan, runtime, training
+from d2a_core import fan, runtime, training
+from d2a_core.directions import directions
 from d2a_core.media import charts, images
 from d2a_core.store import arrays, lineage, provenance, tables, texts, weights
 

@@ -9,8 +9,8 @@ import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
 from d2a_core import animations, closed_loop, comparison
+from d2a_core.directions.ball import Ball
 from d2a_core.generator import rendering
-from d2a_core.manifold import Manifold
 from d2a_core.media.video_reading import Frame
 from d2a_core.store import tables
 
@@ -22,7 +22,7 @@ OPTIONS = animations.Options(
 
 
 def _ball(radius):
-    return Manifold(LinearWorld.mean_w, radius=radius, reach=radius)
+    return Ball(LinearWorld.mean_w, radius=radius, reach=radius)
 
 
 def _drive(share, passes, radius=100.0, blind=()):

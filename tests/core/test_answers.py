@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core import answers
+from d2a_core.directions import attribute_slopes
 from d2a_core.faces import geometry
 from d2a_core.faces.geometry import rotation_matrix
 from d2a_core.faces.mean_face import template_of
@@ -35,7 +35,7 @@ def test_the_slope_is_found_in_the_layers_that_an_attribute_lives_in():
     change = np.zeros((len(steps), len(geometry.ATTRIBUTES)), np.float32)
     change[:, YAW] = 20 * steps[:, 0, 0]  # degrees, from the first group of layers
     change[:, SMILE] = 0.3 * steps[:, 2, 1]
-    slope = answers.learn(store(), steps, change)
+    slope = attribute_slopes.learn(store(), steps, change)
     per_group = slope.reshape(len(slope), 2, 2, WIDTH).sum(axis=2)
     expected = np.zeros_like(per_group)
     expected[YAW, 0, 0], expected[SMILE, 1, 1] = 2.0, 3.0  # in deviations
@@ -46,7 +46,7 @@ def test_nothing_is_learnt_outside_the_span_of_the_directions():
     steps = drawn()
     change = np.zeros((len(steps), len(geometry.ATTRIBUTES)), np.float32)
     change[:, YAW] = steps[:, 0, 0]
-    assert np.abs(answers.learn(store(), steps, change)[..., 2:]).max() < 1e-6
+    assert np.abs(attribute_slopes.learn(store(), steps, change)[..., 2:]).max() < 1e-6
 
 
 def test_an_attribute_that_is_not_known_answers_to_nothing():
@@ -54,7 +54,7 @@ def test_an_attribute_that_is_not_known_answers_to_nothing():
     change = np.zeros((len(steps), len(geometry.ATTRIBUTES)), np.float32)
     change[:, YAW] = steps[:, 0, 0]
     change[:, SMILE] = np.nan
-    slope = answers.learn(store(), steps, change)
+    slope = attribute_slopes.learn(store(), steps, change)
     assert np.abs(slope[YAW]).max() > 0 and not slope[SMILE].any()
 
 
@@ -76,7 +76,7 @@ def shard(turns):
 def test_a_change_is_that_from_the_own_source():
     one, other = shard([[5, -8]]), shard([[12, 3], [0, -4]])
     other["source_points"][1] = other["points"][0, 0]  # this source is turned by 12 degrees itself
-    steps, change = answers.changes([one, other])
+    steps, change = attribute_slopes.changes([one, other])
     assert steps[:, 0, 0].tolist() == [0, 1, 0, 1, 2, 3]
     assert change[:, YAW] == pytest.approx([5, -8, 12, 3, -12, -16], abs=0.5)
 
@@ -86,6 +86,6 @@ def test_what_was_not_found_does_not_count():
     lost["found"][0, 1] = False
     lost["source_points"][1] = np.nan
     lost["points"][2, 0] = np.nan
-    steps, change = answers.changes([lost])
+    steps, change = attribute_slopes.changes([lost])
     assert steps[:, 0, 0].tolist() == [0, 5]
     assert change[:, YAW] == pytest.approx([5, 7], abs=0.5)

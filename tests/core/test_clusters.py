@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from d2a_core import clusters
+from d2a_core.directions import clusters
+from d2a_core.directions.samples import Samples
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
-from d2a_core.samples import Samples
 
 
 def test_clusters_of_two_separate_groups_have_their_means_in_w():

@@ -3,17 +3,18 @@ import pytest
 import torch
 from controlled_faces import FACE, LAYERS, LOWER, MOUTH, OPEN, OPTIONS, WIDTH, YAW, World, slope, store
 
-from d2a_core import controls
-from d2a_core.controls import Controls, Measured, Studio
+from d2a_core.directions import controls, sliders
+from d2a_core.directions.ball import Ball
+from d2a_core.directions.controls import Looker
+from d2a_core.directions.sliders import Controls, Measured
 from d2a_core.faces import geometry
 from d2a_core.faces.schemes import WFLW98
-from d2a_core.manifold import Manifold
 
 
 @pytest.fixture(scope="module")
 def studio():
     world = World()
-    return Studio(world, world, Manifold(torch.zeros(WIDTH), radius=10.0, reach=10.0), 8)
+    return Looker(world, world, Ball(torch.zeros(WIDTH), radius=10.0, reach=10.0), 8)
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +81,14 @@ def curve(response, found=None):
     found = np.ones((1, count)) if found is None else np.array([found])
     strength = np.linspace(-1, 1, count)[None]
     deviation = np.ones(len(geometry.ATTRIBUTES))
-    return Measured([controls.KINDS[0]], np.zeros((1, LAYERS, WIDTH)), strength, table, found, deviation)
+    return Measured([sliders.KINDS[0]], np.zeros((1, LAYERS, WIDTH)), strength, table, found, deviation)
 
 
 def test_a_range_ends_where_the_response_falls_or_faces_are_lost():
-    strength, response = controls.scale(curve([-3, -20, -15, -7, 0, 8, 15, 14, 20]), 0)
+    strength, response = sliders.scale(curve([-3, -20, -15, -7, 0, 8, 15, 14, 20]), 0)
     assert response.tolist() == [-20, -15, -7, 0, 8, 15]
     assert strength == pytest.approx([-0.75, -0.5, -0.25, 0, 0.25, 0.5])
-    lost = controls.scale(curve(np.linspace(-20, 20, 9), [1, 1, 1, 1, 1, 1, 1, 0.5, 1]), 0)
+    lost = sliders.scale(curve(np.linspace(-20, 20, 9), [1, 1, 1, 1, 1, 1, 1, 0.5, 1]), 0)
     assert lost[1].max() == 10
 
 
@@ -95,7 +96,7 @@ def test_a_range_is_monotone_and_holds_rest(moves):
     for control in moves.all:
         assert control.low < 0 < control.high
         number = moves.number(control.name)
-        assert (np.diff(controls.scale(moves.measured, number)[1]) > 0).all()
+        assert (np.diff(sliders.scale(moves.measured, number)[1]) > 0).all()
 
 
 def test_a_control_that_moves_nothing_is_left_out(studio):
@@ -105,7 +106,7 @@ def test_a_control_that_moves_nothing_is_left_out(studio):
 
 def test_what_is_stored_comes_back(measured, studio):
     whole = store()
-    again = controls.from_store(controls.arrays(measured, whole))
+    again = sliders.from_store(sliders.arrays(measured, whole))
     wplus = torch.zeros(1, LAYERS, WIDTH)
     assert [control.name for control in again.all] == ["yaw", "mouth_open"]
     assert np.linalg.norm(again.delta({"yaw": 5}, wplus)) > 0

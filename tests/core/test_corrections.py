@@ -3,14 +3,16 @@ import pytest
 import torch
 from controlled_faces import LAYERS, OPEN, OPTIONS, TURN, WIDTH, World, slope, store
 
-from d2a_core import controls, corrections
-from d2a_core.controls import Controls, Studio
+from d2a_core import corrections
+from d2a_core.directions import controls
+from d2a_core.directions.ball import Ball
+from d2a_core.directions.controls import Looker
+from d2a_core.directions.sliders import Controls
 from d2a_core.faces.geometry import rotation_matrix
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
 from d2a_core.generator import rendering
-from d2a_core.manifold import Manifold
 
 
 def picture(turn, gap):
@@ -35,7 +37,7 @@ class Turning(World):
 @pytest.fixture(scope="module")
 def moves():
     world = Turning()
-    studio = Studio(world, world, Manifold(torch.zeros(WIDTH), radius=10.0, reach=10.0), 8)
+    studio = Looker(world, world, Ball(torch.zeros(WIDTH), radius=10.0, reach=10.0), 8)
     faces = controls.faces(world, OPTIONS)
     vector = controls.build(studio, store(), slope(), faces[0], OPTIONS)
     return Controls(controls.measure(studio, store(), vector, faces[1], OPTIONS), studio.ball)

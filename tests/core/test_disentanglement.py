@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from d2a_core import animations, closed_loop, disentanglement
+from d2a_core.directions.ball import Ball
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import lift
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
-from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Architecture
 from d2a_core.store import tables
 
@@ -96,7 +96,7 @@ def table(turns, gaps):
 @pytest.fixture(scope="module")
 def rows():
     world = World()
-    ball = Manifold(torch.zeros(512), radius=100.0, reach=100.0)
+    ball = Ball(torch.zeros(512), radius=100.0, reach=100.0)
     stage = closed_loop.Stage(world, world, Network(0.0), ball, size=8)
     clip = table(np.linspace(0, 15, 6), np.linspace(0, 0.15, 6) * [0, 1, 1, 0, 1, 1])
     return disentanglement.measure(

@@ -3,20 +3,21 @@ import pytest
 import torch
 from controlled_faces import LAYERS, OPTIONS, WIDTH, World, slope, store
 
-from d2a_core import controls
-from d2a_core.controls import Controls, Studio
+from d2a_core.directions import controls
+from d2a_core.directions.ball import Ball
+from d2a_core.directions.controls import Looker
+from d2a_core.directions.sliders import Controls
 from d2a_core.editing import STRAIGHT, Editor
 from d2a_core.hfgi import Consultant
-from d2a_core.manifold import Manifold
 
-BALL = Manifold(torch.zeros(WIDTH), radius=10.0, reach=10.0)
+BALL = Ball(torch.zeros(WIDTH), radius=10.0, reach=10.0)
 
 
 @pytest.fixture(scope="module")
 def moves():
     """Controls made on typical faces."""
     world = World()
-    studio = Studio(world, world, BALL, 8)
+    studio = Looker(world, world, BALL, 8)
     made_on, measured_on = controls.faces(world, OPTIONS)
     vector = controls.build(studio, store(), slope(), made_on, OPTIONS)
     return Controls(controls.measure(studio, store(), vector, measured_on, OPTIONS), BALL)
@@ -32,7 +33,7 @@ def editor(moves, *, gain=1.0, turned=0.0, blind=False):
     wplus[..., 0] = turned
     photo = np.zeros((8, 8, 3), np.uint8)
     nothing = Consultant(world, None, torch.zeros(1, 3, 8, 8), wplus, 15.0)
-    return Editor(Studio(world, world, BALL, 8), moves, wplus, nothing, photo, None)
+    return Editor(Looker(world, world, BALL, 8), moves, wplus, nothing, photo, None)
 
 
 def unseen(found):
@@ -74,8 +75,8 @@ def test_a_face_is_turned_to_the_front_and_keeps_its_mouth(moves, turned):
 
 def test_a_face_that_cannot_be_turned_to_the_front_is_said(moves):
     stuck = editor(moves, turned=3.9)
-    stuck.moves = Controls(moves.measured, Manifold(torch.zeros(WIDTH), radius=10.0, reach=0.1))
-    stuck.studio = Studio(World(), World(), stuck.moves.ball, 8)
+    stuck.moves = Controls(moves.measured, Ball(torch.zeros(WIDTH), radius=10.0, reach=0.1))
+    stuck.studio = Looker(World(), World(), stuck.moves.ball, 8)
     edit = stuck.straighten()
     assert edit.notes[0].startswith("the face could not be brought to the front: it is off in yaw by")
 

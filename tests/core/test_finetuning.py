@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from d2a_core import closed_loop, fan, finetuning, training
+from d2a_core.directions.ball import Ball
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
-from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Fan
 
 REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
@@ -73,7 +73,7 @@ class Embedder:
 @pytest.fixture
 def stage():
     untrained = fan.build(TRAINING, points=98, vector=torch.from_numpy(DIRECTIONS["vector"]))
-    ball = Manifold(torch.zeros(512), radius=2.0, reach=2.0)
+    ball = Ball(torch.zeros(512), radius=2.0, reach=2.0)
     return closed_loop.Stage(World(), World(), untrained.eval(), ball, size=8)
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from d2a_core import gallery
+from d2a_core.directions import gallery
 
 
 def test_gallery_shows_each_attribute_before_repeating_one():

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from d2a_core import held_out
+from d2a_core.directions.ball import Ball
 from d2a_core.generator import rendering
-from d2a_core.manifold import Manifold
 
-BALL = Manifold(torch.zeros(6), radius=5.0, reach=3.0)
+BALL = Ball(torch.zeros(6), radius=5.0, reach=3.0)
 
 
 @pytest.fixture

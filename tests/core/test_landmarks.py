@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from d2a_core.directions.samples import join
 from d2a_core.faces import detectors, facemesh, landmarks, mediapipe
 from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.faces.schemes import IBUG68, WFLW98
-from d2a_core.samples import join
 from d2a_core.store import tables
 
 FFHQ = landmarks.Options(detector="facemesh", min_score=0.5, box="ffhq", weights=None)

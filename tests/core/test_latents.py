@@ -1,7 +1,8 @@
 import numpy as np
 import torch
 
-from d2a_core import latents, sources
+from d2a_core import sources
+from d2a_core.directions import latents
 from d2a_core.faces.landmarks import Detections
 
 

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import manifold
+from d2a_core.directions import ball
 
 MEAN = torch.zeros(4)
 
 
 def _shrink(delta, offset, radius, reach=100.0):
-    ball = manifold.Manifold(MEAN, radius=radius, reach=reach)
-    return ball.shrink(torch.tensor([[delta]]), torch.tensor([[offset]])).item()
+    found = ball.Ball(MEAN, radius=radius, reach=reach)
+    return found.shrink(torch.tensor([[delta]]), torch.tensor([[offset]])).item()
 
 
 def test_renorm_stops_at_the_sphere():
@@ -32,9 +32,9 @@ def test_a_source_outside_may_move_half_a_radius_sideways_and_inwards():
 def test_renorm_works_layer_by_layer():
     delta = torch.tensor([[[8.0, 0, 0, 0], [1.0, 0, 0, 0]]])
     offset = torch.tensor([[[3.0, 0, 0, 0], [3.0, 0, 0, 0]]])
-    ball = manifold.Manifold(MEAN, radius=5, reach=100)
-    assert ball.shrink(delta, offset)[0].tolist() == pytest.approx([0.25, 1])
-    assert ball.renorm(delta, offset)[0, :, 0].tolist() == pytest.approx([2, 1])
+    found = ball.Ball(MEAN, radius=5, reach=100)
+    assert found.shrink(delta, offset)[0].tolist() == pytest.approx([0.25, 1])
+    assert found.renorm(delta, offset)[0, :, 0].tolist() == pytest.approx([2, 1])
 
 
 def test_no_layer_steps_further_than_the_reach():
@@ -47,6 +47,6 @@ def test_the_ball_is_measured_on_the_samples_and_comes_back_from_its_store():
     w = np.zeros((101, 4), np.float32)
     w[:, 0] = np.arange(101) + 1
     mean = np.array([1, 0, 0, 0], np.float32)
-    ball = manifold.from_store(manifold.measure(w, mean, radius_quantile=0.95, reach=0.6))
-    assert ball.radius == pytest.approx(95) and ball.reach == pytest.approx(57)
-    assert ball.mean_w.tolist() == [1, 0, 0, 0]
+    found = ball.from_store(ball.measure(w, mean, radius_quantile=0.95, reach=0.6))
+    assert found.radius == pytest.approx(95) and found.reach == pytest.approx(57)
+    assert found.mean_w.tolist() == [1, 0, 0, 0]

@@ -8,9 +8,9 @@ import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
 from d2a_core import animations, closed_loop, interpolation, morphs
+from d2a_core.directions.ball import Ball
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.schemes import scheme_of
-from d2a_core.manifold import Manifold
 from d2a_core.networks.fan import Architecture
 from d2a_core.store import tables
 
@@ -60,9 +60,7 @@ def _table(points):
 
 
 def _morph(world, fan, passes=0, start=REST, end=4, motion="absolute", **options):
-    stage = closed_loop.Stage(
-        world, world, fan, Manifold(LinearWorld.mean_w, radius=100.0, reach=100.0), size=8
-    )
+    stage = closed_loop.Stage(world, world, fan, Ball(LinearWorld.mean_w, radius=100.0, reach=100.0), size=8)
     poses = [_table(start), _table(REST + end * GAIN)]
     code = np.zeros((1, 16, 512), np.float32)
     settings = replace(SETTINGS, motion=motion, passes=passes)

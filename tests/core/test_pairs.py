@@ -1,9 +1,9 @@
 import torch
 
 from d2a_core import pairs
-from d2a_core.manifold import Manifold
+from d2a_core.directions.ball import Ball
 
-BALL = Manifold(torch.zeros(4), radius=3.0, reach=2.5)
+BALL = Ball(torch.zeros(4), radius=3.0, reach=2.5)
 
 
 def test_draws_stay_in_the_ball_follow_the_span_and_repeat_by_seed():

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from d2a_core import controls, manifold
+from d2a_core.directions import ball, controls
 from d2a_core.faces import geometry
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
@@ -55,8 +55,8 @@ def store():
     effect[:, YAW], effect[:, MOUTH] = TURN * vector[:, 0, 0], OPEN * vector[:, 0, 1]
     deviation = np.zeros(len(geometry.ATTRIBUTES), np.float32)
     deviation[[YAW, MOUTH]] = 15.0, 0.04
-    ball = manifold.measure(np.eye(WIDTH) * 3, np.zeros(WIDTH), radius_quantile=1.0, reach=1.0)
-    return {"vector": vector, "effect": effect, "deviation": deviation, **ball}
+    limits = ball.measure(np.eye(WIDTH) * 3, np.zeros(WIDTH), radius_quantile=1.0, reach=1.0)
+    return {"vector": vector, "effect": effect, "deviation": deviation, **limits}
 
 
 def slope():

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from d2a_core import directions
+from d2a_core.directions import directions
+from d2a_core.directions.samples import Samples
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
-from d2a_core.samples import Samples
 
 OPTIONS = directions.Options(
     method="clusters",

@@ -11,14 +11,11 @@ import yaml
 from d2a_core import (
     animations,
     comparison,
-    controls,
-    directions,
     disentanglement,
     encoder,
     fan,
     finetuning,
     footage,
-    gallery,
     hfgi,
     inversion,
     morphs,
@@ -29,6 +26,7 @@ from d2a_core import (
     sources,
 )
 from d2a_core.config import check, merged
+from d2a_core.directions import controls, directions, gallery
 from d2a_core.faces import identity, landmarks, photo_alignment
 from d2a_core.generator import generator, origins
 

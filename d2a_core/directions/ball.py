@@ -17,7 +17,7 @@ STORED = ("mean_w", "radius", "reach")
 
 
 @dataclass(frozen=True)
-class Manifold:
+class Ball:
     """The ball of the sampled latents: its centre `mean_w` [D], its `radius`, the longest step `reach`."""
 
     mean_w: Tensor
@@ -58,6 +58,6 @@ def measure(
     return {name: np.asarray(value, dtype=np.float32) for name, value in values.items()}
 
 
-def from_store(store: Mapping[str, NDArray]) -> Manifold:
+def from_store(store: Mapping[str, NDArray]) -> Ball:
     """The ball that `measure` put into the store of the directions."""
-    return Manifold(torch.from_numpy(store["mean_w"]), float(store["radius"][0]), float(store["reach"][0]))
+    return Ball(torch.from_numpy(store["mean_w"]), float(store["radius"][0]), float(store["reach"][0]))

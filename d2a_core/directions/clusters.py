@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.samples import Samples
+from d2a_core.directions.samples import Samples
 
 LARGE = (
     20_000  # samples beyond which k-means works on batches: 1 to 2 % wider clusters in a tenth of the time

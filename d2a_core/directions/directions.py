@@ -4,18 +4,16 @@ A sample's w is the same in every layer, so a difference of centroids is one [51
 `layers` layers of W+, and zero for the rest.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import manifold
+from d2a_core.directions import ball
+from d2a_core.directions.samples import Samples
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import rigid_share
-from d2a_core.samples import Samples
 
 GROUPS = ("pose", "expression")
 REGRESSED = 20_000  # samples at most: see `regress`
@@ -48,43 +46,6 @@ class Candidates:
     vector: NDArray[np.float32]
     name: list[str]
     share: NDArray[np.float32]
-
-
-def collect(centroid: NDArray, *, ica_above: int, seed: int) -> Candidates:
-    """Directions from the centroids [k, 512] of one clustering.
-
-    Up to `ica_above` clusters, the difference of every pair; above, the independent components of those
-    differences, which have rank k - 1.
-    """
-    pairs = list(combinations(range(len(centroid)), 2))
-    differences = np.stack([centroid[b] - centroid[a] for a, b in pairs])
-    if len(centroid) > ica_above:
-        return _independent_components(differences, count=len(centroid) - 1, seed=seed)
-    energy = np.square(differences).sum(axis=1)
-    return Candidates(
-        differences, [f"pair {a}-{b}" for a, b in pairs], energy / max(float(energy.sum()), 1e-12)
-    )
-
-
-def _independent_components(differences: NDArray, *, count: int, seed: int) -> Candidates:
-    """FastICA (Hyvärinen and Oja, 2000): columns of the mixing matrix, one standard deviation long.
-
-    Differences are taken with both signs, so their mean is zero and no direction is favoured.
-    """
-    from sklearn.decomposition import FastICA
-    from sklearn.exceptions import ConvergenceWarning
-
-    both = np.concatenate((differences, -differences)).astype(np.float64)
-    model = FastICA(n_components=count, whiten="unit-variance", random_state=seed, max_iter=1000, tol=1e-3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # few samples: the last rotation may oscillate
-        model.fit(both)
-    vector = model.mixing_.T
-    energy = np.square(vector).sum(axis=1)
-    order = np.argsort(-energy)
-    share = energy[order] / np.square(both).sum(axis=1).mean()
-    names = [f"component {rank}" for rank in range(count)]
-    return Candidates(vector[order].astype(np.float32), names, share.astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -231,7 +192,7 @@ def distil(
     arrays = {
         "vector": np.repeat(scaled[:, None], options.layers, axis=1).astype(np.float32),
         "layer_groups": np.array([options.layer_groups], np.int64),
-        **manifold.measure(faces.w, mean_w, radius_quantile=options.radius_quantile, reach=options.reach),
+        **ball.measure(faces.w, mean_w, radius_quantile=options.radius_quantile, reach=options.reach),
         "pose": pose,
         "effect": effect.astype(np.float32),
         "deviation": deviation.astype(np.float32),

@@ -4,15 +4,17 @@ All return candidates for `directions.distil`, which measures, selects and scale
 comparison changes the directions and nothing else.
 """
 
+import warnings
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.directions import Candidates, Options, collect
+from d2a_core.directions.directions import Candidates, Options
+from d2a_core.directions.samples import Samples
 from d2a_core.faces.geometry import ATTRIBUTES
 from d2a_core.generator.generator import PretrainedGenerator
-from d2a_core.samples import Samples
 
 METHODS = ("clusters", "interfacegan", "ganspace", "sefa")
 SVM_C = 1e-3  # a wide margin: 512 weights from some hundred faces
@@ -109,3 +111,40 @@ def sefa(weights: NDArray, w: NDArray, *, count: int) -> Candidates:
 def deviations_long(unit: NDArray, w: NDArray) -> NDArray[np.float32]:
     """Unit directions [m, 512] made one standard deviation of w [N, 512] long, as the centroids' are."""
     return (unit * (w @ unit.T).std(axis=0)[:, None]).astype(np.float32)
+
+
+def collect(centroid: NDArray, *, ica_above: int, seed: int) -> Candidates:
+    """Directions from the centroids [k, 512] of one clustering.
+
+    Up to `ica_above` clusters, the difference of every pair; above, the independent components of those
+    differences, which have rank k - 1.
+    """
+    pairs = list(combinations(range(len(centroid)), 2))
+    differences = np.stack([centroid[b] - centroid[a] for a, b in pairs])
+    if len(centroid) > ica_above:
+        return _independent_components(differences, count=len(centroid) - 1, seed=seed)
+    energy = np.square(differences).sum(axis=1)
+    return Candidates(
+        differences, [f"pair {a}-{b}" for a, b in pairs], energy / max(float(energy.sum()), 1e-12)
+    )
+
+
+def _independent_components(differences: NDArray, *, count: int, seed: int) -> Candidates:
+    """FastICA (Hyvärinen and Oja, 2000): columns of the mixing matrix, one standard deviation long.
+
+    Differences are taken with both signs, so their mean is zero and no direction is favoured.
+    """
+    from sklearn.decomposition import FastICA
+    from sklearn.exceptions import ConvergenceWarning
+
+    both = np.concatenate((differences, -differences)).astype(np.float64)
+    model = FastICA(n_components=count, whiten="unit-variance", random_state=seed, max_iter=1000, tol=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # few samples: the last rotation may oscillate
+        model.fit(both)
+    vector = model.mixing_.T
+    energy = np.square(vector).sum(axis=1)
+    order = np.argsort(-energy)
+    share = energy[order] / np.square(both).sum(axis=1).mean()
+    names = [f"component {rank}" for rank in range(count)]
+    return Candidates(vector[order].astype(np.float32), names, share.astype(np.float32))

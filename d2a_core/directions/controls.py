@@ -13,60 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
-from d2a_core import manifold
+from d2a_core.directions import sliders
+from d2a_core.directions.ball import Ball
+from d2a_core.directions.sliders import Controls, Kind, Measured
 from d2a_core.faces import geometry
-from d2a_core.faces.landmarks import Detections, LandmarkDetector
-from d2a_core.faces.schemes import scheme_of
+from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.generator import rendering, seeds
 from d2a_core.generator.generator import Generator, broadcast
-from d2a_core.manifold import Manifold
 from d2a_core.media.sheets import grid
 
 MEASURED = np.linspace(-1, 1, 9)  # strengths at which a control is measured, as shares of its reach
-LEAST_FOUND = 0.9  # share of faces that must still be found at the ends of a range
-LEAST_SPAN = 0.5  # of a range, in the unit of the control, below which it is none
-LEAST_RISE = 0.1  # of the slope at rest, below which a control has reached its end
-STORED = ("vector", "strength", "response")
-
-
-@dataclass(frozen=True)
-class Control:
-    """A slider: what it is called and moves, in `unit`, between `low` and `high`."""
-
-    name: str
-    label: str
-    unit: str
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A control before it is measured: its attribute, with `sign`, its unit, and how far it is tried."""
-
-    name: str
-    label: str
-    attribute: str
-    sign: float
-    unit: str
-    reach: float
-
-
-DEGREES, DEVIATIONS = "°", "s.d."
-WEIGHTS = {DEGREES: 0.1, DEVIATIONS: 1.0}  # what an error of one unit counts
-KINDS = (
-    Kind("yaw", "Turn right", "yaw", 1, DEGREES, 40),
-    Kind("pitch", "Look up", "pitch", 1, DEGREES, 25),
-    Kind("mouth_open", "Mouth open", "mouth_opening", 1, DEVIATIONS, 4),
-    Kind("smile", "Smile", "smile", 1, DEVIATIONS, 3),
-    Kind("eyes_closed", "Eyes closed", "eye_opening", -1, DEVIATIONS, 5),
-    Kind("brows_up", "Brows up", "brow_height", 1, DEVIATIONS, 3),
-    Kind("gaze_x", "Gaze right", "gaze_x", 1, DEVIATIONS, 3),
-    Kind("gaze_y", "Gaze down", "gaze_y", 1, DEVIATIONS, 3),
-)
 
 
 @dataclass(frozen=True)
@@ -81,11 +39,6 @@ class Options:
     seed: int
 
 
-def kinds(store: Mapping[str, NDArray]) -> list[Kind]:
-    """Controls whose attribute varies over the samples; a scheme without pupils has no gaze."""
-    return [kind for kind in KINDS if store["deviation"][geometry.ATTRIBUTES.index(kind.attribute)] > 0]
-
-
 def faces(generator: Generator, options: Options) -> tuple[Tensor, Tensor]:
     """Two sets of faces, each W+ [faces, K, D], to build the controls on and to measure them."""
     z = seeds.normal("controls", options.seed, range(2 * options.faces), generator.z_dim)
@@ -97,12 +50,12 @@ def faces(generator: Generator, options: Options) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class Studio:
+class Looker:
     """What renders and looks: drafts of `size` px, steps kept inside the `ball` of the latents."""
 
     generator: Generator
     detector: LandmarkDetector
-    ball: Manifold
+    ball: Ball
     size: int
 
     def attributes(self, wplus: Tensor, delta: Tensor, progress=None) -> NDArray[np.float64]:
@@ -110,19 +63,11 @@ class Studio:
         kept = self.ball.renorm(delta, wplus)
         looks = {"size": self.size, "progress": progress}
         seen = rendering.detect(self.generator, self.detector, wplus, kept, **looks)
-        return attributes(seen)
-
-
-def attributes(seen: Detections) -> NDArray[np.float64]:
-    """Attributes [N, A] of detected faces, in the order of `directions.ATTRIBUTES`; NaN without a face."""
-    scheme = scheme_of(seen.points.shape[1])
-    found = geometry.attributes(seen.points, seen.canonical, seen.angles, scheme)
-    values = np.stack([found[name] for name in geometry.ATTRIBUTES], axis=1).astype(np.float64)
-    return np.where(seen.found[:, None], values, np.nan)
+        return sliders.attributes(seen)
 
 
 def responses(
-    studio: Studio, wplus: Tensor, steps: NDArray, rest: NDArray, progress=None
+    studio: Looker, wplus: Tensor, steps: NDArray, rest: NDArray, progress=None
 ) -> NDArray[np.float64]:
     """Change [S, F, A] of the attributes of faces [F, K, D] by each of the `steps` [S, L, D].
 
@@ -137,12 +82,12 @@ def responses(
 
 def renders(store: Mapping[str, NDArray], options: Options) -> int:
     """Drafts that `build` and `measure` look at."""
-    count = len(kinds(store))
+    count = len(sliders.kinds(store))
     return options.faces * (2 * count * options.rounds + 1 + count * (len(MEASURED) - 1) + 1)
 
 
 def build(
-    studio: Studio,
+    studio: Looker,
     store: Mapping[str, NDArray],
     slope: NDArray,
     wplus: Tensor,
@@ -155,7 +100,7 @@ def build(
     none of the others. What that does to rendered faces is measured `rounds` times, and the steps are mixed
     by the inverse of what they do to one another. Tilt has no control: alignment leaves none.
     """
-    wanted = kinds(store)
+    wanted = sliders.kinds(store)
     vector = shortest(_own(wanted, slope), ridge=options.length_ridge)
     rest = studio.attributes(wplus, torch.zeros(len(wplus), *vector.shape[1:]), progress)
     scales = store["deviation"][:, None]
@@ -199,29 +144,14 @@ def mix(effect: NDArray, vector: NDArray, *, ridge: float) -> NDArray[np.float64
     return np.linalg.solve(gram + penalty, effect.T).T
 
 
-def _slopes(studio: Studio, wplus: Tensor, steps: NDArray, rest: NDArray, progress) -> NDArray[np.float64]:
+def _slopes(studio: Looker, wplus: Tensor, steps: NDArray, rest: NDArray, progress) -> NDArray[np.float64]:
     """Change [S, A] of the attributes for each whole step, from the middle of faces moved forth and back."""
     forth, back = (responses(studio, wplus, sign * steps, rest, progress) for sign in (1, -1))
     return np.nan_to_num(np.nanmean((forth - back) / 2, axis=1))
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Controls with their scale: `vector` [C, L, D], and at `strength` [C, S] the `response` [C, S, A].
-
-    Responses are medians over faces in the attributes' units; `found` [C, S] is the share of faces seen.
-    """
-
-    kinds: Sequence[Kind]
-    vector: NDArray[np.float32]
-    strength: NDArray[np.float32]
-    response: NDArray[np.float32]
-    found: NDArray[np.float32]
-    deviation: NDArray[np.float32]
-
-
 def measure(
-    studio: Studio,
+    studio: Looker,
     store: Mapping[str, NDArray],
     vector: NDArray,
     wplus: Tensor,
@@ -233,7 +163,7 @@ def measure(
     No layer goes further than the share `longest` of what the ball of the latents allows: a sum of random
     directions may go that far, a single one breaks faces before.
     """
-    wanted, deviation = kinds(store), store["deviation"]
+    wanted, deviation = sliders.kinds(store), store["deviation"]
     rest = studio.attributes(wplus, torch.zeros(len(wplus), *vector.shape[1:]), progress)
     most = options.longest * studio.ball.reach / np.linalg.norm(vector, axis=2).max(axis=1)
     reach = [
@@ -255,142 +185,9 @@ def measure(
 
 def _reach(kind: Kind, deviation: NDArray) -> float:
     """How far a control is tried, in deviations."""
-    if kind.unit == DEVIATIONS:
+    if kind.unit == sliders.DEVIATIONS:
         return kind.reach
     return kind.reach / float(deviation[geometry.ATTRIBUTES.index(kind.attribute)])
-
-
-def own_response(measured: Measured, number: int) -> NDArray[np.float64]:
-    """What a control does to its own attribute [S], in its unit."""
-    return _in_unit(measured, number, measured.response[number])
-
-
-def _in_unit(measured: Measured, number: int, change: NDArray) -> NDArray[np.float64]:
-    """A change [..., A] of the attributes as that of the own one of a control, in its unit: [...]."""
-    kind = measured.kinds[number]
-    column = geometry.ATTRIBUTES.index(kind.attribute)
-    scale = 1.0 if kind.unit == DEGREES else float(measured.deviation[column])
-    return kind.sign * np.asarray(change[..., column], np.float64) / scale
-
-
-def scale(measured: Measured, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Strengths and responses between which a control rises and faces are found, through no motion.
-
-    From rest outwards, a range ends before the response rises by less than `LEAST_RISE` of its slope at rest,
-    or fewer than `LEAST_FOUND` of the faces are found.
-    """
-    strength, response = measured.strength[number], own_response(measured, number)
-    middle = len(strength) // 2
-    slope = (response[middle + 1] - response[middle - 1]) / (strength[middle + 1] - strength[middle - 1])
-    rise = np.diff(response) / np.diff(strength) > LEAST_RISE * max(float(slope), 1e-9)
-    seen = measured.found[number] >= LEAST_FOUND
-    first, last = middle, middle
-    while last + 1 < len(strength) and rise[last] and seen[last + 1]:
-        last += 1
-    while first > 0 and rise[first - 1] and seen[first - 1]:
-        first -= 1
-    return strength[first : last + 1].astype(np.float64), response[first : last + 1]
-
-
-class Controls:
-    """Measured controls, ready to move faces inside the `ball` of the latents; idle ones are left out."""
-
-    def __init__(self, measured: Measured, ball: Manifold) -> None:
-        self.measured, self.ball = measured, ball
-        scales = [scale(measured, number) for number in range(len(measured.kinds))]
-        self._scales = {
-            kind.name: (number, *scales[number])
-            for number, kind in enumerate(measured.kinds)
-            if np.ptp(scales[number][1]) > LEAST_SPAN
-        }
-        self.all = tuple(
-            Control(name, measured.kinds[number].label, measured.kinds[number].unit, *_ends(value))
-            for name, (number, _, value) in self._scales.items()
-        )
-
-    def number(self, name: str) -> int:
-        """Place of a control among the measured ones."""
-        return self._scales[name][0]
-
-    def clamped(self, values: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
-        """Values within the ranges, and a sentence on each that was not; ValueError for an unknown name."""
-        known = {control.name: control for control in self.all}
-        kept, notes = {}, []
-        for name, value in values.items():
-            if name not in known:
-                raise ValueError(f"there is no control {name!r}; choose one of {', '.join(known)}")
-            control = known[name]
-            kept[name] = float(np.clip(value, control.low, control.high))
-            if kept[name] != value:
-                notes.append(
-                    f"{name} is {value:g} {control.unit}, but it works from {control.low:g} to "
-                    f"{control.high:g}; {kept[name]:g} is used"
-                )
-        return kept, notes
-
-    def delta(self, values: Mapping[str, float], wplus: Tensor) -> Tensor:
-        """Δw [1, L, D] for the values of some controls on the face `wplus` [1, K, D]."""
-        return self.sum(self.strengths(values), wplus)
-
-    def strengths(self, values: Mapping[str, float]) -> NDArray[np.float64]:
-        """Strength of each control of `all` [C] that gives its value on a typical face."""
-        amounts = []
-        for name, (_, strength, response) in self._scales.items():
-            value = np.clip(values.get(name, 0.0), response[0], response[-1])
-            amounts.append(float(PchipInterpolator(response, strength)(value)))
-        return np.array(amounts)
-
-    def sum(self, strength: NDArray, wplus: Tensor) -> Tensor:
-        """Δw [1, L, D] for the strength of each control [C] on the face `wplus` [1, K, D]."""
-        return self.ball.renorm(self.steps(strength[None]), wplus)
-
-    def steps(self, strength: NDArray) -> Tensor:
-        """What strengths of the controls [N, C] add to Δw, whatever the ball allows: [N, L, D]."""
-        return torch.from_numpy(np.einsum("nc,cld->nld", strength, self._vectors)).float()
-
-    def in_units(self, change: NDArray) -> NDArray[np.float64]:
-        """A change [..., A] of the attributes in the unit of each control of `all`: [..., C]."""
-        columns = [_in_unit(self.measured, number, change) for number, *_ in self._scales.values()]
-        return np.stack(columns, axis=-1)
-
-    def problem(self, cost: float) -> dict[str, NDArray[np.float64]]:
-        """What `settling.Problem` asks of the controls; a step as long as the ball allows costs `cost`."""
-        middle = self.measured.strength.shape[1] // 2
-        slopes = []
-        for number, *_ in self._scales.values():
-            change, length = (
-                part[number, middle + 1] - part[number, middle - 1]
-                for part in (self.measured.response, self.measured.strength)
-            )
-            slopes.append(self.in_units(change / length))
-        lengths = np.einsum("ald,bld->ab", self._vectors, self._vectors)
-        most = self._vectors.shape[1] * self.ball.reach**2
-        bound = np.array([(strength[0], strength[-1]) for _, strength, _ in self._scales.values()]).T
-        return {"slope": np.stack(slopes, axis=1), "cost": cost * lengths / most, "bound": bound}
-
-    @property
-    def _vectors(self) -> NDArray[np.float64]:
-        """What a unit of strength of each control adds, [C, L, D]."""
-        numbers = [number for number, *_ in self._scales.values()]
-        return self.measured.vector[numbers].astype(np.float64)
-
-
-def _ends(values: NDArray) -> tuple[float, float]:
-    """Ends of a range, rounded towards rest so that they lie inside."""
-    return float(np.ceil(10 * values[0]) / 10), float(np.floor(10 * values[-1]) / 10)
-
-
-def arrays(measured: Measured, store: Mapping[str, NDArray]) -> dict[str, NDArray]:
-    """What is stored, with the ball of the directions' `store`."""
-    own = {name: getattr(measured, name) for name in ("vector", "strength", "response", "found", "deviation")}
-    return own | {name: store[name] for name in manifold.STORED}
-
-
-def from_store(store: Mapping[str, NDArray]) -> Controls:
-    """The controls that `arrays` stored."""
-    names = ("vector", "strength", "response", "found", "deviation")
-    measured = Measured(kinds(store), *(store[name] for name in names))
-    return Controls(measured, manifold.from_store(store))
 
 
 def purity(measured: Measured) -> dict[str, list]:
@@ -401,7 +198,7 @@ def purity(measured: Measured) -> dict[str, list]:
     """
     rows = []
     for number, kind in enumerate(measured.kinds):
-        own = own_response(measured, number)
+        own = sliders.own_response(measured, number)
         for place, strength in enumerate(measured.strength[number]):
             for column, attribute in enumerate(geometry.ATTRIBUTES):
                 if measured.deviation[column] > 0:
@@ -440,7 +237,7 @@ def markdown(controls: Controls) -> str:
     return "\n".join([*lines, ""])
 
 
-def draw(studio: Studio, controls: Controls, wplus: Tensor) -> NDArray[np.uint8]:
+def draw(studio: Looker, controls: Controls, wplus: Tensor) -> NDArray[np.uint8]:
     """One row a control, at five values from one end of its range to the other, on a face [1, K, D]."""
     rows = []
     for control in controls.all:
