@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import fan_groups, tuning
+from d2a_core import fan_groups
 from d2a_core.directions import ball, sliders
 from d2a_core.directions.ball import Ball
 from d2a_core.directions.sliders import Controls
@@ -19,6 +19,7 @@ from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.fan_groups import SplitFan
 from d2a_core.generator import generator, rendering
 from d2a_core.generator.generator import Generator
+from d2a_core.inversion import tuning
 from d2a_core.networks.fan import Fan
 from d2a_core.store import arrays, lineage, weights
 

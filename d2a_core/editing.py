@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import config, hfgi, settling, tuning
+from d2a_core import config, settling
 from d2a_core.directions import sliders
 from d2a_core.directions.controls import Looker
 from d2a_core.directions.sliders import Control, Controls
@@ -19,6 +19,7 @@ from d2a_core.faces import detectors, geometry, landmarks
 from d2a_core.faces.dlib_identity import DlibEmbedder
 from d2a_core.faces.identity import cosine_similarity
 from d2a_core.generator import generator, origins, rendering
+from d2a_core.inversion import consultant, tuning
 from d2a_core.media import images
 from d2a_core.store import arrays, lineage, tables, weights
 from d2a_core.store.lineage import Identity
@@ -49,7 +50,7 @@ class Editor:
         studio: Looker,
         moves: Controls,
         wplus: Tensor,
-        consultant: hfgi.Consultant,
+        consultant: consultant.Consultant,
         photo: NDArray[np.uint8],
         folder: Path,
     ) -> None:
@@ -195,9 +196,11 @@ def load(work: Path, name: str, *, settings: Mapping[str, Any] | None = None, th
     moves = sliders.from_store(store)
     wplus = arrays.read_zarr(source / "inversion.zarr", ["wplus"])["wplus"]
     photo, limit = images.read_image(source / "aligned.png"), whole["hfgi"]["yaw_limit_deg"]
-    consultant = hfgi.consultant(network, _consultation(results, source), photo, wplus, yaw_limit_deg=limit)
+    consulted = consultant.consultant(
+        network, _consultation(results, source), photo, wplus, yaw_limit_deg=limit
+    )
     studio = Looker(network, detector, moves.ball, whole["generator"]["draft_size"])
-    return Editor(studio, moves, torch.from_numpy(wplus), consultant, photo, models)
+    return Editor(studio, moves, torch.from_numpy(wplus), consulted, photo, models)
 
 
 def _generator(work: Path, whole: Mapping[str, Any], threads: int) -> generator.PretrainedGenerator:

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import animations, closed_loop, likeness, paste
+from d2a_core import animations, closed_loop, paste
 from d2a_core.faces.alignment import Crop, extract
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.generator import rendering
@@ -24,6 +24,7 @@ from d2a_core.generator.drafts import AnchoredDraft
 from d2a_core.generator.generator import PretrainedGenerator
 from d2a_core.generator.latent_prior import LatentPrior
 from d2a_core.generator.rendering import to_float
+from d2a_core.inversion import image_losses
 from d2a_core.media import resampling, sheets, similarity
 from d2a_core.media.video_reading import Frame
 
@@ -137,7 +138,7 @@ def _approach(
         image = draft(prior.decode(known + offset))
         structure = 1 - similarity.ms_ssim((image + 1) / 2, (photo + 1) / 2)
         loss = (
-            likeness.pyramid_distance(image, photo)
+            image_losses.pyramid_distance(image, photo)
             + options.structure_weight * structure
             + options.prior_weight * offset.square().mean()
             + options.neighbour_weight * (offset - before).square().mean()

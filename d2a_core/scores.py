@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import protocols, quality
+from d2a_core import protocols
 from d2a_core.faces import geometry, identity, landmarks
 from d2a_core.faces.identity import Embedder
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.faces.schemes import scheme_of
+from d2a_core.inversion import quality
 from d2a_core.media import resampling, similarity
 from d2a_core.store import tables
 

@@ -1,7 +1,8 @@
 """Let one source move like one clip."""
 
-from d2a_core import animations, closed_loop, hfgi, runtime
+from d2a_core import animations, closed_loop, runtime
 from d2a_core.generator import rendering
+from d2a_core.inversion import consultant
 from d2a_core.media import images, video_reading, video_writing
 from d2a_core.store import arrays, provenance, tables, texts
 
@@ -18,7 +19,7 @@ def main(snakemake):
     path = animations.follow(stage, code, source, driver, options, rate_hz=float(rate), log=log)
     path, clock = animations.retimed(path, driver, options, rate)
     photo, limit = images.read_image(inputs.image), snakemake.params.yaw_limit_deg
-    still = hfgi.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
+    still = consultant.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
     facts = provenance.provenance(
         stage="animations",
         options=options,

@@ -1,8 +1,9 @@
 """Find the code of an aligned photo, and tune the generator to it if asked to."""
 
-from d2a_core import encoder, inversion, runtime
+from d2a_core import runtime
 from d2a_core.faces import detectors, landmarks
 from d2a_core.generator import generator
+from d2a_core.inversion import encoder, inversion
 from d2a_core.media import images
 from d2a_core.store import arrays, lineage, provenance, tables, texts, weights
 

@@ -1,7 +1,8 @@
 """Let one source go from one pose to another, in even steps."""
 
-from d2a_core import animations, assessment, closed_loop, hfgi, morphs, runtime
+from d2a_core import animations, assessment, closed_loop, morphs, runtime
 from d2a_core.generator import rendering
+from d2a_core.inversion import consultant
 from d2a_core.media import images, video_writing
 from d2a_core.store import arrays, provenance, tables
 
@@ -17,7 +18,7 @@ def main(snakemake):
     source, *poses = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.start, inputs.end))
     morph = morphs.morph(stage, code, source, poses, options, settings=settings, log=log)
     photo, limit = images.read_image(inputs.image), snakemake.params.yaw_limit_deg
-    still = hfgi.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
+    still = consultant.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
     facts = provenance.provenance(stage="morphs", options=options, **stage.generator.identity.facts)
     path, yaw_deg = morph.path, animations.yaw_from(source, morph.path)
     arrays.write_zarr(outputs.latents, animations.as_arrays(path, morph.clock), attributes=facts)

@@ -2,8 +2,9 @@
 
 from fractions import Fraction
 
-from d2a_core import performances, runtime, sources
+from d2a_core import performances, runtime
 from d2a_core.generator import generator, rendering
+from d2a_core.inversion import sources
 from d2a_core.media import video_writing
 from d2a_core.store import arrays, lineage, provenance
 

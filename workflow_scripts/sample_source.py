@@ -1,8 +1,9 @@
 """Render the face of one seed and detect its landmarks."""
 
-from d2a_core import runtime, sources
+from d2a_core import runtime
 from d2a_core.faces import detectors, landmarks
 from d2a_core.generator import generator
+from d2a_core.inversion import sources
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables
 

@@ -1,8 +1,9 @@
 """Train the encoder on the sampled faces."""
 
-from d2a_core import encoder, runtime, training
+from d2a_core import runtime, training
+from d2a_core.inversion import encoder
+from d2a_core.inversion.encoder_network import Trunk
 from d2a_core.media import charts, images
-from d2a_core.networks.encoder import Trunk
 from d2a_core.store import arrays, lineage, provenance, tables, texts, weights
 
 

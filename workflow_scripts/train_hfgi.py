@@ -1,9 +1,10 @@
 """Train the consultation networks of HFGI on the generator's own faces."""
 
-from d2a_core import encoder, hfgi, runtime, training
+from d2a_core import runtime, training
 from d2a_core.generator import generator
+from d2a_core.inversion import encoder, hfgi
+from d2a_core.inversion.encoder_network import Trunk
 from d2a_core.media import charts, images
-from d2a_core.networks.encoder import Trunk
 from d2a_core.store import lineage, provenance, tables, texts, weights
 
 

@@ -3,12 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from d2a_core import paste, sources
+from d2a_core import paste
 from d2a_core.faces import alignment, detectors, landmarks, search
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.mediapipe import FaceModels
 from d2a_core.faces.schemes import WFLW98
 from d2a_core.generator import rendering
+from d2a_core.inversion import sources
 
 
 @pytest.fixture

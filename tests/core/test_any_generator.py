@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from d2a_core import closed_loop, hfgi, tuning
+from d2a_core import closed_loop
 from d2a_core.generator import checkpoint, drafts, foreign_checkpoints, generator, stylegan2
 from d2a_core.generator.generator import PretrainedGenerator, broadcast
+from d2a_core.inversion import hfgi, tuning
 from d2a_core.store import arrays, assets, provenance, texts, weights
 from d2a_core.store.assets import Asset
 from d2a_core.store.lineage import Identity

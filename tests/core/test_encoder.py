@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from d2a_core import encoder, training
-from d2a_core.networks.encoder import Trunk
+from d2a_core import training
+from d2a_core.inversion import encoder
+from d2a_core.inversion.encoder_network import Trunk
 
 LOG = logging.getLogger("test")
 OPTIONS = encoder.Options(

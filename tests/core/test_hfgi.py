@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import hfgi, training
+from d2a_core import training
 from d2a_core.generator import drafts, generator
-from d2a_core.networks.hfgi import Alignment, Architecture, Consultation, Hfgi
+from d2a_core.inversion import consultant, hfgi, image_losses
+from d2a_core.inversion.hfgi_network import Alignment, Architecture, Consultation, Hfgi
 
 LOG = logging.getLogger("test")
 OPTIONS = hfgi.Options(
@@ -61,15 +62,15 @@ def test_distort_leaves_the_unchosen_alone_and_moves_content_outwards():
 def test_ssim_is_one_for_the_same_and_falls_with_noise():
     images = _smooth(1, 64).clamp(-1, 1)
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(1))
-    values = [hfgi.structural_similarity(images, images + s * noise).item() for s in (0, 0.05, 0.3)]
+    values = [image_losses.structural_similarity(images, images + s * noise).item() for s in (0, 0.05, 0.3)]
     assert values[0] == pytest.approx(1, abs=1e-5) and values[0] > values[1] > values[2]
-    assert hfgi.structural_similarity(images, -images) < values[2]
+    assert image_losses.structural_similarity(images, -images) < values[2]
 
 
 def test_ssim_of_two_flat_images_is_the_formula():
     a, b = torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), -0.25)
     expected = (2 * 0.75 * 0.375 + 0.0001) / (0.75**2 + 0.375**2 + 0.0001)
-    assert hfgi.structural_similarity(a, b).item() == pytest.approx(expected, rel=1e-4)
+    assert image_losses.structural_similarity(a, b).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_untrained_networks_leave_map_and_generator_alone():
@@ -118,7 +119,7 @@ def test_the_shift_starts_as_the_linear_map_it_is_given():
 
 @pytest.mark.parametrize(("yaw", "kept"), [(0, 1), (10, 1), (-15, 0.5), (20, 0), (-45, 0)])
 def test_consultation_fades_from_half_the_yaw_limit(yaw, kept):
-    assert hfgi.fade(torch.tensor([float(yaw)]), limit_deg=20).item() == pytest.approx(kept)
+    assert consultant.fade(torch.tensor([float(yaw)]), limit_deg=20).item() == pytest.approx(kept)
 
 
 class Killed(Exception):
@@ -170,23 +171,23 @@ def test_a_killed_and_resumed_run_ends_with_the_same_weights(network, faces, tra
 def test_consulting_brings_a_face_back_that_the_fit_has_not_seen(network, faces, trained):
     row = trained.history[0]
     assert row["psnr_db"] > row["psnr_before_db"] + 3
-    networks = hfgi.load(training.checkpoint(trained, {}), device="cpu")
+    networks = consultant.load(training.checkpoint(trained, {}), device="cpu")
     image = hfgi.to_float(faces.image)
-    consultation = hfgi.consult(network, networks, image, faces.wplus)
+    consultation = consultant.consult(network, networks, image, faces.wplus)
     with torch.no_grad():
         plain = network.synthesize(faces.wplus, 256)
         consulted = network.synthesize(faces.wplus, 256, consultation=consultation)
-    assert hfgi.psnr(consulted, image) > hfgi.psnr(plain, image) + 3
+    assert image_losses.psnr(consulted, image) > image_losses.psnr(plain, image) + 3
 
 
 def test_a_frame_beyond_the_yaw_limit_is_rendered_from_its_code_alone(network, faces, trained):
-    networks = hfgi.load(training.checkpoint(trained, {}), device="cpu")
+    networks = consultant.load(training.checkpoint(trained, {}), device="cpu")
     image, wplus = hfgi.to_float(faces.image[:1]), faces.wplus[:1]
     moved = wplus.expand(2, -1, -1)
     near, far = torch.tensor([5.0, 25.0])
-    scale, shift = hfgi.consult_frame(
+    scale, shift = consultant.consult_frame(
         network, networks, image, wplus, moved, yaw_deg=torch.stack((near, far)), yaw_limit_deg=20
     )
-    still = hfgi.consult(network, networks, image, wplus)
+    still = consultant.consult(network, networks, image, wplus)
     assert not scale[1].any() and not shift[1].any()
     assert torch.allclose(shift[:1], still[1], atol=1e-3) and np.abs(still[1].numpy()).max() > 0.1

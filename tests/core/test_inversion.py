@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import inversion, likeness, sources
 from d2a_core.faces import face_resnet
 from d2a_core.generator import drafts, latent_prior
 from d2a_core.generator.generator import broadcast
 from d2a_core.generator.rendering import render
+from d2a_core.inversion import image_losses, inversion, sources
 from d2a_core.media import similarity
 
 OPTIONS = inversion.Options(
@@ -165,7 +165,7 @@ def test_a_few_steps_bring_a_real_face_nearer_than_the_mean_face(network, assets
     photo = render(network, code)[0]
     corners = torch.tensor([[0.69, 0.48], [0.56, 0.48], [0.31, 0.48], [0.44, 0.48], [0.5, 0.62]])
     features = face_resnet.load(assets / "dlib-face" / face_resnet.FILE)
-    near = likeness.Likeness(photo, corners, features, weights=OPTIONS.weights)
+    near = image_losses.Likeness(photo, corners, features, weights=OPTIONS.weights)
     options = _changed(w_steps=15, wplus_steps=0, prior_weight=0.003)
     found = inversion.optimize(network, near, latent_prior.fit(network), options)
     mean = render(network, broadcast(network.mean_w[None], 16))[0]

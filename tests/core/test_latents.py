@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
-from d2a_core import sources
 from d2a_core.directions import latents
 from d2a_core.faces.landmarks import Detections
+from d2a_core.inversion import sources
 
 
 class Flat:

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from d2a_core import sources, tuning
 from d2a_core.generator import drafts
 from d2a_core.generator.rendering import render
+from d2a_core.inversion import sources, tuning
 
 
 @pytest.fixture(scope="module")

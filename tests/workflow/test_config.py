@@ -12,23 +12,20 @@ from d2a_core import (
     animations,
     comparison,
     disentanglement,
-    encoder,
     fan,
     finetuning,
     footage,
-    hfgi,
-    inversion,
     morphs,
     pairs,
     paste,
     performances,
     protocols,
-    sources,
 )
 from d2a_core.config import check, merged
 from d2a_core.directions import controls, directions, gallery
 from d2a_core.faces import identity, landmarks, photo_alignment
 from d2a_core.generator import generator, origins
+from d2a_core.inversion import encoder, hfgi, inversion, sources
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())

@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import hfgi, quality, tuning
 from d2a_core.faces import face_resnet
 from d2a_core.faces.dlib_identity import DlibEmbedder, five_points
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
@@ -26,7 +25,8 @@ from d2a_core.generator.drafts import AnchoredDraft
 from d2a_core.generator.generator import Generator
 from d2a_core.generator.latent_prior import LatentPrior
 from d2a_core.generator.rendering import render
-from d2a_core.likeness import Likeness, Weights
+from d2a_core.inversion import consultant, quality, tuning
+from d2a_core.inversion.image_losses import Likeness, Weights
 from d2a_core.media import resampling, sheets
 from d2a_core.schedules import rate
 
@@ -220,7 +220,7 @@ def invert(
     wplus = torch.from_numpy(code.wplus)
     delta = find_delta(generator, wplus, likeness, options, progress=progress)
     seconds = time.monotonic() - began
-    still = hfgi.consultant(generator, consultation, photo, code.wplus, yaw_limit_deg=math.inf)
+    still = consultant.consultant(generator, consultation, photo, code.wplus, yaw_limit_deg=math.inf)
     panels = {options.method: render(generator, wplus, **still(wplus))[0]}
     with tuning.applied(generator, delta):
         panels |= {"tuned": render(generator, wplus, **still(wplus))[0]} if delta else {}

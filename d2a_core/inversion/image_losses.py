@@ -10,6 +10,10 @@ from torch.nn import functional
 from d2a_core.faces import face_resnet
 from d2a_core.media import similarity
 
+PYRAMID = 4  # levels of the image loss
+SSIM_WEIGHT = 0.5
+WINDOW = 7  # px, of the structural similarity
+SSIM_CONSTANTS = (0.01**2, 0.03**2)  # of images in [0, 1]
 OCTAVES = 4  # of the pixel pyramid; the coarsest is 1/8 of the image
 
 
@@ -81,3 +85,36 @@ def pyramid_distance(image: Tensor, photo: Tensor) -> Tensor:
 def map_distance(first: Tensor, second: Tensor) -> Tensor:
     """Squared distance of maps [N, C, S, S] at every position, averaged over the positions."""
     return (first - second).square().sum(dim=1).mean()
+
+
+def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
+    """Mean SSIM (Wang et al. 2004) of images [N, 3, H, W] in [-1, 1], uniform windows: a scalar."""
+
+    def mean(x: Tensor) -> Tensor:
+        return functional.avg_pool2d(x, WINDOW, stride=1)
+
+    first, second = first / 2 + 0.5, second / 2 + 0.5  # below zero the product of two errors would be a gain
+    a, b = mean(first), mean(second)
+    variances = mean(first.square()) - a.square() + mean(second.square()) - b.square()
+    covariance = mean(first * second) - a * b
+    c1, c2 = SSIM_CONSTANTS
+    value = (2 * a * b + c1) * (2 * covariance + c2)
+    return (value / ((a.square() + b.square() + c1) * (variances + c2))).mean()
+
+
+def image_loss(rendered: Tensor, image: Tensor) -> Tensor:
+    """L1 on a pyramid of halved images plus 1 - SSIM, for images [N, 3, H, W]: a scalar.
+
+    In place of the paper's L2, LPIPS and ArcFace terms, whose networks are no part of this project.
+    """
+    total = SSIM_WEIGHT * (1 - structural_similarity(rendered, image))
+    for _ in range(PYRAMID):
+        total = total + (rendered - image).abs().mean() / PYRAMID
+        rendered, image = (functional.avg_pool2d(part, 2) for part in (rendered, image))
+    return total
+
+
+def psnr(first: Tensor, second: Tensor) -> float:
+    """Peak signal-to-noise ratio of images in [-1, 1], in dB."""
+    error = (first.clamp(-1, 1) - second.clamp(-1, 1)).square().mean()
+    return float(10 * torch.log10(4 / error))

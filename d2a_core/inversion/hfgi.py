@@ -6,7 +6,7 @@ with encoder and generator frozen.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,21 +16,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from d2a_core import training
-from d2a_core.encoder import encode
 from d2a_core.generator.generator import Consultation, PretrainedGenerator, broadcast
 from d2a_core.generator.rendering import to_float, to_uint8
-from d2a_core.media.resampling import resize
-from d2a_core.networks.encoder import Encoder
-from d2a_core.networks.hfgi import PICTURE, STRIDE, Architecture, Hfgi
-from d2a_core.store import weights
+from d2a_core.inversion import consultant, image_losses
+from d2a_core.inversion.encoder import encode
+from d2a_core.inversion.encoder_network import Encoder
+from d2a_core.inversion.hfgi_network import STRIDE, Architecture, Hfgi
 from d2a_core.training import Training
 
 FACES_SEED = 20_220_003  # of the faces it is trained on, which the encoder has never seen
 RIDGE_FACES = 64  # faces the start of the shift is fitted on
-PYRAMID = 4  # levels of the image loss
-SSIM_WEIGHT = 0.5
-WINDOW = 7  # px, of the structural similarity
-SSIM_CONSTANTS = (0.01**2, 0.03**2)  # of images in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -94,14 +89,6 @@ def faces(
     return Faces(np.concatenate(image), np.concatenate(base), torch.cat(w), torch.cat(wplus))
 
 
-def seen(images: Tensor) -> Tensor:
-    """Images [N, 3, S, S] at the size that the networks look at, [N, 3, 256, 256]."""
-    if images.shape[-1] == PICTURE:
-        return images
-    size = (PICTURE, PICTURE)
-    return functional.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
-
-
 def perspective(maps: Tensor, moves: Tensor) -> Tensor:
     """Warp `maps` [N, C, H, W]: each corner takes its value from `moves` [N, 4, 2] away.
 
@@ -132,33 +119,6 @@ def distort(maps: Tensor, *, distortion: float, share: float) -> Tensor:
     return perspective(maps, (moves * chosen).to(maps))
 
 
-def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
-    """Mean SSIM (Wang et al. 2004) of images [N, 3, H, W] in [-1, 1], uniform windows: a scalar."""
-
-    def mean(x: Tensor) -> Tensor:
-        return functional.avg_pool2d(x, WINDOW, stride=1)
-
-    first, second = first / 2 + 0.5, second / 2 + 0.5  # below zero the product of two errors would be a gain
-    a, b = mean(first), mean(second)
-    variances = mean(first.square()) - a.square() + mean(second.square()) - b.square()
-    covariance = mean(first * second) - a * b
-    c1, c2 = SSIM_CONSTANTS
-    value = (2 * a * b + c1) * (2 * covariance + c2)
-    return (value / ((a.square() + b.square() + c1) * (variances + c2))).mean()
-
-
-def image_loss(rendered: Tensor, image: Tensor) -> Tensor:
-    """L1 on a pyramid of halved images plus 1 - SSIM, for images [N, 3, H, W]: a scalar.
-
-    In place of the paper's L2, LPIPS and ArcFace terms, whose networks are no part of this project.
-    """
-    total = SSIM_WEIGHT * (1 - structural_similarity(rendered, image))
-    for _ in range(PYRAMID):
-        total = total + (rendered - image).abs().mean() / PYRAMID
-        rendered, image = (functional.avg_pool2d(part, 2) for part in (rendered, image))
-    return total
-
-
 def start(generator: PretrainedGenerator, faces: Faces, options: Options) -> Training:
     """A training run before its first epoch: ADA passes maps on, the shift is the ridge regression."""
     with torch.random.fork_rng(devices=[]):
@@ -184,7 +144,7 @@ def fit_shift(
     gram, moment = 0, 0
     for row in rows:
         image, base, _ = _batch(faces, torch.tensor([row]), "cpu")
-        distortion = seen(image) - seen(base)
+        distortion = consultant.seen(image) - consultant.seen(base)
         colours = functional.unfold(functional.pixel_unshuffle(distortion, STRIDE), 3, padding=1)[0]
         codes = torch.stack((broadcast(faces.w[row : row + 1], generator.num_layers)[0], faces.wplus[row]))
         with torch.no_grad():
@@ -218,21 +178,24 @@ def train(
 
     def step(rows: Tensor) -> Tensor:
         image, base, wplus = _batch(faces, rows, generator.device)
-        distortion = seen(image) - seen(base)
+        distortion = consultant.seen(image) - consultant.seen(base)
         warped = distort(distortion, distortion=options.distortion, share=options.distortion_share)
-        aligned = run.network.alignment(warped, seen(base))
+        aligned = run.network.alignment(warped, consultant.seen(base))
         rendered = _render(generator, wplus, run.network.consultation(aligned), image)
-        return image_loss(rendered, image) + options.alignment_weight * (aligned - distortion).abs().mean()
+        return (
+            image_losses.image_loss(rendered, image)
+            + options.alignment_weight * (aligned - distortion).abs().mean()
+        )
 
     def evaluate() -> dict[str, float]:
         losses, errors, before = [], [], []
         for row in held:
             image, base, wplus = _batch(faces, row[None], generator.device)
-            distortion = seen(image) - seen(base)
-            rendered = _render(generator, wplus, run.network(distortion, seen(base)), image)
-            losses.append(image_loss(rendered, image).item())
-            errors.append(psnr(rendered, image))
-            before.append(psnr(base, image))
+            distortion = consultant.seen(image) - consultant.seen(base)
+            rendered = _render(generator, wplus, run.network(distortion, consultant.seen(base)), image)
+            losses.append(image_losses.image_loss(rendered, image).item())
+            errors.append(image_losses.psnr(rendered, image))
+            before.append(image_losses.psnr(base, image))
         figures = {"validation_loss": losses, "psnr_db": errors, "psnr_before_db": before}
         return {name: float(np.mean(values)) for name, values in figures.items()}
 
@@ -251,102 +214,3 @@ def _render(
     generator: PretrainedGenerator, wplus: Tensor, consultation: Consultation, like: Tensor
 ) -> Tensor:
     return generator.synthesize(wplus, like.shape[-1], consultation=consultation)
-
-
-def psnr(first: Tensor, second: Tensor) -> float:
-    """Peak signal-to-noise ratio of images in [-1, 1], in dB."""
-    error = (first.clamp(-1, 1) - second.clamp(-1, 1)).square().mean()
-    return float(10 * torch.log10(4 / error))
-
-
-def load(state: Mapping, *, device: str) -> Hfgi:
-    """Trained networks from a checkpoint written by `checkpoint`."""
-    network = Hfgi(Architecture(**state["architecture"]))
-    network.load_state_dict(state["state"])
-    return network.to(device).eval().requires_grad_(False)
-
-
-def consult(generator: PretrainedGenerator, networks: Hfgi, image: Tensor, wplus: Tensor) -> Consultation:
-    """Scale and shift that bring the render of `wplus` [N, L, D] to `image` [N, 3, S, S] in [-1, 1].
-
-    `image` has the size of a draft. `wplus` may be the encoder's code or a better one.
-    """
-    return consult_frame(generator, networks, image, wplus, wplus)
-
-
-def consult_frame(
-    generator: PretrainedGenerator,
-    networks: Hfgi,
-    image: Tensor,
-    wplus: Tensor,
-    moved: Tensor,
-    *,
-    yaw_deg: Tensor | float = 0.0,
-    yaw_limit_deg: float = float("inf"),
-) -> Consultation:
-    """Scale and shift for frames `moved` [N, L, D] of the face of `image` [1 or N, 3, S, S].
-
-    ADA sees the frame and lays the distortion map of the still onto it. `yaw_deg` [N] is how far each frame
-    is turned from the still: see `fade`.
-    """
-    size = image.shape[-1]
-    with torch.no_grad():
-        base = generator.synthesize(wplus, size).clamp(-1, 1)
-        same = moved is wplus
-        face = base if same else generator.synthesize(moved, size).clamp(-1, 1)
-        distortion = (seen(image.to(base)) - seen(base)).expand(len(face), -1, -1, -1)
-        scale, shift = networks(distortion, seen(face))
-    kept = fade(torch.as_tensor(yaw_deg, device=scale.device), limit_deg=yaw_limit_deg).reshape(-1, 1, 1, 1)
-    return scale * kept, shift * kept
-
-
-@dataclass(frozen=True)
-class Consultant:
-    """What is put back into the frames of one photo; without `networks` it is nothing.
-
-    `image` [1, 3, S, S] in [-1, 1] is the photo at the size of a draft, `wplus` [1, L, D] its code.
-    """
-
-    generator: PretrainedGenerator
-    networks: Hfgi | None
-    image: Tensor
-    wplus: Tensor
-    yaw_limit_deg: float
-
-    def __call__(self, moved: Tensor, yaw_deg: float = 0.0) -> dict[str, Consultation]:
-        """Keyword arguments of `rendering.render` for the code `moved` [1, L, D], turned by `yaw_deg`."""
-        if self.networks is None:
-            return {}
-        pictures = self.image, self.wplus, moved
-        turned = {"yaw_deg": yaw_deg, "yaw_limit_deg": self.yaw_limit_deg}
-        return {"consultation": consult_frame(self.generator, self.networks, *pictures, **turned)}
-
-    def along(self, yaw_deg: NDArray) -> Callable[[Tensor, int], dict[str, Consultation]]:
-        """What `rendering.frames` asks for each frame of a path that is turned by `yaw_deg` [T]."""
-        return lambda moved, index: self(moved, float(yaw_deg[index]))
-
-
-def consultant(
-    generator: PretrainedGenerator,
-    checkpoints: Sequence[str],
-    photo: NDArray[np.uint8],
-    wplus: NDArray,
-    *,
-    yaw_limit_deg: float,
-) -> Consultant:
-    """The consultant of an aligned photo u1 [R, R, 3]; `checkpoints` has the path of the networks or none."""
-    networks = [load(weights.read_checkpoint(path), device=generator.device) for path in checkpoints]
-    size = generator.draft.size
-    image = to_float(resize(photo[None], size))
-    code = torch.as_tensor(wplus)
-    return Consultant(generator, next(iter(networks), None), image, code, yaw_limit_deg)
-
-
-def fade(yaw_deg: Tensor, *, limit_deg: float) -> Tensor:
-    """Share of the consultation kept at a turn of `yaw_deg`: 1 up to half the limit, 0 from the limit on.
-
-    ADA has learned to undo perspective warps of 15 % of the half side. A turned head uncovers skin that the
-    still never showed and carries the map further than that; the map then stays behind as a ghost (HFGI's
-    authors answer pose edits with an alignment of their own that they did not publish, issue 2).
-    """
-    return (2 * (1 - yaw_deg.abs().float() / limit_deg)).clamp(0, 1)

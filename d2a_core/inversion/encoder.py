@@ -18,7 +18,7 @@ from torch.nn import functional
 from d2a_core import training
 from d2a_core.generator import rendering
 from d2a_core.generator.generator import broadcast
-from d2a_core.networks.encoder import Architecture, Encoder, Trunk
+from d2a_core.inversion.encoder_network import Architecture, Encoder, Trunk
 from d2a_core.store import weights
 from d2a_core.training import Training
 
