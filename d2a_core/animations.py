@@ -9,11 +9,12 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import closed_loop, corrections, interpolation, motion
-from d2a_core.closed_loop import Path, Stage
+from d2a_core import corrections, interpolation, motion
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import lift_clip
 from d2a_core.faces.schemes import scheme_of
+from d2a_core.fan import closed_loop
+from d2a_core.fan.closed_loop import Animator, LatentPath
 from d2a_core.interpolation import Clock
 from d2a_core.runtime import Progress
 from d2a_core.smoothing import one_euro, runs
@@ -71,7 +72,7 @@ def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDA
 
 
 def follow(
-    stage: Stage,
+    animator: Animator,
     code: NDArray,
     source: pyarrow.Table,
     driver: pyarrow.Table,
@@ -79,7 +80,7 @@ def follow(
     *,
     rate_hz: float,
     log: logging.Logger,
-) -> Path:
+) -> LatentPath:
     """Path of the source `code` [1, K, 512] behind a driving clip, from their landmark tables.
 
     The One-Euro filter runs along time over Δw, shot by shot: it takes out the detector's tremor and keeps
@@ -88,7 +89,7 @@ def follow(
     target = asked(source, driver, options)
     looks = len(target) * sum(passes + 1 for passes in (options.passes, options.corrections) if passes)
     progress = Progress(log, "animations", looks, unit="drafts")
-    path = _driven(stage, code, source, target, options, progress)
+    path = _driven(animator, code, source, target, options, progress)
     smooth_in_place(path.delta.numpy(), rate_hz, options, shot=shots(driver))
     for number, error in enumerate(path.error):
         log.info(
@@ -101,16 +102,21 @@ def follow(
 
 
 def _driven(
-    stage: Stage, code: NDArray, source: pyarrow.Table, target: NDArray, options: Options, progress: Progress
-) -> Path:
+    animator: Animator,
+    code: NDArray,
+    source: pyarrow.Table,
+    target: NDArray,
+    options: Options,
+    progress: Progress,
+) -> LatentPath:
     """The last path of `drive`, some frames at a time: nothing but Δw itself grows with the clip."""
     wplus, done = torch.from_numpy(code), []
     for part in np.array_split(target, max(1, len(target) // FRAMES)):
         start = np.broadcast_to(tables.points_array(source), part.shape).astype(np.float32)
         codes = wplus.expand(len(part), -1, -1)
-        *_, path = closed_loop.drive(stage, codes, start, part, passes=options.passes, progress=progress)
-        done.append(corrections.corrected(stage, source, path, options.corrections, progress))
-    return Path(
+        *_, path = closed_loop.drive(animator, codes, start, part, passes=options.passes, progress=progress)
+        done.append(corrections.corrected(animator, source, path, options.corrections, progress))
+    return LatentPath(
         wplus.expand(len(target), -1, -1),
         torch.cat([path.delta for path in done]),
         np.concatenate([path.error for path in done], axis=1),
@@ -134,7 +140,9 @@ def shots(driver: pyarrow.Table) -> NDArray[np.int64]:
     return driver.column("shot").to_numpy()
 
 
-def retimed(path: Path, driver: pyarrow.Table, options: Options, rate: Fraction) -> tuple[Path, Clock]:
+def retimed(
+    path: LatentPath, driver: pyarrow.Table, options: Options, rate: Fraction
+) -> tuple[LatentPath, Clock]:
     """The path at the moments of the video that `options` ask for, and its clock; `rate` is the driver's.
 
     In between lie points of the latent path, rendered like all others. `error` stays that of the driver's
@@ -154,7 +162,7 @@ def retimed(path: Path, driver: pyarrow.Table, options: Options, rate: Fraction)
     return replace(path, wplus=wplus, delta=torch.from_numpy(delta), target=target), clock
 
 
-def yaw_from(source: pyarrow.Table, path: Path) -> NDArray[np.float32]:
+def yaw_from(source: pyarrow.Table, path: LatentPath) -> NDArray[np.float32]:
     """How far the head of each frame is asked to turn away from the source, in degrees of yaw: [T]."""
     points = np.concatenate((tables.points_array(source), path.target))
     heads = lift_clip(points, scheme_of(points.shape[1]))
@@ -162,7 +170,7 @@ def yaw_from(source: pyarrow.Table, path: Path) -> NDArray[np.float32]:
     return yaw[1:] - yaw[0]
 
 
-def arrays(path: Path, clock: Clock) -> dict[str, NDArray]:
+def arrays(path: LatentPath, clock: Clock) -> dict[str, NDArray]:
     """What is stored: `wplus` [1, K, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
 
     `time_s` [T] says when each frame lies on the clock of the driver. After passes `error` [passes + 1, T]

@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import closed_loop
-from d2a_core.closed_loop import Path, Stage
 from d2a_core.directions import sliders
 from d2a_core.directions.attribute_slopes import lifted_attributes
 from d2a_core.directions.sliders import Controls
 from d2a_core.faces import landmarks
 from d2a_core.faces.landmarks import Detections
+from d2a_core.fan import closed_loop
+from d2a_core.fan.closed_loop import Animator, LatentPath
 
 COST = 0.2  # of a correction as long in all layers as the ball allows
 
@@ -75,7 +75,9 @@ def correct(
     return kept
 
 
-def corrected(stage: Stage, source: pyarrow.Table, path: Path, passes: int, progress=None) -> Path:
+def corrected(
+    animator: Animator, source: pyarrow.Table, path: LatentPath, passes: int, progress=None
+) -> LatentPath:
     """The path after as many `passes` that correct what the face does (see `corrections`).
 
     `source` is the landmark table of the face as it is.
@@ -84,8 +86,8 @@ def corrected(stage: Stage, source: pyarrow.Table, path: Path, passes: int, prog
         return path
 
     def look(delta: Tensor) -> Detections:
-        return closed_loop.detect(stage, path.wplus, delta, progress)
+        return closed_loop.detect(animator, path.wplus, delta, progress)
 
     asked = wanted(landmarks.detections(source), path.target)
-    delta = correct(stage.moves, look, path.wplus, path.delta, asked, passes=passes)
+    delta = correct(animator.moves, look, path.wplus, path.delta, asked, passes=passes)
     return replace(path, delta=delta)

@@ -8,9 +8,10 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import animations, closed_loop, corrections
+from d2a_core import animations, corrections
 from d2a_core.directions import sliders
 from d2a_core.faces import geometry, landmarks
+from d2a_core.fan import closed_loop
 from d2a_core.score_tables import table
 from d2a_core.store import tables
 
@@ -47,7 +48,7 @@ def straightest(faces: pyarrow.Table, count: int) -> NDArray[np.int64]:
 
 
 def measure(
-    stage: closed_loop.Stage,
+    animator: closed_loop.Animator,
     ways: Mapping[str, Way],
     codes: NDArray,
     faces: pyarrow.Table,
@@ -72,7 +73,7 @@ def measure(
         for clip, driver in clips.items():
             moments = np.linspace(0, len(driver) - 1, min(options.frames, len(driver))).round().astype(int)
             for name, way in ways.items():
-                own = replace(stage, fan=way.fan)
+                own = replace(animator, fan=way.fan)
                 steps = replace(settings, corrections=way.corrections)
                 motions = _driven(own, codes[source], face, driver, moments, deviation, steps, progress)
                 keys = {"fan": name, "clip": clip, "source": int(source)}
@@ -88,7 +89,7 @@ def renders(clips: Sequence[pyarrow.Table], options: Options, ways: Sequence[Way
 
 
 def _driven(
-    stage: closed_loop.Stage,
+    animator: closed_loop.Animator,
     code: NDArray,
     face: pyarrow.Table,
     driver: pyarrow.Table,
@@ -105,9 +106,11 @@ def _driven(
     for half in DRIVEN:
         still = {f"{other}_scale": 0.0 for other in DRIVEN if other != half}
         target = animations.asked(face, driver, replace(settings, **still))[moments]
-        *_, path = closed_loop.drive(stage, wplus, start, target, passes=settings.passes, progress=progress)
-        path = corrections.corrected(stage, face, path, settings.corrections, progress)
-        seen = closed_loop.detect(stage, wplus, path.delta, progress)
+        *_, path = closed_loop.drive(
+            animator, wplus, start, target, passes=settings.passes, progress=progress
+        )
+        path = corrections.corrected(animator, face, path, settings.corrections, progress)
+        seen = closed_loop.detect(animator, wplus, path.delta, progress)
         change = (sliders.attributes(seen) - rest)[seen.found]
         for part, names in PARTS.items():
             columns = [geometry.ATTRIBUTES.index(name) for name in names]

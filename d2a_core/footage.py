@@ -16,9 +16,10 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core import animations, closed_loop, paste
+from d2a_core import animations, paste
 from d2a_core.faces.alignment import Crop, extract
 from d2a_core.faces.schemes import scheme_of
+from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
 from d2a_core.generator.drafts import AnchoredDraft
 from d2a_core.generator.generator import PretrainedGenerator
@@ -91,7 +92,7 @@ def as_it_moves(settings: animations.Options) -> animations.Options:
 
 def refine(
     generator: PretrainedGenerator,
-    path: closed_loop.Path,
+    path: closed_loop.LatentPath,
     faces: Iterable[NDArray[np.uint8]],
     prior: LatentPrior,
     options: Options,
@@ -191,12 +192,14 @@ def tinted(
     return np.rint(picture + full[0].permute(1, 2, 0).numpy()).clip(0, 255).astype(np.uint8)
 
 
-def draw(stage: closed_loop.Stage, found: Found, faces: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def draw(
+    animator: closed_loop.Animator, found: Found, faces: Iterable[NDArray[np.uint8]]
+) -> NDArray[np.uint8]:
     """Contact sheet u1 [H, W, 3]: the footage over its codes, at even times."""
     count = len(found.wplus)
     moments = sorted({round(moment) for moment in np.linspace(0, count - 1, min(COLUMNS, count))})
     above = [resampling.resize(face[None], TILE)[0] for index, face in enumerate(faces) if index in moments]
-    below = rendering.render(stage.generator, found.wplus[moments], stage.size)
+    below = rendering.render(animator.generator, found.wplus[moments], animator.size)
     rows = [above, list(resampling.resize(below, TILE))]
     captions = [f"frame {moment}" for moment in moments]
     return sheets.grid(rows, captions_left=["footage", "codes"], captions_top=captions, tile=TILE)

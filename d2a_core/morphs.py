@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import animations, closed_loop, interpolation
-from d2a_core.closed_loop import Path, Stage
+from d2a_core import animations, interpolation
 from d2a_core.comparison import SHEET_TILE
 from d2a_core.faces.geometry import face_size, normalized_mean_error
 from d2a_core.faces.landmarks import LandmarkDetector
+from d2a_core.fan import closed_loop
+from d2a_core.fan.closed_loop import Animator, LatentPath
 from d2a_core.generator import rendering
 from d2a_core.interpolation import Clock
 from d2a_core.media.resampling import resize
@@ -48,14 +49,14 @@ class Morph:
     `uneven` is the coefficient of variation of the landmarks' steps when frames are even on the latent way.
     """
 
-    path: Path
+    path: LatentPath
     clock: Clock
     asked: NDArray[np.float32]
     uneven: float
 
 
 def morph(
-    stage: Stage,
+    animator: Animator,
     code: NDArray,
     source: pyarrow.Table,
     poses: Sequence[pyarrow.Table],
@@ -72,13 +73,13 @@ def morph(
     that the landmarks go as far from each frame to the next. A loop comes back by the same way.
     """
     asked = np.concatenate([_asked(source, table, settings) for table in poses])
-    ends = _ends(stage, torch.from_numpy(code), tables.points_array(source), asked, settings.passes)
+    ends = _ends(animator, torch.from_numpy(code), tables.points_array(source), asked, settings.passes)
     count = options.frames
     progress = Progress(log, "morphs", interpolation.looks(count), unit="looks")
-    position, points, uneven = _spaced(stage, ends, count, progress)
+    position, points, uneven = _spaced(animator, ends, count, progress)
     order = interpolation.there_and_back(count) if options.loop else np.arange(count)
     delta = between(ends.delta, position[order])
-    path = Path(ends.wplus[:1].expand(len(order), -1, -1), delta, ends.error, points[order])
+    path = LatentPath(ends.wplus[:1].expand(len(order), -1, -1), delta, ends.error, points[order])
     rate = Fraction(options.fps).limit_denominator(1001)
     return Morph(path, Clock(np.arange(len(order)) / float(rate), rate), asked, uneven)
 
@@ -91,10 +92,10 @@ def _asked(source: pyarrow.Table, table: pyarrow.Table, settings: animations.Opt
     return animations.asked(source, table, replace(settings, neutral_s=None))[:1]
 
 
-def _ends(stage: Stage, code: Tensor, source: NDArray, asked: NDArray, passes: int) -> Path:
+def _ends(animator: Animator, code: Tensor, source: NDArray, asked: NDArray, passes: int) -> LatentPath:
     """The two ends; where the source's own landmarks are asked for, it stays as it is."""
     start = np.broadcast_to(source, asked.shape).astype(np.float32)
-    *_, path = closed_loop.drive(stage, code.expand(2, -1, -1), start, asked, passes=passes)
+    *_, path = closed_loop.drive(animator, code.expand(2, -1, -1), start, asked, passes=passes)
     path.delta[(start == asked).all(axis=(1, 2))] = 0
     return path
 
@@ -105,10 +106,12 @@ def between(ends: Tensor, position: NDArray) -> Tensor:
     return ends[:1] + share * (ends[1:] - ends[:1])
 
 
-def _spaced(stage: Stage, ends: Path, count: int, progress: Progress) -> tuple[NDArray, NDArray, float]:
+def _spaced(
+    animator: Animator, ends: LatentPath, count: int, progress: Progress
+) -> tuple[NDArray, NDArray, float]:
     """Positions [count] of even steps, landmarks [count, P, 2] there, and the variation without all this."""
     known = np.linspace(0, 1, interpolation.looks(count))
-    points = _see(stage, ends, known, progress)
+    points = _see(animator, ends, known, progress)
     knots = np.linspace(0, len(known) - 1, CHORDS + 1).round().astype(int)
     wanted = interpolation.even(known[knots], interpolation.steps(points[knots]), count)
     there = interpolation.at(points, known, wanted).astype(np.float32)
@@ -126,10 +129,10 @@ def steady_look(detector: LandmarkDetector, frame: NDArray[np.uint8]) -> NDArray
     return detector.detect(copies).points.mean(axis=0, keepdims=True, dtype=np.float64)
 
 
-def _see(stage: Stage, ends: Path, position: NDArray, progress: Progress) -> NDArray[np.float64]:
+def _see(animator: Animator, ends: LatentPath, position: NDArray, progress: Progress) -> NDArray[np.float64]:
     """Landmarks [N, P, 2] of frames at `position` [N]; between its neighbours where no face is found."""
-    frames = rendering.frames(stage.generator, ends.wplus[:1], between(ends.delta, position))
-    points = np.concatenate([steady_look(stage.detector, frame) for frame in progress.over(frames)])
+    frames = rendering.frames(animator.generator, ends.wplus[:1], between(ends.delta, position))
+    points = np.concatenate([steady_look(animator.detector, frame) for frame in progress.over(frames)])
     return fill_gaps(points, np.isfinite(points).all(axis=(1, 2)))
 
 

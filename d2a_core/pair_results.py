@@ -8,15 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import closed_loop, protocols
+from d2a_core import protocols
+from d2a_core.fan import closed_loop
+from d2a_core.fan.network import Fan
 from d2a_core.generator import rendering
-from d2a_core.networks.fan import Fan
 from d2a_core.results import Result
 from d2a_core.scores import Faces
 
 
 def animate(
-    stage: closed_loop.Stage,
+    animator: closed_loop.Animator,
     fans: Sequence[Fan],
     pairs: Sequence[Mapping[str, object]],
     codes: Mapping[str, Mapping[str, NDArray]],
@@ -35,11 +36,11 @@ def animate(
             pair for pair in pairs if len(fans) == 1 or protocols.number_of(str(pair["source"])) == number
         ]
         if chosen:
-            yield from _driven(replace(stage, fan=network), chosen, codes, faces, passes, progress)
+            yield from _driven(replace(animator, fan=network), chosen, codes, faces, passes, progress)
 
 
 def _driven(
-    stage: closed_loop.Stage,
+    animator: closed_loop.Animator,
     pairs: Sequence[Mapping[str, object]],
     codes: Mapping[str, Mapping[str, NDArray]],
     faces: Faces,
@@ -57,9 +58,9 @@ def _driven(
         codes[name]["delta"][row] if pair["protocol"] == protocols.SELF else None
         for pair, name, row in zip(pairs, sets, sources, strict=True)
     ]
-    for done, path in enumerate(closed_loop.drive(stage, wplus, start, target, passes=passes)):
+    for done, path in enumerate(closed_loop.drive(animator, wplus, start, target, passes=passes)):
         for pair, w, move, true in zip(pairs, wplus.split(1), path.delta.split(1), known, strict=True):
-            image = rendering.render(stage.generator, rendering.apply(w, move))[0]
+            image = rendering.render(animator.generator, rendering.apply(w, move))[0]
             yield Result(int(pair["pair"]), done, image, step_error(move[0], true))
             if progress is not None:
                 progress.advance(1)

@@ -1,6 +1,7 @@
 """Let one source move like one clip."""
 
-from d2a_core import animations, closed_loop, runtime
+from d2a_core import animations, runtime
+from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
 from d2a_core.inversion import consultant
 from d2a_core.media import images, video_reading, video_writing
@@ -12,25 +13,25 @@ def main(snakemake):
     inputs = snakemake.input
     options = animations.Options(**snakemake.params.animations)
     models = snakemake.params.generator, snakemake.params.landmarks
-    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
     code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, driver = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
     rate = video_reading.probe(inputs.video).rate
-    path = animations.follow(stage, code, source, driver, options, rate_hz=float(rate), log=log)
+    path = animations.follow(animator, code, source, driver, options, rate_hz=float(rate), log=log)
     path, clock = animations.retimed(path, driver, options, rate)
     photo, limit = images.read_image(inputs.image), snakemake.params.yaw_limit_deg
-    still = consultant.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
+    still = consultant.consultant(animator.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
     facts = provenance.provenance(
         stage="animations",
         options=options,
         rate=str(clock.rate),
         fan_sha256=list(map(texts.sha256, inputs.fan)),
-        **stage.generator.identity.facts,
+        **animator.generator.identity.facts,
     )
     arrays.write_zarr(snakemake.output.latents, animations.as_arrays(path, clock), attributes=facts)
     video_writing.write_frames(
         rendering.frames(
-            stage.generator, path.wplus, path.delta, still.along(animations.yaw_from(source, path))
+            animator.generator, path.wplus, path.delta, still.along(animations.yaw_from(source, path))
         ),
         snakemake.output.video,
         rate=clock.rate,

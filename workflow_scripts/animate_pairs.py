@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from d2a_core import closed_loop, fan, pair_results, protocols, results, runtime, scores
+from d2a_core import pair_results, protocols, results, runtime, scores
+from d2a_core.fan import closed_loop, fan
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables, texts, weights
 
@@ -11,12 +12,12 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
     models = params.generator, params.landmarks
-    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
     device = runtime.device(snakemake.resources)
     pairs = protocols.rows_of(tables.read_parquet(inputs.pairs), params.protocols)
     passes = params.passes
     drawn = pair_results.animate(
-        stage,
+        animator,
         fan.load_all(map(weights.read_checkpoint, [inputs.fan, *inputs.others]), device=device),
         pairs,
         dict(zip(params.sets, map(arrays.read_zarr, inputs.codes), strict=True)),
@@ -29,7 +30,7 @@ def main(snakemake):
         stage="evaluation",
         method=params.method,
         fan_sha256=texts.sha256(inputs.fan),
-        **stage.generator.identity.facts,
+        **animator.generator.identity.facts,
     )
     tables.write_parquet(rows, snakemake.output.steps, metadata=facts)
 

@@ -1,8 +1,9 @@
 """Augment the source faces of one shard and detect the results."""
 
-from d2a_core import pairs, runtime
+from d2a_core import runtime
 from d2a_core.directions import samples
 from d2a_core.faces import detectors, landmarks
+from d2a_core.fan import pairs
 from d2a_core.generator import generator
 from d2a_core.store import arrays, lineage, provenance, tables
 

@@ -1,7 +1,8 @@
 """Fine-tune the facial action network on one source."""
 
-from d2a_core import closed_loop, fan, finetuning, runtime, training
+from d2a_core import runtime, training
 from d2a_core.faces import dlib_identity
+from d2a_core.fan import closed_loop, fan, finetuning
 from d2a_core.media import charts, images
 from d2a_core.store import arrays, provenance, tables, texts, weights
 
@@ -12,13 +13,13 @@ def main(snakemake):
     training_options = fan.Options(**snakemake.params.fan)
     options = finetuning.Options(**snakemake.params.finetune)
     models = snakemake.params.generator, snakemake.params.landmarks
-    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
     code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
     points = tables.points_array(tables.read_parquet(inputs.landmarks))
     directions = arrays.read_zarr(inputs.directions)
     progress = runtime.Progress(log, "fan", options.drawn)
     draws = {"group": snakemake.wildcards.group, "seed": training_options.seed}
-    faces = finetuning.around(stage, code, points, directions, options, **draws, progress=progress)
+    faces = finetuning.around(animator, code, points, directions, options, **draws, progress=progress)
     facts = provenance.provenance(
         stage="fan",
         options=training_options,
@@ -26,7 +27,7 @@ def main(snakemake):
         core=snakemake.params.core,
         base_sha256=texts.sha256(inputs.fan),
         source=arrays.zarr_attributes(inputs.code),
-        **stage.generator.identity.facts,
+        **animator.generator.identity.facts,
     )
     kept = weights.ResumeFile("results/.state/finetune_fan", facts)
     base = fan.load(weights.read_checkpoint(inputs.fan), device=device)
@@ -34,7 +35,9 @@ def main(snakemake):
     run = finetuning.tune(base, faces, training_options, options, device=device, log=log, **keep)
     checkpoint, history = training.checkpoint(run, facts), training.history_columns(run)
     tuned = fan.load(checkpoint, device=device)
-    rows = finetuning.compare(stage, tuned, code, faces, dlib_identity.DlibEmbedder(inputs.identity), options)
+    rows = finetuning.compare(
+        animator, tuned, code, faces, dlib_identity.DlibEmbedder(inputs.identity), options
+    )
     log.info("fan %s", finetuning.summary(rows))
     tables.write_parquet(rows, snakemake.output.comparison, metadata=facts)
     tables.write_parquet(history, snakemake.output.history, metadata=facts)

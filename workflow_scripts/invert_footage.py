@@ -1,6 +1,7 @@
 """Find the code of every frame of a clip with the help of its neighbours."""
 
-from d2a_core import animations, closed_loop, footage, runtime
+from d2a_core import animations, footage, runtime
+from d2a_core.fan import closed_loop
 from d2a_core.generator import latent_prior
 from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, provenance, tables
@@ -12,25 +13,25 @@ def main(snakemake):
     options = footage.Options(**params.footage)
     settings = footage.as_it_moves(animations.Options(**params.animations))
     models = params.generator, params.landmarks
-    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
     code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, driver = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
     clip = video_reading.probe(inputs.video)
-    path = animations.follow(stage, code, source, driver, settings, rate_hz=float(clip.rate), log=log)
-    places = footage.crops(tables.points_array(driver, "quad"), stage.size)
+    path = animations.follow(animator, code, source, driver, settings, rate_hz=float(clip.rate), log=log)
+    places = footage.crops(tables.points_array(driver, "quad"), animator.size)
     found = footage.refine(
-        stage.generator,
+        animator.generator,
         path,
         footage.aligned(video_reading.read_frames(inputs.video), places),
-        latent_prior.fit(stage.generator),
+        latent_prior.fit(animator.generator),
         options,
         progress=runtime.Progress(log, "footage", len(places), unit="frames"),
     )
     facts = provenance.provenance(
-        stage="footage", options=options, animations=settings, **stage.generator.identity.facts
+        stage="footage", options=options, animations=settings, **animator.generator.identity.facts
     )
     arrays.write_zarr(snakemake.output.codes, found.arrays(), attributes=facts)
-    sheet = footage.draw(stage, found, footage.aligned(video_reading.read_frames(inputs.video), places))
+    sheet = footage.draw(animator, found, footage.aligned(video_reading.read_frames(inputs.video), places))
     images.write_image(sheet, snakemake.output.sheet, text=facts)
     log.info("footage %s", runtime.figures_line(found.figures))
 

@@ -1,6 +1,7 @@
 """Drive head and face apart, and measure how much of each moves with the other."""
 
-from d2a_core import animations, closed_loop, disentanglement, fan_groups, runtime
+from d2a_core import animations, disentanglement, runtime
+from d2a_core.fan import closed_loop, groups
 from d2a_core.store import arrays, provenance, tables, texts, weights
 
 
@@ -10,21 +11,21 @@ def main(snakemake):
     options = disentanglement.Options(**params.disentanglement)
     settings = animations.Options(**params.animations)
     models = params.generator, params.landmarks
-    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
     device = runtime.device(snakemake.resources)
-    groups = fan_groups.load(list(map(weights.read_checkpoint, inputs.groups)), device=device)
+    separate = groups.load(list(map(weights.read_checkpoint, inputs.groups)), device=device)
     codes = arrays.read_zarr(inputs.codes, ["wplus"])["wplus"]
     clips = dict(zip(params.clips, map(tables.read_parquet, inputs.clips), strict=True))
     ways = {
-        "all": disentanglement.Way(stage.fan),
-        "groups": disentanglement.Way(groups),
-        "all, corrected": disentanglement.Way(stage.fan, options.corrections),
+        "all": disentanglement.Way(animator.fan),
+        "groups": disentanglement.Way(separate),
+        "all, corrected": disentanglement.Way(animator.fan, options.corrections),
     }
     looks = disentanglement.renders(
         list(clips.values()), options, list(ways.values()), passes=settings.passes
     )
     rows = disentanglement.measure(
-        stage,
+        animator,
         ways,
         codes,
         tables.read_parquet(inputs.faces),
@@ -35,7 +36,7 @@ def main(snakemake):
         progress=runtime.Progress(log, "evaluation", looks, unit="drafts"),
     )
     facts = provenance.provenance(
-        stage="evaluation", options=options, animations=settings, **stage.generator.identity.facts
+        stage="evaluation", options=options, animations=settings, **animator.generator.identity.facts
     )
     tables.write_parquet(disentanglement.columns(rows), snakemake.output.table, metadata=facts)
     texts.write_text(disentanglement.markdown(rows), snakemake.output.text)

@@ -1,6 +1,7 @@
 """Let one source go from one pose to another, in even steps."""
 
-from d2a_core import animations, assessment, closed_loop, morphs, runtime
+from d2a_core import animations, assessment, morphs, runtime
+from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
 from d2a_core.inversion import consultant
 from d2a_core.media import images, video_writing
@@ -13,18 +14,18 @@ def main(snakemake):
     options = morphs.Options(**snakemake.params.morph)
     settings = animations.Options(**snakemake.params.animations)
     models = snakemake.params.generator, snakemake.params.landmarks
-    stage = closed_loop.load_stage(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
     code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, *poses = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.start, inputs.end))
-    morph = morphs.morph(stage, code, source, poses, options, settings=settings, log=log)
+    morph = morphs.morph(animator, code, source, poses, options, settings=settings, log=log)
     photo, limit = images.read_image(inputs.image), snakemake.params.yaw_limit_deg
-    still = consultant.consultant(stage.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
-    facts = provenance.provenance(stage="morphs", options=options, **stage.generator.identity.facts)
+    still = consultant.consultant(animator.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
+    facts = provenance.provenance(stage="morphs", options=options, **animator.generator.identity.facts)
     path, yaw_deg = morph.path, animations.yaw_from(source, morph.path)
     arrays.write_zarr(outputs.latents, animations.as_arrays(path, morph.clock), attributes=facts)
-    watch = morphs.Watch(stage.detector, count=options.frames, columns=snakemake.params.columns)
+    watch = morphs.Watch(animator.detector, count=options.frames, columns=snakemake.params.columns)
     video_writing.write_frames(
-        watch.over(rendering.frames(stage.generator, path.wplus, path.delta, still.along(yaw_deg))),
+        watch.over(rendering.frames(animator.generator, path.wplus, path.delta, still.along(yaw_deg))),
         outputs.video,
         rate=morph.clock.rate,
         crf=settings.crf,

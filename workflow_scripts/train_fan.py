@@ -1,7 +1,8 @@
 """Train the facial action network of one group."""
 
-from d2a_core import fan, runtime, training
+from d2a_core import runtime, training
 from d2a_core.directions import directions
+from d2a_core.fan import fan
 from d2a_core.media import charts, images
 from d2a_core.store import arrays, lineage, provenance, tables, texts, weights
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
-from d2a_core import animations, closed_loop, comparison
+from d2a_core import animations, comparison
 from d2a_core.directions.ball import Ball
+from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
 from d2a_core.media.video_reading import Frame
 from d2a_core.store import tables
@@ -27,13 +28,13 @@ def _ball(radius):
 
 def _drive(share, passes, radius=100.0, blind=()):
     world = LinearWorld(blind)
-    stage = closed_loop.Stage(world, world, TimidFan(share), _ball(radius), size=8)
+    animator = closed_loop.Animator(world, world, TimidFan(share), _ball(radius), size=8)
     wplus = torch.zeros(6, 16, 512)
     target = REST + GAIN * np.stack((np.linspace(-3, 3, 6), np.full(6, 1.0)), axis=1)[:, None].astype(
         np.float32
     )
     source = np.broadcast_to(REST, target.shape)
-    return list(closed_loop.drive(stage, wplus, source, target, passes=passes)), target
+    return list(closed_loop.drive(animator, wplus, source, target, passes=passes)), target
 
 
 def test_each_pass_closes_the_same_share_of_what_remains():
@@ -65,9 +66,9 @@ def test_a_frame_lost_in_the_first_look_flows_on():
 
 def test_a_target_without_a_face_asks_for_no_motion():
     world = LinearWorld()
-    stage = closed_loop.Stage(world, world, TimidFan(1.0), _ball(9.0), size=8)
+    animator = closed_loop.Animator(world, world, TimidFan(1.0), _ball(9.0), size=8)
     target = np.full((1, 98, 2), np.nan, np.float32)
-    delta = closed_loop.step(stage, torch.zeros(1, 16, 512), torch.zeros(1, 8, 512), REST[None], target)
+    delta = closed_loop.step(animator, torch.zeros(1, 16, 512), torch.zeros(1, 8, 512), REST[None], target)
     assert (delta == 0).all()
 
 
@@ -117,7 +118,7 @@ def _landmarks(points, **columns):
 
 def test_a_long_clip_is_driven_in_parts_as_it_would_be_as_a_whole(monkeypatch):
     world, count = LinearWorld(), 50
-    stage = closed_loop.Stage(world, world, TimidFan(0.75), _ball(100.0), size=8)
+    animator = closed_loop.Animator(world, world, TimidFan(0.75), _ball(100.0), size=8)
     sway = np.stack((np.sin(np.arange(count) / 5), np.zeros(count)), axis=1)[:, None]
     source = _landmarks(REST[None])
     driver = _landmarks((REST + GAIN * sway).astype(np.float32), time_s=np.arange(count) / 25)
@@ -126,7 +127,9 @@ def test_a_long_clip_is_driven_in_parts_as_it_would_be_as_a_whole(monkeypatch):
     def path(frames):
         monkeypatch.setattr(animations, "FRAMES", frames)
         code = np.zeros((1, 16, 512), np.float32)
-        return animations.follow(stage, code, source, driver, options, rate_hz=25.0, log=logging.getLogger())
+        return animations.follow(
+            animator, code, source, driver, options, rate_hz=25.0, log=logging.getLogger()
+        )
 
     whole, parts = path(count), path(8)
     assert parts.delta.shape == (count, 8, 512) and parts.error.shape == (2, count)
@@ -140,7 +143,7 @@ def _path(count):
     delta = torch.arange(count).float()[:, None, None].expand(-1, 8, 512).clone()
     target = np.stack([REST + 0.001 * step for step in range(count)]).astype(np.float32)
     error = np.zeros((2, count), np.float32)
-    path = closed_loop.Path(torch.zeros(1, 16, 512).expand(count, -1, -1), delta, error, target)
+    path = closed_loop.LatentPath(torch.zeros(1, 16, 512).expand(count, -1, -1), delta, error, target)
     return path, _table(target)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from d2a_core import closed_loop
+from d2a_core.fan import closed_loop
 from d2a_core.generator import checkpoint, drafts, foreign_checkpoints, generator, stylegan2
 from d2a_core.generator.generator import PretrainedGenerator, broadcast
 from d2a_core.inversion import hfgi, tuning
@@ -241,7 +241,7 @@ def test_no_part_of_a_stage_may_be_of_another_generator(tmp_path, wrong):
             weights.write_checkpoint({"provenance": provenance.provenance(**made.facts)}, path)
     inputs = SimpleNamespace(generator=model, models=None, **paths | {"tuning": [paths["tuning"]]})
     with pytest.raises(ValueError, match=rf"{wrong}\.\w+ was made with the generator other .* with mine"):
-        closed_loop.load_stage(asdict(OPTIONS), LANDMARKS, inputs, **HARDWARE)
+        closed_loop.load_animator(asdict(OPTIONS), LANDMARKS, inputs, **HARDWARE)
 
 
 @pytest.mark.parametrize("layers", [1, 5])

@@ -3,14 +3,15 @@ import pyarrow
 import pytest
 import torch
 
-from d2a_core import animations, closed_loop, disentanglement
+from d2a_core import animations, disentanglement
 from d2a_core.directions.ball import Ball
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import lift
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
-from d2a_core.networks.fan import Architecture
+from d2a_core.fan import closed_loop
+from d2a_core.fan.network import Architecture
 from d2a_core.store import tables
 
 FACE = template_of(WFLW98)
@@ -97,10 +98,10 @@ def table(turns, gaps):
 def rows():
     world = World()
     ball = Ball(torch.zeros(512), radius=100.0, reach=100.0)
-    stage = closed_loop.Stage(world, world, Network(0.0), ball, size=8)
+    animator = closed_loop.Animator(world, world, Network(0.0), ball, size=8)
     clip = table(np.linspace(0, 15, 6), np.linspace(0, 0.15, 6) * [0, 1, 1, 0, 1, 1])
     return disentanglement.measure(
-        stage,
+        animator,
         {"pure": disentanglement.Way(Network(0.0)), "leaky": disentanglement.Way(Network(0.6))},
         np.zeros((3, 16, 512), np.float32),
         pyarrow.concat_tables([table([0], [0]), table([20], [0]), table([0], [0])]),

@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import nn
 
-from d2a_core import fan_groups
 from d2a_core.faces.geometry import angles_of, rotation_matrix
 from d2a_core.faces.heads import lift
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
+from d2a_core.fan import groups
 
 FACE = template_of(WFLW98)
 SMILE = np.zeros_like(FACE)
@@ -41,22 +41,20 @@ class Corners(nn.Module):
 
 def test_a_face_is_turned_as_the_target_and_keeps_its_expression():
     current, target = tensor(picture(FACE + SMILE, 5)), tensor(picture(FACE, -20))
-    assert fan_groups.turn(current, target).numpy() == pytest.approx(
-        picture(FACE + SMILE, -20)[None], abs=3e-3
-    )
+    assert groups.turn(current, target).numpy() == pytest.approx(picture(FACE + SMILE, -20)[None], abs=3e-3)
 
 
 def test_each_group_is_asked_for_its_own_part_of_a_change():
     current, target = tensor(picture(FACE, 5)), tensor(picture(FACE + SMILE, -20))
     none = nn.Module()
     none.forward = lambda current, target: torch.zeros(1, 1, 1)
-    turned = fan_groups.SplitFan(Yaw(), none)(current, target)
-    smiled = fan_groups.SplitFan(none, Corners())(current, target)
+    turned = groups.SplitFan(Yaw(), none)(current, target)
+    smiled = groups.SplitFan(none, Corners())(current, target)
     assert turned.item() == pytest.approx(-25, abs=1)
     assert smiled.item() == pytest.approx(0.1, abs=0.02)
 
 
 def test_a_face_that_was_not_found_stays_unknown_and_spares_the_others():
     current = tensor(picture(FACE, 5), np.full((98, 2), np.nan))
-    turned = fan_groups.turn(current, tensor(picture(FACE, 0), picture(FACE, 0)))
+    turned = groups.turn(current, tensor(picture(FACE, 0), picture(FACE, 0)))
     assert turned[1].isnan().all() and turned[0].isfinite().all()

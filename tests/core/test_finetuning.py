@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import closed_loop, fan, finetuning, training
+from d2a_core import training
 from d2a_core.directions.ball import Ball
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
-from d2a_core.networks.fan import Fan
+from d2a_core.fan import closed_loop, fan, finetuning
+from d2a_core.fan.network import Fan
 
 REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
 TRAINING = fan.Options(
@@ -71,15 +72,15 @@ class Embedder:
 
 
 @pytest.fixture
-def stage():
+def animator():
     untrained = fan.build(TRAINING, points=98, vector=torch.from_numpy(DIRECTIONS["vector"]))
     ball = Ball(torch.zeros(512), radius=2.0, reach=2.0)
-    return closed_loop.Stage(World(), World(), untrained.eval(), ball, size=8)
+    return closed_loop.Animator(World(), World(), untrained.eval(), ball, size=8)
 
 
-def _tune(stage, faces):
-    base = Fan(stage.fan.architecture, stage.fan.vector)
-    base.load_state_dict(stage.fan.state_dict())
+def _tune(animator, faces):
+    base = Fan(animator.fan.architecture, animator.fan.vector)
+    base.load_state_dict(animator.fan.state_dict())
     log = logging.getLogger("d2a.test")
     return finetuning.tune(base, faces, TRAINING, OPTIONS, device="cpu", log=log)
 
@@ -87,16 +88,16 @@ def _tune(stage, faces):
 CODE = np.zeros((1, 16, 512), np.float32)
 
 
-def _faces(stage):
-    return finetuning.around(stage, CODE, REST[None], DIRECTIONS, OPTIONS, group="all", seed=3)
+def _faces(animator):
+    return finetuning.around(animator, CODE, REST[None], DIRECTIONS, OPTIONS, group="all", seed=3)
 
 
-def test_fine_tuning_lowers_the_error_on_augmentations_that_it_never_saw(stage):
-    faces = _faces(stage)
+def test_fine_tuning_lowers_the_error_on_augmentations_that_it_never_saw(animator):
+    faces = _faces(animator)
     assert faces.points.shape == (1, 49, 98, 2)
-    run = _tune(stage, faces)
+    run = _tune(animator, faces)
     tuned = fan.load(training.checkpoint(run, {}), device="cpu")
-    rows = finetuning.compare(stage, tuned, CODE, faces, Embedder(), OPTIONS)
+    rows = finetuning.compare(animator, tuned, CODE, faces, Embedder(), OPTIONS)
     errors = {name: rows["nme"][np.array(rows["network"]) == name] for name in ("base", "finetuned")}
     assert len(errors["base"]) == 8
     assert errors["finetuned"].mean() < 0.5 * errors["base"].mean()
@@ -104,17 +105,17 @@ def test_fine_tuning_lowers_the_error_on_augmentations_that_it_never_saw(stage):
     assert "nme_finetuned=" in finetuning.summary(rows)
 
 
-def test_pairs_to_learn_from_hold_every_way_from_the_source_and_none_to_what_is_held_out(stage):
-    learn, held = finetuning.split(_faces(stage), OPTIONS, seed=0)
+def test_pairs_to_learn_from_hold_every_way_from_the_source_and_none_to_what_is_held_out(animator):
+    learn, held = finetuning.split(_faces(animator), OPTIONS, seed=0)
     assert len(learn) == OPTIONS.pairs
     assert {int(end) for _, start, end in learn if start == 0} == set(range(1, 41))
     assert learn[:, 1:].max() == 40
     assert sorted(held[:, 2].tolist()) == list(range(41, 49)) and (held[:, 1] == 0).all()
 
 
-def test_weights_that_nothing_improves_are_the_base(stage):
-    faces = _faces(stage)
-    known = _tune(stage, faces)  # has learned the world; going on from it with a huge step only harms
+def test_weights_that_nothing_improves_are_the_base(animator):
+    faces = _faces(animator)
+    known = _tune(animator, faces)  # has learned the world; going on from it with a huge step only harms
     worse = fan.go_on(fan.load(training.checkpoint(known, {}), device="cpu"), TRAINING).network
     options = finetuning.Options(**{**vars(OPTIONS), "learning_rate": 10.0, "epochs": 1})
     log = logging.getLogger("d2a.test")
@@ -122,8 +123,8 @@ def test_weights_that_nothing_improves_are_the_base(stage):
     assert all(torch.equal(run.best[name], known.best[name]) for name in known.best)
 
 
-def test_a_source_whose_augmentations_show_no_face_is_one_sentence(stage):
-    blind = closed_loop.Stage(World(), World(blind=True), stage.fan, stage.manifold, size=8)
+def test_a_source_whose_augmentations_show_no_face_is_one_sentence(animator):
+    blind = closed_loop.Animator(World(), World(blind=True), animator.fan, animator.ball, size=8)
     faces = finetuning.around(blind, CODE, REST[None], DIRECTIONS, OPTIONS, group="all", seed=3)
     with pytest.raises(ValueError, match="a face was found on 0 of 48 augmentations"):
         finetuning.split(faces, OPTIONS, seed=0)

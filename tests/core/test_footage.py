@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import closed_loop, footage
+from d2a_core import footage
 from d2a_core.faces.alignment import Crop
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
+from d2a_core.fan import closed_loop
 from d2a_core.generator.drafts import Draft
 from d2a_core.generator.latent_prior import LatentPrior
 from d2a_core.media.video_reading import Frame
@@ -58,7 +59,7 @@ def painted(monkeypatch):
 
 def path(count):
     still = torch.zeros(count, LAYERS, WIDTH)
-    return closed_loop.Path(
+    return closed_loop.LatentPath(
         still, torch.zeros(count, 2, WIDTH), np.zeros((0, count)), np.zeros((count, 98, 2))
     )
 

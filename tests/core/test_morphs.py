@@ -7,11 +7,12 @@ import pytest
 import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
-from d2a_core import animations, closed_loop, interpolation, morphs
+from d2a_core import animations, interpolation, morphs
 from d2a_core.directions.ball import Ball
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.schemes import scheme_of
-from d2a_core.networks.fan import Architecture
+from d2a_core.fan import closed_loop
+from d2a_core.fan.network import Architecture
 from d2a_core.store import tables
 
 LOG = logging.getLogger()
@@ -60,12 +61,14 @@ def _table(points):
 
 
 def _morph(world, fan, passes=0, start=REST, end=4, motion="absolute", **options):
-    stage = closed_loop.Stage(world, world, fan, Ball(LinearWorld.mean_w, radius=100.0, reach=100.0), size=8)
+    animator = closed_loop.Animator(
+        world, world, fan, Ball(LinearWorld.mean_w, radius=100.0, reach=100.0), size=8
+    )
     poses = [_table(start), _table(REST + end * GAIN)]
     code = np.zeros((1, 16, 512), np.float32)
     settings = replace(SETTINGS, motion=motion, passes=passes)
     return morphs.morph(
-        stage, code, _table(REST), poses, replace(OPTIONS, **options), settings=settings, log=LOG
+        animator, code, _table(REST), poses, replace(OPTIONS, **options), settings=settings, log=LOG
     )
 
 

@@ -1,7 +1,7 @@
 import torch
 
-from d2a_core import pairs
 from d2a_core.directions.ball import Ball
+from d2a_core.fan import pairs
 
 BALL = Ball(torch.zeros(4), radius=3.0, reach=2.5)
 

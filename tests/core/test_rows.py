@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core.rows import Rows
+from d2a_core.fan.disk_rows import Rows
 
 
 def test_rows_come_back_in_the_order_that_is_asked_for():

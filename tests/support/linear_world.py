@@ -6,7 +6,7 @@ import torch
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
-from d2a_core.networks.fan import Architecture
+from d2a_core.fan.network import Architecture
 
 REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
 GAIN = 0.02  # how far one unit of w moves all points

@@ -8,22 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from d2a_core import (
-    animations,
-    comparison,
-    disentanglement,
-    fan,
-    finetuning,
-    footage,
-    morphs,
-    pairs,
-    paste,
-    performances,
-    protocols,
-)
+from d2a_core import animations, comparison, disentanglement, footage, morphs, paste, performances, protocols
 from d2a_core.config import check, merged
 from d2a_core.directions import controls, directions, gallery
 from d2a_core.faces import identity, landmarks, photo_alignment
+from d2a_core.fan import fan, finetuning, pairs
 from d2a_core.generator import generator, origins
 from d2a_core.inversion import encoder, hfgi, inversion, sources
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from d2a_core import fan
 from d2a_core.faces.heads import lift, project
 from d2a_core.faces.schemes import scheme_of
-from d2a_core.fan import Fan
-from d2a_core.networks.fan import Architecture
+from d2a_core.fan import fan
+from d2a_core.fan.fan import Fan
+from d2a_core.fan.network import Architecture
 
 Network = Callable[[Tensor, Tensor], Tensor]
 

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import closed_loop, fan, pairs
 from d2a_core.faces import dlib_identity, identity
 from d2a_core.faces.geometry import normalized_mean_error
+from d2a_core.fan import closed_loop, fan, pairs
+from d2a_core.fan.network import Fan
 from d2a_core.generator import rendering
-from d2a_core.networks.fan import Fan
 from d2a_core.training import Training
 
 
@@ -39,7 +39,7 @@ class Options:
 
 
 def around(
-    stage: closed_loop.Stage,
+    animator: closed_loop.Animator,
     code: NDArray,
     points: NDArray,
     directions: Mapping[str, NDArray],
@@ -54,15 +54,15 @@ def around(
     State 0 is the source; the last `held_out` of the others are never trained on.
     """
     drawn = pairs.augment_codes(
-        stage.generator,
-        stage.detector,
+        animator.generator,
+        animator.detector,
         torch.from_numpy(code),
         directions,
         options.drawn,
         group=group,
         seed=seed,
         ids=[0],
-        size=stage.size,
+        size=animator.size,
         progress=progress,
     )
     return fan.faces([{"source_points": points, **drawn}])
@@ -123,7 +123,7 @@ def tune(
 
 
 def compare(
-    stage: closed_loop.Stage,
+    animator: closed_loop.Animator,
     tuned: Fan,
     code: NDArray,
     faces: fan.Faces,
@@ -138,14 +138,14 @@ def compare(
     target = faces.points[0, held[held > options.augmentations]].numpy()
     source = np.broadcast_to(faces.points[0, :1].numpy(), target.shape)
     wplus = torch.from_numpy(code).expand(len(target), -1, -1)
-    start = rendering.render(stage.generator, torch.from_numpy(code), stage.size)
+    start = rendering.render(animator.generator, torch.from_numpy(code), animator.size)
     known = embedder.embed(start, source[:1]).repeat(len(target), axis=0)
     rows = []
-    for network in (stage.fan, tuned):
-        driven = replace(stage, fan=network)
+    for network in (animator.fan, tuned):
+        driven = replace(animator, fan=network)
         path = next(closed_loop.drive(driven, wplus, source, target, passes=0))
-        images = rendering.render(stage.generator, rendering.apply(wplus, path.delta), stage.size)
-        seen = stage.detector.detect(images)
+        images = rendering.render(animator.generator, rendering.apply(wplus, path.delta), animator.size)
+        seen = animator.detector.detect(images)
         likeness = identity.cosine_similarity(known, embedder.embed(images, seen.points))
         rows.append((normalized_mean_error(seen.points, target), likeness))
     return {

@@ -9,23 +9,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import fan_groups
 from d2a_core.directions import ball, sliders
 from d2a_core.directions.ball import Ball
 from d2a_core.directions.sliders import Controls
 from d2a_core.faces import detectors, landmarks
 from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
-from d2a_core.fan_groups import SplitFan
+from d2a_core.fan import groups
+from d2a_core.fan.groups import SplitFan
+from d2a_core.fan.network import Fan
 from d2a_core.generator import generator, rendering
 from d2a_core.generator.generator import Generator
 from d2a_core.inversion import tuning
-from d2a_core.networks.fan import Fan
 from d2a_core.store import arrays, lineage, weights
 
 
 @dataclass(frozen=True)
-class Path:
+class LatentPath:
     """A way through W+: `wplus` [T, K, 512] the source of each frame, `delta` [T, L, 512] added to it.
 
     `target` [T, P, 2] are the landmarks it leads to. `error` [passes + 1, T] is the landmark error (NME,
@@ -40,7 +40,7 @@ class Path:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Animator:
     """The trained parts that turn landmarks into motion; `size` is the draft the passes look at.
 
     `moves` are the controls that correct it, None where that is not asked for.
@@ -49,12 +49,12 @@ class Stage:
     generator: Generator
     detector: LandmarkDetector
     fan: Fan | SplitFan
-    manifold: Ball
+    ball: Ball
     size: int
     moves: Controls | None = None
 
 
-def load_stage(
+def load_animator(
     generator_options: Mapping,
     landmark_options: Mapping,
     inputs: object,
@@ -62,7 +62,7 @@ def load_stage(
     device: str,
     threads: int,
     runtime: str,
-) -> Stage:
+) -> Animator:
     """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
 
     `fan` is one path, or a list of one or two (see `fan_groups.load`), `controls` a list of one or none.
@@ -80,63 +80,65 @@ def load_stage(
     lineage.check(network.identity, inputs.directions, *fans, *codes, *tunings)
     for path in tunings:
         tuning.apply_delta(network, weights.read_checkpoint(path)["delta"])
-    return Stage(
+    return Animator(
         network,
         detectors.load_detector(detection, inputs.models, device=device, threads=threads),
-        fan_groups.load(list(map(weights.read_checkpoint, fans)), device=device),
+        groups.load(list(map(weights.read_checkpoint, fans)), device=device),
         ball.from_store(arrays.read_zarr(inputs.directions, ball.STORED)),
         size=settings.draft_size,
         moves=moves[0] if moves else None,
     )
 
 
-def step(stage: Stage, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:
-    """Δw [T, L, 512] after FAN saw `current` and `target` points [T, P, 2]: equation 6, kept on the manifold.
+def step(animator: Animator, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:
+    """Δw [T, L, 512] after FAN saw `current` and `target` points [T, P, 2]: equation 6, kept in the ball.
 
     `wplus` [T, K, 512] are the sources and `delta` what was added to them before. The sum is re-normed
     layer by layer as the training pairs were, so no pass leaves the ball in which FAN was trained. Where
     a point is NaN, no face having been found, nothing is added.
     """
     with torch.no_grad():
-        change = stage.fan(torch.tensor(current).float(), torch.from_numpy(target).float()).cpu()
-    return stage.manifold.renorm(delta + change.nan_to_num(nan=0.0), wplus)
+        change = animator.fan(torch.tensor(current).float(), torch.from_numpy(target).float()).cpu()
+    return animator.ball.renorm(delta + change.nan_to_num(nan=0.0), wplus)
 
 
-def detect(stage: Stage, wplus: Tensor, delta: Tensor, progress=None) -> Detections:
+def detect(animator: Animator, wplus: Tensor, delta: Tensor, progress=None) -> Detections:
     """What the detector sees on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
-    return rendering.detect(stage.generator, stage.detector, wplus, delta, size=stage.size, progress=progress)
+    return rendering.detect(
+        animator.generator, animator.detector, wplus, delta, size=animator.size, progress=progress
+    )
 
 
 def look(
-    stage: Stage, wplus: Tensor, delta: Tensor, target: NDArray, progress=None
+    animator: Animator, wplus: Tensor, delta: Tensor, target: NDArray, progress=None
 ) -> tuple[NDArray, NDArray]:
     """Detect drafts of w + Δw: points [T, P, 2], error [T] against the target (no face: infinite)."""
-    points = detect(stage, wplus, delta, progress).points
+    points = detect(animator, wplus, delta, progress).points
     error = normalized_mean_error(points, target)
     return points, np.where(np.isnan(error), np.inf, error).astype(np.float32)
 
 
 def drive(
-    stage: Stage, wplus: Tensor, source: NDArray, target: NDArray, *, passes: int, progress=None
-) -> Iterator[Path]:
+    animator: Animator, wplus: Tensor, source: NDArray, target: NDArray, *, passes: int, progress=None
+) -> Iterator[LatentPath]:
     """Follow target points [T, P, 2] from source points [T, P, 2]: the open loop, then each closed-loop pass.
 
     `wplus` [T, K, 512]. A pass renders where FAN arrived, detects, and applies FAN to what remains; it is
     kept, frame by frame, only where it brought the landmarks closer to the target.
     """
-    layers = stage.fan.architecture.layers
-    delta = step(stage, wplus, torch.zeros(len(target), layers, wplus.shape[-1]), source, target)
-    yield Path(wplus, delta, np.zeros((0, len(target)), np.float32), target)
+    layers = animator.fan.architecture.layers
+    delta = step(animator, wplus, torch.zeros(len(target), layers, wplus.shape[-1]), source, target)
+    yield LatentPath(wplus, delta, np.zeros((0, len(target)), np.float32), target)
     if not passes:
         return
-    points, error = look(stage, wplus, delta, target, progress)
+    points, error = look(animator, wplus, delta, target, progress)
     errors = [error]
     for _ in range(passes):
         usable = np.where(np.isnan(points), source, points).astype(np.float32)
-        trial = step(stage, wplus, delta, usable, target)
-        trial_points, trial_error = look(stage, wplus, trial, target, progress)
+        trial = step(animator, wplus, delta, usable, target)
+        trial_points, trial_error = look(animator, wplus, trial, target, progress)
         better = trial_error < errors[-1]
         delta = torch.where(torch.from_numpy(better)[:, None, None], trial, delta)
         points = np.where(better[:, None, None], trial_points, points)
         errors.append(np.where(better, trial_error, errors[-1]))
-        yield Path(wplus, delta, np.stack(errors), target)
+        yield LatentPath(wplus, delta, np.stack(errors), target)

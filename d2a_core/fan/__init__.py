@@ -1,0 +1,1 @@
+"""AugDistiller: augmented pairs, FAN, the closed loop; fine-tuning."""
