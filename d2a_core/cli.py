@@ -135,7 +135,8 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
     Every stage is cached in the work directory: a second call computes only what is new. Animate a
     real person only with that person's consent.
     """
-    from d2a_core import assessment, command, request
+    from d2a_core import command, request
+    from d2a_core.animation import assessment
     from d2a_core.store import tables
 
     drivers = [options[name] for name in request.DRIVERS]
@@ -171,7 +172,8 @@ def morph(output: Path | None, work: Path | None, **options: Any) -> None:
     A and B are pictures of faces, landmark tables (.parquet) or seed:N, whose pose and expression the source
     takes. Stages are cached in the work directory.
     """
-    from d2a_core import command, morph_request, morphs
+    from d2a_core import command, morph_request
+    from d2a_core.animation import morphs
     from d2a_core.store import tables
 
     output = output or morph_request.default_output(options["start"], options["end"])

@@ -8,7 +8,7 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import animations, corrections
+from d2a_core.animation import animations, corrections
 from d2a_core.directions import sliders
 from d2a_core.faces import geometry, landmarks
 from d2a_core.fan import closed_loop

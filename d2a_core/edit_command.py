@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import command, config, editing, paste, runtime
+from d2a_core import command, config, editing, runtime
+from d2a_core.animation import paste
 from d2a_core.editing import Edit, Editor
 from d2a_core.faces import alignment
 from d2a_core.media import images, photos, sheets

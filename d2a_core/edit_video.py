@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import command, edit_command, editing, footage, runtime
+from d2a_core import command, edit_command, editing, runtime
+from d2a_core.animation import footage
 from d2a_core.editing import Editor
 from d2a_core.generator import rendering
 from d2a_core.media import video_reading, video_writing

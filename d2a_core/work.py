@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from d2a_core import interpolation, protocols
+from d2a_core import protocols
+from d2a_core.animation import retiming
 from d2a_core.config import HELD_OUT
 from d2a_core.media import video_reading
 from d2a_core.media.timestamps import nominal_rate
@@ -196,7 +197,7 @@ def _disentangled(config: Mapping, job: str) -> float:
 def _morphed(config: Mapping, job: str) -> float:
     morph = next(morph for morph in config["morphs"] if morph["name"] == job.rsplit("--", 1)[-1])
     shown = 2 * morph["frames"] - 2 if morph["loop"] else morph["frames"]
-    return shown + interpolation.looks(morph["frames"])
+    return shown + retiming.looks(morph["frames"])
 
 
 def _held_out(config: Mapping, job: str) -> float:

@@ -1,6 +1,7 @@
 """Let one source move like one clip."""
 
-from d2a_core import animations, runtime
+from d2a_core import runtime
+from d2a_core.animation import animations
 from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
 from d2a_core.inversion import consultant

@@ -1,6 +1,7 @@
 """Make one driver of two clips: the head of one, the face of the other."""
 
-from d2a_core import combining, driving, runtime
+from d2a_core import runtime
+from d2a_core.animation import combining, driving
 from d2a_core.media import video_reading, video_writing
 from d2a_core.store import provenance, tables
 

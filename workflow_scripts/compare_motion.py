@@ -1,6 +1,7 @@
 """Show source, driver and result beside one another, as a video and as a contact sheet."""
 
-from d2a_core import comparison, runtime
+from d2a_core import runtime
+from d2a_core.animation import comparison
 from d2a_core.media import images, video_reading, video_writing
 from d2a_core.store import arrays
 

@@ -1,6 +1,7 @@
 """Take a landmark table for a clip: check it, and draw it where the clip would be seen."""
 
-from d2a_core import driving, runtime
+from d2a_core import runtime
+from d2a_core.animation import driving
 from d2a_core.faces import alignment, schemes
 from d2a_core.media import video_writing
 from d2a_core.store import provenance, tables

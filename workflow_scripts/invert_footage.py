@@ -1,6 +1,7 @@
 """Find the code of every frame of a clip with the help of its neighbours."""
 
-from d2a_core import animations, footage, runtime
+from d2a_core import runtime
+from d2a_core.animation import animations, footage
 from d2a_core.fan import closed_loop
 from d2a_core.generator import latent_prior
 from d2a_core.media import images, video_reading

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from d2a_core import assessment, runtime
+from d2a_core import runtime
+from d2a_core.animation import assessment
 from d2a_core.faces import detectors, dlib_identity, landmarks
 from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, provenance, tables

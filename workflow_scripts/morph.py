@@ -1,6 +1,7 @@
 """Let one source go from one pose to another, in even steps."""
 
-from d2a_core import animations, assessment, morphs, runtime
+from d2a_core import runtime
+from d2a_core.animation import animations, assessment, morphs
 from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
 from d2a_core.inversion import consultant

@@ -1,6 +1,7 @@
 """Put an animated face back into the photo that it comes from."""
 
-from d2a_core import paste, runtime
+from d2a_core import runtime
+from d2a_core.animation import paste
 from d2a_core.faces import alignment, schemes
 from d2a_core.media import photos, video_reading, video_writing
 from d2a_core.store import arrays, tables, texts

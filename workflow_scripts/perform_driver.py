@@ -2,7 +2,8 @@
 
 from fractions import Fraction
 
-from d2a_core import performances, runtime
+from d2a_core import runtime
+from d2a_core.animation import performances
 from d2a_core.generator import generator, rendering
 from d2a_core.inversion import sources
 from d2a_core.media import video_writing

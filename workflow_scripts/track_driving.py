@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from d2a_core import driving, runtime
+from d2a_core import runtime
+from d2a_core.animation import driving
 from d2a_core.faces import alignment, detectors, landmarks
 from d2a_core.media import video_reading
 from d2a_core.store import provenance, tables

@@ -8,7 +8,7 @@ import pytest
 import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
-from d2a_core import animations, comparison
+from d2a_core.animation import animations, comparison
 from d2a_core.directions.ball import Ball
 from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering

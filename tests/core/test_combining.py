@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow
 import pytest
 
-from d2a_core import combining, driving, motion
+from d2a_core.animation import combining, driving, motion
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import lift
 from d2a_core.faces.mean_face import template_of

@@ -3,7 +3,7 @@ import pytest
 import torch
 from controlled_faces import LAYERS, OPEN, OPTIONS, TURN, WIDTH, World, slope, store
 
-from d2a_core import corrections
+from d2a_core.animation import corrections
 from d2a_core.directions import controls
 from d2a_core.directions.ball import Ball
 from d2a_core.directions.controls import Looker

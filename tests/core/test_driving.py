@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow
 import pytest
 
-from d2a_core import driving
+from d2a_core.animation import driving
 from d2a_core.faces import alignment
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import footage
+from d2a_core.animation import footage
 from d2a_core.faces.alignment import Crop
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98

@@ -3,23 +3,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from d2a_core.interpolation import (
-    Clock,
-    at,
-    clock,
-    even,
-    in_between,
-    steps,
-    there_and_back,
-    variation,
-)
+from d2a_core.animation.retiming import Times, at, even, in_between, steps, there_and_back, times, variation
 
 RATE = Fraction(25)
 SAME = {"fps": None, "slow_motion": 1.0, "loop_s": None}
 
 
 def _moments(frames, **options):
-    return clock(frames, RATE, **SAME | options)
+    return times(frames, RATE, **SAME | options)
 
 
 @pytest.mark.parametrize(
@@ -132,4 +123,4 @@ def test_straight_reading_meets_its_rows_and_keeps_a_gap_to_itself():
 def test_the_clock_of_a_driver_is_kept_to_the_last_bit():
     known_s = np.arange(7) / 25
     values = np.random.default_rng(1).normal(size=(7, 2)).astype(np.float32)
-    assert (in_between(values, known_s, Clock(known_s, RATE)) == values).all()
+    assert (in_between(values, known_s, Times(known_s, RATE)) == values).all()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from linear_world import GAIN, REST, LinearWorld, TimidFan
 
-from d2a_core import animations, interpolation, morphs
+from d2a_core.animation import animations, morphs, retiming
 from d2a_core.directions.ball import Ball
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.schemes import scheme_of
@@ -77,7 +77,7 @@ def test_landmarks_go_in_even_steps_where_the_latent_way_is_uneven():
     assert morph.uneven > 0.4
     moved = morph.path.delta[:, 0, 0].numpy()
     assert moved[[0, -1]] == pytest.approx([0, 2], abs=1e-4)
-    assert interpolation.variation(np.diff(moved + 2 * moved**2)) < 0.1
+    assert retiming.variation(np.diff(moved + 2 * moved**2)) < 0.1
     assert np.diff(moved)[0] > 3 * np.diff(moved)[-1]
 
 
@@ -104,7 +104,7 @@ def test_relative_poses_leave_the_sources_face_its_shape():
 def test_a_loop_comes_back_and_ends_one_step_before_its_beginning():
     morph = _morph(BentWorld(), Root(), end=10, frames=10, loop=True)
     assert len(morph.path.delta) == len(morph.path.target) == len(morph.clock.time_s) == 18
-    lengths = interpolation.steps(np.concatenate((morph.path.target, morph.path.target[:1])))
+    lengths = retiming.steps(np.concatenate((morph.path.target, morph.path.target[:1])))
     assert lengths.max() < 1.3 * lengths.mean()  # from the last frame to the first, too
 
 
@@ -112,7 +112,7 @@ def test_a_frame_without_a_face_is_taken_to_lie_between_its_neighbours():
     world = LinearWorld(blind={5, 6})
     morph = _morph(world, TimidFan(1.0))
     assert np.isfinite(morph.path.target).all()
-    assert interpolation.variation(interpolation.steps(morph.path.target)) < 0.1
+    assert retiming.variation(retiming.steps(morph.path.target)) < 0.1
 
 
 def test_a_steady_look_is_the_mean_of_looks_at_shifted_copies():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core import motion
+from d2a_core.animation import motion
 from d2a_core.faces.geometry import normalized_mean_error, rotation_matrix
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import IBUG68_IN_WFLW98, WFLW98

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import performances
+from d2a_core.animation import performances
 from d2a_core.faces.geometry import ATTRIBUTES
 
 SCORES = pytest.mark.parametrize("played", [performances.POSE_SCORE, performances.FACE_SCORE])

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from d2a_core.smoothing import _forwards, fill_gaps, jitter, one_euro
+from d2a_core.animation.filters import _forwards, fill_gaps, jitter, one_euro
 
 PLAIN = {"min_cutoff_hz": 2.0, "beta": 0.0}  # a low-pass with a constant weight
 WEIGHT = 1 / (1 + 25 / (2 * np.pi * 2.0))  # of a new value at 25 Hz

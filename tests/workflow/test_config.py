@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from d2a_core import animations, comparison, disentanglement, footage, morphs, paste, performances, protocols
+from d2a_core import disentanglement, protocols
+from d2a_core.animation import animations, comparison, footage, morphs, paste, performances
 from d2a_core.config import check, merged
 from d2a_core.directions import controls, directions, gallery
 from d2a_core.faces import identity, landmarks, photo_alignment

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from d2a_core.smoothing import runs
+from d2a_core.animation.filters import runs
 
 BLOCK = 512  # channels interpolated at a time: the coefficients of a path are four times as large as itself
 LEAST_STEP = 1e-3  # of the mean step: where nothing moves, a path still goes on
@@ -18,7 +18,7 @@ SAME_MOMENT = 1e-6  # of the time between two frames
 
 
 @dataclass(frozen=True)
-class Clock:
+class Times:
     """When the frames of a video lie on the clock of its driver.
 
     `time_s` [T'] rises in even steps, `rate` is that of the video in Hz. `period_s` is when a loop is back at
@@ -30,9 +30,9 @@ class Clock:
     period_s: float | None = None
 
 
-def clock(
+def times(
     frames: int, rate: Fraction, *, fps: float | None, slow_motion: float, loop_s: float | None
-) -> Clock:
+) -> Times:
     """Clock of a video of `fps` (None: `rate`) behind a driver of `frames` at `rate` Hz.
 
     It lasts `slow_motion` times as long as its driver. With `loop_s` the way back is added, which takes that
@@ -42,14 +42,14 @@ def clock(
     step = 1 / (shown * Fraction(slow_motion).limit_denominator(1000))  # s of the driver
     if loop_s is None:
         count = max(1, round(frames / rate / step))
-        return Clock(np.arange(count) * float(step), shown)
+        return Times(np.arange(count) * float(step), shown)
     lasts = Fraction(frames - 1) / rate + Fraction(loop_s).limit_denominator(1000) * step * shown
     count = max(2, -int(-lasts // step))
-    return Clock(np.arange(count) * float(step), shown, float(count * step))
+    return Times(np.arange(count) * float(step), shown, float(count * step))
 
 
 def in_between(
-    values: NDArray, known_s: NDArray, times: Clock, *, shot: NDArray | None = None
+    values: NDArray, known_s: NDArray, times: Times, *, shot: NDArray | None = None
 ) -> NDArray[np.float32]:
     """Values [T', ...] at the moments of `times`, smoothly through `values` [T, ...] at `known_s` [T].
 
@@ -77,7 +77,7 @@ def _through(knots: NDArray, values: NDArray, moments: NDArray) -> NDArray[np.fl
 
 
 def _pieces(
-    known_s: NDArray, times: Clock, shot: NDArray | None
+    known_s: NDArray, times: Times, shot: NDArray | None
 ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]]:
     """Per shot: which moments [T'] lie in it, the rows of its values, and when these are due.
 

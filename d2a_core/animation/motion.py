@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from d2a_core.animation.filters import jitter
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import Heads, lift, lift_clip, project
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import Scheme, scheme_of
-from d2a_core.smoothing import jitter
 
 LARGEST_RATIO = 1.5  # between the sizes of two people's parts; more is an error of measurement
 NEIGHBOURS = 2  # frames on either side that must be as neutral: a single one does not win

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import interpolation, motion
+from d2a_core.animation import motion, retiming
 from d2a_core.faces import dlib_identity, geometry, identity
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.media import video_reading
@@ -86,7 +86,7 @@ def following(result: NDArray, driving: Driving) -> dict[str, float]:
     count = min(len(result), len(driving.time_s))  # a container may announce one frame too many
     time_s = driving.time_s[:count]
     seen, target = (
-        interpolation.at(points[:count], time_s, driving.known_s) for points in (result, driving.target)
+        retiming.at(points[:count], time_s, driving.known_s) for points in (result, driving.target)
     )
     return motion.compare(seen, driving.points) | {
         "nme_target": float(np.nanmean(geometry.normalized_mean_error(seen, target)))

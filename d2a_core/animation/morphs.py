@@ -11,18 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import animations, interpolation
-from d2a_core.comparison import SHEET_TILE
+from d2a_core.animation import animations, retiming
+from d2a_core.animation.comparison import SHEET_TILE
+from d2a_core.animation.filters import fill_gaps
+from d2a_core.animation.retiming import Times
 from d2a_core.faces.geometry import face_size, normalized_mean_error
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.fan import closed_loop
 from d2a_core.fan.closed_loop import Animator, LatentPath
 from d2a_core.generator import rendering
-from d2a_core.interpolation import Clock
 from d2a_core.media.resampling import resize
 from d2a_core.media.sheets import grid
 from d2a_core.runtime import Progress
-from d2a_core.smoothing import fill_gaps
 from d2a_core.store import tables
 
 CHORDS = 12  # of the way whose lengths are taken
@@ -50,7 +50,7 @@ class Morph:
     """
 
     path: LatentPath
-    clock: Clock
+    clock: Times
     asked: NDArray[np.float32]
     uneven: float
 
@@ -75,13 +75,13 @@ def morph(
     asked = np.concatenate([_asked(source, table, settings) for table in poses])
     ends = _ends(animator, torch.from_numpy(code), tables.points_array(source), asked, settings.passes)
     count = options.frames
-    progress = Progress(log, "morphs", interpolation.looks(count), unit="looks")
+    progress = Progress(log, "morphs", retiming.looks(count), unit="looks")
     position, points, uneven = _spaced(animator, ends, count, progress)
-    order = interpolation.there_and_back(count) if options.loop else np.arange(count)
+    order = retiming.there_and_back(count) if options.loop else np.arange(count)
     delta = between(ends.delta, position[order])
     path = LatentPath(ends.wplus[:1].expand(len(order), -1, -1), delta, ends.error, points[order])
     rate = Fraction(options.fps).limit_denominator(1001)
-    return Morph(path, Clock(np.arange(len(order)) / float(rate), rate), asked, uneven)
+    return Morph(path, Times(np.arange(len(order)) / float(rate), rate), asked, uneven)
 
 
 def _asked(source: pyarrow.Table, table: pyarrow.Table, settings: animations.Options) -> NDArray[np.float32]:
@@ -110,12 +110,12 @@ def _spaced(
     animator: Animator, ends: LatentPath, count: int, progress: Progress
 ) -> tuple[NDArray, NDArray, float]:
     """Positions [count] of even steps, landmarks [count, P, 2] there, and the variation without all this."""
-    known = np.linspace(0, 1, interpolation.looks(count))
+    known = np.linspace(0, 1, retiming.looks(count))
     points = _see(animator, ends, known, progress)
     knots = np.linspace(0, len(known) - 1, CHORDS + 1).round().astype(int)
-    wanted = interpolation.even(known[knots], interpolation.steps(points[knots]), count)
-    there = interpolation.at(points, known, wanted).astype(np.float32)
-    return wanted, there, interpolation.variation(interpolation.steps(points))
+    wanted = retiming.even(known[knots], retiming.steps(points[knots]), count)
+    there = retiming.at(points, known, wanted).astype(np.float32)
+    return wanted, there, retiming.variation(retiming.steps(points))
 
 
 def steady_look(detector: LandmarkDetector, frame: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -170,14 +170,14 @@ class Watch:
         """
         points, once = np.concatenate(self.points), np.concatenate(self.once)
         found = np.isfinite(points).all(axis=(1, 2))
-        lengths, trembling = (_known(interpolation.steps(seen)) for seen in (points, once))
+        lengths, trembling = (_known(retiming.steps(seen)) for seen in (points, once))
         errors = normalized_mean_error(points[[0, -1]], morph.asked)
         return {
             "frames": len(points),
             "lost": int((~found).sum()),
-            "variation": interpolation.variation(lengths),
+            "variation": retiming.variation(lengths),
             "variation_uneven": morph.uneven,
-            "variation_once": interpolation.variation(trembling),
+            "variation_once": retiming.variation(trembling),
             "step": float(lengths.mean() / face_size(points[found], "inter_ocular").mean()),
             "nme_start": float(errors[0]),
             "nme_end": float(errors[1]),

@@ -9,8 +9,8 @@ import pyarrow
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from d2a_core import motion
-from d2a_core.driving import Track
+from d2a_core.animation import motion
+from d2a_core.animation.driving import Track
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import Heads, lift_clip, project
 from d2a_core.faces.schemes import scheme_of

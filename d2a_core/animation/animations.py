@@ -9,15 +9,15 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import corrections, interpolation, motion
+from d2a_core.animation import corrections, motion, retiming
+from d2a_core.animation.filters import one_euro, runs
+from d2a_core.animation.retiming import Times
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import lift_clip
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.fan import closed_loop
 from d2a_core.fan.closed_loop import Animator, LatentPath
-from d2a_core.interpolation import Clock
 from d2a_core.runtime import Progress
-from d2a_core.smoothing import one_euro, runs
 from d2a_core.store import tables
 
 FRAMES = 64  # of a clip that are driven at a time
@@ -142,7 +142,7 @@ def shots(driver: pyarrow.Table) -> NDArray[np.int64]:
 
 def retimed(
     path: LatentPath, driver: pyarrow.Table, options: Options, rate: Fraction
-) -> tuple[LatentPath, Clock]:
+) -> tuple[LatentPath, Times]:
     """The path at the moments of the video that `options` ask for, and its clock; `rate` is the driver's.
 
     In between lie points of the latent path, rendered like all others. `error` stays that of the driver's
@@ -150,12 +150,12 @@ def retimed(
     """
     known_s = driver.column("time_s").to_numpy()
     if options.fps is None and options.slow_motion == 1 and not options.loop:
-        return path, Clock(known_s, rate)
+        return path, Times(known_s, rate)
     loop_s = options.loop_s if options.loop else None
     asked = {"fps": options.fps, "slow_motion": options.slow_motion, "loop_s": loop_s}
-    clock = interpolation.clock(len(known_s), rate, **asked)
+    clock = retiming.times(len(known_s), rate, **asked)
     delta, target = (
-        interpolation.in_between(values, known_s, clock, shot=shots(driver))
+        retiming.in_between(values, known_s, clock, shot=shots(driver))
         for values in (path.delta.numpy(), path.target)
     )
     wplus = path.wplus[:1].expand(len(delta), -1, -1)
@@ -170,7 +170,7 @@ def yaw_from(source: pyarrow.Table, path: LatentPath) -> NDArray[np.float32]:
     return yaw[1:] - yaw[0]
 
 
-def arrays(path: LatentPath, clock: Clock) -> dict[str, NDArray]:
+def arrays(path: LatentPath, clock: Times) -> dict[str, NDArray]:
     """What is stored: `wplus` [1, K, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
 
     `time_s` [T] says when each frame lies on the clock of the driver. After passes `error` [passes + 1, T]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.interpolation import TIE_S
+from d2a_core.animation.retiming import TIE_S
 from d2a_core.media import sheets
 from d2a_core.media.resampling import resize
 from d2a_core.media.sheets import grid

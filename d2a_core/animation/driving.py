@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
+from d2a_core.animation.filters import fill_gaps, gaps, one_euro, runs
 from d2a_core.faces import tracking
 from d2a_core.faces.alignment import Layout, align, layout, quads
 from d2a_core.faces.geometry import angles_of
@@ -18,7 +19,6 @@ from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.media.sheets import draw_landmarks
 from d2a_core.media.timestamps import nominal_rate, paced
 from d2a_core.media.video_reading import Frame
-from d2a_core.smoothing import fill_gaps, gaps, one_euro, runs
 from d2a_core.store import tables
 
 LONGEST_GAP_S = 0.5  # a face away for longer may have done anything: its last pose is held
