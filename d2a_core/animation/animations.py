@@ -170,7 +170,7 @@ def yaw_from(source: pyarrow.Table, path: LatentPath) -> NDArray[np.float32]:
     return yaw[1:] - yaw[0]
 
 
-def arrays(path: LatentPath, clock: Times) -> dict[str, NDArray]:
+def as_arrays(path: LatentPath, clock: Times) -> dict[str, NDArray]:
     """What is stored: `wplus` [1, K, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
 
     `time_s` [T] says when each frame lies on the clock of the driver. After passes `error` [passes + 1, T]

@@ -213,14 +213,14 @@ def test_a_difference_is_clear_when_its_interval_leaves_out_zero():
 
 
 def test_the_page_is_well_formed_and_every_picture_has_a_text(whole):
-    page = Reader(whole)
-    assert page.open == [] and whole.startswith("<!DOCTYPE html>")
-    pictures = [attributes for tag, attributes in page.elements if tag == "img"]
+    html = Reader(whole)
+    assert html.open == [] and whole.startswith("<!DOCTYPE html>")
+    pictures = [attributes for tag, attributes in html.elements if tag == "img"]
     assert len(pictures) == 2 * 3 * 2 * 3 + 2
     assert all(picture["alt"].strip() for picture in pictures)
-    charts = [attributes for tag, attributes in page.elements if tag == "svg"]
+    charts = [attributes for tag, attributes in html.elements if tag == "svg"]
     assert len(charts) == 3 and all(chart["aria-label"] and chart["role"] == "img" for chart in charts)
-    identifiers = [attributes["id"] for _, attributes in page.elements if attributes.get("id")]
+    identifiers = [attributes["id"] for _, attributes in html.elements if attributes.get("id")]
     assert len(identifiers) == len(set(identifiers))
 
 
@@ -231,9 +231,9 @@ def test_the_page_needs_nothing_from_elsewhere(whole):
 
 
 def test_sections_stand_in_order_and_in_the_contents(whole):
-    page = Reader(whole)
-    assert page.headings() == list(report.TITLES)
-    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    html = Reader(whole)
+    assert html.headings() == list(report.TITLES)
+    links = [attributes["href"] for tag, attributes in html.elements if tag == "a"]
     assert links == [f"#{name}" for name in report.TITLES]
 
 
@@ -251,8 +251,8 @@ def test_empty_columns_of_realism_stay_and_say_why(whole):
 
 
 def test_a_note_of_some_rows_names_them():
-    rows = [summary("a", note="few images"), summary("b", note="")]
-    assert report_rows.notes(rows) == ("Realism of a: few images",)
+    noted = [summary("a", note="few images"), summary("b", note="")]
+    assert report_rows.notes(noted) == ("Realism of a: few images",)
 
 
 def test_losses_of_pairs_are_told(whole):
@@ -268,12 +268,12 @@ def test_ablations_are_in_the_second_table_alone(whole):
 def test_names_are_escaped(whole):
     assert "<b>" not in whole and '<th scope="row">&lt;b&gt;</th>' in whole
     facts = FACTS | {"generator": "</code><script>"}
-    page = report.page(facts, _small(), report.Pictures(read, [], ['"><i>--x.sheet.png']))
-    assert "<script>" not in page and "<i>" not in page and Reader(page).open == []
+    html = report.page(facts, _small(), report.Pictures(read, [], ['"><i>--x.sheet.png']))
+    assert "<script>" not in html and "<i>" not in html and Reader(html).open == []
 
 
 def test_what_was_run_starts_with_generator_version_and_seed(whole):
-    page = report_rows.run_facts(FACTS, [summary()])
+    html = report_rows.run_facts(FACTS, [summary()])
     assert [name for name, _ in page] == [
         *("generator", "generator_sha256", "version", "detector", "identity", "options.seed", "options.pairs")
     ]
@@ -291,9 +291,9 @@ def _small():
 
 
 def test_sections_without_data_are_left_out():
-    page = report.page(FACTS, _small(), report.Pictures(read))
-    assert Reader(page).headings() == ["run", "reading", "scores", "parts", "definitions"]
-    assert Reader(page).open == []
+    html = report.page(FACTS, _small(), report.Pictures(read))
+    assert Reader(html).headings() == ["run", "reading", "scores", "parts", "definitions"]
+    assert Reader(html).open == []
 
 
 def test_scores_of_other_methods_alone_make_a_page():
@@ -303,8 +303,8 @@ def test_scores_of_other_methods_alone_make_a_page():
 
 def test_many_sheets_are_cut_short_and_the_page_says_so():
     names = [f"a--{number}.sheet.png" for number in range(report.MOST_SHEETS + 3)]
-    page = report.page({}, _small(), report.Pictures(read, [], names))
-    assert page.count("data:image/jpeg") == report.MOST_SHEETS and "3 more are in" in page
+    html = report.page({}, _small(), report.Pictures(read, [], names))
+    assert html.count("data:image/jpeg") == report.MOST_SHEETS and "3 more are in" in html
 
 
 def test_a_page_of_noise_stays_below_its_bound():
