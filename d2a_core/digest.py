@@ -14,7 +14,7 @@ NO_RESULT = {
     "config",
     "store.lineage",
     "generator.origins",
-    "ablations",
+    "evaluation.ablations",
     "store.atomic",
     "store.manifests",
 }  # cannot change a result

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from d2a_core import ablations, rates
+from d2a_core import rates
 from d2a_core.config import check, merged, read, read_schema, variants
+from d2a_core.evaluation import ablations
 from d2a_core.execution import Workflow
 from d2a_core.work import planned
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from d2a_core import protocols
 from d2a_core.animation import retiming
 from d2a_core.config import HELD_OUT
+from d2a_core.evaluation import protocols
 from d2a_core.media import video_reading
 from d2a_core.media.timestamps import nominal_rate
 from d2a_core.store import arrays, tables

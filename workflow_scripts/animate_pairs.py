@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from d2a_core import pair_results, protocols, results, runtime, scores
+from d2a_core import runtime
+from d2a_core.evaluation import face_table, own_results, protocols, results
 from d2a_core.fan import closed_loop, fan
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables, texts, weights
@@ -16,14 +17,14 @@ def main(snakemake):
     device = runtime.device(snakemake.resources)
     pairs = protocols.rows_of(tables.read_parquet(inputs.pairs), params.protocols)
     passes = params.passes
-    drawn = pair_results.animate(
+    drawn = own_results.animate(
         animator,
         fan.load_all(map(weights.read_checkpoint, [inputs.fan, *inputs.others]), device=device),
         pairs,
         dict(zip(params.sets, map(arrays.read_zarr, inputs.codes), strict=True)),
-        scores.known(tables.read_parquets(inputs.faces)),
+        face_table.known(tables.read_parquets(inputs.faces)),
         passes=passes,
-        progress=runtime.Progress(log, "evaluation", pair_results.renders(pairs, passes)),
+        progress=runtime.Progress(log, "evaluation", own_results.renders(pairs, passes)),
     )
     rows = results.keep(drawn, partial(images.keep_images, folder=snakemake.output.frames))
     facts = provenance.provenance(

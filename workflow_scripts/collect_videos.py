@@ -1,12 +1,13 @@
 """Bring the figures of all videos into one table."""
 
-from d2a_core import evaluation, runtime
+from d2a_core import runtime
+from d2a_core.evaluation import summary
 from d2a_core.store import provenance, tables
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    table = evaluation.videos(tables.read_parquets(snakemake.input.figures), snakemake.params.kinds)
+    table = summary.videos(tables.read_parquets(snakemake.input.figures), snakemake.params.kinds)
     facts = provenance.provenance(stage="evaluation")
     tables.write_parquet(table, snakemake.output.table, metadata=facts)
     log.info("evaluation videos=%d", len(table))

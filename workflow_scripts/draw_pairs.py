@@ -1,6 +1,7 @@
 """Draw the pairs of all protocols, on which every method is scored."""
 
-from d2a_core import protocols, runtime
+from d2a_core import runtime
+from d2a_core.evaluation import protocols
 from d2a_core.store import provenance, tables
 
 

@@ -1,6 +1,7 @@
 """Fetch the Inception weights, or note why there are none; nothing but FID, KID and IS depends on them."""
 
-from d2a_core import inception, runtime
+from d2a_core import runtime
+from d2a_core.evaluation import inception
 from d2a_core.faces import identity
 from d2a_core.store import texts
 

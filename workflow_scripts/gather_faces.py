@@ -2,7 +2,8 @@
 
 from itertools import chain
 
-from d2a_core import runtime, scores
+from d2a_core import runtime
+from d2a_core.evaluation import face_table
 from d2a_core.faces import alignment, detectors, identity, landmarks, mediapipe, photo_alignment
 from d2a_core.media import images, photos
 from d2a_core.store import arrays, lineage, provenance, tables
@@ -24,7 +25,7 @@ def main(snakemake):
     embedder = identity.choose(params.identity, inputs.identity, threads=snakemake.threads)
     progress = runtime.Progress(log, "evaluation", len([*params.sources, *params.others]))
     named = images.keep_images(chain(sources, aligned), snakemake.output.images)
-    columns = scores.look(named, detector, embedder, progress)
+    columns = face_table.look(named, detector, embedder, progress)
     facts = dict(lineage.facts(inputs.codes[0]), stage="evaluation", identity=embedder.name)
     facts = provenance.provenance(**facts)
     arrays.write_zarr(snakemake.output.codes, arrays.read_zarrs(inputs.codes, ["wplus"]), attributes=facts)

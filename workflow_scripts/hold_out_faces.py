@@ -2,8 +2,9 @@
 
 import torch
 
-from d2a_core import held_out, runtime, scores
+from d2a_core import runtime
 from d2a_core.directions import ball, directions
+from d2a_core.evaluation import face_table, held_out
 from d2a_core.faces import detectors, identity, landmarks
 from d2a_core.generator import generator
 from d2a_core.media import images
@@ -29,7 +30,7 @@ def main(snakemake):
     progress = runtime.Progress(log, "evaluation", held_out.faces(options["pairs"]))
     embedder = identity.choose(snakemake.params.identity, inputs.identity, threads=snakemake.threads)
     named = images.keep_images(drawn.pictures(network), snakemake.output.images)
-    columns = scores.look(named, detector, embedder, progress)
+    columns = face_table.look(named, detector, embedder, progress)
     facts = provenance.provenance(
         stage="evaluation", protocols=options, identity=embedder.name, **network.identity.facts
     )

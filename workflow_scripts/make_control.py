@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from d2a_core import protocols, results, runtime
+from d2a_core import runtime
+from d2a_core.evaluation import baselines, protocols, results
 from d2a_core.media import images
 from d2a_core.store import tables
 
@@ -12,7 +13,7 @@ def main(snakemake):
     kind = snakemake.params.kind
     pairs = protocols.rows_of(tables.read_parquet(snakemake.input.pairs), [protocols.CROSS])
     progress = runtime.Progress(log, "evaluation", len(pairs))
-    wrong = (results.control_result(kind, pair, images.read_image) for pair in progress.over(pairs))
+    wrong = (baselines.control_result(kind, pair, images.read_image) for pair in progress.over(pairs))
     results.keep(wrong, partial(images.keep_images, folder=snakemake.output.frames))
     log.info("evaluation control=%s pairs=%d", kind, len(pairs))
 

@@ -1,7 +1,8 @@
 """Drive head and face apart, and measure how much of each moves with the other."""
 
-from d2a_core import disentanglement, runtime
+from d2a_core import runtime
 from d2a_core.animation import animations
+from d2a_core.evaluation import disentanglement
 from d2a_core.fan import closed_loop, groups
 from d2a_core.store import arrays, provenance, tables, texts, weights
 

@@ -1,6 +1,7 @@
 """Measure how real the pictures of one method look as a set, where there are Inception weights."""
 
-from d2a_core import externals, inception, protocols, runtime, scores, set_scores
+from d2a_core import runtime
+from d2a_core.evaluation import externals, inception, protocols, scores, set_scores
 from d2a_core.media import images
 from d2a_core.store import provenance, tables, texts
 

@@ -1,6 +1,7 @@
 """Score the pictures of one method, pair by pair."""
 
-from d2a_core import externals, protocols, runtime, scores
+from d2a_core import runtime
+from d2a_core.evaluation import externals, face_table, protocols, scores
 from d2a_core.faces import detectors, identity, landmarks
 from d2a_core.media import images
 from d2a_core.store import provenance, tables
@@ -14,7 +15,7 @@ def main(snakemake):
     embedder = identity.choose(params.identity, inputs.identity, threads=snakemake.threads)
     table = scores.score_method(
         pairs,
-        scores.known(tables.read_parquets(inputs.faces)),
+        face_table.known(tables.read_parquets(inputs.faces)),
         externals.finder(inputs.frames, frames=params.frames),
         images.read_image,
         detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake)),

@@ -1,6 +1,7 @@
 """Take the frames of a clip that drive in the evaluation, aligned as photos are."""
 
-from d2a_core import externals, protocols, runtime, scores
+from d2a_core import runtime
+from d2a_core.evaluation import externals, face_table, protocols
 from d2a_core.faces import alignment, detectors, identity, landmarks, mediapipe, photo_alignment
 from d2a_core.media import images
 from d2a_core.store import provenance, tables
@@ -20,7 +21,7 @@ def main(snakemake):
         log=log,
     )
     embedder = identity.choose(params.identity, inputs.identity, threads=snakemake.threads)
-    columns = scores.look(images.keep_images(named, snakemake.output.images), detector, embedder)
+    columns = face_table.look(images.keep_images(named, snakemake.output.images), detector, embedder)
     facts = provenance.provenance(
         stage="evaluation", clip=snakemake.wildcards.target_clip, identity=embedder.name
     )

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from d2a_core import ablations
 from d2a_core.config import merged, variants
+from d2a_core.evaluation import ablations
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())

@@ -3,9 +3,9 @@ import pyarrow
 import pytest
 import torch
 
-from d2a_core import disentanglement
 from d2a_core.animation import animations
 from d2a_core.directions.ball import Ball
+from d2a_core.evaluation import disentanglement
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import lift
 from d2a_core.faces.landmarks import Detections

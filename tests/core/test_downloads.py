@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from d2a_core import inception
+from d2a_core.evaluation import inception
 from d2a_core.faces import arcface
 from d2a_core.store import optional_weights
 

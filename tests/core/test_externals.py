@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core import externals
+from d2a_core.evaluation import externals
 from d2a_core.media import images, video_writing
 
 PAIR = {"pair": 7, "source": "s00001", "clip": "talk", "frame": 1}

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from d2a_core import fidelity
+from d2a_core.evaluation import inception_metrics
 
 
 def test_modules_come_without_torchvision_and_leave_no_stand_in():
@@ -17,4 +17,4 @@ def test_modules_come_without_torchvision_and_leave_no_stand_in():
 
 
 def test_module_is_the_one_that_python_imports():
-    assert fidelity.module("metric_kid") is sys.modules["torch_fidelity.metric_kid"]
+    assert inception_metrics.module("metric_kid") is sys.modules["torch_fidelity.metric_kid"]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core import held_out
 from d2a_core.directions.ball import Ball
+from d2a_core.evaluation import held_out
 from d2a_core.generator import rendering
 
 BALL = Ball(torch.zeros(6), radius=5.0, reach=3.0)

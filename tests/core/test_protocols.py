@@ -2,8 +2,8 @@ import collections
 
 import pytest
 
-from d2a_core import protocols
-from d2a_core.protocols import CROSS, FINETUNING, HELD_OUT, SELF, SEQUENCE
+from d2a_core.evaluation import protocols
+from d2a_core.evaluation.protocols import CROSS, FINETUNING, HELD_OUT, SELF, SEQUENCE
 
 OWN_TARGETS = [(0, 0), (0, 1), (0, 2), (1, 3), (1, 4), (1, 5)]
 OPTIONS = protocols.Options(pairs=6, sources=2, frames=3, finetuned=2, seed=5)

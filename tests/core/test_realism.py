@@ -3,7 +3,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from d2a_core import fidelity, realism
+from d2a_core.evaluation import inception_metrics, realism
 
 
 def _features(count, dim, seed, shift=0.0):
@@ -52,7 +52,7 @@ def test_moments_are_the_mean_and_the_covariance_over_several_blocks():
 
 def test_fid_equals_that_of_torch_fidelity():
     first, second = _features(300, 64, 1), _features(250, 64, 2, shift=0.3) * np.float32(1.5)
-    reference = fidelity.module("metric_fid")
+    reference = inception_metrics.module("metric_fid")
     statistics = [reference.fid_features_to_statistics(torch.from_numpy(each)) for each in (first, second)]
     expected = reference.fid_statistics_to_metric(*statistics, False)[reference.KEY_METRIC_FID]
     assert realism.fid(first, second) == pytest.approx(expected, rel=1e-5)
@@ -60,7 +60,7 @@ def test_fid_equals_that_of_torch_fidelity():
 
 def test_fid_of_fewer_images_than_dimensions_is_finite_and_not_negative():
     first, second = _features(20, 100, 3), _features(30, 100, 4)
-    reference = fidelity.module("metric_fid")
+    reference = inception_metrics.module("metric_fid")
     statistics = [reference.fid_features_to_statistics(torch.from_numpy(each)) for each in (first, second)]
     expected = reference.fid_statistics_to_metric(*statistics, False)[reference.KEY_METRIC_FID]
     assert realism.fid(first, second) == pytest.approx(expected, rel=1e-4)
@@ -71,7 +71,7 @@ def test_fid_of_fewer_images_than_dimensions_is_finite_and_not_negative():
 def test_kid_equals_that_of_torch_fidelity(monkeypatch):
     monkeypatch.setattr(realism, "KID_SUBSETS", 5)
     first, second = _features(1200, 32, 5), _features(1100, 32, 6, shift=0.2)
-    reference = fidelity.module("metric_kid")
+    reference = inception_metrics.module("metric_kid")
     tensors = [torch.from_numpy(each) for each in (first, second)]
     expected = reference.kid_features_to_metric(*tensors, kid_subsets=5, rng_seed=7, verbose=False)
     mean, deviation = realism.kid(first, second, 7)
@@ -107,7 +107,7 @@ def test_inception_score_of_k_clear_classes_is_k():
 
 def test_inception_score_equals_that_of_torch_fidelity():
     logits = 3 * _features(95, 12, 11)
-    reference = fidelity.module("metric_isc")
+    reference = inception_metrics.module("metric_isc")
     expected = reference.isc_features_to_metric(torch.from_numpy(logits), 10, True, 5)
     score, deviation = realism.inception_score(logits, 5)
     assert score == pytest.approx(expected[reference.KEY_METRIC_ISC_MEAN], rel=1e-6)

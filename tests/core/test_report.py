@@ -8,9 +8,9 @@ import pyarrow
 import pytest
 from PIL import Image
 
-from d2a_core import report, report_figures, report_paper, report_rows
-from d2a_core.report_examples import examples
-from d2a_core.report_rows import Column, number
+from d2a_core.evaluation.report import charts, page, paper, rows
+from d2a_core.evaluation.report.examples import examples
+from d2a_core.evaluation.report.rows import Column, number
 
 FACTS = {
     "generator": "ffhq",
@@ -20,7 +20,7 @@ FACTS = {
 }
 FIGURES = (
     *("nme_inter_ocular", "nme_inter_pupil", "nme_box"),
-    *(f"nme_{part}" for part in report.PARTS),
+    *(f"nme_{part}" for part in page.PARTS),
     *("yaw_error", "pitch_error", "roll_error", "mouth_error", "eye_error", "gaze_error"),
     *("csim", "csim_strangers", "csim_same", "psnr", "ms_ssim"),
 )
@@ -124,8 +124,8 @@ def read(path):
 
 @pytest.fixture(scope="module")
 def tables():
-    video = dict.fromkeys([column.key for column in report_rows.VIDEOS], 0.5)
-    return report.Tables(
+    video = dict.fromkeys([column.key for column in rows.VIDEOS], 0.5)
+    return page.Tables(
         summary=table(
             [
                 summary("control-source", -1),
@@ -150,8 +150,8 @@ def tables():
 
 @pytest.fixture(scope="module")
 def whole(tables):
-    pictures = report.Pictures(read, ["gallery.png"], ["results/animations/anna--talk.sheet.png"])
-    return report.page(FACTS, tables, pictures)
+    pictures = page.Pictures(read, ["gallery.png"], ["results/animations/anna--talk.sheet.png"])
+    return page.page(FACTS, tables, pictures)
 
 
 def chosen(found):
@@ -207,8 +207,8 @@ def test_numbers_have_the_digits_and_signs_of_their_unit():
 
 def test_a_difference_is_clear_when_its_interval_leaves_out_zero():
     column = Column("d", "d", 2, signed=True)
-    assert report_rows.cell({"d": 1.0, "d_low": 0.5, "d_high": 1.5}, column).clear
-    crossing = report_rows.cell({"d": 1.0, "d_low": -0.5, "d_high": 1.5}, column)
+    assert rows.cell({"d": 1.0, "d_low": 0.5, "d_high": 1.5}, column).clear
+    crossing = rows.cell({"d": 1.0, "d_low": -0.5, "d_high": 1.5}, column)
     assert not crossing.clear and crossing.interval == "−0.50 to +1.50"
 
 
@@ -232,17 +232,17 @@ def test_the_page_needs_nothing_from_elsewhere(whole):
 
 def test_sections_stand_in_order_and_in_the_contents(whole):
     html = Reader(whole)
-    assert html.headings() == list(report.TITLES)
+    assert html.headings() == list(page.TITLES)
     links = [attributes["href"] for tag, attributes in html.elements if tag == "a"]
-    assert links == [f"#{name}" for name in report.TITLES]
+    assert links == [f"#{name}" for name in page.TITLES]
 
 
 def test_the_papers_rows_stand_there_as_printed(whole):
-    for method, values in {**report_paper.TABLE_1, **report_paper.TABLE_2}.items():
+    for method, values in {**paper.TABLE_1, **paper.TABLE_2}.items():
         assert f'<th scope="row">{method}</th>' in whole
         assert "".join(f"<td>{value}</td>" for value in values) in whole
-    assert [len(values) for values in report_paper.TABLE_1.values()] == [16] * 5
-    assert whole.count(report_paper.MARK) == 2 and "cannot be an Inception Score" in whole
+    assert [len(values) for values in paper.TABLE_1.values()] == [16] * 5
+    assert whole.count(paper.MARK) == 2 and "cannot be an Inception Score" in whole
 
 
 def test_empty_columns_of_realism_stay_and_say_why(whole):
@@ -252,7 +252,7 @@ def test_empty_columns_of_realism_stay_and_say_why(whole):
 
 def test_a_note_of_some_rows_names_them():
     noted = [summary("a", note="few images"), summary("b", note="")]
-    assert report_rows.notes(noted) == ("Realism of a: few images",)
+    assert rows.notes(noted) == ("Realism of a: few images",)
 
 
 def test_losses_of_pairs_are_told(whole):
@@ -268,20 +268,20 @@ def test_ablations_are_in_the_second_table_alone(whole):
 def test_names_are_escaped(whole):
     assert "<b>" not in whole and '<th scope="row">&lt;b&gt;</th>' in whole
     facts = FACTS | {"generator": "</code><script>"}
-    html = report.page(facts, _small(), report.Pictures(read, [], ['"><i>--x.sheet.png']))
+    html = page.page(facts, _small(), page.Pictures(read, [], ['"><i>--x.sheet.png']))
     assert "<script>" not in html and "<i>" not in html and Reader(html).open == []
 
 
 def test_what_was_run_starts_with_generator_version_and_seed(whole):
-    html = report_rows.run_facts(FACTS, [summary()])
-    assert [name for name, _ in page] == [
+    facts = rows.run_facts(FACTS, [summary()])
+    assert [name for name, _ in facts] == [
         *("generator", "generator_sha256", "version", "detector", "identity", "options.seed", "options.pairs")
     ]
     assert "ab" * 32 in whole and "1000003" in whole and "dlib ResNet" in whole
 
 
 def _small():
-    return report.Tables(
+    return page.Tables(
         table([summary()]),
         scores(passes=(0,), pairs=3).slice(0, 0),
         pair_table(),
@@ -291,46 +291,46 @@ def _small():
 
 
 def test_sections_without_data_are_left_out():
-    html = report.page(FACTS, _small(), report.Pictures(read))
+    html = page.page(FACTS, _small(), page.Pictures(read))
     assert Reader(html).headings() == ["run", "reading", "scores", "parts", "definitions"]
     assert Reader(html).open == []
 
 
 def test_scores_of_other_methods_alone_make_a_page():
-    tables = report.Tables(table([summary("fomm", -1)]), scores("fomm", (-1,)), pair_table())
-    assert Reader(report.page({}, tables, report.Pictures(read))).headings() == list(report.ALWAYS)
+    tables = page.Tables(table([summary("fomm", -1)]), scores("fomm", (-1,)), pair_table())
+    assert Reader(page.page({}, tables, page.Pictures(read))).headings() == list(page.ALWAYS)
 
 
 def test_many_sheets_are_cut_short_and_the_page_says_so():
-    names = [f"a--{number}.sheet.png" for number in range(report.MOST_SHEETS + 3)]
-    html = report.page({}, _small(), report.Pictures(read, [], names))
-    assert html.count("data:image/jpeg") == report.MOST_SHEETS and "3 more are in" in html
+    names = [f"a--{number}.sheet.png" for number in range(page.MOST_SHEETS + 3)]
+    html = page.page({}, _small(), page.Pictures(read, [], names))
+    assert html.count("data:image/jpeg") == page.MOST_SHEETS and "3 more are in" in html
 
 
 def test_a_page_of_noise_stays_below_its_bound():
     def bound(count, most_bytes):
         return count * (4 * most_bytes / 3 + 200)
 
-    examples_ = bound(len(report.EXAMPLE_TITLES) * 3 * report.EXAMPLES_EACH * 3, report.EXAMPLE_BYTES)
-    sheets = bound(report.MOST_SHEETS, report.SHEET_BYTES)
-    assert examples_ + sheets + bound(1, report.GALLERY_BYTES) < MOST_BYTES
+    examples_ = bound(len(page.EXAMPLE_TITLES) * 3 * page.EXAMPLES_EACH * 3, page.EXAMPLE_BYTES)
+    sheets = bound(page.MOST_SHEETS, page.SHEET_BYTES)
+    assert examples_ + sheets + bound(1, page.GALLERY_BYTES) < MOST_BYTES
 
 
 def test_a_picture_keeps_its_shape_and_its_bound():
     noise = np.random.default_rng(0).integers(0, 256, (150, 300, 3), dtype=np.uint8)
-    uri = report_figures.data_uri(noise, side=200, most_bytes=3000)
+    uri = charts.data_uri(noise, side=200, most_bytes=3000)
     kind, _, text = uri.partition(",")
     data = base64.b64decode(text)
     assert kind == "data:image/jpeg;base64" and len(data) <= 3000
     assert Image.open(streams.BytesIO(data)).size in [(200, 100), (100, 50)]
     with pytest.raises(ValueError, match="allow more"):
-        report_figures.data_uri(noise, side=200, most_bytes=10)
+        charts.data_uri(noise, side=200, most_bytes=10)
 
 
 def test_bins_of_yaw_have_the_means_of_their_pairs():
     yaw = np.array([1.0, 2, 3, 4, 5, -11, -12, -13, -14, -15, 40])
     error = np.array([1.0, 2, 3, 4, 5, 6, 6, 6, 6, 6, 100])
-    centres, mean, half = report_figures.binned(yaw, error)
+    centres, mean, half = charts.binned(yaw, error)
     np.testing.assert_allclose(centres, [-15, 5])  # the single pair at 40° is no mean
     np.testing.assert_allclose(mean, [6, 3])
     np.testing.assert_allclose(half, [0, 1.96 * np.sqrt(2.5 / 5)])
@@ -338,10 +338,10 @@ def test_bins_of_yaw_have_the_means_of_their_pairs():
 
 def test_a_chart_follows_the_colour_of_the_page_and_is_drawn_twice_alike():
     x = np.arange(2.0)
-    bars = [report_figures.Series("open loop", x, x + 2, x + 1, x + 3)]
-    first, second = (report_figures.bar_chart(["eyes", "nose"], bars, title="a < b") for _ in range(2))
+    bars = [charts.Series("open loop", x, x + 2, x + 1, x + 3)]
+    first, second = (charts.bar_chart(["eyes", "nose"], bars, title="a < b") for _ in range(2))
     assert first == second and 'aria-label="a &lt; b"' in first
-    assert "currentColor" in first and report_figures.INK not in first
+    assert "currentColor" in first and charts.INK not in first
     assert "<!DOCTYPE" not in first and ">eyes<" in first
     texts = re.findall(r"<text [^>]*>", first)
     assert len(texts) > 5 and all("fill: currentColor" in text for text in texts)
@@ -349,9 +349,9 @@ def test_a_chart_follows_the_colour_of_the_page_and_is_drawn_twice_alike():
 
 def test_curves_of_scaling_need_two_numbers(tables):
     rows = tables.ablations.to_pylist()
-    assert len(report.scaling(rows)) == 1
-    assert report.scaling([row for row in rows if row["method"] in ("d2animator", "ganspace")]) == []
-    faces = report._curves([row for row in rows if report._on_curve(row["method"], "faces")], "faces")
+    assert len(page.scaling(rows)) == 1
+    assert page.scaling([row for row in rows if row["method"] in ("d2animator", "ganspace")]) == []
+    faces = page._curves([row for row in rows if page._on_curve(row["method"], "faces")], "faces")
     np.testing.assert_allclose(faces[0].x, [1000, 4000])
     np.testing.assert_allclose(faces[0].y, [7, 5])
     np.testing.assert_allclose(faces[0].low, [6, 4])

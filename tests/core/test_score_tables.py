@@ -1,8 +1,8 @@
 import math
 
-from d2a_core import score_tables
-from d2a_core.evaluation import REALISM
-from d2a_core.scores import FIGURES
+from d2a_core.evaluation import score_tables
+from d2a_core.evaluation.scores import FIGURES
+from d2a_core.evaluation.summary import REALISM
 
 
 def _row(**values):

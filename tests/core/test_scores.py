@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow
 import pytest
 
-from d2a_core import evaluation, protocols, results, scores
+from d2a_core.evaluation import baselines, face_table, protocols, scores, summary
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
@@ -110,7 +110,7 @@ def pairs():
 
 
 def _scores(world, faces, pairs, find, method="ours"):
-    known = scores.known(pyarrow.table(scores.look(faces.items(), world, world)))
+    known = face_table.known(pyarrow.table(face_table.look(faces.items(), world, world)))
     return scores.score_method(pairs, known, find, faces.get, world, world, method=method, passes=[0])
 
 
@@ -130,7 +130,7 @@ def test_wrong_methods_land_where_they_must(world, faces, pairs):
         "ours": ours,
     }
     tables = [_scores(world, faces, pairs, find, method) for method, find in methods.items()]
-    rows = {row["method"]: row for row in evaluation.summarise(tables, [])}
+    rows = {row["method"]: row for row in summary.summarise(tables, [])}
     strangers = rows["source"]["csim_strangers"]
     assert rows["source"]["csim"] == pytest.approx(1) and rows["source"]["csim_same"] == pytest.approx(1)
     assert rows["target"]["nme_inter_ocular"] == 0 and rows["target"]["yaw_error"] == 0
@@ -149,20 +149,20 @@ def test_missing_pictures_are_counted_and_other_sizes_are_scored(world, faces, p
         return np.repeat(np.repeat(picture, 2, axis=0), 2, axis=1) if pair["pair"] == 2 else picture
 
     table = _scores(world, faces, pairs, some)
-    (row,) = evaluation.summarise([table], [])
+    (row,) = summary.summarise([table], [])
     assert (row["pairs"], row["missing"], row["found"]) == (4, 1, 3)
     assert row["csim"] == pytest.approx(1)
 
 
 def test_intervals_resample_sources_and_hold_the_mean():
     values = np.array([1.0, 1.0, 1.0, 5.0])
-    alone = evaluation.interval(values, np.array(["a", "b", "c", "d"]))
-    together = evaluation.interval(values, np.array(["a", "a", "a", "d"]))
+    alone = summary.interval(values, np.array(["a", "b", "c", "d"]))
+    together = summary.interval(values, np.array(["a", "a", "a", "d"]))
     assert alone[0] <= 2 <= alone[1]
     assert together == (1.0, 5.0)  # two sources: one of them twice, now and then
     assert alone[1] < 5
     normal = np.random.default_rng(0).normal(size=400)
-    low, high = evaluation.interval(normal, np.arange(400).astype(str))
+    low, high = summary.interval(normal, np.arange(400).astype(str))
     half = 1.96 * normal.std() / 20
     assert (low, high) == pytest.approx((normal.mean() - half, normal.mean() + half), abs=0.015)
 
@@ -174,7 +174,7 @@ def test_a_comparison_is_paired(world, faces, pairs):
         )
 
     one, other = (_scores(world, faces, pairs, late(delay)) for delay in (4, 2))
-    change = evaluation.compare(one, other)
+    change = summary.compare(one, other)
     per_degree = 0.001 / (0.3 * OUTER)
     assert change["nme_difference"] == pytest.approx(2 * per_degree, rel=1e-3)
     assert change["nme_difference_low"] == pytest.approx(change["nme_difference_high"], abs=1e-6)
@@ -190,16 +190,16 @@ def test_table_2_has_the_main_method_first_on_the_pairs_of_each_protocol(world, 
     }
     trained = dict.fromkeys(tables, {"faces": 5, "pair_renders": 7})
     mains, others = [tables["d2animator"], tables["untuned"]], [tables["sefa"], tables["finetuned"]]
-    rows = evaluation.ablation_rows(mains, others, trained)
+    rows = summary.ablation_rows(mains, others, trained)
     assert [row["method"] for row in rows] == ["d2animator", "sefa", "untuned", "finetuned"]
     assert all(row["nme_difference"] == 0 and row["faces"] == 5 for row in rows)
 
 
 def test_controls_are_the_source_the_target_and_noise():
     source, target = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 9, np.uint8)
-    assert results.control("source", source, target, seed=0) is source
-    assert results.control("target", source, target, seed=0) is target
-    noise = results.control("noise", source, target, seed=0)
+    assert baselines.control("source", source, target, seed=0) is source
+    assert baselines.control("target", source, target, seed=0) is target
+    noise = baselines.control("noise", source, target, seed=0)
     assert 120 < noise.mean() < 135 and not np.array_equal(
-        noise, results.control("noise", source, target, seed=1)
+        noise, baselines.control("noise", source, target, seed=1)
     )

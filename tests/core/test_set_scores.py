@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from d2a_core import inception, set_scores
+from d2a_core.evaluation import inception, set_scores
 
 PAIRS = [
     {"pair": number, "protocol": protocol, "dataset": "held-out", "source_image": "faces/held-out/s00000.png"}

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from d2a_core import disentanglement, protocols
 from d2a_core.animation import animations, comparison, footage, morphs, paste, performances
 from d2a_core.config import check, merged
 from d2a_core.directions import controls, directions, gallery
+from d2a_core.evaluation import disentanglement, protocols
 from d2a_core.faces import identity, landmarks, photo_alignment
 from d2a_core.fan import fan, finetuning, pairs
 from d2a_core.generator import generator, origins

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from d2a_core.animation import animations, corrections
 from d2a_core.directions import sliders
+from d2a_core.evaluation.score_tables import table
 from d2a_core.faces import geometry, landmarks
 from d2a_core.fan import closed_loop
-from d2a_core.score_tables import table
 from d2a_core.store import tables
 
 PARTS = {

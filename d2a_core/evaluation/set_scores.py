@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import inception, protocols, realism
+from d2a_core.evaluation import inception, protocols, realism
 
 Picture = NDArray[np.uint8]
 SEED = 0  # of KID's subsets

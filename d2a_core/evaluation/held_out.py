@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import protocols
 from d2a_core.directions.ball import Ball
+from d2a_core.evaluation import protocols
 from d2a_core.fan import pairs
 from d2a_core.generator import rendering, seeds
 from d2a_core.generator.generator import Generator, broadcast

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from d2a_core import fidelity, runtime
+from d2a_core import runtime
+from d2a_core.evaluation import inception_metrics
 from d2a_core.store import optional_weights, weights
 
 WEIGHTS = {  # 95,628,359 bytes, Apache-2.0
@@ -36,7 +37,7 @@ def obtain(source: Mapping[str, str] | None, cache_folder: str | Path, timeout_s
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> nn.Module:
     """The network with the weights in the file `path`; raises ValueError when they are not its weights."""
-    extractor = fidelity.module("feature_extractor_inceptionv3").FeatureExtractorInceptionV3
+    extractor = inception_metrics.module("feature_extractor_inceptionv3").FeatureExtractorInceptionV3
     try:
         # torch-fidelity unpickles what it is given, code included, so it gets these tensors and no file
         tensors = memory.BytesIO()

@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import protocols
+from d2a_core.evaluation import protocols
+from d2a_core.evaluation.face_table import Faces
+from d2a_core.evaluation.results import Result
 from d2a_core.fan import closed_loop
 from d2a_core.fan.network import Fan
 from d2a_core.generator import rendering
-from d2a_core.results import Result
-from d2a_core.scores import Faces
 
 
 def animate(

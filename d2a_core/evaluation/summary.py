@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
+from d2a_core.evaluation.scores import FIGURES
 from d2a_core.media import resampling, sheets
-from d2a_core.scores import FIGURES
 
 RESAMPLES, RESAMPLES_SEED = 2000, 0
 COMPARED = ("nme_inter_ocular", "csim")  # figures of which methods are compared pair by pair

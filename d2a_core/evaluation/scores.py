@@ -4,23 +4,21 @@ Our own results are read back from their files like anybody else's, so no method
 about itself.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import islice
 
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core import protocols
+from d2a_core.evaluation import face_table, protocols
+from d2a_core.evaluation.face_table import Faces, Picture
 from d2a_core.faces import geometry, identity, landmarks
 from d2a_core.faces.identity import Embedder
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.inversion import quality
 from d2a_core.media import resampling, similarity
-from d2a_core.store import tables
 
 PARTS = ("contour", "brows", "eyes", "nose", "mouth")
 NORMALISERS = ("inter_ocular", "inter_pupil", "box")
@@ -29,77 +27,6 @@ FIGURES = (
     *("yaw_error", "pitch_error", "roll_error", "mouth_error", "eye_error", "gaze_error"),
     *("csim", "csim_strangers", "csim_same", "psnr", "ms_ssim", "step_error"),
 )
-BATCH = 8  # pictures read at a time
-
-Picture = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Faces:
-    """Known faces by the path of their picture: rows of `seen`, `embedding` and `flipped` [N, D]."""
-
-    row: dict[str, int]
-    seen: Detections
-    embedding: NDArray[np.float32]
-    flipped: NDArray[np.float32]
-
-    def rows(self, paths: Iterable[str]) -> NDArray[np.int64]:
-        """Row of every picture."""
-        return np.array([self.row[path] for path in paths], dtype=np.int64)
-
-
-def look(
-    pictures_: Iterable[tuple[str, Picture]], detector: LandmarkDetector, embedder: Embedder, progress=None
-) -> dict[str, object]:
-    """Columns of a table of faces: `image`, its path, landmarks, embeddings of it and of its mirror image."""
-    paths, parts, vectors, mirrored = [], [], [], []
-    for chunk in _chunks(pictures_):
-        images = np.stack([image for _, image in chunk])
-        seen = detector.detect(images)
-        paths += [path for path, _ in chunk]
-        parts.append(seen)
-        vectors.append(embedder.embed(images, seen.points))
-        mirrored.append(embedder.embed(images[:, :, ::-1], mirror(seen.points, detector)))
-        if progress is not None:
-            progress.advance(len(chunk))
-    detections = landmarks.join(parts)
-    return {
-        "image": paths,
-        **landmarks.table(detections, sample_id=range(len(paths))),
-        "embedding": _vectors(np.concatenate(vectors)),
-        "embedding_of_mirror": _vectors(np.concatenate(mirrored)),
-    }
-
-
-def mirror(points: NDArray, detector: LandmarkDetector) -> NDArray[np.float32]:
-    """Landmarks [N, P, 2] of the mirror images."""
-    turned = points[:, list(detector.scheme.mirror)].copy()
-    turned[..., 0] = 1 - turned[..., 0]
-    return turned
-
-
-def _vectors(rows: NDArray) -> pyarrow.FixedSizeListArray:
-    flat = pyarrow.array(np.ascontiguousarray(rows, dtype=np.float32).reshape(-1))
-    return pyarrow.FixedSizeListArray.from_arrays(flat, rows.shape[1])
-
-
-def _matrix(table: pyarrow.Table, column: str) -> NDArray[np.float32]:
-    chunk = table[column].combine_chunks()
-    return np.array(chunk.flatten(), dtype=np.float32).reshape(len(table), -1)
-
-
-def known(table: pyarrow.Table) -> Faces:
-    """The faces of tables that `look` made, joined."""
-    paths = table["image"].to_pylist()
-    seen = Detections(
-        points=tables.points_array(table),
-        score=table["score"].to_numpy(),
-        found=table["found"].to_numpy(zero_copy_only=False),
-        angles=tables.angles_array(table),
-        canonical=tables.points_array(table, "canonical"),
-    )
-    rows = {path: index for index, path in enumerate(paths)}
-    return Faces(rows, seen, _matrix(table, "embedding"), _matrix(table, "embedding_of_mirror"))
 
 
 def score(
@@ -120,7 +47,10 @@ def score(
     `result` gives the picture u1 [H, W, 3] of a pair, or None where there is none; `truth` reads the target
     picture of self-driving, where it is what the result should be. `steps` are the errors of Δw by pair.
     """
-    scored = [_scored(chunk, faces, result, truth, detector, embedder, progress) for chunk in _chunks(pairs)]
+    scored = [
+        _scored(chunk, faces, result, truth, detector, embedder, progress)
+        for chunk in face_table.chunks(pairs)
+    ]
     columns = {name: np.concatenate([part[name] for part in scored]) for name in scored[0]}
     numbers = [int(pair["pair"]) for pair in pairs]
     columns["step_error"] = np.array([(steps or {}).get(number, np.nan) for number in numbers], np.float32)
@@ -256,18 +186,6 @@ def fidelity(image: Picture, true: Picture) -> tuple[float, float]:
     """PSNR in dB and MS-SSIM of two pictures, both scaled to the size at which papers compare, 256 px."""
     small = [resampling.resize(each[None], quality.SMALL)[0] for each in (image, true)]
     return similarity.psnr(*small), similarity.structural_similarity(*small)
-
-
-def _chunks(items: Iterable) -> Iterator[list]:
-    stream = iter(items)
-    while chunk := list(islice(stream, BATCH)):
-        yield chunk
-
-
-def row_of(faces: pyarrow.Table, name: str) -> pyarrow.Table:
-    """The landmark table of the one face called `name`, from a table of `look`."""
-    chosen = [protocols.name_of(path) == name for path in faces["image"].to_pylist()]
-    return faces.filter(pyarrow.array(chosen)).drop_columns(["image", "embedding", "embedding_of_mirror"])
 
 
 def pictures_of(pairs: Sequence[object], passes: Sequence[int]) -> int:

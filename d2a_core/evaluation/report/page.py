@@ -10,10 +10,10 @@ import pyarrow
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from d2a_core import report_figures, report_paper, report_rows, report_template
-from d2a_core.report_examples import examples
-from d2a_core.report_figures import Series, data_uri, passes_title
-from d2a_core.report_rows import CROSS, MAIN, Column
+from d2a_core.evaluation.report import charts, paper, rows, template
+from d2a_core.evaluation.report.charts import Series, data_uri, passes_title
+from d2a_core.evaluation.report.examples import examples
+from d2a_core.evaluation.report.rows import CROSS, MAIN, Column
 
 FRAME = "results/evaluation/frames/{method}/{passes}/{pair:05d}.png"
 PARTS = ("contour", "brows", "eyes", "nose", "mouth")
@@ -111,32 +111,32 @@ def page(facts: Mapping[str, object], tables: Tables, pictures: Pictures) -> str
     ablations = [] if tables.ablations is None else tables.ablations.to_pylist()
     others = {row["method"] for row in ablations} - {MAIN}
     ours = [row for row in summary if row["method"] not in others]
-    kinds = report_rows.SCORES, report_rows.DETAILS
+    kinds = rows.SCORES, rows.DETAILS
     sections = {
-        "run": report_rows.run_facts(facts, summary),
-        "scored": list(zip(*(report_rows.groups(ours, kind) for kind in kinds), strict=True)),
-        "ablations": report_rows.ablation_groups(ablations),
+        "run": rows.run_facts(facts, summary),
+        "scored": list(zip(*(rows.groups(ours, kind) for kind in kinds), strict=True)),
+        "ablations": rows.ablation_groups(ablations),
         "scaling": scaling(ablations),
         "yaw": yaw(tables.scores),
         "parts": parts(ours),
         "examples": shown_examples(tables, pictures),
         "directions": directions(pictures),
         "sheets": sheets(pictures),
-        "videos": report_rows.videos([] if tables.videos is None else tables.videos.to_pylist()),
+        "videos": rows.videos([] if tables.videos is None else tables.videos.to_pylist()),
     }
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(report_template.PAGE).render(
+    return environment.from_string(template.PAGE).render(
         **sections,
         titles={name: title for name, title in TITLES.items() if name in ALWAYS or sections[name]},
-        style=Markup(report_template.STYLE),
-        paper=report_paper,
+        style=Markup(template.STYLE),
+        paper=paper,
         left_out=max(0, len(pictures.sheets) - MOST_SHEETS),
     )
 
 
-def scaling(ablations: Sequence[report_rows.Row]) -> list[Drawing]:
+def scaling(ablations: Sequence[rows.Row]) -> list[Drawing]:
     """NME over the number of faces and of augmented renders that FAN learned from, cross-identity.
 
     The curves go through the methods that `ablations.scaling` names and the main one.
@@ -152,7 +152,7 @@ def scaling(ablations: Sequence[report_rows.Row]) -> list[Drawing]:
         if panels:
             title = f"Landmark error over what the network was trained on, {dataset}"
             caption = f"{title}. Bars: bootstrap 95 % intervals of the mean."
-            drawings.append(Drawing(report_figures.scaling_chart(panels, title=title), caption))
+            drawings.append(Drawing(charts.scaling_chart(panels, title=title), caption))
     return drawings
 
 
@@ -160,7 +160,7 @@ def _on_curve(method: str, prefix: str) -> bool:
     return method == MAIN or method.startswith(f"{prefix}-")
 
 
-def _curves(rows: Sequence[report_rows.Row], count: str) -> list[Series]:
+def _curves(rows: Sequence[rows.Row], count: str) -> list[Series]:
     """A curve for each number of passes with two points or more."""
     curves = []
     for passes in sorted({row["passes"] for row in rows}):
@@ -171,9 +171,7 @@ def _curves(rows: Sequence[report_rows.Row], count: str) -> list[Series]:
     return curves
 
 
-def _series(
-    name: str, x: NDArray, rows: Sequence[report_rows.Row], *keys: str, muted: bool = False
-) -> Series:
+def _series(name: str, x: NDArray, rows: Sequence[rows.Row], *keys: str, muted: bool = False) -> Series:
     """NME in % of the columns `keys` of `rows`, one behind the other, with their intervals."""
     ends = [
         np.array([100 * row[f"{key}{end}"] for row in rows for key in keys]) for end in ("", "_low", "_high")
@@ -197,14 +195,14 @@ def yaw(scores: pyarrow.Table) -> list[Drawing]:
             passes[int(number)] = columns["target_yaw"][chosen], 100 * columns["nme_inter_ocular"][chosen]
         title = f"Landmark error over the yaw of the target, {dataset}"
         caption = (
-            f"{title}. A dot is a pair; line: means over {report_figures.BIN_DEGREES}° with 95 % intervals "
-            f"(1.96 standard errors), bins of at least {report_figures.FEWEST_IN_BIN} pairs."
+            f"{title}. A dot is a pair; line: means over {charts.BIN_DEGREES}° with 95 % intervals "
+            f"(1.96 standard errors), bins of at least {charts.FEWEST_IN_BIN} pairs."
         )
-        drawings.append(Drawing(report_figures.yaw_chart(passes, title=title), caption))
+        drawings.append(Drawing(charts.yaw_chart(passes, title=title), caption))
     return drawings
 
 
-def parts(summary: Sequence[report_rows.Row]) -> list[Drawing]:
+def parts(summary: Sequence[rows.Row]) -> list[Drawing]:
     """NME of each part of the face for every number of passes beside no motion, a chart a data set."""
     drawings, x = [], np.arange(len(PARTS), dtype=float)
     for dataset in _datasets(summary):
@@ -218,11 +216,11 @@ def parts(summary: Sequence[report_rows.Row]) -> list[Drawing]:
         if bars:
             title = f"Landmark error of each part of the face, {dataset}"
             caption = f"{title}. Bars: bootstrap 95 % intervals of the mean."
-            drawings.append(Drawing(report_figures.bar_chart(PARTS, bars, title=title), caption))
+            drawings.append(Drawing(charts.bar_chart(PARTS, bars, title=title), caption))
     return drawings
 
 
-def _datasets(rows: Sequence[report_rows.Row]) -> list[str]:
+def _datasets(rows: Sequence[rows.Row]) -> list[str]:
     return list(dict.fromkeys(row["dataset"] for row in rows if row["protocol"] == CROSS))
 
 
@@ -244,14 +242,14 @@ def shown_examples(tables: Tables, pictures: Pictures) -> dict[str, list[Triple]
     return chosen
 
 
-def _triple(kind: str, row: report_rows.Row, pair: report_rows.Row, read: Callable[[str], Picture]) -> Triple:
+def _triple(kind: str, row: rows.Row, pair: rows.Row, read: Callable[[str], Picture]) -> Triple:
     result = FRAME.format(method=row["method"], passes=row["passes"], pair=row["pair"])
     images = {
         f"Source {row['source']}": pair["source_image"],
         f"Target {row['target']}": pair["target_image"],
         f"Result: {row['source']} moved like {row['target']}": result,
     }
-    nme, csim, error, turn = (report_rows.number(row[column.key], column) for column in CAPTIONED)
+    nme, csim, error, turn = (rows.number(row[column.key], column) for column in CAPTIONED)
     caption = (
         f"{row['source']} behind {row['target']}, {row['dataset']}: NME {nme} %, CSIM {csim}, "
         f"yaw off by {error}° where the target's is {turn}°."

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from d2a_core import protocols
-from d2a_core.protocols import NO_PASSES
+from d2a_core.evaluation import protocols
+from d2a_core.evaluation.protocols import NO_PASSES
 
 Row = Mapping[str, object]
 TITLES = {

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from d2a_core.report_figures import passes_title
-from d2a_core.report_paper import CONTROLS
+from d2a_core.evaluation.report.charts import passes_title
+from d2a_core.evaluation.report.paper import CONTROLS
 
 Row = Mapping[str, object]
 MAIN = "d2animator"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import fidelity
+from d2a_core.evaluation import inception_metrics
 
 BLOCK = 1024  # images whose features are in float64 at a time
 KID_SUBSETS, KID_SUBSET_SIZE = 100, 1000  # torch-fidelity's, and those of most papers
@@ -55,7 +55,7 @@ def kid(features_a: NDArray, features_b: NDArray, seed: int) -> tuple[float, flo
     The unbiased estimate of Bińkowski et al. (2018), with the kernel (x·y / D + 1)³, over random subsets of
     `kid_subset_size` images. It has no bias from few images, so it may be a little below 0; lower is better.
     """
-    metric = fidelity.module("metric_kid")
+    metric = inception_metrics.module("metric_kid")
     found = metric.kid_features_to_metric(
         *(torch.from_numpy(np.ascontiguousarray(each)) for each in (features_a, features_b)),
         kid_subsets=KID_SUBSETS,
@@ -78,7 +78,7 @@ def inception_score(logits: NDArray, seed: int, *, splits: int = SPLITS) -> tupl
     of one image where there are fewer images. It rewards pictures that look like different things to a
     classifier of objects, so on faces it says little.
     """
-    metric = fidelity.module("metric_isc")
+    metric = inception_metrics.module("metric_isc")
     found = metric.isc_features_to_metric(
         torch.from_numpy(np.ascontiguousarray(logits)), min(splits, len(logits)), True, seed
     )

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from d2a_core.evaluation.protocols import CLIP_SUFFIXES, PHOTO_SUFFIXES
+from d2a_core.evaluation.results import result_name
 from d2a_core.media import images, video_reading
-from d2a_core.protocols import CLIP_SUFFIXES, PHOTO_SUFFIXES
-from d2a_core.results import result_name
 
 Picture = NDArray[np.uint8]
 

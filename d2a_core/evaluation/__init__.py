@@ -1,0 +1,1 @@
+"""Protocols, scores, tables, and the page to read."""

@@ -1,0 +1,1 @@
+"""The page of the evaluation: its rows, charts, examples and template."""
