@@ -39,7 +39,7 @@ def main() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 def inspect(path: Path) -> None:
     """Describe a table, store, checkpoint, picture, video or asset folder."""
-    from d2a_core.inspection import describe
+    from d2a_core.workflow.inspection import describe
 
     click.echo(describe(path))
 
@@ -51,7 +51,8 @@ def verify(folders: tuple[Path, ...]) -> None:
 
     Stages compare sizes and what they read; this reads everything. Exit code 1 when something is damaged.
     """
-    from d2a_core import runtime, verification
+    from d2a_core import runtime
+    from d2a_core.workflow import verification
 
     folders = folders or tuple(path for path in (Path("results"), Path("data/assets")) if path.is_dir())
     progress = runtime.Progress(runtime.start_log(None), "verify", 0, unit="artefacts")
@@ -327,7 +328,8 @@ def plan(
     measured: tuple[Path, ...], save_rates: Path | None, cores: int | None, jobs: int | None, **options: Any
 ) -> None:
     """Say what the workflow will cost, before it runs: time, memory and disk of every rule."""
-    from d2a_core import command, plan_table, planning, rates
+    from d2a_core import command
+    from d2a_core.workflow import plan_table, planning, rates
 
     known = rates.read(measured or [command.ROOT / "docs" / "rates.yaml"])
     if save_rates is not None:
@@ -371,7 +373,7 @@ def diff(ctx: click.Context, first: Path, second: Path, everything: bool, values
 
     The exit code is 0 when they are equal, 1 when they differ and 2 for wrong use.
     """
-    from d2a_core import difference
+    from d2a_core.workflow import difference
 
     try:
         stages = difference.compare(first, second, values_only=values_only)

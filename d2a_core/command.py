@@ -19,11 +19,11 @@ from typing import Any, TextIO
 import yaml
 
 from d2a_core import morph_request
-from d2a_core.board import Board, Run
-from d2a_core.execution import Workflow, exclusive, run, unlock
 from d2a_core.morph_request import MorphRequest, is_table
 from d2a_core.request import Request, check, check_footage, check_source, seed_of, slug
 from d2a_core.store import arrays, texts
+from d2a_core.workflow.execution import Workflow, exclusive, run, unlock
+from d2a_core.workflow.progress import Board, Run
 
 ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
 STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from d2a_core import command, inspection, request
+from d2a_core import command, request
 from d2a_core.command import INPUTS
 from d2a_core.media import images, photos, video_reading
 from d2a_core.store import atomic, manifests, tables
+from d2a_core.workflow import inspection
 
 UPLOADS = Path("results/.state/studio")  # in the work directory: what is being uploaded
 LARGEST = {"photo": 100_000_000, "clip": 2_000_000_000}  # bytes

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from d2a_core import board
 from d2a_core.runtime import one_line
+from d2a_core.workflow import progress
 
 MOST_WAITING = 8
 KEPT = 100  # ended jobs whose end can still be asked for
@@ -46,13 +46,13 @@ class Job:
         """Whether nothing more will happen."""
         return self.state in ("done", "failed", "cancelled")
 
-    def follow(self, run: board.Run) -> None:
+    def follow(self, run: progress.Run) -> None:
         """Take over how far a run of the workflow has come."""
         self.stages = [
             {
                 "name": stage.name.replace("_", " "),
-                "share": round(board.share(stage), 3),
-                "state": board.state(stage) if stage.running else "",
+                "share": round(progress.share(stage), 3),
+                "state": progress.state(stage) if stage.running else "",
                 "notes": list(stage.warnings),
             }
             for stage in run.stages.values()

@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from d2a_core.config import check, read_schema, variants
-from d2a_core.digest import code_digest
+from d2a_core.workflow.digest import code_digest
 from d2a_core.evaluation import ablations, protocols
 from d2a_core.generator import origins
 from d2a_core.store import assets

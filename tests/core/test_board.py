@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from d2a_core.board import Board, Run, step
+from d2a_core.workflow.progress import Board, Run, step
 
 STATS = """Job stats:
 job               count

@@ -6,9 +6,9 @@ import stylegan2_checkpoints
 from click.testing import CliRunner
 
 import d2a_core
-from d2a_core import inspection
 from d2a_core.cli import main
 from d2a_core.store import assets, tables
+from d2a_core.workflow import inspection
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from d2a_core import difference
 from d2a_core.cli import main
 from d2a_core.media import images
 from d2a_core.media.video_writing import write_frames
 from d2a_core.store import arrays, tables, texts, weights
+from d2a_core.workflow import difference
 
 FACTS = {"stage": "latents", "generator": "g", "options": {"seed": 0}}
 

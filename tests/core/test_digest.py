@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from d2a_core import digest
 from d2a_core.store import texts
+from d2a_core.workflow import digest
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core.inspection import WIDTH, describe
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables, weights
+from d2a_core.workflow.inspection import WIDTH, describe
 
 
 def row(text, name):

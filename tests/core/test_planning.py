@@ -1,10 +1,10 @@
 import pytest
 
-from d2a_core import planning
-from d2a_core.plan_table import show
-from d2a_core.planning import Cost, Job, jobs_of, settings_of, wall_seconds
-from d2a_core.rates import Point, Rates
 from d2a_core.store import texts
+from d2a_core.workflow import planning
+from d2a_core.workflow.plan_table import show
+from d2a_core.workflow.planning import Cost, Job, jobs_of, settings_of, wall_seconds
+from d2a_core.workflow.rates import Point, Rates
 
 SAID = """Job stats:
 job               count
@@ -155,7 +155,7 @@ def test_a_configuration_that_is_not_there_is_refused(tmp_path):
 
 
 def test_durations_and_sizes_have_units():
-    from d2a_core.plan_table import duration, size
+    from d2a_core.workflow.plan_table import duration, size
 
     assert [duration(s) for s in (3, 600, 7200)] == ["3.0 s", "10.0 min", "2.0 h"]
     assert [size(b) for b in (500, 2e6, 3.5e9, 1.2e12)] == ["0.5 kB", "2.0 MB", "3.5 GB", "1.2 TB"]

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from d2a_core import rates
-from d2a_core.rates import Point, Rates, fit
 from d2a_core.store import texts
+from d2a_core.workflow import rates
+from d2a_core.workflow.rates import Point, Rates, fit
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time"
 LOG = "2026-03-01 12:00:03 INFO latents images={units}/{units} images_per_s=10 eta_s=0\n"

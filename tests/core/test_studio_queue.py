@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from d2a_core import board, studio_queue
+from d2a_core import studio_queue
 from d2a_core.studio_queue import CANCELLED, DEFECT, MOST_WAITING, Queue
+from d2a_core.workflow import progress
 
 DEADLINE_S = 10
 
@@ -93,8 +94,8 @@ def test_too_many_waiting_jobs_are_refused_and_closing_ends_all(queue):
 def test_a_job_tells_how_far_its_stages_have_come(tmp_path):
     log = tmp_path / "animate.log"
     log.write_text("2026-03-01 12:00:00 INFO animations frames=3/10 frames_per_s=1.5 eta_s=5\n")
-    run = board.Run(tmp_path)
-    run.stages = {"animate": board.Stage("animate", 2, done=1, running={3: log})}
+    run = progress.Run(tmp_path)
+    run.stages = {"animate": progress.Stage("animate", 2, done=1, running={3: log})}
     job = studio_queue.Job("Animate", _patient)
     job.follow(run)
     assert [(stage["name"], stage["share"]) for stage in job.stages] == [("animate", 0.65)]

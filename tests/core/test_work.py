@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from d2a_core import work
 from d2a_core.config import merged
 from d2a_core.store import texts
+from d2a_core.workflow import job_sizes
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -50,44 +50,47 @@ SMALL = merged(
     ],
 )
 def test_work_of_a_job_follows_from_the_configuration(rule, job, units):
-    assert work.planned(rule, job, SMALL) == pytest.approx(units)
+    assert job_sizes.planned(rule, job, SMALL) == pytest.approx(units)
 
 
 def test_more_passes_look_more_often_and_none_does_not():
     none, two = (merged(SMALL, {"animations": {"passes": passes}}) for passes in (0, 2))
-    assert work.planned("animate", "anna--talk", none) == 50
-    assert work.planned("animate", "anna--talk", two) == 50 + 150 / 5
+    assert job_sizes.planned("animate", "anna--talk", none) == 50
+    assert job_sizes.planned("animate", "anna--talk", two) == 50 + 150 / 5
 
 
 def test_another_rate_and_a_loop_are_more_frames_to_render_and_no_more_to_look_at():
     slow = merged(SMALL, {"animations": {"passes": 1, "fps": 50, "slow_motion": 2.0}})
-    assert work.planned("animate", "anna--talk", slow) == 200 + 100 / 5
-    assert work.planned("compare_motion", "anna--talk", slow) == 200
+    assert job_sizes.planned("animate", "anna--talk", slow) == 200 + 100 / 5
+    assert job_sizes.planned("compare_motion", "anna--talk", slow) == 200
     loop = merged(SMALL, {"animations": {"passes": 0, "loop": True, "loop_s": 0.6}})
-    assert work.planned("animate", "anna--talk", loop) == 65
+    assert job_sizes.planned("animate", "anna--talk", loop) == 65
     turn = {"name": "turn", "frames": 10, "loop": True}
-    assert work.planned("morph", "anna--turn", merged(SMALL, {"morphs": [turn]})) == 18 + 33
+    assert job_sizes.planned("morph", "anna--turn", merged(SMALL, {"morphs": [turn]})) == 18 + 33
 
 
 def test_every_rule_of_the_workflow_has_its_work_stated():
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     names = set(re.findall(r"^rule (\w+):", text, re.M))
-    assert names - work.WORK.keys() <= {"convert_generator", "gather_faces"}  # all jobs of them are alike
-    assert work.WORK.keys() <= names
+    assert names - job_sizes.WORK.keys() <= {
+        "convert_generator",
+        "gather_faces",
+    }  # all jobs of them are alike
+    assert job_sizes.WORK.keys() <= names
 
 
 def test_a_log_counts_the_work_in_the_unit_of_the_plan(tmp_path):
     line = "2026-03-01 12:00:03 INFO evaluation images=360/360 images_per_s=0.9 eta_s=0\n"
-    assert work.done("animate_pairs", line, tmp_path) == 360
+    assert job_sizes.done("animate_pairs", line, tmp_path) == 360
     clusters = "2026-03-01 12:00:03 INFO clusters part=all k=16 faces=2400 smallest=22\n"
-    assert work.done("cluster_landmarks", clusters, tmp_path) == 16 * 2400
-    assert work.done("sample_latents", "2026-03-01 12:00:03 INFO latents nothing\n", tmp_path) is None
+    assert job_sizes.done("cluster_landmarks", clusters, tmp_path) == 16 * 2400
+    assert job_sizes.done("sample_latents", "2026-03-01 12:00:03 INFO latents nothing\n", tmp_path) is None
 
 
 def test_bytes_left_are_those_of_all_outputs(tmp_path):
     for name, size in (("base.pt", 100), ("base.loss.png", 20), ("other.pt", 7)):
         texts.write_text("x" * size, tmp_path / "fan" / "all" / name)
     texts.write_text("x" * 30, tmp_path / "pairs" / "all" / "00000.zarr" / "delta" / "c")
-    assert work.left_bytes("train_fan", "all", tmp_path) == 120
-    assert work.left_bytes("augment_latents", "all-00000", tmp_path) == 30
-    assert work.left_bytes("animate", "me--talk", tmp_path) is None
+    assert job_sizes.left_bytes("train_fan", "all", tmp_path) == 120
+    assert job_sizes.left_bytes("augment_latents", "all-00000", tmp_path) == 30
+    assert job_sizes.left_bytes("animate", "me--talk", tmp_path) is None

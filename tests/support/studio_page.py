@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from d2a_core import execution
+from d2a_core.workflow import execution
 
 ROOT = Path(__file__).parents[2]
 ENDED_S = 60

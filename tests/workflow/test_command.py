@@ -17,7 +17,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from d2a_core import command, execution
+from d2a_core import command
 from d2a_core.cli import main
 from d2a_core.config import check, merged
 from d2a_core.media import images, video_writing
@@ -25,6 +25,7 @@ from d2a_core.morph_request import MorphRequest
 from d2a_core.request import Request
 from d2a_core.store import tables
 from d2a_core.studio_queue import Silence
+from d2a_core.workflow import execution
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_OF_ALL = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text())

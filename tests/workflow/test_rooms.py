@@ -7,7 +7,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "d2a_core"
-ORDER = ("store", "media", "faces", "generator", "directions", "inversion", "fan", "animation", "evaluation")
+ORDER = (
+    "store",
+    "media",
+    "faces",
+    "generator",
+    "directions",
+    "inversion",
+    "fan",
+    "animation",
+    "evaluation",
+    "workflow",
+)
 MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
 
 

@@ -9,7 +9,7 @@ from d2a_core.store import texts
 PACKAGE = "d2a_core"
 NO_RESULT = {
     "runtime",
-    "digest",
+    "workflow.digest",
     "store.assets",
     "config",
     "store.lineage",

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from d2a_core import work
 from d2a_core.store import texts
+from d2a_core.workflow import job_sizes
 
 STARTUP_S = 3.4  # jobs that hardly compute (draw_pairs, collect_videos, summaries) took 3.2 to 3.6 s
 LONGEST_STARTUP_S = 15.0  # what loads most, sample_source, took 9 s for one face; a longer one is noise
@@ -142,9 +142,9 @@ def save(rates: Rates, path: Path) -> None:
     size are one point, their median.
     """
     rules = {
-        rule: {"unit": work.unit(rule), "points": [_row(point) for point in _medians(points)]}
+        rule: {"unit": job_sizes.unit(rule), "points": [_row(point) for point in _medians(points)]}
         for rule, points in sorted(rates.rules.items())
-        if rule in work.WORK
+        if rule in job_sizes.WORK
     }
     kept = {"machine": this_machine(), "rules": rules}
     texts.write_text(yaml.safe_dump(kept, default_flow_style=None, sort_keys=False, allow_unicode=True), path)
@@ -199,13 +199,13 @@ def _points(rule: str, job: str, base: Path, benchmark: Path) -> list[Point]:
     log = (base / "logs" / benchmark.relative_to(base / "benchmarks")).with_suffix(".log")
     if len(rows) < 2 or not log.is_file():  # a job that is running, or was killed
         return []
-    units = work.done(rule, log.read_text(encoding="utf-8", errors="replace"), base)
+    units = job_sizes.done(rule, log.read_text(encoding="utf-8", errors="replace"), base)
     if not units:
         return []
     row = dict(zip(rows[0], rows[-1], strict=False))
     memory = float(row["max_rss"]) if re.fullmatch(r"[\d.]+", row.get("max_rss", "")) else None
     device = "gpu" if re.search(r"'gpus?': [1-9]", row.get("resources", "")) else "cpu"
-    return [Point(units, float(row["s"]), memory, work.left_bytes(rule, job, base), device)]
+    return [Point(units, float(row["s"]), memory, job_sizes.left_bytes(rule, job, base), device)]
 
 
 def usable_cores() -> int:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from d2a_core import rates
 from d2a_core.config import check, merged, read, read_schema, variants
 from d2a_core.evaluation import ablations
-from d2a_core.execution import Workflow
-from d2a_core.work import planned
+from d2a_core.workflow import rates
+from d2a_core.workflow.execution import Workflow
+from d2a_core.workflow.job_sizes import planned
 
 RULE = re.compile(r" *(?:local)?(?:rule|checkpoint) (\S+):$")  # those of a group are indented
 DETAIL = re.compile(r" {4,}(input|output|benchmark|threads|resources): (.+)$")

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import contents
 from d2a_core.store import manifests
+from d2a_core.workflow import contents
 
 STAGES = (
     *("generator", "latents", "landmarks", "clusters", "directions", "pairs", "fan", "inversion"),

@@ -3,8 +3,8 @@
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 
-from d2a_core import rates, work
-from d2a_core.planning import Cost, by_rule, wall_seconds
+from d2a_core.workflow import job_sizes, rates
+from d2a_core.workflow.planning import Cost, by_rule, wall_seconds
 
 HEADINGS = ("rule", "jobs", "work", "a job", "time", "core time", "GPU time", "memory", "disk")
 UNKNOWN = "?"
@@ -26,12 +26,12 @@ def show(
 
 def _row(rule: str, entries: Sequence[Cost]) -> tuple[str, ...]:
     units = _sum(entries, lambda entry: entry.units)
-    counted = UNKNOWN if units is None else f"{number(units)} {work.unit(rule)}"
+    counted = UNKNOWN if units is None else f"{number(units)} {job_sizes.unit(rule)}"
     seconds = _sum(entries, lambda entry: entry.seconds)
     return (
         rule,
         f"{len(entries)}",
-        "" if work.unit(rule) == "jobs" else counted,
+        "" if job_sizes.unit(rule) == "jobs" else counted,
         UNKNOWN if seconds is None else duration(seconds / len(entries)),
         *_amounts(entries),
     )

@@ -1,0 +1,1 @@
+"""Snakemake run, watched, planned, verified, compared."""
