@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from d2a_core.commands.requests import seed_of
 from d2a_core.media import images, resampling
-from d2a_core.request import seed_of
 
 ROOT = Path(__file__).parents[1]
 MADE = ROOT / "results" / "gallery"

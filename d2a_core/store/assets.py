@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from d2a_core import runtime
-from d2a_core.store import arrays, texts
+from d2a_core.store import atomic, texts
 from d2a_core.store.manifests import RECORD
 
 HEARTBEAT_S = 10.0
@@ -137,7 +137,7 @@ def fetch(
         destination.parent.mkdir(parents=True, exist_ok=True)
         with (
             tempfile.TemporaryDirectory(prefix=f".{name}-", dir=destination.parent) as scratch,
-            arrays.atomic_path(destination, manifest=False) as folder,  # its record is one
+            atomic.atomic_path(destination, manifest=False) as folder,  # its record is one
         ):
             source = _obtain(asset, destination.parent, Path(scratch), log, timeout_s)
             _check_source(asset, source)

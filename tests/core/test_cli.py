@@ -6,7 +6,7 @@ import stylegan2_checkpoints
 from click.testing import CliRunner
 
 import d2a_core
-from d2a_core.cli import main
+from d2a_core.commands.cli import main
 from d2a_core.store import assets, tables
 from d2a_core.workflow import inspection
 
@@ -20,7 +20,7 @@ def test_version_and_help_are_quick_and_complete(run):
     assert d2a_core.__version__ in run("--version").output
     assert {"inspect", "fetch", "convert"} <= set(run("-h").output.split())
     heavy = ("torch", "zarr", "pyarrow", "PIL", "av", "numpy")
-    script = f"import sys, d2a_core.cli; sys.exit(any(m in sys.modules for m in {heavy}))"
+    script = f"import sys, d2a_core.commands.cli; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 

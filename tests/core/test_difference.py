@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from d2a_core.cli import main
+from d2a_core.commands.cli import main
 from d2a_core.media import images
 from d2a_core.media.video_writing import write_frames
 from d2a_core.store import arrays, tables, texts, weights

@@ -1,5 +1,5 @@
-from d2a_core.edit_command import Made
-from d2a_core.editing import Edit
+from d2a_core.commands.edit import Made
+from d2a_core.commands.editor import Edit
 
 
 def test_a_user_is_told_what_was_asked_reached_turned_and_kept():

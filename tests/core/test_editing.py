@@ -3,11 +3,11 @@ import pytest
 import torch
 from controlled_faces import LAYERS, OPTIONS, WIDTH, World, slope, store
 
+from d2a_core.commands.editor import STRAIGHT, Editor
 from d2a_core.directions import controls
 from d2a_core.directions.ball import Ball
 from d2a_core.directions.controls import Looker
 from d2a_core.directions.sliders import Controls
-from d2a_core.editing import STRAIGHT, Editor
 from d2a_core.inversion.consultant import Consultant
 
 BALL = Ball(torch.zeros(WIDTH), radius=10.0, reach=10.0)

@@ -15,7 +15,7 @@ from PIL import Image
 
 import d2a_core
 from d2a_core.media import images
-from d2a_core.store import arrays, provenance, tables, texts, weights
+from d2a_core.store import arrays, atomic, provenance, tables, texts, weights
 
 
 @pytest.fixture
@@ -43,10 +43,10 @@ def files(folder):
 
 def test_atomic_path_replaces_only_on_success(tmp_path):
     path = tmp_path / "new" / "a.txt"
-    with arrays.atomic_path(path) as part:
+    with atomic.atomic_path(path) as part:
         part.write_text("one")
         assert part.suffix == ".txt" and part.parent == path.parent and not path.exists()
-    with pytest.raises(KeyboardInterrupt), arrays.atomic_path(path) as part:
+    with pytest.raises(KeyboardInterrupt), atomic.atomic_path(path) as part:
         part.write_text("half")
         raise KeyboardInterrupt
     assert path.read_text() == "one" and only(path.parent) == [".a.txt.manifest.json", "a.txt"]
@@ -55,7 +55,7 @@ def test_atomic_path_replaces_only_on_success(tmp_path):
 def test_atomic_path_replaces_a_folder_by_a_folder(tmp_path):
     path = tmp_path / "a"
     (path / "deep").mkdir(parents=True)
-    with arrays.atomic_path(path) as part:
+    with atomic.atomic_path(path) as part:
         part.mkdir()
         (part / "new").touch()
     assert only(path) == [".manifest.json", "new"] and only(tmp_path) == ["a"]

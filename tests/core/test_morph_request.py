@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from d2a_core.commands.morph_requests import MorphRequest, check, default_output
 from d2a_core.media import images
-from d2a_core.morph_request import MorphRequest, check, default_output
 from d2a_core.store import tables
 
 ROOT = Path(__file__).parents[2]

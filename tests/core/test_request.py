@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
+from d2a_core.commands.requests import KEYS, Request, check, default_output, slug
 from d2a_core.config import merged
 from d2a_core.media import images, video_writing
-from d2a_core.request import KEYS, Request, check, default_output, slug
 from d2a_core.store import tables
 
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core.settling import Problem, settle
+from d2a_core.commands.settling import Problem, settle
 
 FREE = np.zeros((2, 2))
 WIDE = np.array([[-10.0, -10.0], [10.0, 10.0]])

@@ -6,8 +6,8 @@ import socket
 import pytest
 from click.testing import CliRunner
 
-from d2a_core import studio
-from d2a_core.cli import main
+from d2a_core.commands.cli import main
+from d2a_core.commands.studio import server
 
 
 def test_without_its_packages_it_says_in_one_sentence_what_to_install(monkeypatch):
@@ -21,17 +21,17 @@ def test_a_taken_port_is_one_sentence():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ValueError, match=rf"port {port} of 127.0.0.1 cannot be had \([^()]+\); give"):
-            studio._listen("127.0.0.1", port)
+            server._listen("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
     ("host", "names"),
     [
-        ("127.0.0.1", studio.LOOPBACK),
-        ("localhost", studio.LOOPBACK),
-        ("::1", studio.LOOPBACK),
+        ("127.0.0.1", server.LOOPBACK),
+        ("localhost", server.LOOPBACK),
+        ("::1", server.LOOPBACK),
         ("0.0.0.0", ()),
     ],
 )
 def test_on_loopback_it_answers_only_to_the_names_of_the_loopback(host, names):
-    assert studio._names(host) == names
+    assert server._names(host) == names

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core import command, studio_files
+from d2a_core.commands import delivery
+from d2a_core.commands.studio import files as studio_files
 from d2a_core.store import arrays, manifests, tables, texts
 
 
@@ -42,7 +43,7 @@ def test_a_photo_is_kept_as_the_command_keeps_it(tmp_path):
     assert studio_files.brought(tmp_path, kept["path"]).read_bytes() == _png()
     assert _take(tmp_path, _png(), kind="photo", name="again.png")["path"] == kept["path"]
     (tmp_path / "again.png").write_bytes(_png())
-    assert command.adopt(tmp_path / "again.png", tmp_path, "photo")[1] == kept["path"]
+    assert delivery.adopt(tmp_path / "again.png", tmp_path, "photo")[1] == kept["path"]
 
 
 def test_what_can_drive_is_listed_and_nothing_else_is_taken(tmp_path, results):

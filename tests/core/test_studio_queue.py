@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from d2a_core import studio_queue
-from d2a_core.studio_queue import CANCELLED, DEFECT, MOST_WAITING, Queue
+from d2a_core.commands.studio import queue as studio_queue
+from d2a_core.commands.studio.queue import CANCELLED, DEFECT, MOST_WAITING, Queue
 from d2a_core.workflow import progress
 
 DEADLINE_S = 10

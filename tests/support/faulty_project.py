@@ -99,7 +99,7 @@ class FaultyProject:
     def run_d2a(self, *words):
         """What the command `d2a` says in the project when it succeeds."""
         done = subprocess.run(
-            [sys.executable, "-c", "from d2a_core.cli import main; main()", *words],
+            [sys.executable, "-c", "from d2a_core.commands.cli import main; main()", *words],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(self.folder)},
             capture_output=True,

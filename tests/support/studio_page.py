@@ -37,7 +37,7 @@ class Studio:
             "2",
         ]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from d2a_core.cli import main; main()", *map(str, words)],
+            [sys.executable, "-c", "from d2a_core.commands.cli import main; main()", *map(str, words)],
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,

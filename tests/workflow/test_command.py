@@ -17,14 +17,17 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from d2a_core import command
-from d2a_core.cli import main
+import d2a_core
+from d2a_core.commands import animate as animate_command
+from d2a_core.commands import delivery
+from d2a_core.commands import morph as morph_command
+from d2a_core.commands.cli import main
+from d2a_core.commands.morph_requests import MorphRequest
+from d2a_core.commands.requests import Request
+from d2a_core.commands.studio.queue import Silence
 from d2a_core.config import check, merged
 from d2a_core.media import images, video_writing
-from d2a_core.morph_request import MorphRequest
-from d2a_core.request import Request
 from d2a_core.store import tables
-from d2a_core.studio_queue import Silence
 from d2a_core.workflow import execution
 
 ROOT = Path(__file__).parents[2]
@@ -178,8 +181,9 @@ class Place:
         """The command as a process of its own, to send signals to."""
         script = f"""
 import pathlib
-from d2a_core import command, cli
-command.ROOT = pathlib.Path({str(self.root)!r})
+import d2a_core
+from d2a_core.commands import cli
+d2a_core.ROOT = pathlib.Path({str(self.root)!r})
 cli.main()
 """
         return subprocess.Popen(
@@ -213,7 +217,7 @@ cli.main()
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     place = Place(tmp_path)
-    monkeypatch.setattr(command, "ROOT", place.root)
+    monkeypatch.setattr(d2a_core, "ROOT", place.root)
     monkeypatch.chdir(place.home)
     return place
 
@@ -288,7 +292,7 @@ def test_an_interrupted_command_goes_on_where_it_stopped(place, run, how):
     shown, told = started.communicate(timeout=30)
     if how != signal.SIGKILL:
         assert (started.returncode, shown) == (130, "")
-        assert told.splitlines()[-1] == command.RESUMES
+        assert told.splitlines()[-1] == delivery.RESUMES
     slow.unlink()
     place.ran()
     ended = run()
@@ -306,11 +310,11 @@ def _left_running(work):
 def test_a_run_cancelled_from_a_thread_leaves_nothing_running_and_goes_on_later(place):
     slow, cancelled, stages, ends = place.make("animate.slow"), threading.Event(), set(), []
     wanted = Request(str(place.home / "me.png"), place.home / "talk.mp4", None, place.work, cores=1)
-    watcher = command.Watcher(Silence(), follow=lambda run: stages.update(run.stages), cancelled=cancelled)
+    watcher = delivery.Watcher(Silence(), follow=lambda run: stages.update(run.stages), cancelled=cancelled)
 
     def animate():
         try:
-            ends.append(command.animate(wanted, watcher=watcher))
+            ends.append(animate_command.animate(wanted, watcher=watcher))
         except KeyboardInterrupt as end:
             ends.append(str(end))
 
@@ -325,11 +329,11 @@ def test_a_run_cancelled_from_a_thread_leaves_nothing_running_and_goes_on_later(
     assert "animate" in stages
     cancelled.set()
     thread.join(60)
-    assert ends == [command.RESUMES]
+    assert ends == [delivery.RESUMES]
     assert not list(_left_running(place.work))
     slow.unlink()
     place.ran()
-    made = command.animate(wanted)
+    made = animate_command.animate(wanted)
     assert place.ran() == ["animate"]
     assert made["video"].parent == place.work / "results" / "animations"  # asked for nowhere else, it stays
 
@@ -338,7 +342,7 @@ def test_the_lock_of_a_living_snakemake_is_kept_and_that_of_a_dead_one_removed(p
     assert run().exit_code == 0
     slow = place.make("animate.slow")
     target = str(next((place.work / "results" / "animations").glob("*.sheet.png")).relative_to(place.work))
-    overlay = next((place.work / command.STATE).glob("*.yaml"))
+    overlay = next((place.work / delivery.STATE).glob("*.yaml"))
     stranger = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", place.root / "Snakefile", target]
         + ["--configfile", overlay, "--forcerun", "animate"],
@@ -370,7 +374,7 @@ def test_frames_and_side_by_side_are_copied_out(place, run):
 def test_names_follow_the_content_of_files(place):
     def plan(**options):
         paths = {"driving": place.home / "talk.mp4", "output": place.home / "o.mp4", "work": place.work}
-        return command.make_plan(
+        return animate_command.make_plan(
             Request(**{"source": str(place.home / "me.png")} | paths | options), place.work
         )
 
@@ -396,7 +400,7 @@ def test_names_follow_the_content_of_files(place):
 def test_a_morph_has_a_source_two_poses_and_a_name_that_follows_them(place):
     def plan(start, end, **options):
         wanted = MorphRequest(str(start), str(end), place.home / "m.mp4", place.work, **options)
-        return command.make_morph_plan(wanted, place.work)
+        return morph_command.make_morph_plan(wanted, place.work)
 
     me = place.home / "me.png"
     first = plan(me, "seed:21", tune=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from d2a_core.cli import main
+from d2a_core.commands.cli import main
 from d2a_core.store import texts
 
 ROOT = Path(__file__).parents[2]

@@ -18,6 +18,7 @@ ORDER = (
     "animation",
     "evaluation",
     "workflow",
+    "commands",
 )
 MODULES = sorted(path.relative_to(CORE) for path in CORE.rglob("*.py"))
 

@@ -64,7 +64,7 @@ def test_head_and_face_follow_two_clips_through_networks_of_their_own(project):
 
 
 def test_a_made_up_face_is_edited_and_turned_to_the_front(project, tmp_path):
-    d2a = ("-c", "from d2a_core.cli import main; main()")
+    d2a = ("-c", "from d2a_core.commands.cli import main; main()")
     settings = ("--configfile", str(project.folder / "tiny.yaml"))
     picture, front = tmp_path / "smile.png", tmp_path / "front.png"
     said = project.run(*d2a, "edit", "seed:15", "--yaw", "8", "--output", str(picture), *settings)
@@ -237,7 +237,7 @@ def test_an_edit_reruns_exactly_what_depends_on_it(project, path, old, new, due)
 
 def test_the_command_animates_another_face_and_reuses_every_shared_stage(project):
     words = "animate --source seed:21 --driving results/driving/performance.mp4 --output ben.mp4 --cores 2"
-    program = "from d2a_core.cli import main; main()"
+    program = "from d2a_core.commands.cli import main; main()"
     said = project.run("-c", program, *words.split(), "--configfile", "tiny.yaml")
     stages = [line[2:24].strip() for line in said.splitlines() if line.startswith("✓")]
     shown = ["compare motion", "measure animation"]

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from d2a_core import command, request
-from d2a_core.command import INPUTS
+from d2a_core.commands import delivery, requests
+from d2a_core.commands.delivery import INPUTS
 from d2a_core.media import images, photos, video_reading
 from d2a_core.store import atomic, manifests, tables
 from d2a_core.workflow import inspection
@@ -39,7 +39,7 @@ async def take(chunks: AsyncIterator[bytes], work: Path, *, kind: str, name: str
         raise ValueError(f"an upload is a photo or a clip, not {kind!r}")
     folder = work / UPLOADS / secrets.token_hex(8)
     suffix = re.sub(r"[^a-z0-9.]", "", Path(name).suffix.lower())[:SUFFIX_CHARS]
-    part = folder / f"{request.slug(Path(name).stem, kind)}{suffix}"
+    part = folder / f"{requests.slug(Path(name).stem, kind)}{suffix}"
     with _removed_after(folder):
         with part.open("wb") as handle:
             count = 0
@@ -54,7 +54,7 @@ async def take(chunks: AsyncIterator[bytes], work: Path, *, kind: str, name: str
             _check(part, kind)
         except (ValueError, OSError) as error:
             raise ValueError(str(error).replace(str(part), name)) from error
-        found, copy = command.adopt(part, work, kind)
+        found, copy = delivery.adopt(part, work, kind)
     return {"path": copy, "name": found, "label": name}
 
 

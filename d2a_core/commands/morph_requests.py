@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d2a_core import request
+from d2a_core.commands import requests
 
 POSE = "a picture of a face, a landmark table (.parquet), or seed:N"
 LIMITS = {"frames": (2, 10000), "fps": (1, 240)}
@@ -57,14 +57,14 @@ def is_table(text: str) -> bool:
 
 def default_output(start: str, end: str) -> Path:
     """`<A>--<B>.mp4` in the current folder."""
-    return Path("--".join(request.slug(Path(text).stem, "face") for text in (start, end)) + ".mp4")
+    return Path("--".join(requests.slug(Path(text).stem, "face") for text in (start, end)) + ".mp4")
 
 
 def check(wanted: MorphRequest, root: Path) -> None:
     """Raise ValueError, in one sentence, for the first mistake in `wanted`; the cheapest checks first."""
     _check_numbers(wanted)
     _check_places(wanted)
-    request.check_settings(wanted, root)
+    requests.check_settings(wanted, root)
     if is_table(wanted.face):
         shown = "A" if wanted.source is None else "--source"
         raise ValueError(
@@ -89,16 +89,16 @@ def _check_numbers(wanted: MorphRequest) -> None:
 def _check_places(wanted: MorphRequest) -> None:
     if wanted.work.exists() and not wanted.work.is_dir():
         raise ValueError(f"--work {wanted.work} is no folder; give a folder, or the name of a new one")
-    request.check_writable("--work", wanted.work / "results")
-    request.check_video_name("--output", wanted.output, (wanted.start, wanted.end, wanted.face))
+    requests.check_writable("--work", wanted.work / "results")
+    requests.check_video_name("--output", wanted.output, (wanted.start, wanted.end, wanted.face))
 
 
 def _check_face(name: str, text: str) -> None:
     if text.startswith("seed:"):
-        if request.seed_of(text) is None:
+        if requests.seed_of(text) is None:
             raise ValueError(f"{name} is {text!r}; a seed is a whole number, such as seed:21")
     elif is_table(text):
-        request.check_readable(name, Path(text), POSE)
-        request.check_table(Path(text))
+        requests.check_readable(name, Path(text), POSE)
+        requests.check_table(Path(text))
     else:
-        request.check_photo(name, Path(text), POSE)
+        requests.check_photo(name, Path(text), POSE)

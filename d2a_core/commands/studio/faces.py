@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import config, editing
-from d2a_core.command import INPUTS, TRUNCATION
+from d2a_core import config
+from d2a_core.commands import editor as editing
+from d2a_core.commands.delivery import INPUTS, TRUNCATION
+from d2a_core.commands.editor import Edit, Editor
+from d2a_core.commands.requests import Request
 from d2a_core.directions import gallery
-from d2a_core.editing import Edit, Editor
 from d2a_core.generator import rendering
-from d2a_core.request import Request
 from d2a_core.store import arrays, provenance, tables
 
 KEPT = 2  # faces whose networks stay in memory

@@ -19,10 +19,14 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from d2a_core import command, request, studio_faces, studio_files, studio_queue
+from d2a_core.commands import animate as animate_command
+from d2a_core.commands import delivery, requests
+from d2a_core.commands.studio import faces as studio_faces
+from d2a_core.commands.studio import files as studio_files
+from d2a_core.commands.studio import queue as studio_queue
+from d2a_core.commands.studio.faces import Faces, Look
+from d2a_core.commands.studio.guard import Guard
 from d2a_core.runtime import one_line
-from d2a_core.studio_faces import Faces, Look
-from d2a_core.studio_guard import Guard
 
 PAGE = Path(__file__).with_name("page")
 FIELDS = {  # of `request.Request` that the page sets, and what they must be
@@ -60,7 +64,7 @@ class Studio:
         """What `function` returns when its turn has come."""
         return await asyncio.get_running_loop().run_in_executor(self.renderer, function, *words)
 
-    def request(self, options: Mapping[str, Any], **more: Any) -> request.Request:
+    def request(self, options: Mapping[str, Any], **more: Any) -> requests.Request:
         """A request to `command` with the settings that the server was started with."""
         shared = {"cores": self.cores, "configfile": self.configfile}
         return studio_faces.request(self.work, options, **shared, **more)
@@ -104,7 +108,7 @@ def _refused(asked: Asked, error: HTTPException) -> JSONResponse:
 
 def _sentence(studio: Studio, text: str) -> str:
     """A message with the names of uploaded files and results and not the places where they are kept."""
-    for folder in (studio.work / command.INPUTS, studio.work):
+    for folder in (studio.work / delivery.INPUTS, studio.work):
         text = text.replace(f"{folder}{os.sep}", "")
     return text
 
@@ -132,7 +136,7 @@ def _taken(body: Mapping[str, Any], fields: Mapping[str, type]) -> dict[str, Any
             continue
         allowed = (int, float) if kind is float else kind
         if not isinstance(value, allowed) or (kind is not bool and isinstance(value, bool)):
-            raise ValueError(f"{request.option(name)} is {value!r}; give a {kind.__name__}")
+            raise ValueError(f"{requests.option(name)} is {value!r}; give a {kind.__name__}")
         found[name] = value
     return found
 
@@ -178,18 +182,18 @@ async def source(asked: Asked) -> JSONResponse:
     else:
         options = {"source": f"seed:{body.get('seed')}"}
     wanted = studio.request(options)
-    await asyncio.to_thread(request.check_source, wanted, studio.root)
+    await asyncio.to_thread(requests.check_source, wanted, studio.root)
 
     def prepare(job: studio_queue.Job) -> dict[str, Any]:
-        name = command.prepare(wanted, watcher=_watcher(job))
+        name = delivery.prepare(wanted, watcher=_watcher(job))
         studio.renderer.submit(studio.faces.forget, name).result()
         return {"face": known or name}
 
     return JSONResponse({"job": studio.queue.submit("Prepare the face", prepare).token})
 
 
-def _watcher(job: studio_queue.Job) -> command.Watcher:
-    return command.Watcher(stream=studio_queue.Silence(), follow=job.follow, cancelled=job.cancelled)
+def _watcher(job: studio_queue.Job) -> delivery.Watcher:
+    return delivery.Watcher(stream=studio_queue.Silence(), follow=job.follow, cancelled=job.cancelled)
 
 
 async def animate(asked: Asked) -> JSONResponse:
@@ -202,10 +206,10 @@ async def animate(asked: Asked) -> JSONResponse:
         other = studio_files.driver(studio.work, str(body["expression"]))
         drivers = {"pose_from": clip, "expression_from": other}
     wanted = studio.request(face.options, **drivers, **_taken(body, FIELDS["animation"]))
-    await asyncio.to_thread(request.check, wanted, studio.root)
+    await asyncio.to_thread(requests.check, wanted, studio.root)
 
     def run(job: studio_queue.Job) -> dict[str, Any]:
-        made = command.animate(wanted, watcher=_watcher(job))
+        made = animate_command.animate(wanted, watcher=_watcher(job))
         results = {what: path for what, path in made.items() if path.is_relative_to(studio.results.resolve())}
         latents = results["video"].with_suffix(".latents.zarr")
         return {

@@ -136,14 +136,15 @@ def animate(output: Path | None, work: Path | None, **options: Any) -> None:
     Every stage is cached in the work directory: a second call computes only what is new. Animate a
     real person only with that person's consent.
     """
-    from d2a_core import command, request
     from d2a_core.animation import assessment
+    from d2a_core.commands import animate as animate_command
+    from d2a_core.commands import requests
     from d2a_core.store import tables
 
-    drivers = [options[name] for name in request.DRIVERS]
-    output = output or request.default_output(options["source"], *drivers)
-    wanted = request.Request(output=output, work=work or command.ROOT, **options)
-    paths = command.animate(wanted)
+    drivers = [options[name] for name in requests.DRIVERS]
+    output = output or requests.default_output(options["source"], *drivers)
+    wanted = requests.Request(output=output, work=work or d2a_core.ROOT, **options)
+    paths = animate_command.animate(wanted)
     for what, path in paths.items():
         click.echo(f"{what:<14}{path}")
     if "figures" in paths:
@@ -173,13 +174,14 @@ def morph(output: Path | None, work: Path | None, **options: Any) -> None:
     A and B are pictures of faces, landmark tables (.parquet) or seed:N, whose pose and expression the source
     takes. Stages are cached in the work directory.
     """
-    from d2a_core import command, morph_request
     from d2a_core.animation import morphs
+    from d2a_core.commands import morph as morph_command
+    from d2a_core.commands import morph_requests
     from d2a_core.store import tables
 
-    output = output or morph_request.default_output(options["start"], options["end"])
-    wanted = morph_request.MorphRequest(output=output, work=work or command.ROOT, **options)
-    paths = command.morph(wanted)
+    output = output or morph_requests.default_output(options["start"], options["end"])
+    wanted = morph_requests.MorphRequest(output=output, work=work or d2a_core.ROOT, **options)
+    paths = morph_command.morph(wanted)
     for what, path in paths.items():
         click.echo(f"{what:<14}{path}")
     if "figures" in paths:
@@ -219,11 +221,12 @@ def _picture(
     **options: Any,
 ) -> None:
     """Make a picture of a source and say what came of it."""
-    from d2a_core import command, edit_command, request
+    from d2a_core.commands import edit as edit_command
+    from d2a_core.commands import requests
 
     output = output or edit_command.default_output(source, what)
     wanted = edit_command.Wanted(values, output, before_after, paste_back)
-    place = request.Request(source=source, driving=None, output=None, work=work or command.ROOT, **options)
+    place = requests.Request(source=source, driving=None, output=None, work=work or d2a_core.ROOT, **options)
     made = edit_command.make(place, wanted)
     click.echo("\n".join(edit_command.shown(made, [output, before_after])))
 
@@ -239,13 +242,13 @@ def _video(
     **options: Any,
 ) -> None:
     """Edit a video and say what came of it."""
-    from d2a_core import command, edit_video, request
+    from d2a_core.commands import edit_video, requests
 
     if before_after is not None:
         raise click.UsageError("--before-after is for photos, but the source is a video; leave it out")
-    output = output or Path(f"{request.slug(Path(source).stem, 'clip')}--edited.mp4")
-    place = request.Request(
-        source=source, driving=Path(source), output=None, work=work or command.ROOT, **options
+    output = output or Path(f"{requests.slug(Path(source).stem, 'clip')}--edited.mp4")
+    place = requests.Request(
+        source=source, driving=Path(source), output=None, work=work or d2a_core.ROOT, **options
     )
     click.echo("\n".join(edit_video.make(place, values, output)))
 
@@ -328,14 +331,13 @@ def plan(
     measured: tuple[Path, ...], save_rates: Path | None, cores: int | None, jobs: int | None, **options: Any
 ) -> None:
     """Say what the workflow will cost, before it runs: time, memory and disk of every rule."""
-    from d2a_core import command
     from d2a_core.workflow import plan_table, planning, rates
 
-    known = rates.read(measured or [command.ROOT / "docs" / "rates.yaml"])
+    known = rates.read(measured or [d2a_core.ROOT / "docs" / "rates.yaml"])
     if save_rates is not None:
         rates.save(known, save_rates)
         return
-    costs, nodes = planning.plan(command.ROOT, known, **options)
+    costs, nodes = planning.plan(d2a_core.ROOT, known, **options)
     nodes = jobs or (None if cores else nodes)
     cores = None if nodes else cores or rates.usable_cores()
     click.echo(plan_table.show(costs, known, cores=cores, nodes=nodes))
@@ -353,10 +355,9 @@ def studio(work: Path | None, **options: Any) -> None:
 
     It needs make studio once. Nobody but this machine can reach it unless --host says so.
     """
-    from d2a_core import command
-    from d2a_core.studio import Options, serve
+    from d2a_core.commands.studio.server import Options, serve
 
-    serve(Options(work=work or command.ROOT, **options), click.echo)
+    serve(Options(work=work or d2a_core.ROOT, **options), click.echo)
 
 
 RESULTS = click.Path(path_type=Path, exists=True, file_okay=False)

@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import config, settling
+import d2a_core
+from d2a_core import config
+from d2a_core.commands import settling
 from d2a_core.directions import sliders
 from d2a_core.directions.controls import Looker
 from d2a_core.directions.sliders import Control, Controls
@@ -183,7 +185,7 @@ def load(work: Path, name: str, *, settings: Mapping[str, Any] | None = None, th
 
     `settings` is the whole configuration (None: the project's config.yaml), `threads` 0 means all cores.
     """
-    whole = settings or config.read(Path(__file__).parents[1] / "config.yaml")
+    whole = settings or config.read(d2a_core.ROOT / "config.yaml")
     results, models = work / "results", work / "data" / "assets"
     source = results / "sources" / name
     network = _generator(work, whole, threads)

@@ -1,4 +1,4 @@
-"""The commands `d2a animate` and `d2a morph`: one request as a config and targets of the workflow.
+"""Deliver what a command asks for: one request as a config and targets of the workflow.
 
 A request becomes an overlay of the config with one source and one clip, and Snakemake computes what is not
 there yet. Names carry a digest of the file's content: two different `me.jpg` never share a cache, and the
@@ -18,14 +18,13 @@ from typing import Any, TextIO
 
 import yaml
 
-from d2a_core import morph_request
-from d2a_core.morph_request import MorphRequest, is_table
-from d2a_core.request import Request, check, check_footage, check_source, seed_of, slug
-from d2a_core.store import arrays, texts
+import d2a_core
+from d2a_core.commands.morph_requests import MorphRequest
+from d2a_core.commands.requests import Request, check_footage, check_source, slug
+from d2a_core.store import atomic, texts
 from d2a_core.workflow.execution import Workflow, exclusive, run, unlock
 from d2a_core.workflow.progress import Board, Run
 
-ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
 STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock
 INPUTS = Path("data/inputs")  # in the work directory: copies of photos and clips
 TRUNCATION = 0.7  # ψ of a source given by its seed, as in config.yaml
@@ -62,23 +61,7 @@ class Watcher:
     cancelled: threading.Event | None = None
 
 
-def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Path]:
-    """Compute what `request` asks for; returns the paths to show, by what they are.
-
-    Raises ValueError, in one sentence, for a user's mistake, found before anything expensive or logged by
-    the stage that failed.
-    """
-    check(request, ROOT)
-    return _deliver(request, make_plan, watcher)
-
-
-def morph(request: MorphRequest, *, watcher: Watcher | None = None) -> dict[str, Path]:
-    """Compute the morph that `request` asks for, as `animate` does."""
-    morph_request.check(request, ROOT)
-    return _deliver(request, make_morph_plan, watcher)
-
-
-def _deliver(
+def deliver(
     request: Request | MorphRequest, plan_of: Callable[..., Plan], watcher: Watcher | None
 ) -> dict[str, Path]:
     """Compute what the plan of a request asks for and copy it to where the user wants it."""
@@ -92,7 +75,7 @@ def _deliver(
 
 def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
     """Compute the source of a request and the controls, without a driver; returns the source's name."""
-    check_source(request, ROOT)
+    check_source(request, d2a_core.ROOT)
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
         source, copies = adopt_source(request, work)
@@ -111,7 +94,7 @@ def prepare_footage(request: Request, *, watcher: Watcher | None = None) -> tupl
 
     Returns the clip's name and the copy of it in the work directory.
     """
-    check_footage(request, ROOT)
+    check_footage(request, d2a_core.ROOT)
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
         name, path = adopt(request.driving, work, "clip")
@@ -127,75 +110,15 @@ def _compute(request: Request | MorphRequest, plan: Plan, work: Path, watcher: W
     overlay, log = (work / STATE / f"{plan.name}.{kind}" for kind in ("yaml", "log"))
     _write_if_changed(yaml.safe_dump(plan.overlay, sort_keys=False), overlay)
     extra = [request.configfile.absolute()] if request.configfile else []
-    workflow = Workflow(ROOT, work, (*extra, overlay), str(request.cores or "all"))
+    workflow = Workflow(d2a_core.ROOT, work, (*extra, overlay), str(request.cores or "all"))
     unlock(workflow)
     _run(workflow, plan, log, dry=request.dry_run, watcher=watcher)
     return log
 
 
-def make_plan(request: Request, work: Path) -> Plan:
-    """Name the source and the clip of a request, copy them into `work` and say what to compute."""
-    source, copies = adopt_source(request, work)
-    clips = {}
-    for path in request.drivers.values():
-        clip, driving = adopt(path, work, "clip")
-        copies[driving], clips[clip] = str(path), driving
-    clip, combinations = "-and-".join(clips), []
-    if len(request.drivers) > 1:
-        parts = dict(zip(("pose", "expression"), (*clips, *clips), strict=False))  # both may be one clip
-        combinations = [{"name": clip, **parts}]
-    driving = {
-        "clips": [{"name": name, "path": path} for name, path in clips.items()],
-        "combinations": combinations,
-    }
-    overlay = {"sources": [source], "driving": driving, **request.settings}
-    results = _results(request, f"results/animations/{source['name']}--{clip}")
-    main = "paste-back" if request.paste_back else "video"
-    wanted = {main: request.output, "side by side": request.side_by_side, "frames": request.frames}
-    wanted = {what: path for what, path in wanted.items() if path is not None}
-    return Plan(f"{source['name']}--{clip}--{_digest([overlay, results])}", overlay, results, copies, wanted)
-
-
-def _digest(facts: object) -> str:
+def digest(facts: object) -> str:
+    """Name of what plain values ask for, the same for the same ones."""
     return hashlib.sha256(yaml.safe_dump(facts).encode()).hexdigest()[:DIGEST_CHARS]
-
-
-def make_morph_plan(request: MorphRequest, work: Path) -> Plan:
-    """Name the source and the poses of a request, copy them into `work` and say what to compute."""
-    tune = {None: None, True: "tuned", False: "untuned"}[request.tune]
-    variant = "".join(f"-{part}" for part in (request.method, tune) if part)
-    copies: dict[str, str] = {}
-    faces = {
-        text: _pose(text, work, copies, variant if text == request.face else "")
-        for text in (request.face, request.start, request.end)
-    }
-    source, start, end = (faces[text]["name"] for text in (request.face, request.start, request.end))
-    entry = {"source": source, "start": start, "end": end}
-    entry |= {"frames": request.frames, "fps": request.fps, "loop": request.loop}
-    name = f"{end}-{_digest(entry)}"
-    entries = {face["name"]: face for face in faces.values()}.values()
-    overlay = {
-        "sources": [face for face in entries if "path" not in face],
-        "driving": {"clips": [face for face in entries if "path" in face]},
-        "morphs": [{"name": name, **entry}],
-        **request.settings,
-    }
-    stem = f"results/morphs/{source}--{name}"
-    kinds = {"video": ".mp4", "contact sheet": ".sheet.png", "figures": ".figures.parquet"}
-    results = {what: stem + kind for what, kind in kinds.items()}
-    return Plan(f"{source}--{name}--{_digest(overlay)}", overlay, results, copies, {"video": request.output})
-
-
-def _pose(text: str, work: Path, copies: dict[str, str], variant: str) -> dict[str, Any]:
-    """Config entry of a face that a morph needs, a source or a clip that is a table; notes its copy."""
-    seed = seed_of(text)
-    if seed is not None:
-        return {"name": f"seed-{seed}", "seed": seed, "truncation": TRUNCATION}
-    name, path = adopt(Path(text), work, "face")
-    copies[path] = text
-    return (
-        {"name": name, "path": path} if is_table(text) else {"name": name + variant, "image": path, "face": 0}
-    )
 
 
 def adopt_source(request: Request, work: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -230,23 +153,10 @@ def adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
     if not known:
         suffix = re.sub(r"[^a-z0-9.]", "", path.suffix.lower())
         known = [work / INPUTS / f"{slug(path.stem, fallback)}-{digest}{suffix}"]
-        with arrays.atomic_path(known[0], manifest=False) as part:
+        with atomic.atomic_path(known[0], manifest=False) as part:
             shutil.copyfile(path, part)
             os.utime(part, (LONG_AGO_S, LONG_AGO_S))
     return known[0].stem, str(INPUTS / known[0].name)
-
-
-def _results(request: Request, stem: str) -> dict[str, str]:
-    """Targets of the workflow, by what they are."""
-    wanted = {
-        "video": (True, ".mp4"),
-        "side by side": (True, "--side-by-side.mp4"),
-        "contact sheet": (True, ".sheet.png"),
-        "figures": (True, ".figures.parquet"),
-        "paste-back": (request.paste_back, "--paste-back.mp4"),
-        "frames": (request.frames is not None, "--frames"),
-    }
-    return {what: stem + kind for what, (asked, kind) in wanted.items() if asked}
 
 
 def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, watcher: Watcher) -> None:
@@ -292,7 +202,7 @@ def _copy_results(plan: Plan, work: Path) -> dict[str, Path]:
     """Copy results to where the user wants them, whole or not at all; returns the paths of all results."""
     paths = {what: work / result for what, result in plan.results.items()}
     for what, target in plan.wanted.items():
-        with arrays.atomic_path(target, manifest=False) as part:
+        with atomic.atomic_path(target, manifest=False) as part:
             _copy(paths[what], part)
         paths[what] = target
     return paths

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core import command, config, editing, runtime
+import d2a_core
+from d2a_core import config, runtime
 from d2a_core.animation import paste
-from d2a_core.editing import Edit, Editor
+from d2a_core.commands import delivery
+from d2a_core.commands import editor as editing
+from d2a_core.commands.editor import Edit, Editor
+from d2a_core.commands.requests import Request, check_picture_name, option, slug
 from d2a_core.faces import alignment
 from d2a_core.media import images, photos, sheets
-from d2a_core.request import Request, check_picture_name, option, slug
 from d2a_core.store import provenance, texts
 
 
@@ -74,7 +77,7 @@ def make(request: Request, wanted: Wanted) -> Made:
         if getattr(wanted, name) is not None:
             check_picture_name(option(name), getattr(wanted, name), [request.source])
     check_values(wanted.values or {})
-    source = command.prepare(replace(request, paste_back=wanted.paste_back))
+    source = delivery.prepare(replace(request, paste_back=wanted.paste_back))
     runtime.limit_threads(request.cores or os.cpu_count() or 1)
     work = request.work.resolve()
     editor = editing.load(work, source, settings=settings(request), threads=request.cores or 0)
@@ -100,7 +103,7 @@ def check_values(values: Mapping[str, float]) -> None:
 
 def settings(request: Request) -> dict[str, Any]:
     """The config of the project with that of the user over it."""
-    whole = config.read(command.ROOT / "config.yaml")
+    whole = config.read(d2a_core.ROOT / "config.yaml")
     return config.merged(whole, config.read(request.configfile)) if request.configfile else whole
 
 

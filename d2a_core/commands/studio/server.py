@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import d2a_core
+
 if TYPE_CHECKING:
-    from d2a_core.studio_routes import Studio
+    from d2a_core.commands.studio.routes import Studio
 
 NEEDED = ("starlette", "uvicorn")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -54,9 +56,9 @@ def serve(options: Options, say: Callable[[str], None]) -> None:
 def _run(studio: "Studio", listener: socket.socket, options: Options, say: Callable[[str], None]) -> None:
     import uvicorn
 
-    from d2a_core import studio_routes
+    from d2a_core.commands.studio import routes
 
-    application = studio_routes.build(studio, _names(options.host))
+    application = routes.build(studio, _names(options.host))
     settings = {"log_level": "warning", "timeout_graceful_shutdown": PATIENCE_S}
     server = uvicorn.Server(uvicorn.Config(application, **settings))
     signal.signal(signal.SIGHUP, server.handle_exit)  # a closed terminal
@@ -70,10 +72,13 @@ def _run(studio: "Studio", listener: socket.socket, options: Options, say: Calla
 
 
 def _studio(options: Options) -> "Studio":
-    from d2a_core import command, runtime, studio_faces, studio_queue, studio_routes
+    from d2a_core import runtime
+    from d2a_core.commands.studio import faces as studio_faces
+    from d2a_core.commands.studio import queue as studio_queue
+    from d2a_core.commands.studio import routes
 
     log = runtime.start_log(None)
-    settings = studio_faces.settings(command.ROOT, options.configfile)
+    settings = studio_faces.settings(d2a_core.ROOT, options.configfile)
     work = options.work.resolve()
     threads = options.cores or runtime.threads()
     faces = studio_faces.Faces(work, settings, threads=threads)
@@ -84,9 +89,9 @@ def _studio(options: Options) -> "Studio":
         log.error("defect", exc_info=error)
 
     queue = studio_queue.Queue(report)
-    return studio_routes.Studio(
+    return routes.Studio(
         work=work,
-        root=command.ROOT,
+        root=d2a_core.ROOT,
         configfile=options.configfile,
         cores=options.cores,
         faces=faces,

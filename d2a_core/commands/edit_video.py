@@ -9,12 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core import command, edit_command, editing, runtime
+from d2a_core import runtime
 from d2a_core.animation import footage
-from d2a_core.editing import Editor
+from d2a_core.commands import delivery
+from d2a_core.commands import edit as edit_command
+from d2a_core.commands import editor as editing
+from d2a_core.commands.editor import Editor
+from d2a_core.commands.requests import Request, check_video_name
 from d2a_core.generator import rendering
 from d2a_core.media import video_reading, video_writing
-from d2a_core.request import Request, check_video_name
 from d2a_core.store import arrays, provenance, tables
 
 
@@ -25,7 +28,7 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
     """
     check_video_name("--output", output, [request.source])
     edit_command.check_values(values)
-    name, clip = command.prepare_footage(request)
+    name, clip = delivery.prepare_footage(request)
     runtime.limit_threads(request.cores or os.cpu_count() or 1)
     work = request.work.resolve()
     settings = edit_command.settings(request)

@@ -1,0 +1,56 @@
+"""Plan and run `d2a animate`."""
+
+from pathlib import Path
+
+import d2a_core
+from d2a_core.commands import delivery
+from d2a_core.commands.delivery import Plan, Watcher
+from d2a_core.commands.requests import Request, check
+
+
+def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Path]:
+    """Compute what `request` asks for; returns the paths to show, by what they are.
+
+    Raises ValueError, in one sentence, for a user's mistake, found before anything expensive or logged by
+    the stage that failed.
+    """
+    check(request, d2a_core.ROOT)
+    return delivery.deliver(request, make_plan, watcher)
+
+
+def make_plan(request: Request, work: Path) -> Plan:
+    """Name the source and the clip of a request, copy them into `work` and say what to compute."""
+    source, copies = delivery.adopt_source(request, work)
+    clips = {}
+    for path in request.drivers.values():
+        clip, driving = delivery.adopt(path, work, "clip")
+        copies[driving], clips[clip] = str(path), driving
+    clip, combinations = "-and-".join(clips), []
+    if len(request.drivers) > 1:
+        parts = dict(zip(("pose", "expression"), (*clips, *clips), strict=False))  # both may be one clip
+        combinations = [{"name": clip, **parts}]
+    driving = {
+        "clips": [{"name": name, "path": path} for name, path in clips.items()],
+        "combinations": combinations,
+    }
+    overlay = {"sources": [source], "driving": driving, **request.settings}
+    results = _results(request, f"results/animations/{source['name']}--{clip}")
+    main = "paste-back" if request.paste_back else "video"
+    wanted = {main: request.output, "side by side": request.side_by_side, "frames": request.frames}
+    wanted = {what: path for what, path in wanted.items() if path is not None}
+    return Plan(
+        f"{source['name']}--{clip}--{delivery.digest([overlay, results])}", overlay, results, copies, wanted
+    )
+
+
+def _results(request: Request, stem: str) -> dict[str, str]:
+    """Targets of the workflow, by what they are."""
+    wanted = {
+        "video": (True, ".mp4"),
+        "side by side": (True, "--side-by-side.mp4"),
+        "contact sheet": (True, ".sheet.png"),
+        "figures": (True, ".figures.parquet"),
+        "paste-back": (request.paste_back, "--paste-back.mp4"),
+        "frames": (request.frames is not None, "--frames"),
+    }
+    return {what: stem + kind for what, (asked, kind) in wanted.items() if asked}
