@@ -144,3 +144,11 @@ def checkpoint(run: Training, provenance: Mapping) -> dict:
 def history_columns(training: Training) -> dict[str, np.ndarray]:
     """The loss curve as columns, one row an epoch."""
     return {name: np.array([row[name] for row in training.history]) for name in training.history[0]}
+
+
+RAMP_UP = 0.1  # share of the steps
+
+
+def rate(step: int, steps: int) -> float:
+    """Share of the learning rate at `step` of `steps`: a short linear rise, then half a cosine down."""
+    return min((step + 1) / (RAMP_UP * steps + 1), 1.0) * (0.5 + 0.5 * math.cos(math.pi * step / steps))

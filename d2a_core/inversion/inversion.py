@@ -28,7 +28,7 @@ from d2a_core.generator.rendering import render
 from d2a_core.inversion import consultant, quality, tuning
 from d2a_core.inversion.image_losses import Likeness, Weights
 from d2a_core.media import resampling, sheets
-from d2a_core.schedules import rate
+from d2a_core.training import rate
 
 ROUND = 15  # steps between two anchors of the drafts
 

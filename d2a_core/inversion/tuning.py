@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from d2a_core.generator.generator import PretrainedGenerator, broadcast
 from d2a_core.inversion.image_losses import Likeness
-from d2a_core.schedules import rate
+from d2a_core.training import rate
 
 REACH = 0.5  # share of the way from the pivot to a random face where images must stay (PTI: its α)
 PIVOT_SEED = 20_220_004

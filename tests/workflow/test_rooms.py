@@ -1,6 +1,7 @@
 """Rooms of d2a_core: each may import itself and those before it in the order of the data flow."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,9 @@ def test_the_door_of_a_room_holds_one_docstring_and_no_code(path):
         return
     (docstring,) = ast.parse((CORE / path).read_text(encoding="utf-8")).body
     assert isinstance(docstring, ast.Expr) and isinstance(docstring.value.value, str)
+
+
+def test_no_module_imports_itself_through_others():
+    names = {".".join(path.with_suffix("").parts): path for path in MODULES if path.name != "__init__.py"}
+    edges = {name: set(imported(path)) & names.keys() for name, path in names.items()}
+    graphlib.TopologicalSorter(edges).prepare()  # raises CycleError, which names the circle

@@ -1,6 +1,6 @@
 import pytest
 
-from d2a_core.schedules import rate
+from d2a_core.training import rate
 
 
 def test_rate_rises_then_falls_as_a_cosine():
