@@ -96,9 +96,9 @@ def build(
 ) -> NDArray[np.float32]:
     """The controls [C, L, D], one deviation long each, made on faces [F, K, D].
 
-    `slope` [A, L, D] of `answers.learn` gives, for each, the shortest step that changes its attribute and
-    none of the others. What that does to rendered faces is measured `rounds` times, and the steps are mixed
-    by the inverse of what they do to one another. Tilt has no control: alignment leaves none.
+    `slope` [A, L, D] of `attribute_slopes.learn` gives, for each, the shortest step that changes its
+    attribute and none of the others. What that does to rendered faces is measured `rounds` times, and the
+    steps are mixed by the inverse of what they do to one another. Tilt has no control: alignment leaves none.
     """
     wanted = sliders.kinds(store)
     vector = shortest(_own(wanted, slope), ridge=options.length_ridge)

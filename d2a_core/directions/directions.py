@@ -165,8 +165,8 @@ def distil(
 ) -> Distilled:
     """Measure, orient and select the directions of all origins.
 
-    `candidates` maps `{part}-k{k}` to what `direction_methods.find` found there. Stored: `vector` [M, layers,
-    512], the ball of `manifold.measure`, `pose` [M] true for what moves the head, `effect` [M, A] on the
+    `candidates` maps `{part}-k{k}` to what `candidates.find` found there. Stored: `vector` [M, layers,
+    512], the ball of `ball.measure`, `pose` [M] true for what moves the head, `effect` [M, A] on the
     `ATTRIBUTES` and their `deviation` [A].
     """
     vector = np.concatenate([found.vector for found in candidates.values()])

@@ -1,6 +1,6 @@
 """dlib's face recognition ResNet (King, 2017) in plain PyTorch, its weights read from dlib's own file.
 
-`identity.Embedder` runs the original; this one has gradients and shows its hidden maps, so that a
+`dlib_identity.DlibEmbedder` runs the original; this one has gradients and shows its hidden maps, so that a
 reconstruction can be compared with a photograph by what tells people apart. The network: a 7×7
 convolution, 14 residual units with a learned affine map in place of batch normalisation, a mean, 128 numbers.
 """

@@ -14,7 +14,7 @@ DOWNLOADS, TIMEOUT_S = "data/assets", 20.0  # where weights are kept; how long a
 
 
 class Embedder(Protocol):
-    """What `identity.Embedder` and `arcface.Embedder` have in common; `name` is what tables print."""
+    """What `DlibEmbedder` and `arcface.Embedder` have in common; `name` is what tables print."""
 
     name: str
 

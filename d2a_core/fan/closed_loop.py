@@ -65,7 +65,7 @@ def load_animator(
 ) -> Animator:
     """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
 
-    `fan` is one path, or a list of one or two (see `fan_groups.load`), `controls` a list of one or none.
+    `fan` is one path, or a list of one or two (see `groups.load`), `controls` a list of one or none.
     Where there is a `tuning`, the generator is the one tuned to that source. Raises ValueError when a part,
     or the `code` of a source, was made with another generator.
     """

@@ -1,6 +1,6 @@
 """Stage `pairs`: augmented faces around sampled ones (paper, section 3.2, "Augmentation", equations 1 and 2).
 
-`manifold` says how the threshold of the re-norm follows from the samples.
+`directions.ball` says how the threshold of the re-norm follows from the samples.
 """
 
 from collections.abc import Iterable, Mapping

@@ -39,7 +39,7 @@ class Likeness:
     def __init__(
         self, photo: NDArray, corners: NDArray, network: face_resnet.FaceResNet, *, weights: Weights
     ) -> None:
-        """`photo` u1 [R, R, 3]; `corners` [5, 2] of the face in fractions (`identity.five_points`)."""
+        """`photo` u1 [R, R, 3]; `corners` [5, 2] of the face in fractions (`dlib_identity.five_points`)."""
         self.weights, self.network = weights, network
         device = next(network.parameters()).device
         self.corners = torch.as_tensor(corners)

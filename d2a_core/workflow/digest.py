@@ -41,7 +41,7 @@ def code_digest(script: Path, cache: Path | None = None) -> str:
 
 
 def modules_of(script: Path) -> list[str]:
-    """Names of the d2a_core modules that `script` reaches, sorted, such as `networks.fan`."""
+    """Names of the d2a_core modules that `script` reaches, sorted, such as `fan.network`."""
     root = script.parent.parent
     found: set[str] = set()
     queue = [script]

@@ -29,7 +29,7 @@ from d2a_core.commands.studio.guard import Guard
 from d2a_core.runtime import one_line
 
 PAGE = Path(__file__).with_name("page")
-FIELDS = {  # of `request.Request` that the page sets, and what they must be
+FIELDS = {  # of `requests.Request` that the page sets, and what they must be
     "source": {"face": int, "method": str, "tune": bool},
     "animation": {
         **dict.fromkeys(("neutral", "motion_scale", "pose_scale", "expression_scale"), float),

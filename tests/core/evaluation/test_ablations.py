@@ -6,7 +6,7 @@ import yaml
 from d2a_core.config import merged, variants
 from d2a_core.evaluation import ablations
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 SCHEMA = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text())
 

@@ -7,7 +7,7 @@ import pytest
 
 from d2a_core.media import video_reading, video_writing
 
-MEDIA = Path(__file__).parents[3] / "shared" / "media"
+MEDIA = Path(__file__).parents[4] / "shared" / "media"
 NTSC = Fraction(30000, 1001)
 QUARTER_CLOCKWISE = (0, 1, 0, -1, 0, 0, 0, 0, 16384)  # (x, y) → (-y, x), ISO 14496-12, 8.3.2
 

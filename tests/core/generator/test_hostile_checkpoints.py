@@ -1,4 +1,4 @@
-"""Whatever is no generator is refused by `checkpoints.load`, also what `unpickling.load` takes."""
+"""Whatever is no generator is refused by `foreign_checkpoints.load`, also what `machine.load` takes."""
 
 import os
 import time

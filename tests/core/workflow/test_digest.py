@@ -5,7 +5,7 @@ import pytest
 from d2a_core.store import texts
 from d2a_core.workflow import digest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

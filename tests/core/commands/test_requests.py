@@ -12,7 +12,7 @@ from d2a_core.config import merged
 from d2a_core.media import images, video_writing
 from d2a_core.store import tables
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 STUB = """
 latents: {samples: 2, shard_size: 2}

@@ -14,7 +14,7 @@ import pytest
 
 from d2a_core.generator.unpickling import machine
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 MOST_SECONDS = 5
 MOST_BYTES = 200 << 20  # beyond twice the file's size
 FLIPS = 60

@@ -8,7 +8,7 @@ from d2a_core.config import merged
 from d2a_core.store import texts
 from d2a_core.workflow import job_sizes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 SMALL = merged(
     CONFIG,

@@ -122,7 +122,7 @@ def test_what_holds_no_rates_is_refused_with_a_remedy(tmp_path, content):
 
 
 def test_shipped_rates_know_the_demo():
-    shipped = rates.read([Path(__file__).parents[2] / "docs" / "rates.yaml"])
+    shipped = rates.read([Path(__file__).parents[3] / "docs" / "rates.yaml"])
     assert {"sample_latents", "train_fan", "animate", "invert_source"} <= shipped.rules.keys()
     assert 30 < shipped.seconds("sample_latents", 800) < 300
 

@@ -8,7 +8,7 @@ from d2a_core.commands.morph_requests import MorphRequest, check, default_output
 from d2a_core.media import images
 from d2a_core.store import tables
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
