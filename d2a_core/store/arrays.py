@@ -76,7 +76,7 @@ def read_zarr(path: str | Path, names: Iterable[str] | None = None) -> dict[str,
             raise ValueError(
                 f"{path} has no array {name!r} but {', '.join(arrays)}; delete it and snakemake recomputes it"
             )
-    with manifests.reading(Path(path), check=False):  # `open_zarr` has
+    with manifests.reading(Path(path), compare=False):  # `open_zarr` has
         return {name: np.asarray(arrays[name][...]) for name in chosen}
 
 
@@ -84,7 +84,7 @@ def zarr_blocks(path: str | Path, array: "zarr.Array") -> Iterator[NDArray]:
     """Read an array of `open_zarr(path)` one chunk of rows at a time."""
     rows = array.chunks[0] if array.ndim else 1
     for start in range(0, array.shape[0] if array.ndim else 1, rows):
-        with manifests.reading(Path(path), check=False):  # `open_zarr` has
+        with manifests.reading(Path(path), compare=False):  # `open_zarr` has
             block = np.asarray(array[start : start + rows] if array.ndim else array[...])
         yield block
 

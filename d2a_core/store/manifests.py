@@ -142,14 +142,14 @@ REDO = ("run snakemake to compute it", "delete it and snakemake recomputes it")
 
 
 @contextmanager
-def reading(path: Path, remedies: tuple[str, str] = REDO, *, check: bool = True) -> Iterator[None]:
+def reading(path: Path, remedies: tuple[str, str] = REDO, *, compare: bool = True) -> Iterator[None]:
     """Turn what a library raises on a missing or damaged artefact into one sentence.
 
-    `check` compares it with its manifest first: not every format notices a flipped bit.
+    `compare` it with its manifest first: not every format notices a flipped bit.
     """
     if not path.exists():
         raise ValueError(f"{path} does not exist; {remedies[0]}")
-    if check:
+    if compare:
         check(path, None if remedies is REDO else remedies[1])
     try:
         yield

@@ -21,15 +21,15 @@ def provenance(**facts: object) -> dict[str, Any]:
     Arrays become lists, paths text, dataclasses objects. Raises ValueError on anything else that
     JSON cannot hold, NaN included.
     """
-    plain: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, fact in facts.items():
         if fact is None:
             continue
         try:
-            plain[name] = json.loads(json.dumps(fact, default=plain, allow_nan=False))
+            values[name] = json.loads(json.dumps(fact, default=plain, allow_nan=False))
         except (TypeError, ValueError) as error:
             raise ValueError(f"the fact {name}={fact!r} is no JSON value ({error})") from error
-    return plain | {"created_by": "d2animator", "version": d2a_core.__version__}
+    return values | {"created_by": "d2animator", "version": d2a_core.__version__}
 
 
 def plain(value: object) -> object:
