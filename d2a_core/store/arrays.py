@@ -1,5 +1,6 @@
 """Read and write zarr stores."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,11 @@ def write_zarr(
     attributes: Mapping[str, Any],
     chunk_rows: int = 64,
 ) -> None:
-    """Write a zarr v3 group; each chunk holds `chunk_rows` rows of axis 0 and all of the others."""
+    """Write a zarr v3 group; each chunk holds `chunk_rows` rows of axis 0 and all of the others.
+
+    Consolidated metadata name the arrays, so that zarr lists them without a look into the folder, where it
+    would warn about the manifest and about Snakemake's time stamp.
+    """
     import zarr
     from zarr.codecs import ZstdCodec
 
@@ -38,6 +43,9 @@ def write_zarr(
                 # zarr reads a lost chunk as zeros; writing all of them tells lost from zero
                 config={"write_empty_chunks": True},
             )
+        with warnings.catch_warnings():  # readers that do not know consolidated metadata pass over them
+            warnings.filterwarnings("ignore", "Consolidated metadata")
+            zarr.consolidate_metadata(part)
 
 
 def write_zarrs(stores: Mapping[str, Mapping[str, NDArray]], *, attributes: Mapping[str, Any]) -> None:
@@ -52,7 +60,8 @@ def open_zarr(path: str | Path) -> dict[str, "zarr.Array"]:
 
     path = Path(path)
     with manifests.reading(path):
-        group = zarr.open_group(path, mode="r")
+        # what is there counts, not what the consolidated metadata say of it
+        group = zarr.open_group(path, mode="r", use_consolidated=False)
         # names from the folder, not from zarr, which warns about every hidden file it meets
         names = sorted(child.name for child in path.iterdir() if _is_array(child))
         arrays = {name: group[name] for name in names}

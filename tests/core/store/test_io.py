@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow
 import pytest
 import torch
+import zarr
 from PIL import Image
 
 import d2a_core
 from d2a_core.media import images
-from d2a_core.store import arrays, atomic, provenance, tables, texts, weights
+from d2a_core.store import arrays, atomic, manifests, provenance, tables, texts, weights
 
 
 @pytest.fixture
@@ -127,6 +128,36 @@ def test_zarr_reading_ignores_what_snakemake_leaves_inside(store):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert arrays.read_zarr(path).keys() == contents.keys()
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "a"])
+def test_zarr_itself_lists_a_store_without_a_warning(store, mode):
+    path, contents = store
+    (path / ".snakemake_timestamp").touch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        group = zarr.open_group(path, mode=mode)
+        assert (
+            {name for name, _ in group.arrays()} == set(group) == set(group.array_keys()) == contents.keys()
+        )
+        assert len(group) == group.nmembers(max_depth=None) == 4 and not list(group.groups())
+        assert [name for name, _ in group.members(max_depth=None)] == sorted(contents)
+        group.info_complete()
+        assert zarr.open(path, mode=mode)["scalar"][()] == 2.5
+
+
+def test_zarr_of_an_earlier_version_has_no_consolidated_metadata_and_is_read(store):
+    path, contents = store
+    header = json.loads((path / "zarr.json").read_text())
+    assert header.pop("consolidated_metadata")["metadata"].keys() == contents.keys()
+    (path / "zarr.json").write_text(json.dumps(header))
+    facts = json.loads((path / ".manifest.json").read_text())
+    facts["files"]["zarr.json"] = {
+        "bytes": (path / "zarr.json").stat().st_size,
+        "sha256": manifests.digest(path / "zarr.json"),
+    }
+    (path / ".manifest.json").write_text(json.dumps(facts))
+    assert arrays.read_zarr(path).keys() == contents.keys() and arrays.zarr_attributes(path) == {"seed": 7}
 
 
 def test_zarr_writing_replaces_a_folder_that_is_there_and_repeats_to_the_byte(store):
