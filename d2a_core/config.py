@@ -11,8 +11,10 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError, relevance
 
 NAME = "^[A-Za-z0-9]+([._]?[A-Za-z0-9]+|-[A-Za-z0-9]+)*$"
-HELD_OUT = "held-out"  # names of the evaluation's own: its set of faces and its methods
-METHODS = ("d2animator", "untuned", "finetuned", "control-source", "control-target", "control-noise")
+# Names of the evaluation's own: its set of faces, its methods, and wrong ones with a known row in the table.
+HELD_OUT = "held-out"
+MAIN, UNTUNED, FINETUNED = "d2animator", "untuned", "finetuned"
+BASELINES = ("control-source", "control-target", "control-noise")
 PATTERNS = {  # of the schema, in words
     NAME: "it may hold only letters and digits with single . _ - between them",
     "^[0-9a-f]{64}$": "it must be 64 hexadecimal digits in small letters",
@@ -134,7 +136,8 @@ def _check_evaluation(evaluation: Mapping, clips: Iterable[str]) -> None:
             f"{plan['pairs']} pairs, and each such source needs a target; lower it or raise pairs"
         )
     _unique("evaluation.datasets", [HELD_OUT, *clips, *(entry["name"] for entry in evaluation["datasets"])])
-    _unique("evaluation", [*METHODS, *evaluation["ablations"], *evaluation["external"]])
+    own = MAIN, UNTUNED, FINETUNED, *BASELINES
+    _unique("evaluation", [*own, *evaluation["ablations"], *evaluation["external"]])
 
 
 def variants(config: Mapping, overlays: Mapping[str, Mapping], schema: Mapping) -> dict[str, dict]:

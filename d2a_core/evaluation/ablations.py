@@ -53,6 +53,11 @@ def scaling(config: Mapping) -> dict[str, dict]:
     return overlays
 
 
+def overlays(config: Mapping) -> dict[str, Mapping]:
+    """What each ablation changes, by its name: those of `scaling` and those of `evaluation.ablations`."""
+    return {**scaling(config), **config["evaluation"]["ablations"]}
+
+
 def trained_on(config: Mapping) -> dict[str, int]:
     """What the FAN of a configuration learns from: `faces` sampled, `pair_renders` of augmented ones."""
     pairs, size = config["pairs"], config["latents"]["shard_size"]

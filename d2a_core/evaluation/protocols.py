@@ -124,6 +124,12 @@ def photo_sets(evaluation: Mapping) -> dict[str, dict[str, str]]:
     }
 
 
+def set_sizes(evaluation: Mapping, photos: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
+    """Sources in every set: in the generator's own and in those of `photo_sets`."""
+    own = {HELD_OUT: evaluation["protocols"]["pairs"]}
+    return own | {name: sum(face.startswith("s") for face in faces) for name, faces in photos.items()}
+
+
 def target_clips(config: Mapping) -> dict[str, str]:
     """Files of the clips whose frames drive, by name: those of the section `driving`, and of data sets."""
     evaluation, driving = config["evaluation"], config["driving"]

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from d2a_core.animation import retiming
-from d2a_core.config import HELD_OUT
-from d2a_core.evaluation import protocols
+from d2a_core.evaluation import methods, protocols
 from d2a_core.media import video_reading
 from d2a_core.media.timestamps import nominal_rate
 from d2a_core.store import arrays, tables
@@ -204,25 +203,18 @@ def _held_out(config: Mapping, job: str) -> float:
     return 4 * config["evaluation"]["protocols"]["pairs"]  # sources, targets, augmentations, references
 
 
-def _pairs_of(config: Mapping, method: str) -> int:
-    """Pairs on which a method of the evaluation is scored, as `protocols_of` of the rules chooses them."""
-    wanted = {protocols.CROSS}
-    if method in ("untuned", "finetuned"):
-        wanted = {protocols.FINETUNING}
-    elif method == "d2animator" or method in config["evaluation"]["external"]:
-        wanted = {protocols.CROSS, protocols.SELF, protocols.SEQUENCE}
+def _pairs_of(config: Mapping, name: str) -> int:
+    """Pairs on which a method of the evaluation is scored."""
     evaluation = config["evaluation"]
+    wanted = methods.by_name(config)[name].protocols
+    sizes = protocols.set_sizes(evaluation, protocols.photo_sets(evaluation))
     options = protocols.Options(**evaluation["protocols"])
-    photos = protocols.photo_sets(evaluation)
-    sizes = {HELD_OUT: options.pairs}
-    sizes |= {name: sum(face.startswith("s") for face in faces) for name, faces in photos.items()}
     drawn = protocols.draw(sizes, list(protocols.target_clips(config)), options)
     return sum(pair.protocol in wanted for pair in drawn)
 
 
-def _scored(config: Mapping, method: str) -> float:
-    looks = config["evaluation"]["passes"] + 1 if method == "d2animator" else 1
-    return _pairs_of(config, method) * looks
+def _scored(config: Mapping, name: str) -> float:
+    return _pairs_of(config, name) * len(methods.by_name(config)[name].passes)
 
 
 def _controlled(config: Mapping, control: str) -> float:

@@ -192,7 +192,7 @@ def placed(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def configurations(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The configuration of the main run, called "", and of every ablation."""
-    overlays = ablations.scaling(config) | config["evaluation"]["ablations"]
+    overlays = ablations.overlays(config)
     return {"": config, **variants(config, overlays, schema)}
 
 

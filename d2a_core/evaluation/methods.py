@@ -1,0 +1,49 @@
+"""Methods of the evaluation: which there are, on which protocols and after how many passes each is scored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from d2a_core.config import BASELINES, FINETUNED, MAIN, UNTUNED
+from d2a_core.evaluation import ablations
+from d2a_core.evaluation.protocols import CROSS, FINETUNING, NO_PASSES, SELF, SEQUENCE
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a method is scored: its protocols, and the numbers of closed-loop passes that it has results of."""
+
+    protocols: tuple[str, ...]
+    passes: tuple[int, ...] = (NO_PASSES,)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the workflow animates it; a baseline and another tool have no passes."""
+        return NO_PASSES not in self.passes
+
+
+def by_name(config: Mapping) -> dict[str, Method]:
+    """All methods. Ablations are compared in the open loop, as in the paper; fine-tuning on its own pairs."""
+    section, every = config["evaluation"], (CROSS, SELF, SEQUENCE)
+    return {
+        MAIN: Method(every, tuple(range(section["passes"] + 1))),
+        **{name: Method((CROSS,), (0,)) for name in ablations.overlays(config)},
+        **{name: Method((FINETUNING,), (0,)) for name in (UNTUNED, FINETUNED)},
+        **{name: Method(every) for name in section["external"]},
+        **{name: Method((CROSS,)) for name in BASELINES},
+    }
+
+
+def in_table_1(config: Mapping) -> list[str]:
+    """Methods in the table of scores, in its order."""
+    return [MAIN, *config["evaluation"]["external"], *BASELINES]
+
+
+def mains_of_table_2(config: Mapping) -> list[str]:
+    """Methods that those of `in_table_2` are compared with, one for each protocol."""
+    return [MAIN, *([UNTUNED] if config["evaluation"]["protocols"]["finetuned"] else [])]
+
+
+def in_table_2(config: Mapping) -> list[str]:
+    """Methods in the table of ablations, in its order."""
+    finetuned = config["evaluation"]["protocols"]["finetuned"]
+    return [*ablations.overlays(config), *([FINETUNED] if finetuned else [])]
