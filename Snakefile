@@ -11,6 +11,9 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/inputs_sources.smk"
+include: "rules/inputs_driving.smk"
+include: "rules/inputs_evaluation.smk"
 include: "rules/assets.smk"
 include: "rules/generator.smk"
 include: "rules/latents.smk"
@@ -27,7 +30,10 @@ include: "rules/animations.smk"
 include: "rules/footage.smk"
 include: "rules/morphs.smk"
 include: "rules/ablations.smk"
-include: "rules/evaluation.smk"
+include: "rules/evaluation_faces.smk"
+include: "rules/evaluation_results.smk"
+include: "rules/evaluation_scores.smk"
+include: "rules/evaluation_tables.smk"
 
 
 # Here the lock on results/ is held, so no other run is writing. data/assets may be shared by several projects.

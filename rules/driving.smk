@@ -8,11 +8,11 @@ rule perform_driver:
         directions=DIRECTIONS,
         catalogue="results/directions/catalogue.parquet",
     output:
-        video="results/driving/{clip}.mp4",
+        video="results/driving/{performance}.mp4",
     log:
-        "results/logs/perform_driver/{clip}.log",
+        "results/logs/perform_driver/{performance}.log",
     benchmark:
-        "results/benchmarks/perform_driver/{clip}.tsv"
+        "results/benchmarks/perform_driver/{performance}.tsv"
     threads: 2
     resources:
         mem_mb=more(3500),
@@ -29,15 +29,15 @@ rule perform_driver:
 rule track_driving:
     """Detect the landmarks of every frame of a clip, in the layout of aligned FFHQ faces."""
     input:
-        video=video_of,
+        video=tracked_video_of,
         models=FACE_MODELS,
         landmarks=LANDMARK_TABLES,
     output:
-        table="results/driving/{clip}.parquet",
+        table="results/driving/{tracked}.parquet",
     log:
-        "results/logs/track_driving/{clip}.log",
+        "results/logs/track_driving/{tracked}.log",
     benchmark:
-        "results/benchmarks/track_driving/{clip}.tsv"
+        "results/benchmarks/track_driving/{tracked}.tsv"
     threads: 2
     resources:
         mem_mb=more(3000),
@@ -97,10 +97,3 @@ rule combine_driving:
         core=core_digest("combine_driving"),
     script:
         "../workflow_scripts/combine_driving.py"
-
-
-ruleorder: combine_driving > import_driving
-ruleorder: combine_driving > perform_driver
-ruleorder: combine_driving > track_driving
-ruleorder: import_driving > perform_driver
-ruleorder: import_driving > track_driving

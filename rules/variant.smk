@@ -4,6 +4,7 @@ STAGES = config.pop("stages")
 
 
 include: "common.smk"
+include: "inputs_sources.smk"
 
 
 for STAGE in STAGES:

@@ -26,7 +26,7 @@ def main(snakemake):
         progress=runtime.Progress(log, "driving", clip.frames, unit="frames"),
     )
     facts = provenance.provenance(
-        stage="driving", clip=snakemake.wildcards.clip, rate=str(clip.rate), options=search, **track.counts
+        stage="driving", clip=snakemake.wildcards.tracked, rate=str(clip.rate), options=search, **track.counts
     )
     tables.write_parquet(driving.table(track), snakemake.output.table, metadata=facts)
     log.info(

@@ -32,6 +32,28 @@ def test_a_rule_has_its_parts_in_order_under_its_own_name(name, body):
         assert f'core_digest("{name}")' in body
 
 
+def test_input_functions_lie_apart_from_rules_and_no_order_of_rules_is_needed():
+    for path in (ROOT / "rules").glob("*.smk"):
+        text = path.read_text()
+        assert not (re.search(r"^rule ", text, re.M) and re.search(r"^def ", text, re.M)), path.name
+        assert "ruleorder" not in text, path.name
+
+
+def test_every_wildcard_is_constrained_once():
+    texts = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
+    blocks = [
+        block
+        for text in texts
+        for block in re.findall(r"^wildcard_constraints:\n((?:    .*\n)+)", text, re.M)
+    ]
+    constrained = re.findall(r"^    (\w+)=", "".join(blocks), re.M)
+    used = set()
+    for param in _rules():
+        outputs = re.search(r"^    output:\n((?:        .*\n)+)", param.values[1], re.M)[1]
+        used |= set(re.findall(r"(?<!\{)\{(\w+)\}", re.sub(r"labels=.*", "", outputs)))
+    assert sorted(constrained) == sorted(used)
+
+
 def test_every_script_belongs_to_a_rule():
     assert {path.stem for path in SCRIPTS} == {param.values[0] for param in _rules()}
 
