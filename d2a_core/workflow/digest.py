@@ -7,26 +7,29 @@ from pathlib import Path
 from d2a_core.store import texts
 
 PACKAGE = "d2a_core"
-NO_RESULT = {
-    "runtime",
-    "workflow.digest",
-    "store.assets",
+NO_RESULT = {  # cannot change a result
     "config",
-    "store.lineage",
-    "generator.origins",
     "evaluation.ablations",
+    "generator.origins",
+    "runtime",
+    "store.assets",
     "store.atomic",
+    "store.lineage",
     "store.manifests",
-}  # cannot change a result
+    "workflow.digest",
+}
 _parsed: dict[str, list] = {}  # by path: time and size of the file, the modules it imports, its meaning
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DOCUMENTED = (ast.Module, ast.ClassDef, *FUNCTIONS)
+LOGS = ("log", "self.log")
 
 
 def code_digest(script: Path, cache: Path | None = None) -> str:
     """Digest of `script` and of every d2a_core module it imports, directly or through others.
 
-    Layout, comments and docstrings do not count. `script` lies in a folder beside the package. What the file
-    `cache` knows of files that have not changed since is not parsed again: every job of a run asks anew.
+    Layout, comments and what `bare` strips do not count. `script` lies in a folder beside the package. What
+    the file `cache` knows of files that have not changed since is not parsed again: every job of a run asks
+    anew.
     """
     if cache is not None and not _parsed:
         _parsed.update(texts.read_cache(cache))
@@ -46,19 +49,46 @@ def modules_of(script: Path) -> list[str]:
     found: set[str] = set()
     queue = [script]
     while queue:
-        for module in _read(queue.pop())[1]:
+        for module in imports(queue.pop()):
             if module not in found | NO_RESULT and _file(root, module).is_file():
                 found.add(module)
                 queue.append(_file(root, module))
     return sorted(found)
 
 
-def meaning(tree: ast.Module) -> str:
-    """Digest of a syntax tree without its docstrings, which are removed from it."""
+def imports(path: Path) -> list[str]:
+    """Names of the d2a_core modules that a file may import, sorted; some may be names within a module."""
+    return _read(path)[1]
+
+
+def bare(tree: ast.Module) -> ast.Module:
+    """Strip a syntax tree of what changes no result, in place.
+
+    These are docstrings, the words of errors and of log lines, the types of functions, and imports for types
+    alone.
+    """
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
             del node.body[0]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+        if isinstance(node, FUNCTIONS):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+        elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            _clear(node.exc)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _logs(node.value.func):
+            _clear(node.value)
+    return tree
+
+
+def _logs(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and ast.unparse(function.value) in LOGS
+
+
+def _clear(call: ast.Call) -> None:
+    call.args, call.keywords = [], []
 
 
 def _file(root: Path, module: str) -> Path:
@@ -70,10 +100,11 @@ def _read(path: Path) -> tuple[str, list[str]]:
     state = path.stat()
     stamp = [state.st_mtime_ns, state.st_size]
     if _parsed.get(str(path), [])[:2] != stamp:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        _parsed[str(path)] = [*stamp, sorted(_imports(tree)), meaning(tree)]
-    *_, imports, digest = _parsed[str(path)]
-    return digest, imports
+        tree = bare(ast.parse(path.read_text(encoding="utf-8")))
+        meaning = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+        _parsed[str(path)] = [*stamp, sorted(_imports(tree)), meaning]
+    *_, modules, digest = _parsed[str(path)]
+    return digest, modules
 
 
 def _imports(tree: ast.Module) -> set[str]:

@@ -50,10 +50,67 @@ def test_a_changed_constant_changes_the_digest(project, file, old, new):
     assert digest.code_digest(script) != before
 
 
+SPEAKS = """
+from typing import TYPE_CHECKING
+
+from d2a_core.deep import depth
+
+if TYPE_CHECKING:
+    from d2a_core import other
+
+
+def speak(count: int, log) -> str:
+    if count < 0:
+        raise ValueError(f"{count} is too small", count)
+    log.info("count=%d", count)
+    return log.name or depth(count)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('f"{count} is too small", count', '"give more", hint="a number"'),
+        ('"count=%d", count', '"counted %d of %d", count, 9'),
+        ("from d2a_core import other", "from d2a_core import other, stage"),
+        ("count: int, log) -> str", 'count: "float", log)'),
+    ],
+)
+def test_words_and_types_keep_the_digest(project, old, new):
+    script, path = project / "scripts" / "run.py", project / "d2a_core" / "stage.py"
+    path.write_text(SPEAKS)
+    before = digest.code_digest(script)
+    path.write_text(SPEAKS.replace(old, new))
+    assert path.read_text() != SPEAKS and digest.code_digest(script) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ValueError", "OSError"),
+        ("count < 0", "count < 1"),
+        ("log.info", "log.warning"),
+        ("depth(count)", "depth(2 * count)"),
+        ("log.name or", ""),
+    ],
+)
+def test_what_is_done_changes_the_digest(project, old, new):
+    script, path = project / "scripts" / "run.py", project / "d2a_core" / "stage.py"
+    path.write_text(SPEAKS)
+    before = digest.code_digest(script)
+    path.write_text(SPEAKS.replace(old, new))
+    assert digest.code_digest(script) != before
+
+
+def test_what_is_imported_for_types_alone_is_not_reached(project):
+    (project / "d2a_core" / "stage.py").write_text(SPEAKS)
+    assert digest.modules_of(project / "scripts" / "run.py") == ["deep", "stage"]
+
+
 def test_training_depends_on_the_network_but_not_on_the_generator():
     reached = digest.modules_of(ROOT / "workflow_scripts" / "train_fan.py")
-    assert {"fan", "networks.fan", "io"} <= set(reached)
-    assert not {"generator", "animations", "landmarks"} & set(reached)
+    assert {"fan.fan", "fan.network", "store.weights"} <= set(reached)
+    assert not {"generator.generator", "animation.animations", "faces.landmarks"} & set(reached)
 
 
 def test_a_cache_gives_the_same_digest_and_notices_an_edit(project, monkeypatch):
@@ -66,7 +123,7 @@ def test_a_cache_gives_the_same_digest_and_notices_an_edit(project, monkeypatch)
 
     assert asked_anew() == expected and cache.is_file()
     with monkeypatch.context() as patch:
-        patch.setattr(digest, "meaning", lambda tree: pytest.fail("parsed again"))
+        patch.setattr(digest, "bare", lambda tree: pytest.fail("parsed again"))
         assert asked_anew() == expected
     (project / "d2a_core" / "deep.py").write_text("def depth():\n    return 22\n")
     changed = asked_anew()
