@@ -110,16 +110,16 @@ def limit_threads(count: int) -> None:
 
     Sums of several threads differ in their last bits from those of one, so that a network trained with
     `--cores 1` would be another one: PyTorch gets at least LEAST_THREADS, which take turns on a single core,
-    and NumPy and scikit-learn get one. OpenVINO gives the same bits for any number.
+    and NumPy and scikit-learn get one. OpenVINO gives the same bits for any number. PyTorch is not imported
+    for it: whatever computes with it imports it on top, so that it is there before a job starts.
     """
     if count < 1:
         raise ValueError(f"{count} threads cannot compute anything; give at least 1")
     os.environ["OMP_NUM_THREADS"] = "1"  # of what is loaded later: scikit-learn brings an OpenMP of its own
     threadpool_limits(1)
-    import torch
-
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(max(count, LEAST_THREADS))
     global _threads
-    torch.set_num_threads(max(count, LEAST_THREADS))
     _threads = count
 
 

@@ -111,6 +111,12 @@ def test_limit_threads_reaches_torch_and_is_remembered(monkeypatch):
         runtime.limit_threads(0)
 
 
+def test_limit_threads_does_not_import_torch(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    runtime.limit_threads(2)
+    assert "torch" not in sys.modules
+
+
 def test_progress_logs_each_interval_and_always_the_last_line(caplog):
     clock = Clock()
     with caplog.at_level(logging.INFO):

@@ -1,0 +1,85 @@
+"""What a script imports: no more than its digest knows of, and PyTorch only where it computes with it."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from d2a_core.workflow import digest
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "d2a_core"
+SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
+WITHOUT_TORCH = [
+    "cluster_landmarks",
+    "compare_motion",
+    "draw_pairs",
+    "extract_frames",
+    "fetch_asset",
+    "hold_out_source",
+    "make_control",
+    "paste_back",
+    "take_first_frame",
+    "write_report",
+]
+IMPORTER = """
+import importlib.util, json, sys
+
+seen = {}
+for path in sys.argv[1:]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "d2a_core"]:
+        del sys.modules[name]
+    specification = importlib.util.spec_from_file_location("script", path)
+    specification.loader.exec_module(importlib.util.module_from_spec(specification))
+    core = [name for name, module in sys.modules.items() if not hasattr(module, "__path__")]  # no rooms
+    core = [name.partition(".")[2] for name in core if name.startswith("d2a_core.")]
+    seen[path] = {"core": core, "torch": "torch" in sys.modules}
+print(json.dumps(seen))
+"""
+
+
+def file_of(module):
+    return CORE.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def with_those_of(modules):
+    """The modules and all that they import, at their top or inside functions."""
+    found, queue = set(), list(modules)
+    while queue:
+        module = queue.pop()
+        if module not in found and file_of(module).is_file():
+            found.add(module)
+            queue += digest.imports(file_of(module))
+    return found
+
+
+def compute_with_torch(modules):
+    top = re.compile(r"^(import|from) (torch|pytorch_msssim)\b", re.M)
+    return any(top.search(file_of(module).read_text(encoding="utf-8")) for module in modules)
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """By script: the modules of d2a_core that it imports, and whether PyTorch is there by then."""
+    order = sorted(SCRIPTS, key=lambda path: path.stem not in WITHOUT_TORCH)  # PyTorch cannot be unloaded
+    command = [sys.executable, "-c", IMPORTER, *map(str, order)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return {Path(path).stem: found for path, found in json.loads(done.stdout).items()}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_digest_knows_of_every_module_that_its_script_imports(script, seen):
+    known = {*digest.modules_of(script), *with_those_of(digest.NO_RESULT)}
+    assert set(seen[script.stem]["core"]) <= known
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_torch_is_imported_with_the_script_that_computes_with_it_and_with_no_other(script, seen):
+    """Only then `runtime.limit_threads` gives it its threads."""
+    expected = script.stem not in WITHOUT_TORCH
+    assert seen[script.stem]["torch"] == expected
+    assert compute_with_torch(digest.modules_of(script)) == expected
+    assert compute_with_torch(seen[script.stem]["core"]) == expected
