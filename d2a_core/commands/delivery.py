@@ -22,7 +22,7 @@ import d2a_core
 from d2a_core.commands.morph_requests import MorphRequest
 from d2a_core.commands.requests import Request, check_footage, check_source, slug
 from d2a_core.store import atomic, texts
-from d2a_core.workflow.execution import Workflow, exclusive, run, unlock
+from d2a_core.workflow.execution import Event, Workflow, exclusive, run, unlock
 from d2a_core.workflow.progress import Board, Run
 
 STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock
@@ -165,8 +165,8 @@ def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, watcher: Watch
     board = Board(progress, stream)
     words = [*plan.results.values(), *(["--dry-run"] if dry else [])]
 
-    def watch(lines: list[str]) -> None:
-        progress.read(lines) if dry else board.watch(lines)
+    def watch(events: list[Event]) -> None:
+        progress.read(events) if dry else board.watch(events)
         if watcher.follow is not None:
             watcher.follow(progress)
 
@@ -192,8 +192,7 @@ def _reason(progress: Run, log: Path) -> str:
         stage = progress.mistake.replace("_", " ")
         sentence = f"the stage '{stage}' ended without a word, perhaps for want of memory; look at {log}"
     if sentence is None:
-        said = log.read_text(encoding="utf-8", errors="replace")
-        found = re.search(r"^(config: .+)$", said, re.M)
+        found = re.search(r"^(config: .+)$", progress.complaint, re.M)
         sentence = found[1] if found else f"the workflow did not start; look at {log}"
     return sentence
 

@@ -1,6 +1,7 @@
 """One run of the workflow in a work directory: a Snakemake that is watched, stopped and taken up again."""
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -11,10 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import psutil
 
+import d2a_core
+
+Event = dict[str, Any]  # as the logger plug-in writes it
+CODE = Path(d2a_core.__file__).parents[1]  # where Snakemake finds the plug-in
 MARK = "D2A_WORK"  # in the environment of all that a run starts: tells its orphans from other processes
 POLL_S = 0.2
 PATIENCE_S = 30.0  # for a process that was asked to stop: jobs finish the batch they are at
@@ -43,9 +48,31 @@ class Workflow:
         return [sys.executable, "-m", "snakemake", *words, *options, "--configfile", *configs]
 
     def environment(self) -> dict[str, str]:
-        """Environment of the run: its jobs import the package that lies beside the workflow."""
-        paths = [str(self.root), os.environ.get("PYTHONPATH", "")]
+        """Environment of the run: its jobs import the package that lies beside the workflow.
+
+        And Snakemake finds the logger plug-in that lies beside this one.
+        """
+        paths = [str(self.root), str(CODE), os.environ.get("PYTHONPATH", "")]
         return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), MARK: str(self.work)}
+
+
+def telling(events: Path) -> list[str]:
+    """Options that make Snakemake write its events to a file, for `read_events`."""
+    return ["--logger", "d2a", "--logger-d2a-file", str(events)]
+
+
+def read_events(source: TextIO) -> list[Event]:
+    """Events that were added to an open file since the last call.
+
+    A line that is still being written waits for its end.
+    """
+    place = source.tell()
+    text = source.read()
+    whole = text[: text.rfind("\n") + 1]
+    if len(whole) < len(text):
+        source.seek(place)
+        whole = source.read(len(whole))
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 @contextmanager
@@ -138,23 +165,26 @@ def run(
     workflow: Workflow,
     *words: str,
     log: Path,
-    watch: Callable[[list[str]], None],
+    watch: Callable[[list[Event]], None],
     cancelled: threading.Event | None = None,
 ) -> int:
     """Run Snakemake with `words` (targets and options) and return its exit code.
 
-    All it says goes to the file `log`; `watch` gets the new lines several times a second, also when there
-    are none. The first SIGINT, SIGTERM or SIGHUP (a closed terminal) is passed on to Snakemake and its jobs,
-    once, and KeyboardInterrupt follows when they have put the work directory in order; a second one kills.
+    All it says goes to the file `log`, and its events to one beside it, ending in .jsonl; `watch` gets the
+    new events several times a second, also when there are none. The first SIGINT, SIGTERM or SIGHUP (a closed
+    terminal) is passed on to Snakemake and its jobs, once, and KeyboardInterrupt follows when they have put
+    the work directory in order; a second one kills.
     Setting `cancelled` does what the first signal does, for threads, which get no signals.
     """
     cancelled = cancelled or threading.Event()
     log.parent.mkdir(parents=True, exist_ok=True)
-    # To a file and not a pipe: when this process is killed, the run does not choke on a broken one.
-    with log.open("w", encoding="utf-8") as sink, log.open(encoding="utf-8", errors="replace") as source:
+    events = log.with_suffix(".jsonl")
+    events.write_text("", encoding="utf-8")
+    # To files and not pipes: when this process is killed, the run does not choke on a broken one.
+    with log.open("w", encoding="utf-8") as sink, events.open(encoding="utf-8") as source:
         with _counted_signals() as signals:
             process = subprocess.Popen(
-                workflow.command(*words),
+                workflow.command(*words, *telling(events)),
                 cwd=workflow.work,
                 env=workflow.environment(),
                 stdin=subprocess.DEVNULL,
@@ -164,13 +194,13 @@ def run(
             )
             try:
                 while process.poll() is None and not (signals or cancelled.is_set()):
-                    watch(_new_lines(source))
+                    watch(read_events(source))
                     time.sleep(POLL_S)
             finally:
                 _stop(process, signals)
             if signals or cancelled.is_set():
                 raise KeyboardInterrupt
-            watch(_new_lines(source))
+            watch(read_events(source))
             return process.returncode
 
 
@@ -205,14 +235,3 @@ def _stop(process: subprocess.Popen, signals: list[int]) -> None:
         if len(signals) > 1 or time.monotonic() > deadline:
             os.killpg(process.pid, signal.SIGKILL)
         time.sleep(POLL_S)
-
-
-def _new_lines(source: TextIO) -> list[str]:
-    """Whole lines that were added; one that is still being written waits for its end."""
-    place = source.tell()
-    text = source.read()
-    whole = text[: text.rfind("\n") + 1]
-    if len(whole) < len(text):
-        source.seek(place)
-        whole = source.read(len(whole))
-    return whole.splitlines()

@@ -3,6 +3,7 @@
 import heapq
 import re
 import subprocess
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,14 +13,12 @@ from typing import Any
 from d2a_core.config import check, merged, read, read_schema, variants
 from d2a_core.evaluation import ablations
 from d2a_core.workflow import rates
-from d2a_core.workflow.execution import Workflow
+from d2a_core.workflow.execution import Event, Workflow, read_events, telling
 from d2a_core.workflow.job_sizes import planned
 
-RULE = re.compile(r" *(?:local)?(?:rule|checkpoint) (\S+):$")  # those of a group are indented
-DETAIL = re.compile(r" {4,}(input|output|benchmark|threads|resources): (.+)$")
-RESOURCE = re.compile(r"(\w+)=([^,]+)")
 SETTINGS = ("set-resources", "set-threads", "default-resources")  # of a profile, that change what a job gets
 FAR = 10  # times the largest job measured, from which a cost is a guess
+SHOWN_LINES = 4  # of what Snakemake objects to
 ALL_CORES = "4096"  # rules get the threads that they ask for; how many there are is the schedule's business
 
 
@@ -115,57 +114,61 @@ def plan(
     configs = configurations(placed(config, folder), schema)
     files = tuple(path.absolute() for path in configfiles) or (root / "config.yaml",)
     workflow = Workflow(root, folder, files)
-    said = list_jobs(workflow, targets=targets, everything=everything, options=settings.options)
-    return [cost(job, known, configs) for job in jobs_of(said, configs)], settings.jobs
+    due = list_jobs(workflow, targets=targets, everything=everything, options=settings.options)
+    return [cost(job, known, configs) for job in jobs_of(due, configs)], settings.jobs
 
 
-def list_jobs(workflow: Workflow, *, targets: Sequence[str], everything: bool, options: Sequence[str]) -> str:
-    """What a dry run says of the jobs that are due, or of `everything`; raises ValueError if it fails."""
+def list_jobs(
+    workflow: Workflow, *, targets: Sequence[str], everything: bool, options: Sequence[str]
+) -> list[Event]:
+    """Events of a dry run for the jobs that are due, or for `everything`; raises ValueError if it fails."""
     words = [*targets, "--dry-run", "--nolock", *(["--forceall"] if everything else []), *options]
-    done = subprocess.run(
-        replace(workflow, cores=ALL_CORES).command(*words),
-        cwd=workflow.work,
-        env=workflow.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    with tempfile.NamedTemporaryFile("r", suffix=".jsonl", encoding="utf-8") as source:
+        done = subprocess.run(
+            replace(workflow, cores=ALL_CORES).command(*words, *telling(Path(source.name))),
+            cwd=workflow.work,
+            env=workflow.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        events = read_events(source)
     if done.returncode:
-        said = re.search(r"^(config: .+|\w*(?:Exception|Error)\b.*(?:\n.+){0,3})", done.stdout, re.M)
-        reason = " ".join((said[1] if said else done.stdout[-300:]).split())
-        raise ValueError(reason if reason.startswith("config: ") else f"Snakemake cannot plan this: {reason}")
-    return done.stdout
+        raise ValueError(_reason(events, done.stdout))
+    return events
 
 
-def jobs_of(said: str, variant_names: Iterable[str]) -> list[Job]:
-    """Jobs in the output of a dry run; what has no benchmark only gathers files and costs nothing."""
-    jobs, details, rule = [], {}, None
-    for line in [*said.splitlines(), "rule end:"]:
-        if begun := RULE.match(line):
-            if rule is not None and "benchmark" in details:
-                jobs.append(_job(rule, details, variant_names))
-            rule, details = begun[1], {}
-        elif rule is not None and (detail := DETAIL.match(line)):
-            details.setdefault(detail[1], detail[2])
-    return jobs
+def _reason(events: Iterable[Event], said: str) -> str:
+    """Why a dry run failed, in one sentence: by its events, or by the end of what it `said`."""
+    message = next((event["msg"] for event in events if event["event"] == "error"), said[-300:])
+    lines = message.splitlines()
+    wrong = next((line for line in lines if line.startswith("config: ")), None)
+    return wrong or f"Snakemake cannot plan this: {' '.join(' '.join(lines[:SHOWN_LINES]).split())}"
 
 
-def _job(rule: str, details: Mapping[str, str], variant_names: Iterable[str]) -> Job:
-    resources = dict(RESOURCE.findall(details.get("resources", "")))
-    path = Path(details["benchmark"])
+def jobs_of(events: Iterable[Event], variant_names: Iterable[str]) -> list[Job]:
+    """Jobs in the events of a dry run; what has no benchmark only gathers files and costs nothing."""
+    return [
+        _job(event, variant_names) for event in events if event["event"] == "job_info" and event["benchmark"]
+    ]
+
+
+def _job(event: Event, variant_names: Iterable[str]) -> Job:
+    rule, resources, path = event["rule_name"], event["resources"], Path(event["benchmark"])
     inner = path.parts[path.parts.index("benchmarks") + 1 :]
     owner = next((name for name in variant_names if name and rule.startswith(f"{name}_")), "")
+    memory_mb = resources.get("mem_mb")
     return Job(
         rule.removeprefix(f"{owner}_") if owner else rule,
         rates.job_of(Path(*inner))[1],
         owner,
-        frozenset(details.get("input", "").split(", ")) - {""},
-        frozenset(details.get("output", "").split(", ")) - {""},
-        int(details.get("threads", 1)),
-        int(float(resources.get("gpu", resources.get("gpus", 0)))),
-        int(resources["mem_mb"]) if resources.get("mem_mb", "").isdigit() else None,
+        frozenset(event["input"]),
+        frozenset(event["output"]),
+        event["threads"],
+        int(resources.get("gpu", resources.get("gpus", 0))),
+        memory_mb if isinstance(memory_mb, int) else None,  # it may be known only when the job starts
     )
 
 

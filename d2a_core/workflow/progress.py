@@ -7,16 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 PLAIN_EVERY_S = 30.0  # where lines cannot be updated
 NAME_WIDTH = 22
 TAIL_BYTES = 4096
-RULE = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):$")
-DETAIL = re.compile(r" {4}(log|jobid): (\S+)")
-FINISHED = re.compile(r"Finished jobid: (\d+)")
-FAILED = re.compile(r"Error in rule (\w+)")
-COUNT = re.compile(r"(\w+) +(\d+)$")
 STEP = re.compile(  # what runtime.Progress writes
     r" INFO \w+ (?P<unit>\w+)=(?P<done>\d+)(?:/(?P<total>\d+))? (?P=unit)_per_s=\S+(?: eta_s=(?P<eta>\d+))?"
 )
@@ -40,7 +35,7 @@ class Stage:
 
 
 class Run:
-    """Follows the output of Snakemake in `folder`: which stages there are, and how far each has come.
+    """Follows the events of Snakemake in `folder`: which stages there are, and how far each has come.
 
     `names` tells how the user calls a file that the workflow has under another path, for messages.
     """
@@ -56,41 +51,36 @@ class Run:
         self.stages: dict[str, Stage] = {}
         self.mistake: str | None = None  # the name of the stage that failed first
         self.log: Path | None = None  # and the log of its job
-        self._counting, self._rule, self._pending = False, None, None
+        self.complaint = ""  # what Snakemake itself objects to
 
-    def read(self, lines: Iterable[str]) -> None:
-        """Take in lines of Snakemake's output, in their order."""
-        for line in lines:
-            self._count(line)
-            if begun := RULE.match(line):
-                self._rule, self._pending = begun[1], None
-            elif failed := FAILED.match(line):
-                self.mistake = self.mistake or failed[1]
-                self._rule = None
-            elif detail := DETAIL.match(line):
-                self._detail(detail[1], detail[2])
-            elif finished := FINISHED.match(line):
-                self._finish(int(finished[1]))
+    def read(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Take in events of Snakemake, in their order."""
+        for event in events:
+            if event["event"] == "run_info":
+                self._count(event["stats"])
+            elif event["event"] == "job_info":
+                self._begin(event)
+            elif event["event"] == "job_finished":
+                self._finish(event["job_id"])
+            elif event["event"] == "job_error":
+                self.mistake = self.mistake or event["rule_name"]
+                self.log = self.log or self._log_of(event)
+            elif event["event"] == "error":
+                self.complaint = self.complaint or event["msg"]
 
-    def _count(self, line: str) -> None:
-        """The table of jobs that stands once before the first one (once more behind a dry run)."""
-        if line == "Job stats:":
-            self._counting = not self.stages
-        elif not line:
-            self._counting = False
-        elif self._counting and (row := COUNT.match(line)) and row[1] not in ("total", "all"):
-            self.stages[row[1]] = Stage(row[1], int(row[2]))
+    def _count(self, jobs: Mapping[str, int]) -> None:
+        """The jobs of each stage, which are told before the first one (and once more behind a dry run)."""
+        if not self.stages:
+            self.stages = {name: Stage(name, jobs[name]) for name in jobs if name not in ("total", "all")}
 
-    def _detail(self, key: str, value: str) -> None:
-        """Log and number of the job whose block this is; in the block of a failure, of the failed one."""
-        if key == "log" and self._rule is None:
-            self.log = self.log or self.folder / value.rstrip(",")
-        elif key == "log":
-            self._pending = self.folder / value.rstrip(",")
-        elif self._rule in self.stages:
-            stage = self.stages[self._rule]
-            stage.running[int(value)] = self._pending
+    def _begin(self, job: Mapping[str, Any]) -> None:
+        stage = self.stages.get(job["rule_name"])
+        if stage is not None:
+            stage.running[job["jobid"]] = self._log_of(job)
             stage.started_s = self._clock() if stage.started_s is None else stage.started_s
+
+    def _log_of(self, job: Mapping[str, Any]) -> Path | None:
+        return self.folder / job["log"][0] if job["log"] else None
 
     def _finish(self, number: int) -> None:
         for stage in self.stages.values():
@@ -158,9 +148,9 @@ class Board:
         self._told: dict[str, float] = {}
         self._drawn: list[str] = []
 
-    def watch(self, lines: list[str]) -> None:
-        """Take in new lines of Snakemake's output and show what changed."""
-        self.run.read(lines)
+    def watch(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Take in new events of Snakemake and show what changed."""
+        self.run.read(events)
         stages = self.run.stages.values()
         ended = [stage for stage in stages if stage.done >= stage.total and stage.name not in self._closed]
         if ended:

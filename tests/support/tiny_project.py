@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "rules", "workflow_scripts", "d2a_core", "schemas", "profiles", "config.yaml")
+CODE = ("d2a_core", "snakemake_logger_plugin_d2a", "workflow_scripts")
+PARTS = ("Snakefile", "rules", *CODE, "schemas", "profiles", "config.yaml")
 
 
 class Project:

@@ -6,39 +6,34 @@ from d2a_core.workflow.plan_table import show
 from d2a_core.workflow.planning import Cost, Job, jobs_of, settings_of, wall_seconds
 from d2a_core.workflow.rates import Point, Rates
 
-SAID = """Job stats:
-job               count
-sample_latents        1
+RESOURCES = {"tmpdir": "/tmp", "runtime": 60, "mem_mb": 3000, "mem": "3 GB", "mem_mib": 2862, "gpu": 1}
 
-[Sun Mar  1 12:00:00 2026]
-rule sample_latents:
-    input: data/assets/g, results/generator/draft.zarr
-    output: results/latents/00000.zarr
-    log: results/logs/sample_latents/00000.log
-    jobid: 6
-    benchmark: results/benchmarks/sample_latents/00000.tsv
-    reason: Missing output files: results/latents/00000.zarr
-    wildcards: shard=00000
-    threads: 2
-    resources: tmpdir=/tmp, runtime=60, mem_mb=3000, mem=3 GB, mem_mib=2862, gpu=1
-[Sun Mar  1 12:00:00 2026]
-rule no-ica_train_fan:
-    output: results/ablations/no-ica/fan/all/base.pt, results/ablations/no-ica/fan/all/base.loss.png
-    benchmark: results/ablations/no-ica/benchmarks/train_fan/all.tsv
-    resources: mem_mb=<TBD>
-[Sun Mar  1 12:00:00 2026] Group job landmarks (jobs in lexicogr. order):
 
-    [Sun Mar  1 12:00:00 2026]
-    rule detect_landmarks:
-        input: results/latents/00000.zarr
-        output: results/landmarks/00000.parquet
-        benchmark: results/benchmarks/detect_landmarks/00000.tsv
-        threads: 2
-[Sun Mar  1 12:00:00 2026]
-localrule all:
-    input: results/latents/00000.zarr
-    jobid: 0
-"""
+def due(rule, inputs, outputs, *, benchmark=None, threads=1, resources=None):
+    """The event of a job."""
+    facts = {"rule_name": rule, "input": inputs, "output": outputs, "benchmark": benchmark}
+    return {"event": "job_info", **facts, "threads": threads, "resources": resources or {}}
+
+
+EVENTS = [
+    {"event": "run_info", "stats": {"sample_latents": 1, "total": 4}},
+    due(
+        "sample_latents",
+        ["data/assets/g", "results/generator/draft.zarr"],
+        ["results/latents/00000.zarr"],
+        benchmark="results/benchmarks/sample_latents/00000.tsv",
+        threads=2,
+        resources=RESOURCES,
+    ),
+    due(
+        "no-ica_train_fan",
+        [],
+        ["results/ablations/no-ica/fan/all/base.pt", "results/ablations/no-ica/fan/all/base.loss.png"],
+        benchmark="results/ablations/no-ica/benchmarks/train_fan/all.tsv",
+        resources={"mem_mb": "<TBD>"},
+    ),
+    due("all", ["results/latents/00000.zarr"], []),
+]
 CONFIG = {"latents": {"samples": 100, "shard_size": 50}}
 
 
@@ -51,7 +46,7 @@ def table(*costs, **where):
 
 
 def test_jobs_of_a_dry_run_with_what_they_need():
-    sampled, trained, grouped = jobs_of(SAID, ["", "no-ica"])
+    sampled, trained = jobs_of(EVENTS, ["", "no-ica"])
     assert sampled == Job(
         "sample_latents",
         "00000",
@@ -64,8 +59,6 @@ def test_jobs_of_a_dry_run_with_what_they_need():
     )
     assert (trained.rule, trained.name, trained.variant) == ("train_fan", "all", "no-ica")
     assert len(trained.outputs) == 2 and trained.memory_mb is None
-    assert (grouped.rule, grouped.name, grouped.threads) == ("detect_landmarks", "00000", 2)
-    assert grouped.inputs == sampled.outputs
 
 
 def test_a_config_that_is_no_yaml_is_one_sentence(tmp_path):
@@ -77,7 +70,7 @@ def test_a_config_that_is_no_yaml_is_one_sentence(tmp_path):
 
 def test_a_job_costs_its_start_up_and_its_work():
     known = Rates({"sample_latents": (Point(100, 15.0, 800.0, 1e6), Point(400, 45.0, 800.0, 4e6))}, "", "")
-    planned = planning.cost(jobs_of(SAID, [""])[0], known, {"": CONFIG})
+    planned = planning.cost(jobs_of(EVENTS, [""])[0], known, {"": CONFIG})
     assert planned.units == 50 and planned.seconds == pytest.approx(10.0)
     assert planned.memory_mb == pytest.approx(800) and planned.disk_bytes == pytest.approx(5e5)
     assert planned.elsewhere  # it will run on a GPU

@@ -7,24 +7,16 @@ import pytest
 
 from d2a_core.workflow.progress import Board, Run, step
 
-STATS = """Job stats:
-job               count
----------------  -------
-sample_latents         2
-train_fan              1
-all                    1
-total                  4
-
-"""
+STATS = {"event": "run_info", "stats": {"sample_latents": 2, "train_fan": 1, "all": 1, "total": 4}}
 PROGRESS = "2026-03-01 12:00:03 INFO fan pairs=30/120 pairs_per_s=4.5 eta_s=20 loss=128\n"
 
 
-def block(rule, job, log="results/logs/x.log"):
-    return f"[Sun Mar  1]\nlocalrule {rule}:\n    input: a\n    log: {log}\n    jobid: {job}\n    reason: x\n"
+def begun(rule, job, log="results/logs/x.log"):
+    return {"event": "job_info", "rule_name": rule, "jobid": job, "log": [log]}
 
 
 def finished(job):
-    return f"[Sun Mar  1]\nFinished jobid: {job} (Rule: x)\n1 of 3 steps (33%) done\n"
+    return {"event": "job_finished", "job_id": job}
 
 
 class Terminal(io.StringIO):
@@ -58,13 +50,13 @@ def board(tmp_path, clock):
 def test_a_plain_stream_gets_a_line_a_finished_stage_with_its_seconds(board, clock):
     stream = io.StringIO()
     shown = board(stream)
-    for text in (STATS, block("sample_latents", 7), finished(7), block("sample_latents", 8)):
-        shown.watch(text.splitlines())
+    for event in (STATS, begun("sample_latents", 7), finished(7), begun("sample_latents", 8)):
+        shown.watch([event])
         clock.now += 10
-    shown.watch(finished(8).splitlines())
-    shown.watch(block("train_fan", 0).splitlines())
+    shown.watch([finished(8)])
+    shown.watch([begun("train_fan", 0)])
     clock.now += 3
-    shown.watch(finished(0).splitlines())
+    shown.watch([finished(0)])
     shown.close()
     assert stream.getvalue() == "✓ sample latents         30 s\n✓ train fan              3 s\n"
 
@@ -73,7 +65,7 @@ def test_a_plain_stream_is_told_of_a_long_stage_now_and_then(board, clock, tmp_p
     stream = io.StringIO()
     shown = board(stream)
     (tmp_path / "fan.log").write_text(PROGRESS)
-    shown.watch((STATS + block("train_fan", 0, "fan.log")).splitlines())
+    shown.watch([STATS, begun("train_fan", 0, "fan.log")])
     for _ in range(60):
         clock.now += 1
         shown.watch([])
@@ -86,13 +78,13 @@ def test_a_terminal_shows_one_line_a_stage_updated_in_place(board, clock, tmp_pa
     terminal = Terminal()
     shown = board(terminal)
     log = tmp_path / "fan.log"
-    shown.watch((STATS + block("sample_latents", 7) + block("train_fan", 0, "fan.log")).splitlines())
+    shown.watch([STATS, begun("sample_latents", 7), begun("train_fan", 0, "fan.log")])
     assert terminal.screen() == ["  sample latents         0 of 2", "  train fan              running"]
     log.write_text(PROGRESS)
     shown.watch([])
     assert terminal.screen()[1].startswith("  train fan              pairs 30/120, ")
     clock.now += 5
-    shown.watch((finished(0) + finished(7)).splitlines())
+    shown.watch([finished(0), finished(7)])
     assert terminal.screen() == ["✓ train fan              5 s", "  sample latents         1 of 2"]
 
 
@@ -100,10 +92,8 @@ def test_a_failure_names_the_stage_and_the_last_error_of_its_log(board, tmp_path
     stream = io.StringIO()
     shown = board(stream)
     (tmp_path / "fan.log").write_text(PROGRESS + "2026-03-01 12:00:04 ERROR no pair left; lower fan.x\n")
-    failure = (
-        "Error in rule train_fan:\n    message: None\n    jobid: 0\n    log: fan.log (check log file(s))\n"
-    )
-    shown.watch((STATS + block("train_fan", 0, "fan.log") + failure).splitlines())
+    failure = {"event": "job_error", "rule_name": "train_fan", "jobid": 0, "log": ["fan.log"]}
+    shown.watch([STATS, begun("train_fan", 0, "fan.log"), failure])
     shown.close()
     assert stream.getvalue() == "✗ train fan              failed\n"
     assert shown.run.sentence() == "no pair left; lower fan.x"
@@ -114,7 +104,7 @@ def test_warnings_of_a_finished_stage_are_passed_on_with_the_users_names(tmp_pat
     run = Run(tmp_path, names={"data/inputs/me-12.jpg": "/home/me.jpg"}, clock=clock)
     shown = Board(run, stream, clock=clock)
     (tmp_path / "x.log").write_text("2026-03-01 12:00:03 WARNING data/inputs/me-12.jpg was turned upright\n")
-    shown.watch((STATS + block("train_fan", 0, "x.log") + finished(0)).splitlines())
+    shown.watch([STATS, begun("train_fan", 0, "x.log"), finished(0)])
     assert stream.getvalue().splitlines()[1] == "  note: /home/me.jpg was turned upright"
 
 
