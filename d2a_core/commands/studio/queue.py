@@ -1,9 +1,11 @@
 """The queue of the studio: one long job at a time, the others wait in the order in which they came."""
 
 import io
+import itertools
 import secrets
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,23 +30,47 @@ class Silence(io.TextIOBase):
 class Job:
     """A long action that one user asked for: `action` gets the job and returns plain values to show.
 
-    `state` goes from waiting over running to done, failed or cancelled; `stages` tell how far a running one
-    has come, `message` is the sentence at its end.
+    `stages` tell how far a running one has come; `cancelled` asks it to end.
     """
 
     title: str
     action: Callable[["Job"], Mapping[str, Any]]
     token: str = field(default_factory=lambda: secrets.token_urlsafe(12))
-    state: str = "waiting"
-    message: str = ""
     stages: list[dict[str, Any]] = field(default_factory=list)
-    results: dict[str, Any] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
+    future: Future[dict[str, Any]] = field(default_factory=Future)
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen."""
-        return self.state in ("done", "failed", "cancelled")
+        return self.future.done()
+
+    @property
+    def state(self) -> str:
+        """It goes from waiting over running to done, failed or cancelled."""
+        if self.future.running():
+            return "running"
+        if not self.ended:
+            return "waiting"
+        if self.future.cancelled() or isinstance(self._error(), KeyboardInterrupt):
+            return "cancelled"
+        return "failed" if self._error() else "done"
+
+    @property
+    def message(self) -> str:
+        """The sentence at the end of a job that was not done."""
+        if self.state == "cancelled":
+            return CANCELLED
+        error = self._error()
+        return one_line(error) if isinstance(error, (ValueError, OSError)) else DEFECT if error else ""
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What the action of a job returned that is done."""
+        return self.future.result() if self.state == "done" else {}
+
+    def _error(self) -> BaseException | None:
+        return self.future.exception() if self.ended and not self.future.cancelled() else None
 
     def follow(self, run: progress.Run) -> None:
         """Take over how far a run of the workflow has come."""
@@ -64,22 +90,20 @@ class Queue:
 
     def __init__(self, report: Callable[[BaseException], None]) -> None:
         """`report` gets the errors that are defects and no user's mistake."""
-        self._report, self._jobs, self._closed = report, {}, False
-        self._change = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name="studio-queue")
-        self._thread.start()
+        self._report = report
+        self._jobs: dict[str, Job] = {}  # in the order in which they came
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="studio-queue")
 
     def submit(self, title: str, action: Callable[[Job], Mapping[str, Any]]) -> Job:
         """Append a job; raises ValueError when too many wait already."""
+        if sum(job.state == "waiting" for job in self._jobs.values()) >= MOST_WAITING:
+            raise ValueError(f"{MOST_WAITING} jobs are waiting already; come back when some have ended")
+        ended = [token for token, known in self._jobs.items() if known.ended]
+        for token in ended[: max(0, len(ended) - KEPT)]:
+            del self._jobs[token]
         job = Job(title, action)
-        with self._change:
-            if len(self._waiting()) >= MOST_WAITING:
-                raise ValueError(f"{MOST_WAITING} jobs are waiting already; come back when some have ended")
-            ended = [token for token, known in self._jobs.items() if known.ended]
-            for token in ended[: max(0, len(ended) - KEPT)]:
-                del self._jobs[token]
-            self._jobs[job.token] = job
-            self._change.notify_all()
+        job.future = self._worker.submit(self._run, job)
+        self._jobs[job.token] = job
         return job
 
     def find(self, token: str) -> Job:
@@ -90,50 +114,25 @@ class Queue:
 
     def ahead(self, job: Job) -> int:
         """Jobs that run or wait before a waiting one."""
-        with self._change:
-            waiting = self._waiting()
-            running = sum(other.state == "running" for other in self._jobs.values())
-            return waiting.index(job) + running if job in waiting else 0
+        before = itertools.takewhile(lambda other: other is not job, self._jobs.values())
+        return 0 if job.ended else sum(not other.ended for other in before)
 
     def cancel(self, job: Job) -> None:
         """End a job: a waiting one at once, a running one as soon as its stages have been stopped."""
-        with self._change:
-            job.cancelled.set()
-            if job.state == "waiting":
-                job.state, job.message = "cancelled", CANCELLED
+        job.cancelled.set()
+        job.future.cancel()
 
     def close(self) -> None:
         """Cancel all jobs and wait until the running one has ended."""
-        with self._change:
-            self._closed = True
-            jobs = list(self._jobs.values())
-            self._change.notify_all()
-        for job in jobs:
+        for job in list(self._jobs.values()):
             self.cancel(job)
-        self._thread.join()
+        self._worker.shutdown()
 
-    def _waiting(self) -> list[Job]:
-        return [job for job in self._jobs.values() if job.state == "waiting"]
-
-    def _work(self) -> None:
-        while True:
-            with self._change:
-                self._change.wait_for(lambda: self._closed or self._waiting())
-                if self._closed:
-                    return
-                job = self._waiting()[0]
-                job.state = "running"
-            self._run(job)
-
-    def _run(self, job: Job) -> None:
+    def _run(self, job: Job) -> dict[str, Any]:
         try:
-            job.results, job.message, state = dict(job.action(job)), "", "done"
-        except KeyboardInterrupt:
-            job.message, state = CANCELLED, "cancelled"
-        except (ValueError, OSError) as error:
-            job.message, state = one_line(error), "failed"
-        except Exception as error:  # noqa: BLE001, the queue outlives a defect of one job
+            return dict(job.action(job))
+        except (ValueError, OSError):  # a user's mistake
+            raise
+        except Exception as error:
             self._report(error)
-            job.message, state = DEFECT, "failed"
-        with self._change:
-            job.state = state
+            raise
