@@ -2,8 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from d2a_core.faces.schemes import Scheme, scheme_of
+
+AXES = "ZXY"  # each as the turn before has left it: roll, pitch, yaw
 
 
 def normalized_mean_error(
@@ -60,19 +63,13 @@ def rotation_matrix(yaw: float, pitch: float, roll: float) -> NDArray[np.float64
 
     yaw > 0 turns the nose to the right of the image, pitch > 0 lifts it, roll > 0 tilts clockwise.
     """
-    a, b, c = np.radians((-yaw, -pitch, roll))
-    around_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-    around_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
-    around_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    return around_z @ around_x @ around_y
+    return Rotation.from_euler(AXES, (roll, -pitch, -yaw), degrees=True).as_matrix()
 
 
 def angles_of(rotation: NDArray) -> NDArray[np.float32]:
     """Yaw, pitch, roll in degrees [N, 3] of rotations [N, 3, 3]; inverse of `rotation_matrix`."""
-    pitch = -np.arcsin(np.clip(rotation[:, 2, 1], -1, 1))
-    yaw = np.arctan2(rotation[:, 2, 0], rotation[:, 2, 2])
-    roll = np.arctan2(-rotation[:, 0, 1], rotation[:, 1, 1])
-    return np.degrees(np.stack((yaw, pitch, roll), axis=1)).astype(np.float32)
+    roll, down, left = Rotation.from_matrix(rotation).as_euler(AXES, degrees=True).T
+    return np.stack((-left, -down, roll), axis=1).astype(np.float32)
 
 
 def head_pose(points: NDArray, template: NDArray, rigid: tuple[int, ...]) -> tuple[NDArray, NDArray]:
