@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from numpy.typing import NDArray
+from pytorch_msssim import ssim
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,7 +14,6 @@ from d2a_core.media import similarity
 PYRAMID = 4  # levels of the image loss
 SSIM_WEIGHT = 0.5
 WINDOW = 7  # px, of the structural similarity
-SSIM_CONSTANTS = (0.01**2, 0.03**2)  # of images in [0, 1]
 OCTAVES = 4  # of the pixel pyramid; the coarsest is 1/8 of the image
 
 
@@ -89,17 +89,9 @@ def map_distance(first: Tensor, second: Tensor) -> Tensor:
 
 def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
     """Mean SSIM (Wang et al. 2004) of images [N, 3, H, W] in [-1, 1], uniform windows: a scalar."""
-
-    def mean(x: Tensor) -> Tensor:
-        return functional.avg_pool2d(x, WINDOW, stride=1)
-
-    first, second = first / 2 + 0.5, second / 2 + 0.5  # below zero the product of two errors would be a gain
-    a, b = mean(first), mean(second)
-    variances = mean(first.square()) - a.square() + mean(second.square()) - b.square()
-    covariance = mean(first * second) - a * b
-    c1, c2 = SSIM_CONSTANTS
-    value = (2 * a * b + c1) * (2 * covariance + c2)
-    return (value / ((a.square() + b.square() + c1) * (variances + c2))).mean()
+    window = first.new_full((first.shape[1], 1, 1, WINDOW), 1 / WINDOW)
+    # below zero the product of two errors would be a gain
+    return ssim(first / 2 + 0.5, second / 2 + 0.5, data_range=1, win=window)
 
 
 def image_loss(rendered: Tensor, image: Tensor) -> Tensor:
