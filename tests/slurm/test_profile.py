@@ -56,6 +56,16 @@ def test_every_rule_that_is_given_a_gpu_exists_in_the_default_configuration():
     assert ablations
 
 
+@pytest.mark.parametrize("name", ["default", "slurm"])
+def test_no_line_of_a_profile_overrules_another(name):
+    nodes = [yaml.compose((ROOT / "profiles" / name / "profile.yaml").read_text())]
+    for node in nodes:
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            assert len(keys) == len(set(keys))
+            nodes += [value for _, value in node.value]
+
+
 def test_resources_double_with_every_attempt():
     text = (ROOT / "rules" / "common.smk").read_text()
     space = {}
