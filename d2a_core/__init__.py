@@ -5,6 +5,10 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
+STAGES = (  # in the order of the data: rules/<stage>*.smk write results/<stage>/
+    *("generator", "latents", "landmarks", "clusters", "directions", "controls", "pairs", "fan", "inversion"),
+    *("sources", "driving", "animations", "footage", "morphs", "ablations", "evaluation"),
+)
 
 # With this package OpenVINO tells Google Analytics of each import, unasked; None says it is not installed.
 sys.modules.setdefault("openvino_telemetry", None)

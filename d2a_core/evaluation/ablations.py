@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-STAGES = ("clusters", "directions", "pairs", "fan")  # that an ablation may have of its own, in order
 SHARED = ("generator", "landmarks")  # of the main run: another generator or detector is another study
 
 
@@ -20,13 +19,14 @@ def own_stages(config: Mapping, variant: Mapping, *, name: str) -> tuple[str, ..
                 f"config: evaluation.ablations.{name} changes {section}, which it shares with the main run; "
                 "run it in a folder of its own, or lower latents.samples alone"
             )
-    first = {
+    first = {  # of the stages that an ablation may have of its own, in their order
         "clusters": changed or variant["clusters"] != config["clusters"],
         "directions": _trained(variant["directions"]) != _trained(config["directions"]),
         "pairs": {**variant["pairs"], "shards": 0} != {**config["pairs"], "shards": 0},
         "fan": variant["pairs"] != config["pairs"] or _trained(variant["fan"]) != _trained(config["fan"]),
     }
-    return next((STAGES[index:] for index, stage in enumerate(STAGES) if first[stage]), ())
+    stages = tuple(first)
+    return next((stages[index:] for index, stage in enumerate(stages) if first[stage]), ())
 
 
 def scaling(config: Mapping) -> dict[str, dict]:

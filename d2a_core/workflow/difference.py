@@ -14,13 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from d2a_core import STAGES
 from d2a_core.store import manifests
 from d2a_core.workflow import contents
 
-STAGES = (
-    *("generator", "latents", "landmarks", "clusters", "directions", "pairs", "fan", "inversion"),
-    *("sources", "driving", "animations", "morphs", "ablations", "evaluation"),
-)
 NOT_RESULTS = ("logs", "benchmarks")
 MISSING, SHAPE, VALUES = "missing", "shape", "values"
 PROVENANCE, ENCODING, DAMAGED = "provenance", "encoding", "damaged"

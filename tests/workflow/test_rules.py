@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from d2a_core import STAGES
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
 ORDER = "input output log benchmark group retries threads resources params script".split()
@@ -52,6 +54,18 @@ def test_every_wildcard_is_constrained_once():
         outputs = re.search(r"^    output:\n((?:        .*\n)+)", param.values[1], re.M)[1]
         used |= set(re.findall(r"(?<!\{)\{(\w+)\}", re.sub(r"labels=.*", "", outputs)))
     assert sorted(constrained) == sorted(used)
+
+
+def test_the_stages_stand_in_the_snakefile_in_their_order_and_each_has_a_folder_of_results():
+    files = {path.stem: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
+    included = re.findall(r'^include: "rules/(\w+)\.smk"', (ROOT / "Snakefile").read_text(), re.M)
+    assert set(included) == files.keys() - {"variant"}
+    shared = re.compile(r"common|inputs_|assets")
+    stages = [name.split("_")[0] for name in included if not shared.match(name)]  # evaluation has parts
+    assert tuple(dict.fromkeys(stages)) == STAGES
+    written = re.findall(r"^    output:\n((?:        .*\n)+)", "".join(files.values()), re.M)
+    folders = set(re.findall(r'"results/(\w+)/', "".join(written)))
+    assert folders == set(STAGES) - {"ablations"}  # those have the rules of other stages
 
 
 def test_every_script_belongs_to_a_rule():
