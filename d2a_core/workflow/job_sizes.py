@@ -203,6 +203,10 @@ def _held_out(config: Mapping, job: str) -> float:
     return 4 * config["evaluation"]["protocols"]["pairs"]  # sources, targets, augmentations, references
 
 
+def _gathered(config: Mapping, job: str) -> float:
+    return len(protocols.photo_sets(config["evaluation"])[job])
+
+
 def _pairs_of(config: Mapping, name: str) -> int:
     """Pairs on which a method of the evaluation is scored."""
     evaluation = config["evaluation"]
@@ -236,6 +240,7 @@ def _one(config: Mapping, job: str) -> float:
 IMAGES, FRAMES = {"images": 1.0}, {"frames": 1.0}
 WORK = {
     "fetch_asset": Work("jobs", _one, outputs=("../data/assets/{job}",)),
+    "convert_generator": Work("jobs", _one, outputs=("generator/{job}.safetensors",)),
     "fit_draft": Work("renders", _renders, IMAGES, ("generator/draft.zarr",)),
     "sample_latents": Work("faces", _faces, IMAGES, ("latents/{job}.zarr",)),
     "detect_landmarks": Work("faces", _faces, IMAGES, ("landmarks/{job}.parquet",)),
@@ -278,6 +283,7 @@ WORK = {
     "morph": Work("frames", _morphed, {"frames": 1.0, "looks": 1.0}, ("morphs/{job}.*",)),
     "draw_pairs": Work("jobs", _one, outputs=("evaluation/pairs.parquet",)),
     "hold_out_faces": Work("faces", _held_out, IMAGES, ("evaluation/faces/held-out*",)),
+    "gather_faces": Work("photos", _gathered, IMAGES, ("evaluation/faces/{job}", "evaluation/faces/{job}.*")),
     "take_frames": Work("jobs", _one, outputs=("evaluation/faces/{job}*",)),
     "take_first_frame": Work("jobs", _one, outputs=("evaluation/first-frames/{job}.png",)),
     "animate_pairs": Work(

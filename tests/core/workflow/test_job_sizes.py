@@ -72,11 +72,16 @@ def test_another_rate_and_a_loop_are_more_frames_to_render_and_no_more_to_look_a
 def test_every_rule_of_the_workflow_has_its_work_stated():
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     names = set(re.findall(r"^rule (\w+):", text, re.M))
-    assert names - job_sizes.WORK.keys() <= {
-        "convert_generator",
-        "gather_faces",
-    }  # all jobs of them are alike
-    assert job_sizes.WORK.keys() <= names
+    assert job_sizes.WORK.keys() == names
+
+
+def test_photos_of_a_data_set_are_counted_that_have_a_role(tmp_path):
+    for number in range(11):
+        texts.write_text("", tmp_path / "celeba" / f"{number}.jpg")
+    sets = [{"name": "celeba", "images": str(tmp_path / "celeba")}]
+    for pairs, photos in ((8, 9), (2, 6)):  # sources, targets and references, as many of each
+        config = merged(SMALL, {"evaluation": {"datasets": sets, "protocols": {"pairs": pairs}}})
+        assert job_sizes.planned("gather_faces", "celeba", config) == photos
 
 
 def test_a_log_counts_the_work_in_the_unit_of_the_plan(tmp_path):
