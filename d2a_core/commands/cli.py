@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 import d2a_core
+from d2a_core.store.kinds import kind_of
 
 
 class Group(click.Group):
@@ -82,7 +83,6 @@ def fetch(names: tuple[str, ...], folder: Path) -> None:
 
 
 PATH = click.Path(path_type=Path)
-VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 
 
 @main.command()
@@ -301,7 +301,7 @@ def edit(
     values = {name: value for name, value in given.items() if value is not None}
     if not values:
         raise click.UsageError("nothing to edit; name a control, such as --smile 1")
-    if source.lower().endswith(VIDEOS):
+    if kind_of(source) == "video":
         return _video(source, output, values, **options)
     _picture(source, output, "edited", values, **options)
 

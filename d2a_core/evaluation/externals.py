@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.evaluation.protocols import CLIP_SUFFIXES, PHOTO_SUFFIXES
 from d2a_core.evaluation.results import result_name
 from d2a_core.media import images, video_reading
+from d2a_core.store.kinds import PICTURES, VIDEOS
 
 Picture = NDArray[np.uint8]
 
@@ -37,11 +37,9 @@ def finder(folder: str | Path, *, frames: int) -> Callable[..., Picture | None]:
 
     def find(pair: Mapping[str, object], passes: int) -> Picture | None:
         base = folder / result_name(int(pair["pair"]), passes)
-        if (picture := _existing(base, PHOTO_SUFFIXES)) is not None:
+        if (picture := _existing(base, PICTURES)) is not None:
             return images.read_image(picture)
-        clip = (
-            _existing(folder / f"{pair['source']}--{pair['clip']}", CLIP_SUFFIXES) if pair["clip"] else None
-        )
+        clip = _existing(folder / f"{pair['source']}--{pair['clip']}", VIDEOS) if pair["clip"] else None
         return moments(clip)[int(pair["frame"])] if clip is not None else None
 
     return find

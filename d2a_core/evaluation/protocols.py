@@ -12,11 +12,10 @@ from pathlib import Path
 import pyarrow
 
 from d2a_core.config import HELD_OUT
+from d2a_core.store.kinds import PICTURES, VIDEOS
 
 ALL = CROSS, SELF, SEQUENCE, FINETUNING = "cross-identity", "self-driving", "sequence-driving", "fine-tuning"
 FACES = "results/evaluation/faces"
-PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def choose_photos(folder: str | Path, options: Options) -> dict[str, str]:
     All pictures below the folder count, as in CelebA-HQ (one folder) and FFHQ (one for each thousand). Raises
     ValueError when there are fewer than three.
     """
-    found = _files(folder, PHOTO_SUFFIXES, "photos")
+    found = _files(folder, PICTURES, "photos")
     size = min(options.pairs, len(found) // 3)
     if not size:
         raise ValueError(f"{folder} holds {len(found)} photos; sources, targets and references need three")
@@ -164,7 +163,7 @@ def choose_clips(folder: str | Path, options: Options) -> list[str]:
 
     All videos below the folder count; of VoxCeleb's layout, person/video/utterance, one clip a person.
     """
-    found = _files(folder, CLIP_SUFFIXES, "clips")
+    found = _files(folder, VIDEOS, "clips")
     random.Random(options.seed).shuffle(found)
     people = {}
     for path in found:

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, provenance, tables, texts, weights
+from d2a_core.store.kinds import kind_of
 
 if TYPE_CHECKING:
     import pyarrow
-
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Content:
 
 def read(path: Path) -> Content:
     """Read an artefact; raises ValueError where it is damaged."""
-    return READERS.get(path.suffix.lower(), _text)(path)
+    return READERS.get(kind_of(path), _text)(path)
 
 
 def frames(path: Path) -> Iterator[NDArray[np.uint8]]:
@@ -141,11 +140,11 @@ def _scalars(values: Mapping[str, Any]) -> dict[str, NDArray]:
     }
 
 
-READERS: dict[str, Callable[[Path], Content]] = {
-    ".zarr": _zarr,
-    ".parquet": _parquet,
-    ".pt": _checkpoint,
-    ".safetensors": _safetensors,
-    ".json": _json,
-    **dict.fromkeys(PICTURES, _picture),
+READERS: dict[str | None, Callable[[Path], Content]] = {
+    "table": _parquet,
+    "store": _zarr,
+    "checkpoint": _checkpoint,
+    "safetensors": _safetensors,
+    "picture": _picture,
+    "json": _json,
 }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from d2a_core import STAGES
 from d2a_core.store import manifests
+from d2a_core.store.kinds import kind_of
 from d2a_core.workflow import contents
 
 NOT_RESULTS = ("logs", "benchmarks")
@@ -91,7 +92,7 @@ def differ(first: Path, second: Path) -> Difference | None:
     if _same_bytes(first, second):
         return None
     try:
-        if first.suffix == ".mp4":
+        if kind_of(first) == "video":
             return _differ_in_video(first, second)
         return differ_in_content(contents.read(first), contents.read(second))
     except (ValueError, OSError) as error:

@@ -10,6 +10,7 @@ import numpy as np
 
 from d2a_core.media import images
 from d2a_core.store import arrays, tables, texts, weights
+from d2a_core.store.kinds import KINDS, kind_of
 from d2a_core.store.manifests import RECORD
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 WIDTH = 100  # columns
 HEAD_ROWS = 5
 MOST_TENSORS = 40
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def describe(path: str | Path) -> str:
@@ -36,26 +35,16 @@ def describe(path: str | Path) -> str:
 
 
 def _describer(path: Path) -> Callable[[Path], list[str]]:
-    suffix = path.suffix.lower()
+    kind = kind_of(path)
     if path.is_dir():
         if (path / RECORD).is_file():
             return _asset
-        if suffix == ".zarr" or (path / "zarr.json").is_file():
+        if kind == "store" or (path / "zarr.json").is_file():
             return _store
-    elif suffix == ".parquet":
-        return _table
-    elif suffix in (".pt", ".pth"):
-        return _checkpoint
-    elif suffix == ".safetensors":
-        return _safetensors
-    elif suffix in PICTURE_SUFFIXES:
-        return _picture
-    elif suffix in VIDEO_SUFFIXES:
-        return _video
-    raise ValueError(
-        f"{path} is of no known type; inspect reads .parquet, .zarr, .pt, .safetensors, "
-        f"{', '.join(PICTURE_SUFFIXES + VIDEO_SUFFIXES)} and asset folders"
-    )
+    elif kind in DESCRIBERS and kind != "store":
+        return DESCRIBERS[kind]
+    known = ", ".join(suffix for kind in DESCRIBERS for suffix in KINDS[kind])
+    raise ValueError(f"{path} is of no known type; inspect reads {known} and asset folders")
 
 
 def _columns(rows: Iterable[Iterable[object]]) -> list[str]:
@@ -265,3 +254,13 @@ def _asset(path: Path) -> list[str]:
     for name, facts in files.items():
         rows.append((name, f"{facts['bytes']:,}", facts["sha256"][:16] + "…"))
     return ["asset folder", *_columns(rows), *_facts("record", record)]
+
+
+DESCRIBERS: dict[str, Callable[[Path], list[str]]] = {
+    "table": _table,
+    "store": _store,
+    "checkpoint": _checkpoint,
+    "safetensors": _safetensors,
+    "picture": _picture,
+    "video": _video,
+}

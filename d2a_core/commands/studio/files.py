@@ -17,16 +17,14 @@ from d2a_core.commands import delivery, requests
 from d2a_core.commands.delivery import INPUTS
 from d2a_core.media import images, photos, video_reading
 from d2a_core.store import atomic, manifests, tables
+from d2a_core.store.kinds import kind_of
 from d2a_core.workflow import inspection
 
 UPLOADS = Path("results/.state/studio")  # in the work directory: what is being uploaded
 LARGEST = {"photo": 100_000_000, "clip": 2_000_000_000}  # bytes
 MOST_TEXT = 200_000  # characters that are shown
-VIDEOS = inspection.VIDEO_SUFFIXES
-PICTURES = inspection.PICTURE_SUFFIXES
 JPEG_QUALITY = 92
 SUFFIX_CHARS = 9
-TEXTS = (".md", ".txt", ".json", ".log", ".tsv", ".yaml", ".html")
 
 
 async def take(chunks: AsyncIterator[bytes], work: Path, *, kind: str, name: str) -> dict[str, str]:
@@ -91,7 +89,7 @@ def brought(work: Path, path: str) -> Path:
 def clips(work: Path) -> list[dict[str, str]]:
     """What can drive: clips and pictures uploaded before, and clips that the project performed or tracked."""
     copies = sorted((work / INPUTS).glob("*.*"))
-    uploaded = [path for path in copies if path.suffix in (*VIDEOS, *PICTURES, ".parquet")]
+    uploaded = [path for path in copies if kind_of(path) in ("video", "picture", "table")]
     tracked = sorted((work / "results" / "driving").glob("*.parquet"))
     known = {path.stem for path in uploaded}
     found = [*uploaded, *(path for path in tracked if path.stem not in known)]
@@ -143,10 +141,8 @@ def _size(path: Path) -> int:
 
 def _kind(path: Path) -> str:
     """How the page shows an artefact: as video, picture or text; `data` is only described."""
-    for kind, suffixes in (("video", VIDEOS), ("picture", PICTURES), ("text", TEXTS)):
-        if path.suffix.lower() in suffixes:
-            return kind
-    return "data"
+    kind = "text" if kind_of(path) == "json" else kind_of(path)
+    return kind if kind in ("video", "picture", "text") else "data"
 
 
 def describe(results: Path, path: str) -> str:
