@@ -225,8 +225,9 @@ def markdown(controls: Controls) -> str:
         "| control | range | " + " | ".join(name.replace("_", " ") for name in shown) + " |",
         "| --- " * (len(shown) + 2) + "|",
     ]
-    for control in controls.all:
-        number, middle = controls.number(control.name), measured.strength.shape[1] // 2
+    middle = measured.strength.shape[1] // 2
+    for slider in controls.sliders:
+        control, number = slider.control, slider.number
         kind = measured.kinds[number]
         change = measured.response[number, middle + 1] - measured.response[number, middle - 1]
         slopes = change[measured.deviation > 0] / measured.deviation[measured.deviation > 0]

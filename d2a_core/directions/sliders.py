@@ -118,25 +118,45 @@ def scale(measured: Measured, number: int) -> tuple[NDArray[np.float64], NDArray
     return strength[first : last + 1].astype(np.float64), response[first : last + 1]
 
 
+@dataclass(frozen=True)
+class Slider:
+    """A `control` that works: its place `number` among the measured ones, and its scale.
+
+    `strength` and `response` [S] are those of `scale`: both rise, from the low end of the range to the high.
+    """
+
+    control: Control
+    number: int
+    strength: NDArray[np.float64]
+    response: NDArray[np.float64]
+
+    def strength_of(self, value: float) -> float:
+        """Strength that gives a typical face the `value`, in the control's unit; the nearest in the range."""
+        held = np.clip(value, self.response[0], self.response[-1])
+        return float(PchipInterpolator(self.response, self.strength)(held))
+
+
+def sliders(measured: Measured) -> list[Slider]:
+    """The measured controls that move something, with their scales."""
+    found = []
+    for number, kind in enumerate(measured.kinds):
+        strength, response = scale(measured, number)
+        if np.ptp(response) > LEAST_SPAN:
+            control = Control(kind.name, kind.label, kind.unit, *_ends(response))
+            found.append(Slider(control, number, strength, response))
+    return found
+
+
 class Controls:
-    """Measured controls, ready to move faces inside the `ball` of the latents; idle ones are left out."""
+    """The `sliders` of measured controls, ready to move faces inside the `ball` of the latents."""
 
     def __init__(self, measured: Measured, ball: Ball) -> None:
-        self.measured, self.ball = measured, ball
-        scales = [scale(measured, number) for number in range(len(measured.kinds))]
-        self._scales = {
-            kind.name: (number, *scales[number])
-            for number, kind in enumerate(measured.kinds)
-            if np.ptp(scales[number][1]) > LEAST_SPAN
-        }
-        self.all = tuple(
-            Control(name, measured.kinds[number].label, measured.kinds[number].unit, *_ends(value))
-            for name, (number, _, value) in self._scales.items()
-        )
+        self.measured, self.ball, self.sliders = measured, ball, sliders(measured)
 
-    def number(self, name: str) -> int:
-        """Place of a control among the measured ones."""
-        return self._scales[name][0]
+    @property
+    def all(self) -> tuple[Control, ...]:
+        """The controls, in the order of the sliders."""
+        return tuple(slider.control for slider in self.sliders)
 
     def clamped(self, values: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
         """Values within the ranges, and a sentence on each that was not; ValueError for an unknown name."""
@@ -160,11 +180,7 @@ class Controls:
 
     def strengths(self, values: Mapping[str, float]) -> NDArray[np.float64]:
         """Strength of each control of `all` [C] that gives its value on a typical face."""
-        amounts = []
-        for name, (_, strength, response) in self._scales.items():
-            value = np.clip(values.get(name, 0.0), response[0], response[-1])
-            amounts.append(float(PchipInterpolator(response, strength)(value)))
-        return np.array(amounts)
+        return np.array([slider.strength_of(values.get(slider.control.name, 0.0)) for slider in self.sliders])
 
     def sum(self, strength: NDArray, wplus: Tensor) -> Tensor:
         """Δw [1, L, D] for the strength of each control [C] on the face `wplus` [1, K, D]."""
@@ -176,29 +192,28 @@ class Controls:
 
     def in_units(self, change: NDArray) -> NDArray[np.float64]:
         """A change [..., A] of the attributes in the unit of each control of `all`: [..., C]."""
-        columns = [_in_unit(self.measured, number, change) for number, *_ in self._scales.values()]
+        columns = [_in_unit(self.measured, slider.number, change) for slider in self.sliders]
         return np.stack(columns, axis=-1)
 
     def problem(self, cost: float) -> dict[str, NDArray[np.float64]]:
         """What `settling.Problem` asks of the controls; a step as long as the ball allows costs `cost`."""
         middle = self.measured.strength.shape[1] // 2
         slopes = []
-        for number, *_ in self._scales.values():
+        for slider in self.sliders:
             change, length = (
-                part[number, middle + 1] - part[number, middle - 1]
+                part[slider.number, middle + 1] - part[slider.number, middle - 1]
                 for part in (self.measured.response, self.measured.strength)
             )
             slopes.append(self.in_units(change / length))
         lengths = np.einsum("ald,bld->ab", self._vectors, self._vectors)
         most = self._vectors.shape[1] * self.ball.reach**2
-        bound = np.array([(strength[0], strength[-1]) for _, strength, _ in self._scales.values()]).T
+        bound = np.array([(slider.strength[0], slider.strength[-1]) for slider in self.sliders]).T
         return {"slope": np.stack(slopes, axis=1), "cost": cost * lengths / most, "bound": bound}
 
     @property
     def _vectors(self) -> NDArray[np.float64]:
         """What a unit of strength of each control adds, [C, L, D]."""
-        numbers = [number for number, *_ in self._scales.values()]
-        return self.measured.vector[numbers].astype(np.float64)
+        return self.measured.vector[[slider.number for slider in self.sliders]].astype(np.float64)
 
 
 def _ends(values: NDArray) -> tuple[float, float]:

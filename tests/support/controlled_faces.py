@@ -4,6 +4,9 @@ import numpy as np
 import torch
 
 from d2a_core.directions import ball, controls
+from d2a_core.directions.ball import Ball
+from d2a_core.directions.controls import Looker
+from d2a_core.directions.sliders import Measured
 from d2a_core.faces import geometry
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
@@ -14,6 +17,7 @@ LOWER = [*range(83, 88), *range(93, 96)]
 TURN, OPEN = 10.0, 0.05  # degrees and inter-ocular distances of one unit of w
 LAYERS, WIDTH, MOST = 4, 6, 4.0
 OPTIONS = controls.Options(faces=2, truncation=0.5, length_ridge=1e-6, longest=1.0, rounds=1, seed=0)
+BALL = Ball(torch.zeros(WIDTH), radius=10.0, reach=10.0)
 YAW, MOUTH = (geometry.ATTRIBUTES.index(name) for name in ("yaw", "mouth_opening"))
 
 
@@ -65,3 +69,15 @@ def slope():
     values[YAW, :, 0], values[MOUTH, :, 1] = TURN / 15.0 / LAYERS, OPEN / 0.04 / LAYERS
     values[YAW, :, 1] = 0.2
     return values
+
+
+def looker(world: World) -> Looker:
+    """Looks at the faces of a world, on drafts of 8 px."""
+    return Looker(world, world, BALL, 8)
+
+
+def measured(studio: Looker) -> Measured:
+    """Controls made on typical faces, and what they do to others."""
+    made_on, measured_on = controls.faces(studio.generator, OPTIONS)
+    vector = controls.build(studio, store(), slope(), made_on, OPTIONS)
+    return controls.measure(studio, store(), vector, measured_on, OPTIONS)

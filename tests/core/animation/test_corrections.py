@@ -1,12 +1,10 @@
+import controlled_faces
 import numpy as np
 import pytest
 import torch
-from controlled_faces import LAYERS, OPEN, OPTIONS, TURN, WIDTH, World, slope, store
+from controlled_faces import BALL, LAYERS, OPEN, TURN, WIDTH, World, looker
 
 from d2a_core.animation import corrections
-from d2a_core.directions import controls
-from d2a_core.directions.ball import Ball
-from d2a_core.directions.controls import Looker
 from d2a_core.directions.sliders import Controls
 from d2a_core.faces.geometry import rotation_matrix
 from d2a_core.faces.landmarks import Detections
@@ -36,11 +34,7 @@ class Turning(World):
 
 @pytest.fixture(scope="module")
 def moves():
-    world = Turning()
-    studio = Looker(world, world, Ball(torch.zeros(WIDTH), radius=10.0, reach=10.0), 8)
-    faces = controls.faces(world, OPTIONS)
-    vector = controls.build(studio, store(), slope(), faces[0], OPTIONS)
-    return Controls(controls.measure(studio, store(), vector, faces[1], OPTIONS), studio.ball)
+    return Controls(controlled_faces.measured(looker(Turning())), BALL)
 
 
 def _correct(moves, world, begun, wanted, passes):

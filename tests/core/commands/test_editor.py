@@ -1,26 +1,20 @@
+import controlled_faces
 import numpy as np
 import pytest
 import torch
-from controlled_faces import LAYERS, OPTIONS, WIDTH, World, slope, store
+from controlled_faces import BALL, LAYERS, WIDTH, World, looker
 
 from d2a_core.commands.editor import STRAIGHT, Editor
-from d2a_core.directions import controls
 from d2a_core.directions.ball import Ball
 from d2a_core.directions.controls import Looker
 from d2a_core.directions.sliders import Controls
 from d2a_core.inversion.consultant import Consultant
 
-BALL = Ball(torch.zeros(WIDTH), radius=10.0, reach=10.0)
-
 
 @pytest.fixture(scope="module")
 def moves():
     """Controls made on typical faces."""
-    world = World()
-    studio = Looker(world, world, BALL, 8)
-    made_on, measured_on = controls.faces(world, OPTIONS)
-    vector = controls.build(studio, store(), slope(), made_on, OPTIONS)
-    return Controls(controls.measure(studio, store(), vector, measured_on, OPTIONS), BALL)
+    return Controls(controlled_faces.measured(looker(World())), BALL)
 
 
 def editor(moves, *, gain=1.0, turned=0.0, blind=False):
@@ -33,7 +27,7 @@ def editor(moves, *, gain=1.0, turned=0.0, blind=False):
     wplus[..., 0] = turned
     photo = np.zeros((8, 8, 3), np.uint8)
     nothing = Consultant(world, None, torch.zeros(1, 3, 8, 8), wplus, 15.0)
-    return Editor(Looker(world, world, BALL, 8), moves, wplus, nothing, photo, None)
+    return Editor(looker(world), moves, wplus, nothing, photo, None)
 
 
 def unseen(found):
