@@ -1,21 +1,35 @@
 """The tables of the evaluation for a reader, in Markdown."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from d2a_core.evaluation import protocols
+from d2a_core.evaluation import figures, protocols
+from d2a_core.evaluation.figures import (
+    ANGLES,
+    COMPARED,
+    FEATURES,
+    FIDELITY,
+    LIKENESS,
+    NME,
+    NOTHING,
+    STEPS,
+    Figure,
+    Row,
+    count,
+    known,
+    value,
+)
 from d2a_core.evaluation.protocols import NO_PASSES
 
-Row = Mapping[str, object]
-TITLES = {
-    "nme_inter_ocular": "NME inter-ocular %",
-    "nme_box": "NME box %",
-    "csim": "CSIM",
-    "yaw_error": "yaw °",
-    "pitch_error": "pitch °",
-    "mouth_error": "mouth",
-    "eye_error": "eyes",
-}
-REALISM_TITLES = {"fid": "FID", "kid": "KID", "is": "IS", "is_gap": "IS − IS of real"}
+SCORES = tuple(
+    figure
+    for family in (NME, LIKENESS, ANGLES, FEATURES, FIDELITY, STEPS)
+    for figure in family
+    if figure.brief
+)
+# As they are computed, which is how papers print them.
+FID, *OTHERS = figures.REALISM
+REALISM = (FID, *(replace(figure, unit="", digits=3, scale=1, signed=False) for figure in OTHERS))
 EXPLAINED = {
     protocols.CROSS: "Source i behind target i; all are different people.",
     protocols.SELF: "Source and target are one person: an augmentation of the source's code. The step is "
@@ -30,12 +44,17 @@ def markdown(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
     lines = ["# Evaluation", ""]
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
         chosen = [row for row in rows if row["protocol"] == protocol]
-        titles = TITLES | (
-            {"psnr": "PSNR dB", "step_error": "step error"} if protocol == protocols.SELF else {}
-        )
+        scores = [figure for figure in SCORES if figure.protocol in ("", protocol)]
         lines += [f"## {protocol}", "", EXPLAINED.get(str(protocol), ""), ""]
-        head = ["method", "passes", "data", "pairs", "no face", *titles.values(), *REALISM_TITLES.values()]
-        lines += table(head, [_cells(row, titles, REALISM_TITLES) for row in chosen])
+        head = [
+            "method",
+            "passes",
+            "data",
+            "pairs",
+            "no face",
+            *(figure.head for figure in (*scores, *REALISM)),
+        ]
+        lines += table(head, [_cells(row, scores) for row in chosen])
         lines += ["", _levels(chosen), ""]
         lines += [f"{note}" for note in dict.fromkeys(row.get("note") for row in chosen) if note]
         lines.append("")
@@ -50,11 +69,13 @@ def ablations_markdown(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
         "Open loop, as in the paper. Differences are paired: the same pairs, less the main method.",
         "",
     ]
-    head = ["method", "faces", "pair renders", "pairs", "no face", "NME inter-ocular %", "difference", "CSIM"]
+    head = ["method", "faces", "pair renders", "pairs", "no face"]
+    for figure in COMPARED.values():
+        head += [figure.head, "difference"]
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
         chosen = [row for row in rows if row["protocol"] == protocol]
         lines += [f"## {protocol}", "", EXPLAINED.get(str(protocol), ""), ""]
-        lines += table([*head, "difference"], [_ablation_cells(row) for row in chosen])
+        lines += table(head, [_ablation_cells(row) for row in chosen])
         lines += ["", _levels(chosen), ""]
     return "\n".join([*lines, *closing(facts), ""])
 
@@ -64,64 +85,55 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
 
 
-def _cells(row: Row, titles: Mapping[str, str], realism: Mapping[str, str]) -> list[str]:
-    passes = "–" if row["passes"] == NO_PASSES else str(row["passes"])
+def _cells(row: Row, scores: Sequence[Figure]) -> list[str]:
+    passes = NOTHING if row["passes"] == NO_PASSES else str(row["passes"])
     missing = f" ({row['missing']} missing)" if row["missing"] else ""
-    lost = int(row["pairs"]) - int(row["found"])
     return [
         str(row["method"]),
         passes,
         str(row["dataset"]),
         f"{row['pairs']}{missing}",
-        str(lost),
-        *(with_interval(row, name) for name in titles),
-        *(number(row.get(name), name) for name in realism),
+        _faceless(row),
+        *(with_interval(row, figure) for figure in scores),
+        *(number(row.get(figure.key), figure) for figure in REALISM),
     ]
 
 
 def _ablation_cells(row: Row) -> list[str]:
-    changes = [_change(row, name) for name in ("nme", "csim")]
-    return [
-        str(row["method"]),
-        *(str(row[name]) for name in ("faces", "pair_renders", "pairs")),
-        str(int(row["pairs"]) - int(row["found"])),
-        with_interval(row, "nme_inter_ocular"),
-        changes[0],
-        with_interval(row, "csim"),
-        changes[1],
-    ]
+    cells = [str(row[name]) for name in ("method", "faces", "pair_renders", "pairs")] + [_faceless(row)]
+    for name, figure in COMPARED.items():
+        cells += [with_interval(row, figure), _change(row, name, figure)]
+    return cells
 
 
-def _change(row: Row, name: str) -> str:
-    figure = "nme_inter_ocular" if name == "nme" else name
-    values = [row[f"{name}_difference{end}"] for end in ("", "_low", "_high")]
-    if values[0] != values[0] or not any(values):  # nothing to compare, or the main method itself
-        return "–"
+def _faceless(row: Row) -> str:
+    return str(count(row, "pairs") - count(row, "found"))
+
+
+def _change(row: Row, name: str, figure: Figure) -> str:
+    values = [value(row, f"{name}_difference{end}") for end in ("", "_low", "_high")]
+    if not known(values[0]) or not any(values):  # nothing to compare, or the main method itself
+        return NOTHING
     middle, low, high = (("+" if value > 0 else "") + number(value, figure) for value in values)
     return f"{middle} [{low}, {high}]"
 
 
-def with_interval(row: Row, name: str) -> str:
+def with_interval(row: Row, figure: Figure) -> str:
     """Mean and interval of one figure of a row."""
-    middle, low, high = (number(row[f"{name}{end}"], name) for end in ("", "_low", "_high"))
-    return middle if middle == "–" else f"{middle} [{low}, {high}]"
+    middle, low, high = (number(row[f"{figure.key}{end}"], figure) for end in ("", "_low", "_high"))
+    return middle if middle == NOTHING else f"{middle} [{low}, {high}]"
 
 
-def number(value: object, name: str) -> str:
-    """A figure in the digits that it deserves; – where there is none."""
-    if value is None or value != value:
-        return "–"
-    if name.startswith("nme"):
-        return f"{100 * float(value):.2f}"
-    digits = 1 if name.startswith(("yaw", "pitch", "roll", "psnr", "fid")) else 3
-    return f"{float(value):.{digits}f}"
+def number(value: object, figure: Figure) -> str:
+    """A figure in its unit and digits; – where there is none."""
+    return f"{figure.scale * float(value):.{figure.digits}f}" if known(value) else NOTHING
 
 
 def _levels(rows: Sequence[Row]) -> str:
-    known = [row for row in rows if row["csim_same"] == row["csim_same"]]
-    if not known:
+    found = [row for row in rows if known(row["csim_same"])]
+    if not found:
         return "No face was found on any result."
-    same, strangers = (number(known[0][name], "csim") for name in ("csim_same", "csim_strangers"))
+    same, strangers = (number(found[0][key], figures.BY_KEY[key]) for key in ("csim_same", "csim_strangers"))
     return f"CSIM of a source and its mirror image: {same}; of a source and the target: {strangers}."
 
 

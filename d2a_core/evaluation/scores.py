@@ -17,16 +17,11 @@ from d2a_core.faces import geometry, identity, landmarks
 from d2a_core.faces.identity import Embedder
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.faces.schemes import scheme_of
-from d2a_core.inversion import quality
 from d2a_core.media import resampling, similarity
 
 PARTS = ("contour", "brows", "eyes", "nose", "mouth")
 NORMALISERS = ("inter_ocular", "inter_pupil", "box")
-FIGURES = (
-    *(f"nme_{name}" for name in (*NORMALISERS, *PARTS)),
-    *("yaw_error", "pitch_error", "roll_error", "mouth_error", "eye_error", "gaze_error"),
-    *("csim", "csim_strangers", "csim_same", "psnr", "ms_ssim", "step_error"),
-)
+FIDELITY_SIDE = 256  # px, at which papers compare pictures
 
 
 def score(
@@ -42,7 +37,7 @@ def score(
     steps: Mapping[int, float] | None = None,
     progress=None,
 ) -> dict[str, object]:
-    """One row for every pair: is there a picture, is there a face on it, and the `FIGURES`.
+    """One row for every pair: is there a picture, is there a face on it, and the `figures.SCORES`.
 
     `result` gives the picture u1 [H, W, 3] of a pair, or None where there is none; `truth` reads the target
     picture of self-driving, where it is what the result should be. `steps` are the errors of Δw by pair.
@@ -183,8 +178,8 @@ def landmark_errors(result: Detections, target: Detections) -> dict[str, NDArray
 
 
 def fidelity(image: Picture, true: Picture) -> tuple[float, float]:
-    """PSNR in dB and MS-SSIM of two pictures, both scaled to the size at which papers compare, 256 px."""
-    small = [resampling.resize(each[None], quality.SMALL)[0] for each in (image, true)]
+    """PSNR in dB and MS-SSIM of two pictures, both scaled to 256 px."""
+    small = [resampling.resize(each[None], FIDELITY_SIDE)[0] for each in (image, true)]
     return similarity.psnr(*small), similarity.structural_similarity(*small)
 
 

@@ -6,14 +6,12 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core.evaluation.scores import FIGURES
+from d2a_core.evaluation.figures import COMPARED, REALISM_COLUMNS, SCORES
 from d2a_core.media import resampling, sheets
 
 RESAMPLES, RESAMPLES_SEED = 2000, 0
-COMPARED = ("nme_inter_ocular", "csim")  # figures of which methods are compared pair by pair
 KEYS = ("method", "passes", "protocol", "dataset")
 SHEET_PAIRS, SHEET_TILE = 12, 256  # rows of the sheet, px
-REALISM = ("fid", "kid", "kid_std", "is", "is_std", "is_gap")
 
 Picture = NDArray[np.uint8]
 
@@ -41,7 +39,7 @@ def summarise(scores: Sequence[pyarrow.Table], realism: Sequence[pyarrow.Table])
         for key, chosen in groups(columns):
             row = dict(zip(KEYS, key, strict=True)) | summary(columns, chosen)
             found = known.get(key, {})
-            blank = dict.fromkeys(REALISM, float("nan"))
+            blank = dict.fromkeys(REALISM_COLUMNS, float("nan"))
             rows.append(row | blank | {name: found[name] for name in found if name not in KEYS})
     return rows
 
@@ -60,7 +58,7 @@ def summary(columns: Mapping[str, NDArray], chosen: NDArray) -> dict[str, object
         "missing": int(columns["missing"][chosen].sum()),
         "found": int(found.sum()),
     }
-    for name in FIGURES:
+    for name in (figure.key for figure in SCORES):
         known = found & np.isfinite(columns[name])
         values = columns[name][known].astype(np.float64)
         nothing = not len(values)
@@ -77,11 +75,11 @@ def compare(one: pyarrow.Table, other: pyarrow.Table) -> dict[str, float]:
     both, left, right = np.intersect1d(first["pair"], second["pair"], return_indices=True)
     found = first["found"][left] & second["found"][right]
     row = {}
-    for name, short in zip(COMPARED, ("nme", "csim"), strict=True):
-        change = (first[name][left] - second[name][right])[found].astype(np.float64)
+    for name, figure in COMPARED.items():
+        change = (first[figure.key][left] - second[figure.key][right])[found].astype(np.float64)
         low, high = interval(change, first["source"][left][found]) if len(change) else (np.nan, np.nan)
-        row[f"{short}_difference"] = float(change.mean()) if len(change) else np.nan
-        row[f"{short}_difference_low"], row[f"{short}_difference_high"] = low, high
+        row[f"{name}_difference"] = float(change.mean()) if len(change) else np.nan
+        row[f"{name}_difference_low"], row[f"{name}_difference_high"] = low, high
     return row
 
 

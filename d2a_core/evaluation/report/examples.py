@@ -4,8 +4,9 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
+from d2a_core.evaluation.figures import BY_KEY, HIGH
+
 KINDS = ("best", "median", "worst")
-LARGER_IS_BETTER = ("csim", "psnr", "ms_ssim")
 
 
 def examples(
@@ -30,7 +31,7 @@ def examples(
     chosen = (columns["method"] == method) & (columns["passes"] == passes) & (columns["protocol"] == protocol)
     chosen &= columns["found"].astype(bool) & ~columns["missing"].astype(bool) & np.isfinite(columns[by])
     known = np.flatnonzero(chosen)
-    cost = -columns[by][known] if by in LARGER_IS_BETTER else columns[by][known]
+    cost = -columns[by][known] if BY_KEY[by].better == HIGH else columns[by][known]
     ranked = known[np.lexsort((columns["pair"][known], cost))]
     return {
         kind: scores.take(pyarrow.array(rows)).to_pylist()

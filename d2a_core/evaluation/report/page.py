@@ -10,14 +10,16 @@ import pyarrow
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from d2a_core.config import BASELINES, MAIN
+from d2a_core.evaluation import figures
+from d2a_core.evaluation.figures import BY_KEY, PARTS, Figure, Row, count, value
+from d2a_core.evaluation.protocols import CROSS
 from d2a_core.evaluation.report import charts, paper, rows, template
 from d2a_core.evaluation.report.charts import Series, data_uri, passes_title
 from d2a_core.evaluation.report.examples import examples
-from d2a_core.evaluation.report.rows import CROSS, MAIN, Column
 
 FRAME = "results/evaluation/frames/{method}/{passes}/{pair:05d}.png"
-PARTS = ("contour", "brows", "eyes", "nose", "mouth")
-UNMOVED = "control-source"
+UNMOVED = BASELINES[0]
 EXAMPLES_EACH = 2
 EXAMPLE_SIDE, EXAMPLE_BYTES = 320, 60_000  # px and bytes of a JPEG; a page of noise stays below 15 MB
 GALLERY_SIDE, GALLERY_BYTES = 1600, 1_200_000
@@ -30,8 +32,8 @@ CURVES = {
 COUNTS = {"faces": "faces", "pairs": "pair_renders"}
 EXAMPLE_TITLES = {"nme_inter_ocular": "By landmark error (NME inter-ocular)", "csim": "By likeness (CSIM)"}
 CAPTIONED = (
-    *(Column("nme_inter_ocular", "NME", 2, 100), Column("csim", "CSIM")),
-    *(Column("yaw_error", "yaw", 1), Column("target_yaw", "target", 1)),
+    *(BY_KEY[key] for key in ("nme_inter_ocular", "csim", "yaw_error")),
+    Figure("target_yaw", "target", digits=1),
 )
 TITLES = {
     "run": "What was run",
@@ -132,11 +134,12 @@ def page(facts: Mapping[str, object], tables: Tables, pictures: Pictures) -> str
         titles={name: title for name, title in TITLES.items() if name in ALWAYS or sections[name]},
         style=Markup(template.STYLE),
         paper=paper,
+        definitions=figures.definitions(),
         left_out=max(0, len(pictures.sheets) - MOST_SHEETS),
     )
 
 
-def scaling(ablations: Sequence[rows.Row]) -> list[Drawing]:
+def scaling(ablations: Sequence[Row]) -> list[Drawing]:
     """NME over the number of faces and of augmented renders that FAN learned from, cross-identity.
 
     The curves go through the methods that `ablations.scaling` names and the main one.
@@ -160,23 +163,27 @@ def _on_curve(method: str, prefix: str) -> bool:
     return method == MAIN or method.startswith(f"{prefix}-")
 
 
-def _curves(rows: Sequence[rows.Row], count: str) -> list[Series]:
-    """A curve for each number of passes with two points or more."""
+def _curves(rows: Sequence[Row], amount: str) -> list[Series]:
+    """A curve over the numbers `amount` for each number of passes with two points or more."""
     curves = []
-    for passes in sorted({row["passes"] for row in rows}):
-        points = sorted((row for row in rows if row["passes"] == passes), key=lambda row: row[count])
-        if len({row[count] for row in points}) > 1:
-            x = np.array([row[count] for row in points])
-            curves.append(_series(passes_title(passes), x, points, "nme_inter_ocular"))
+    for passes in sorted({count(row, "passes") for row in rows}):
+        chosen = [row for row in rows if row["passes"] == passes]
+        points = sorted(chosen, key=lambda row: count(row, amount))
+        x = np.array([count(row, amount) for row in points])
+        if len(np.unique(x)) > 1:
+            curves.append(_series(passes_title(passes), x, points, ["nme_inter_ocular"]))
     return curves
 
 
-def _series(name: str, x: NDArray, rows: Sequence[rows.Row], *keys: str, muted: bool = False) -> Series:
+def _series(
+    name: str, x: NDArray, rows: Sequence[Row], keys: Sequence[str], *, muted: bool = False
+) -> Series:
     """NME in % of the columns `keys` of `rows`, one behind the other, with their intervals."""
-    ends = [
-        np.array([100 * row[f"{key}{end}"] for row in rows for key in keys]) for end in ("", "_low", "_high")
-    ]
-    return Series(name, x, *ends, muted)
+    middle, low, high = (
+        np.array([100 * value(row, f"{key}{end}") for row in rows for key in keys])
+        for end in ("", "_low", "_high")
+    )
+    return Series(name, x, middle, low, high, muted)
 
 
 def yaw(scores: pyarrow.Table) -> list[Drawing]:
@@ -202,32 +209,31 @@ def yaw(scores: pyarrow.Table) -> list[Drawing]:
     return drawings
 
 
-def parts(summary: Sequence[rows.Row]) -> list[Drawing]:
+def parts(summary: Sequence[Row]) -> list[Drawing]:
     """NME of each part of the face for every number of passes beside no motion, a chart a data set."""
-    drawings, x = [], np.arange(len(PARTS), dtype=float)
+    names = [figure.title.removeprefix("NME ") for figure in PARTS]
+    drawings, x = [], np.arange(len(names), dtype=float)
     for dataset in _datasets(summary):
         rows = [row for row in summary if row["protocol"] == CROSS and row["dataset"] == dataset]
-        keys = [f"nme_{part}" for part in PARTS]
-        still = [
-            _series("no motion", x, [row], *keys, muted=True) for row in rows if row["method"] == UNMOVED
-        ]
+        keys = [figure.key for figure in PARTS]
+        still = [_series("no motion", x, [row], keys, muted=True) for row in rows if row["method"] == UNMOVED]
         moved = [row for row in rows if row["method"] == MAIN]
-        bars = still + [_series(passes_title(row["passes"]), x, [row], *keys) for row in moved]
+        bars = still + [_series(passes_title(count(row, "passes")), x, [row], keys) for row in moved]
         if bars:
             title = f"Landmark error of each part of the face, {dataset}"
             caption = f"{title}. Bars: bootstrap 95 % intervals of the mean."
-            drawings.append(Drawing(charts.bar_chart(PARTS, bars, title=title), caption))
+            drawings.append(Drawing(charts.bar_chart(names, bars, title=title), caption))
     return drawings
 
 
-def _datasets(rows: Sequence[rows.Row]) -> list[str]:
-    return list(dict.fromkeys(row["dataset"] for row in rows if row["protocol"] == CROSS))
+def _datasets(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(str(row["dataset"]) for row in rows if row["protocol"] == CROSS))
 
 
 def shown_examples(tables: Tables, pictures: Pictures) -> dict[str, list[Triple]]:
     """Best, median and worst results of the main method after its last pass, cross-identity, by title."""
     rows = tables.summary.to_pylist()
-    passes = max((row["passes"] for row in rows if row["method"] == MAIN), default=None)
+    passes = max((count(row, "passes") for row in rows if row["method"] == MAIN), default=None)
     if passes is None:
         return {}
     paths = {row["pair"]: row for row in tables.pairs.to_pylist()}
@@ -242,7 +248,7 @@ def shown_examples(tables: Tables, pictures: Pictures) -> dict[str, list[Triple]
     return chosen
 
 
-def _triple(kind: str, row: rows.Row, pair: rows.Row, read: Callable[[str], Picture]) -> Triple:
+def _triple(kind: str, row: Row, pair: Row, read: Callable[[str], Picture]) -> Triple:
     result = FRAME.format(method=row["method"], passes=row["passes"], pair=row["pair"])
     images = {
         f"Source {row['source']}": pair["source_image"],

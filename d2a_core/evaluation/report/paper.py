@@ -1,8 +1,11 @@
-"""What the report says in words: the paper's own tables, and what every figure means.
+"""The paper's own tables, and what the report says in words beside them.
 
 The paper is Chen et al., D²Animator, ACM MM '22, doi 10.1145/3503161.3548002; its rows stand here digit for
 digit.
 """
+
+from d2a_core.config import BASELINES
+from d2a_core.evaluation.protocols import CROSS, FINETUNING, SELF, SEQUENCE
 
 PROTOCOLS = ("Cross-identity", "Sequence-driving")  # of table 1, each on both data sets
 DATASETS = ("CelebA-HQ", "FFHQ")
@@ -49,107 +52,25 @@ SAME_DATA = (
     "its Table 1 (NME 3.60, CSIM 0.57)."
 )
 
-CONTROLS = {  # method → what it is, and how its row must come out
-    "control-source": (
+MEANINGS = (  # of BASELINES: what each is, and how its row must come out
+    (
         "returns the source unchanged",
         "full likeness (CSIM 1) and the error of no motion at all: a larger NME is motion the wrong way",
     ),
-    "control-target": (
+    (
         "returns the target",
         "no error (NME 0) at the likeness of a stranger: a CSIM near this one keeps nothing of the source",
     ),
-    "control-noise": (
+    (
         "returns noise",
         "no face found: figures that come out all the same would mean nothing",
     ),
-}
+)
+CONTROLS = dict(zip(BASELINES, MEANINGS, strict=True))
 
 PROTOCOLS_HERE = {
-    "cross-identity": "source i behind target i; all are different people (paper, section 4.1)",
-    "self-driving": "the target is an augmentation of the source's own code, so the result is known",
-    "sequence-driving": "the first sources behind frames of clips (paper, section 4.2)",
-    "fine-tuning": "the first sources behind targets of their own, each by a network tuned on it (4.3)",
+    CROSS: "source i behind target i; all are different people (paper, section 4.1)",
+    SELF: "the target is an augmentation of the source's own code, so the result is known",
+    SEQUENCE: "the first sources behind frames of clips (paper, section 4.2)",
+    FINETUNING: "the first sources behind targets of their own, each by a network tuned on it (4.3)",
 }
-
-DEFINITIONS = (  # metric, definition, source
-    (
-        "NME inter-ocular",
-        "mean distance between the landmarks of result and target, in % of the distance between the target's "
-        "outer eye corners",
-        "Wu et al., WFLW, CVPR 2018",
-    ),
-    (
-        "NME inter-pupil",
-        "the same, in % of the distance between the target's pupils",
-        "Sagonas et al., 300-W, 2013",
-    ),
-    (
-        "NME box",
-        "the same, in % of √(width · height) of the box around the target's landmarks",
-        "Bulat and Tzimiropoulos, ICCV 2017, the paper's reference for its NME",
-    ),
-    (
-        "NME of a part",
-        "the same over the points of one part, in % of the inter-ocular distance",
-        "this project",
-    ),
-    (
-        "yaw, pitch, roll",
-        "absolute difference between the angles of result and target, degrees, by a rigid fit of a 3-D face",
-        "fit: Umeyama, PAMI 1991",
-    ),
-    (
-        "mouth",
-        "absolute difference in the gap of the lips, in inter-ocular distances, head turned to the front",
-        "this project",
-    ),
-    ("eyes", "absolute difference in the gap between the lids over the width of the eye", "this project"),
-    (
-        "gaze",
-        "distance between the pupils' offsets from the middle of the eye corners, in inter-ocular distances",
-        "this project",
-    ),
-    (
-        "CSIM",
-        "cosine between the identity embeddings of source and result",
-        "metric of the paper, which uses ArcFace (Deng et al., CVPR 2019)",
-    ),
-    (
-        "CSIM of strangers",
-        "cosine between source and target, where these are different people: the floor",
-        "this project",
-    ),
-    ("CSIM of the same", "cosine between the source and its mirror image: the ceiling", "this project"),
-    (
-        "PSNR, MS-SSIM",
-        "result against the picture that should come out, at 256 px; only self-driving knows it",
-        "Wang et al., Asilomar 2003",
-    ),
-    ("step error", "‖Δw − Δw*‖² / ‖Δw*‖² where the true latent step Δw* is known", "this project"),
-    (
-        "FID",
-        "Fréchet distance between Gaussians fitted to Inception features of results and of real pictures",
-        "Heusel et al., NeurIPS 2017",
-    ),
-    (
-        "KID",
-        "squared maximum mean discrepancy of the same features, cubic kernel, times 1000; ± over subsets",
-        "Bińkowski et al., ICLR 2018",
-    ),
-    (
-        "IS",
-        "exp of the mean divergence between the classes that Inception sees in one picture and in all",
-        "Salimans et al., NeurIPS 2016",
-    ),
-    ("IS − IS of real", "the Inception Score less that of real pictures: 0 is best", "this project"),
-    (
-        "jitter",
-        "mean second difference of the landmarks along time, in % of the inter-ocular distance",
-        "this project",
-    ),
-    (
-        "correlation",
-        "Pearson's r along time between result and driver, for yaw and openings of mouth and eyes",
-        "this project",
-    ),
-)

@@ -1,28 +1,35 @@
 """Rows of the report's tables: figures in the digits and units that a reader wants."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from d2a_core.config import BASELINES, MAIN
+from d2a_core.evaluation import figures
+from d2a_core.evaluation.figures import COMPARED, NOTHING, VIDEOS, Figure, Row, count, known
 from d2a_core.evaluation.report.charts import passes_title
-from d2a_core.evaluation.report.paper import CONTROLS
 
-Row = Mapping[str, object]
-MAIN = "d2animator"
-CROSS = "cross-identity"
-NOTHING = "–"
-REALISM = ("fid", "kid", "is", "is_gap")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A figure of a row, `key` in the table, shown times `scale` with `digits` behind the point."""
-
-    key: str
-    title: str
-    digits: int = 3
-    scale: float = 1.0
-    signed: bool = False
+SHOWN = (
+    *(*figures.REALISM, *figures.NME, *figures.PARTS, *figures.LIKENESS, *figures.ANGLES),
+    *(*figures.FEATURES, *figures.STEPS, *figures.FIDELITY),
+)
+SCORES = tuple(figure for figure in SHOWN if figure.main)
+MEDIANS = tuple(
+    replace(figure, key=f"{figure.key}_median", title=f"{name.upper()} median")
+    for name, figure in COMPARED.items()
+)
+DETAILS = (*MEDIANS, *(figure for figure in SHOWN if not figure.main))
+ABLATIONS = (
+    *(Figure("faces", "faces", digits=0), Figure("pair_renders", "pair renders", digits=0)),
+    *(
+        column
+        for name, figure in COMPARED.items()
+        for column in (
+            replace(figure, title=name.upper()),
+            Figure(f"{name}_difference", "difference", "", figure.digits, figure.scale, signed=True),
+        )
+    ),
+)
+VIDEO_NAMES = ("source", "clip", "kind")
 
 
 @dataclass(frozen=True)
@@ -56,99 +63,45 @@ class Group:
     notes: tuple[str, ...]
 
 
-SCORES = (
-    *(Column("fid", "FID ↓", 1), Column("kid", "KID × 1000 ↓", 2, 1000)),
-    *(Column("is", "IS ↑", 2), Column("is_gap", "IS − IS of real", 2, signed=True)),
-    *(Column("nme_inter_ocular", "NME inter-ocular % ↓", 2, 100), Column("nme_box", "NME box % ↓", 2, 100)),
-    *(
-        Column("csim", "CSIM ↑"),
-        Column("csim_strangers", "CSIM of strangers"),
-        Column("csim_same", "CSIM of the same"),
-    ),
-    *(Column(f"{name}_error", f"{name} ° ↓", 1) for name in ("yaw", "pitch", "roll")),
-)
-DETAILS = (
-    *(Column("nme_inter_ocular_median", "NME median % ↓", 2, 100), Column("csim_median", "CSIM median ↑")),
-    Column("nme_inter_pupil", "NME inter-pupil % ↓", 2, 100),
-    *(
-        Column(f"nme_{part}", f"NME {part} % ↓", 2, 100)
-        for part in ("contour", "brows", "eyes", "nose", "mouth")
-    ),
-    *(
-        Column(f"{name}_error", f"{title} ↓")
-        for name, title in (("mouth", "mouth"), ("eye", "eyes"), ("gaze", "gaze"), ("step", "step error"))
-    ),
-    *(Column("psnr", "PSNR dB ↑", 1), Column("ms_ssim", "MS-SSIM ↑")),
-)
-ABLATIONS = (
-    *(Column("faces", "faces", 0), Column("pair_renders", "pair renders", 0)),
-    *(
-        Column("nme_inter_ocular", "NME % ↓", 2, 100),
-        Column("nme_difference", "difference", 2, 100, signed=True),
-    ),
-    *(Column("csim", "CSIM ↑"), Column("csim_difference", "difference", signed=True)),
-)
-VIDEO_NAMES = ("source", "clip", "kind")
-VIDEOS = (
-    *(
-        Column("nme", "NME against driver % ↓", 2, 100),
-        Column("nme_target", "NME against what was asked for % ↓", 2, 100),
-    ),
-    *(
-        Column("identity", "CSIM ↑"),
-        Column("least_identity", "least CSIM ↑"),
-        Column("identity_deviation", "CSIM deviation over frames ↓"),
-    ),
-    *(
-        Column("driver_identity", "CSIM with the driver"),
-        Column("driver_identity_source", "source's CSIM with the driver"),
-        Column("driver_strangers", "strangers' CSIM with the driver"),
-        Column("driver_strangers_high", "95 % of strangers below"),
-    ),
-    *(Column("jitter", "jitter % ↓", 2, 100), Column("driver_jitter", "driver's jitter %", 2, 100)),
-    *(Column(f"{name}_correlation", f"{name} correlation ↑", 2) for name in ("yaw", "mouth", "eye")),
-    *(Column("frames", "frames", 0), Column("lost", "lost", 0)),
-)
-
-
-def number(value: object, column: Column) -> str:
+def number(value: object, figure: Figure) -> str:
     """A figure as a reader sees it; – for None and NaN."""
     if not known(value):
         return NOTHING
-    sign = "+" if column.signed else ""
-    return f"{float(value) * column.scale:{sign},.{column.digits}f}".replace("-", "−")
+    sign = "+" if figure.signed else ""
+    return f"{float(value) * figure.scale:{sign},.{figure.digits}f}".replace("-", "−")
 
 
-def known(value: object) -> bool:
-    """Whether there is a figure: neither None nor NaN."""
-    return value is not None and not math.isnan(float(value))
+def head(column: Figure) -> str:
+    """Name and unit of a column, and which end is better."""
+    return f"{column.head} {column.better}".rstrip()
 
 
-def cell(row: Row, column: Column) -> Cell:
+def cell(row: Row, column: Figure) -> Cell:
     """The figure of a row with its interval, `_low` to `_high`, or ± `_std`, where it has one."""
     low, high, spread = (row.get(f"{column.key}_{end}") for end in ("low", "high", "std"))
     value, interval, clear = number(row.get(column.key), column), "", False
     if value != NOTHING and known(low) and known(high):
         interval = f"{number(low, column)} to {number(high, column)}"
-        clear = column.signed and not low <= 0 <= high
+        clear = column.signed and not float(low) <= 0 <= float(high)
     elif value != NOTHING and known(spread):
         interval = f"± {number(spread, column)}"
     return Cell(value, interval, clear)
 
 
-def line(row: Row, columns: Sequence[Column]) -> Line:
+def line(row: Row, columns: Sequence[Figure]) -> Line:
     """One row of a table."""
-    name, pairs, missing = str(row["method"]), int(row["pairs"]), int(row["missing"])
-    faceless = pairs - int(row["found"]) - missing
+    name, passes = str(row["method"]), count(row, "passes")
+    pairs, missing = count(row, "pairs"), count(row, "missing")
+    faceless = pairs - count(row, "found") - missing
     losses = [f"{missing:,} missing"] if missing else []
     losses += [f"{faceless:,} without a face"] if faceless > 0 else []
-    kind = "main" if name == MAIN else "control" if name in CONTROLS else ""
-    passes = passes_title(int(row["passes"])) if int(row["passes"]) >= 0 else ""
+    kind = "main" if name == MAIN else "control" if name in BASELINES else ""
     cells = tuple(cell(row, column) for column in columns)
-    return Line(name, passes, kind, f"{pairs:,}", tuple(losses), cells)
+    shown = passes_title(passes) if passes >= 0 else ""
+    return Line(name, shown, kind, f"{pairs:,}", tuple(losses), cells)
 
 
-def groups(rows: Iterable[Row], columns: Sequence[Column]) -> list[Group]:
+def groups(rows: Iterable[Row], columns: Sequence[Figure]) -> list[Group]:
     """A table for each protocol and data set, in order of appearance; controls come last.
 
     Columns that are empty in all rows of a table are left out, but for realism, whose notes say why.
@@ -158,15 +111,15 @@ def groups(rows: Iterable[Row], columns: Sequence[Column]) -> list[Group]:
         found.setdefault(f"{row['protocol']}, {row['dataset']}", []).append(row)
     tables = []
     for title, members in found.items():
-        members = sorted(members, key=lambda row: row["method"] in CONTROLS)
+        members = sorted(members, key=lambda row: row["method"] in BASELINES)
         shown = [
             column
             for column in columns
-            if column.key in REALISM or any(known(row.get(column.key)) for row in members)
+            if column in figures.REALISM or any(known(row.get(column.key)) for row in members)
         ]
         lines = tuple(line(row, shown) for row in members)
-        realism = any(column.key in REALISM for column in shown)
-        titles = tuple(column.title for column in shown)
+        realism = any(column in figures.REALISM for column in shown)
+        titles = tuple(head(column) for column in shown)
         tables.append(Group(title, titles, lines, notes(members) if realism else ()))
     return tables
 
@@ -189,8 +142,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def ablation_groups(rows: Sequence[Row]) -> list[Group]:
     """Table 2; the main method differs from itself by nothing, which is no finding."""
-    blank = {"nme_difference": None, "csim_difference": None}
-    return groups([row | blank if row["method"] == MAIN else row for row in rows], ABLATIONS)
+    blank = {f"{name}_difference": None for name in COMPARED}
+    return groups([{**row, **blank} if row["method"] == MAIN else row for row in rows], ABLATIONS)
 
 
 @dataclass(frozen=True)
@@ -205,7 +158,7 @@ def videos(rows: Sequence[Row]) -> Listing | None:
     """One row a video, or None where there is none."""
     if not rows:
         return None
-    titles = (*VIDEO_NAMES, *(column.title for column in VIDEOS))
+    titles = (*VIDEO_NAMES, *(head(column) for column in VIDEOS))
     lines = [
         (
             tuple(str(row[name]) for name in VIDEO_NAMES),

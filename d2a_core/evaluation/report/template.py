@@ -240,7 +240,7 @@ on the source's own face.</caption>
 <p>Results of all methods are read back as pictures and measured alike, full-size, by the detector and the
 identity network that are named at the top.</p>
 <ul>
-{% for name, meaning, source in paper.DEFINITIONS %}<li><strong>{{ name }}</strong>: {{ meaning }}
+{% for name, meaning, source in definitions %}<li><strong>{{ name }}</strong>: {{ meaning }}
 ({{ source }}).</li>
 {% endfor %}
 </ul>

@@ -1,13 +1,13 @@
 import math
 
 from d2a_core.evaluation import score_tables
-from d2a_core.evaluation.scores import FIGURES
-from d2a_core.evaluation.summary import REALISM
+from d2a_core.evaluation.figures import REALISM_COLUMNS, SCORES
 
 
 def _row(**values):
     ends = ("", "_median", "_low", "_high")
-    blank = {f"{name}{end}": math.nan for name in FIGURES for end in ends} | dict.fromkeys(REALISM, math.nan)
+    blank = {f"{figure.key}{end}": math.nan for figure in SCORES for end in ends}
+    blank |= dict.fromkeys(REALISM_COLUMNS, math.nan)
     known = {"method": "d2animator", "passes": 1, "protocol": "cross-identity", "dataset": "held-out"}
     counts = {"pairs": 40, "missing": 0, "found": 39, "note": "No FID."}
     levels = {"csim_same": 0.99, "csim_strangers": 0.85}

@@ -8,9 +8,10 @@ import pyarrow
 import pytest
 from PIL import Image
 
+from d2a_core.evaluation.figures import SCORES, VIDEOS, Figure
 from d2a_core.evaluation.report import charts, page, paper, rows
 from d2a_core.evaluation.report.examples import examples
-from d2a_core.evaluation.report.rows import Column, number
+from d2a_core.evaluation.report.rows import number
 
 FACTS = {
     "generator": "ffhq",
@@ -18,12 +19,7 @@ FACTS = {
     "options": {"pairs": 40, "seed": 1000003},
     "version": "0.1.0",
 }
-FIGURES = (
-    *("nme_inter_ocular", "nme_inter_pupil", "nme_box"),
-    *(f"nme_{part}" for part in page.PARTS),
-    *("yaw_error", "pitch_error", "roll_error", "mouth_error", "eye_error", "gaze_error"),
-    *("csim", "csim_strangers", "csim_same", "psnr", "ms_ssim"),
-)
+FIGURES = [figure.key for figure in SCORES if figure.key != "step_error"]
 NOTE = "no Inception weights were given"
 NAN = float("nan")
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -124,7 +120,7 @@ def read(path):
 
 @pytest.fixture(scope="module")
 def tables():
-    video = dict.fromkeys([column.key for column in rows.VIDEOS], 0.5)
+    video = dict.fromkeys([figure.key for figure in VIDEOS], 0.5)
     return page.Tables(
         summary=table(
             [
@@ -199,14 +195,14 @@ def test_no_pair_is_an_example_twice():
 
 
 def test_numbers_have_the_digits_and_signs_of_their_unit():
-    assert number(0.04321, Column("nme", "NME", 2, 100)) == "4.32"
-    assert number(-0.0012, Column("d", "d", 2, 100, signed=True)) == "−0.12"
-    assert number(16000, Column("faces", "faces", 0)) == "16,000"
-    assert number(NAN, Column("fid", "FID")) == number(None, Column("fid", "FID")) == "–"
+    assert number(0.04321, Figure("nme", "NME", digits=2, scale=100)) == "4.32"
+    assert number(-0.0012, Figure("d", "d", digits=2, scale=100, signed=True)) == "−0.12"
+    assert number(16000, Figure("faces", "faces", digits=0)) == "16,000"
+    assert number(NAN, Figure("fid", "FID")) == number(None, Figure("fid", "FID")) == "–"
 
 
 def test_a_difference_is_clear_when_its_interval_leaves_out_zero():
-    column = Column("d", "d", 2, signed=True)
+    column = Figure("d", "d", digits=2, signed=True)
     assert rows.cell({"d": 1.0, "d_low": 0.5, "d_high": 1.5}, column).clear
     crossing = rows.cell({"d": 1.0, "d_low": -0.5, "d_high": 1.5}, column)
     assert not crossing.clear and crossing.interval == "−0.50 to +1.50"
