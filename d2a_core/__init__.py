@@ -2,6 +2,8 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 __version__ = "0.1.0"
 ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
@@ -11,4 +13,4 @@ STAGES = (  # in the order of the data: rules/<stage>*.smk write results/<stage>
 )
 
 # With this package OpenVINO tells Google Analytics of each import, unasked; None says it is not installed.
-sys.modules.setdefault("openvino_telemetry", None)
+cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)

@@ -145,7 +145,7 @@ def variants(config: Mapping, overlays: Mapping[str, Mapping], schema: Mapping) 
 
     Raises ValueError, naming the ablation, when one breaks the schema.
     """
-    none = {"ablations": {}, "scaling": {"latents_shards": [], "pairs_shards": []}}
+    none: dict[str, dict] = {"ablations": {}, "scaling": {"latents_shards": [], "pairs_shards": []}}
     main = {**config, "evaluation": {**config["evaluation"], **none}}
     found = {}
     for name, overlay in overlays.items():
@@ -194,8 +194,7 @@ def _sentence(error: ValidationError) -> str:
         if not known:
             name = extra[0]
             return f"config: {place} holds the name {name!r}; use small letters and digits, single - between"
-        extra = ", ".join(map(repr, extra))
-        return f"config: {place} has no key {extra}; known keys are {', '.join(known)}"
+        return f"config: {place} has no key {', '.join(map(repr, extra))}; known keys are {', '.join(known)}"
     if error.validator == "required":
         missing = ", ".join(repr(key) for key in error.validator_value if key not in error.instance)
         return f"config: {place} lacks the key {missing}; copy it from the project's config.yaml"

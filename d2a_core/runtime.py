@@ -5,9 +5,10 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
@@ -16,6 +17,15 @@ STATUS_EVERY_S = 0.5
 LEAST_THREADS = 2
 
 _threads: int | None = None
+
+
+class Job(Protocol):
+    """What Snakemake gives a script under the name `snakemake`, as far as it is used here."""
+
+    threads: int
+    log: Sequence[str]
+    resources: object
+    config: Mapping[str, Any]
 
 
 class _StderrHandler(logging.Handler):
@@ -65,18 +75,18 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def start(snakemake: object) -> logging.Logger:
+def start(snakemake: Job) -> logging.Logger:
     """Open the log of a Snakemake script and keep to the threads its rule was given."""
     limit_threads(snakemake.threads)
     return start_log(snakemake.log[0])
 
 
-def hardware(snakemake: object) -> dict[str, object]:
+def hardware(snakemake: Job) -> dict[str, object]:
     """Device and thread count of a job, as keyword arguments of whatever loads a network."""
     return {"device": device(snakemake.resources), "threads": snakemake.threads}
 
 
-def engine(snakemake: object) -> dict[str, object]:
+def engine(snakemake: Job) -> dict[str, object]:
     """`hardware` and what runs a generator on a CPU, as keyword arguments of whatever loads one.
 
     The word comes from the config and not from the params: it changes the speed and no result.

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Protocol
 
 import numpy as np
@@ -134,8 +134,10 @@ def learning_rate(schedule: Schedule, epoch: float) -> float:
 
 def checkpoint(run: Training, provenance: Mapping) -> dict:
     """The best epoch as plain values and tensors: an architecture, its weights, their origin."""
+    architecture = run.network.architecture
+    assert is_dataclass(architecture) and not isinstance(architecture, type)  # PyTorch says: a tensor
     return {
-        "architecture": asdict(run.network.architecture),
+        "architecture": asdict(architecture),
         "state": {name: value.cpu() for name, value in run.best.items()},
         "provenance": dict(provenance),
     }

@@ -1,7 +1,7 @@
 """What an artefact of any kind says: its values by name, and beside them how it was made."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,7 +97,7 @@ def _text(path: Path) -> Content:
 
 def _noted(texts: Mapping[str, str]) -> dict[str, Any]:
     """Notes in a file's header, those that hold JSON by their entries."""
-    facts = {}
+    facts: dict[str, Any] = {}
     for name, text in texts.items():
         try:
             facts |= _flat(json.loads(text), name)
@@ -121,6 +121,7 @@ def _arrays(state: Mapping[str, Any]) -> dict[str, NDArray]:
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
     """Leaves of nested mappings and lists of mappings, by their path."""
+    parts: Iterable[tuple[Any, Any]]
     if isinstance(value, Mapping) and value:
         parts = value.items()
     elif isinstance(value, (list, tuple)) and any(isinstance(item, (Mapping, list)) for item in value):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import psutil
 
@@ -61,7 +61,7 @@ def telling(events: Path) -> list[str]:
     return ["--logger", "d2a", "--logger-d2a-file", str(events)]
 
 
-def read_events(source: TextIO) -> list[Event]:
+def read_events(source: IO[str]) -> list[Event]:
     """Events that were added to an open file since the last call.
 
     A line that is still being written waits for its end.

@@ -197,7 +197,7 @@ def _state(content: Mapping[str, Any], path: Path) -> list[str]:
     return lines + (_facts("values", plain) if plain else [])
 
 
-def _leaves(value: object, name: str) -> Iterable[tuple[str, object]]:
+def _leaves(value: Any, name: str) -> Iterable[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
             yield from _leaves(inner, f"{name}.{key}" if name else str(key))

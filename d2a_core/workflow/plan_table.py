@@ -67,7 +67,8 @@ def _times(value: float | None, factor: int) -> float | None:
 
 def _sum(entries: Iterable[Cost], pick: Callable[[Cost], float | None]) -> float | None:
     values = [pick(entry) for entry in entries]
-    return None if any(value is None for value in values) else sum(values)
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -72,8 +72,8 @@ def settings_of(profile: Path | None) -> Settings:
         raise ValueError(f"{profile} holds no profile; give a folder such as profiles/default")
     known = read(path)
     options = [word for key in SETTINGS if key in known for word in (f"--{key}", *_words(known[key]))]
-    jobs = known.get("jobs")
-    return Settings(options, int(jobs) if str(jobs).isdigit() else None)
+    jobs = str(known.get("jobs"))
+    return Settings(options, int(jobs) if jobs.isdigit() else None)
 
 
 def _is_profile(path: Path) -> bool:
@@ -134,7 +134,7 @@ def list_jobs(
             text=True,
             check=False,
         )
-        events = read_events(source)
+        events = read_events(source.file)
     if done.returncode:
         raise ValueError(_reason(events, done.stdout))
     return events
@@ -224,10 +224,11 @@ def wall_seconds(costs: Sequence[Cost], *, cores: int | None = None, nodes: int 
     A job starts as soon as all that makes its inputs has ended and there is room for it, in the order of the
     plan. With fewer cores than threads it takes longer in proportion. Jobs without a rate take no time.
     """
-    room = nodes if cores is None else cores
+    room = cores or nodes or 1
     makers = {path: index for index, entry in enumerate(costs) for path in entry.job.outputs}
     waits = [{makers[path] for path in entry.job.inputs if path in makers} for entry in costs]
-    waiting, running, now = list(range(len(costs))), [], 0.0
+    waiting, now = list(range(len(costs))), 0.0
+    running: list[tuple[float, int, int]] = []  # end, index and cores of a job
     ended: set[int] = set()
     while waiting or running:
         for index in list(waiting):

@@ -33,6 +33,11 @@ class Stage:
     ended_s: float | None = None
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def lasted_s(self) -> float:
+        """Wall time from the start of its first job to the end of its last one."""
+        return 0.0 if self.started_s is None or self.ended_s is None else self.ended_s - self.started_s
+
 
 class Run:
     """Follows the events of Snakemake in `folder`: which stages there are, and how far each has come.
@@ -108,7 +113,7 @@ class Run:
 def step(log: Path | None) -> str:
     """How far the job of a log has come, such as `frames 51/100, 40 s left`; empty while it says nothing."""
     last = _last_step(log)
-    if last is None:
+    if log is None or last is None:
         return ""
     shown = f"{last['unit']} {last['done']}" + (f"/{last['total']}" if last["total"] else "")
     if last["eta"] is None or last["done"] == last["total"]:
@@ -128,9 +133,15 @@ def _last_step(log: Path | None) -> dict[str, str | None] | None:
 
 def share(stage: Stage) -> float:
     """How much of a stage is done, 0 to 1: its finished jobs, and how far the running ones have come."""
-    steps = [last for log in stage.running.values() if (last := _last_step(log)) and last["total"]]
-    begun = sum(int(last["done"]) / max(1, int(last["total"])) for last in steps)
+    begun = sum(map(_share, stage.running.values()))
     return min(1.0, (stage.done + begun) / max(1, stage.total))
+
+
+def _share(log: Path | None) -> float:
+    """How far the job of a log has come, 0 to 1; 0 where it does not say."""
+    last = _last_step(log) or {}
+    done, total = last.get("done"), last.get("total")
+    return int(done) / max(1, int(total)) if done and total else 0.0
 
 
 class Board:
@@ -157,7 +168,7 @@ class Board:
             self._wipe()
         for stage in ended:
             self._closed.add(stage.name)
-            self._write(_row("✓", stage.name, f"{stage.ended_s - stage.started_s:.0f} s"))
+            self._write(_row("✓", stage.name, f"{stage.lasted_s:.0f} s"))
             for warning in stage.warnings:
                 self._write(f"  note: {warning}")
         going = [stage for stage in stages if stage.started_s is not None and stage.name not in self._closed]
@@ -184,7 +195,8 @@ class Board:
     def _tell(self, going: list[Stage]) -> None:
         now = self._clock()
         for stage in going:
-            if now - self._told.setdefault(stage.name, stage.started_s) >= PLAIN_EVERY_S:
+            since = now if stage.started_s is None else stage.started_s
+            if now - self._told.setdefault(stage.name, since) >= PLAIN_EVERY_S:
                 self._write(_row(" ", stage.name, state(stage)))
                 self._told[stage.name] = now
 

@@ -114,7 +114,7 @@ def read(paths: Sequence[Path]) -> Rates:
     Runs of different sizes tell the start-up from the rest. Raises ValueError where there are none.
     """
     parts = [measure(path) if path.is_dir() else _kept(path) for path in paths]
-    rules = defaultdict(tuple)
+    rules: defaultdict[str, tuple[Point, ...]] = defaultdict(tuple)
     for part in parts:
         for rule, points in part.rules.items():
             rules[rule] += points
@@ -154,9 +154,14 @@ def _medians(points: Iterable[Point]) -> list[Point]:
     sizes = defaultdict(list)
     for point in points:
         sizes[(point.units, point.device)].append(point)
-    columns = ("seconds", "memory_mb", "disk_bytes")
     return [
-        Point(units, *(_median(getattr(point, name) for point in same) for name in columns), device)
+        Point(
+            units,
+            statistics.median(point.seconds for point in same),
+            _median(point.memory_mb for point in same),
+            _median(point.disk_bytes for point in same),
+            device,
+        )
         for (units, device), same in sorted(sizes.items())
     ]
 
@@ -177,7 +182,7 @@ def measure(results: Path) -> Rates:
     Jobs of ablations count as those of the rules that they repeat. Raises ValueError when `results` has no
     benchmarks.
     """
-    found = defaultdict(list)
+    found: defaultdict[str, list[Point]] = defaultdict(list)
     for base in (results, *sorted((results / "ablations").glob("*"))):
         for table in sorted((base / "benchmarks").rglob("*.tsv")):
             rule, job = job_of(table.relative_to(base / "benchmarks"))
