@@ -1,9 +1,9 @@
 """Measure how real the pictures of one method look as a set, where there are Inception weights."""
 
 from d2a_core import runtime
-from d2a_core.evaluation import externals, inception, protocols, scores, set_scores
+from d2a_core.evaluation import externals, protocols, scores, set_scores
 from d2a_core.media import images
-from d2a_core.store import provenance, tables, texts
+from d2a_core.store import optional_weights, provenance, tables, texts
 
 
 def main(snakemake):
@@ -14,7 +14,7 @@ def main(snakemake):
         pairs,
         externals.finder(inputs.frames, frames=params.frames),
         images.image_reader(inputs.faces),
-        inception.recorded(texts.read_json(inputs.inception)),
+        optional_weights.recorded(texts.read_json(inputs.inception)),
         method=params.method,
         passes=params.passes,
         device=runtime.device(snakemake.resources),

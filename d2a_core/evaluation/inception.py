@@ -5,7 +5,7 @@ that Heusel et al. (2017) used, as ported by torch-fidelity: any other port or r
 """
 
 import io as memory
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import nn
 
 from d2a_core import runtime
 from d2a_core.evaluation import inception_metrics
-from d2a_core.store import optional_weights, weights
+from d2a_core.store import weights
 
 WEIGHTS = {  # 95,628,359 bytes, Apache-2.0
     "url": "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
@@ -25,14 +25,6 @@ WEIGHTS = {  # 95,628,359 bytes, Apache-2.0
 OUTPUTS = ["2048", "logits_unbiased"]  # torch-fidelity's names
 WIDTHS = (2048, 1008)  # of the outputs
 BATCH = 16  # images of 1024 px take 0.5 GB together with the largest maps
-
-
-def obtain(source: Mapping[str, str] | None, cache_folder: str | Path, timeout_s: float) -> Path | str:
-    """The file of the weights, or one sentence that says why there is none: see `downloads.obtain`.
-
-    `source` is WEIGHTS, {"path": a copy of that file} or None.
-    """
-    return optional_weights.obtain("inception", source, cache_folder, timeout_s=timeout_s)
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> nn.Module:
@@ -82,13 +74,3 @@ def _batches(images: Iterable[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.ui
         batch.append(image)
     if batch:
         yield batch
-
-
-def record(found: Path | str) -> dict[str, str]:
-    """What `obtain` found as plain values: where the weights are, or why there are none."""
-    return {"reason": found} if isinstance(found, str) else {"path": found.as_posix()}
-
-
-def recorded(values: Mapping[str, str]) -> Path | str:
-    """What `obtain` found, from its `record`."""
-    return Path(values["path"]) if "path" in values else values["reason"]

@@ -21,7 +21,6 @@ from d2a_core.media import resampling, similarity
 
 PARTS = ("contour", "brows", "eyes", "nose", "mouth")
 NORMALISERS = ("inter_ocular", "inter_pupil", "box")
-FIDELITY_SIDE = 256  # px, at which papers compare pictures
 
 
 def score(
@@ -179,7 +178,7 @@ def landmark_errors(result: Detections, target: Detections) -> dict[str, NDArray
 
 def fidelity(image: Picture, true: Picture) -> tuple[float, float]:
     """PSNR in dB and MS-SSIM of two pictures, both scaled to 256 px."""
-    small = [resampling.resize(each[None], FIDELITY_SIDE)[0] for each in (image, true)]
+    small = [resampling.resize(each[None], similarity.SMALL)[0] for each in (image, true)]
     return similarity.psnr(*small), similarity.structural_similarity(*small)
 
 

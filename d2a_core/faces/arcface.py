@@ -4,7 +4,6 @@ Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition" (
 the values, so tables name the file: cosines of different networks do not compare.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from d2a_core.faces.schemes import scheme_of
-from d2a_core.store import optional_weights, texts
+from d2a_core.store import texts
 
 SIDE = 112  # px, of what the networks see
 # insightface's left eye, right eye, nose tip, mouth corners in px; the first pixel's centre is 0
@@ -51,11 +50,6 @@ class Embedder:
         if not self._normalises:
             pixels = (pixels - HALF_RANGE) / HALF_RANGE
         return _unit(self._network(np.ascontiguousarray(pixels))[0][0])
-
-
-def obtain(source: Mapping[str, str] | None, cache_folder: str | Path, timeout_s: float) -> Path | str:
-    """The file of a recognition model, or one sentence on why there is none: see `downloads.obtain`."""
-    return optional_weights.obtain("arcface", source, cache_folder, timeout_s=timeout_s)
 
 
 def five_points(points: NDArray) -> NDArray[np.float64]:

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from d2a_core.faces import arcface, dlib_identity
-
-DOWNLOADS, TIMEOUT_S = "data/assets", 20.0  # where weights are kept; how long a server may be silent
+from d2a_core.store import optional_weights
 
 
 class Embedder(Protocol):
@@ -51,7 +50,7 @@ def choose(options: Mapping[str, object], folder: str | Path, *, threads: int) -
     wanted = Options(**options)
     if wanted.backend == "dlib":
         return load_embedder("dlib", folder)
-    place = arcface.obtain(wanted.weights, DOWNLOADS, TIMEOUT_S)
+    place = optional_weights.obtain("arcface", wanted.weights)
     if isinstance(place, str):
         raise ValueError(f"evaluation.identity asks for {wanted.backend}, but {place}")
     return load_embedder(wanted.backend, place, threads=threads)

@@ -11,7 +11,6 @@ from d2a_core.generator.generator import Generator, broadcast
 from d2a_core.generator.rendering import render
 from d2a_core.media import resampling, similarity
 
-SMALL = 256  # px, the size at which encoders are compared
 STRANGERS, STRANGERS_SEED = 8, 20_220_003  # sampled faces, from a seed that no stage draws
 
 
@@ -32,7 +31,7 @@ def compare(
     both = np.stack((image, photo))
     points = detector.detect(both).points
     vectors = embedder.embed(both, points)
-    small = resampling.resize(both, SMALL)
+    small = resampling.resize(both, similarity.SMALL)
     return {
         "psnr": similarity.psnr(image, photo),
         "psnr_256": similarity.psnr(*small),

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+SMALL = 256  # px, the size at which encoders are compared
 LEAST_SIDE = 160  # px; MS-SSIM halves four times and then looks through windows of 11 px
 
 

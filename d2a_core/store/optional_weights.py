@@ -8,18 +8,20 @@ from urllib.parse import urlparse
 from d2a_core import runtime
 from d2a_core.store.assets import Asset, AssetError, fetch
 
+CACHE = "data/assets"  # where downloads are kept
+TIMEOUT_S = 20.0  # how long a server may be silent
 ROOM = 1_000_000_000  # bytes; the largest recognition model of insightface takes 261 MB
 
 
 def obtain(
     name: str,
     source: Mapping[str, str] | None,
-    cache_folder: str | Path,
+    cache_folder: str | Path = CACHE,
     *,
-    timeout_s: float,
+    timeout_s: float = TIMEOUT_S,
     log: logging.Logger | None = None,
 ) -> Path | str:
-    """The file of the weights `name`, or one sentence that says why there is none.
+    """Find the file of the weights `name`; return one sentence that says why there is none.
 
     `source` is {"path": a file}, {"url": https://…, "sha256": 64 digits} or None. A download is kept in
     `cache_folder`/`name`, and nothing but the whole file with that sha256 ever gets its name there; what has
@@ -47,3 +49,13 @@ def obtain(
     except (AssetError, OSError) as error:
         return runtime.one_line(error)
     return folder / file
+
+
+def record(found: Path | str) -> dict[str, str]:
+    """What `obtain` found as plain values: where the weights are, or why there are none."""
+    return {"reason": found} if isinstance(found, str) else {"path": found.as_posix()}
+
+
+def recorded(values: Mapping[str, str]) -> Path | str:
+    """What `obtain` found, from its `record`."""
+    return Path(values["path"]) if "path" in values else values["reason"]

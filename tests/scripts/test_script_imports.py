@@ -15,13 +15,18 @@ CORE = ROOT / "d2a_core"
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
 WITHOUT_TORCH = [
     "cluster_landmarks",
+    "collect_videos",
     "compare_motion",
     "draw_pairs",
     "extract_frames",
     "fetch_asset",
+    "fetch_inception",
     "hold_out_source",
     "make_control",
     "paste_back",
+    "show_pairs",
+    "summarize_ablations",
+    "summarize_evaluation",
     "take_first_frame",
     "write_report",
 ]

@@ -1,11 +1,12 @@
 import hashlib
 import http.server
+import json
 import threading
+from pathlib import Path
 
 import pytest
 
 from d2a_core.evaluation import inception
-from d2a_core.faces import arcface
 from d2a_core.store import optional_weights
 
 WEIGHTS = bytes(range(256)) * 300
@@ -103,8 +104,13 @@ def test_own_file_is_used_where_it_lies(tmp_path):
 
 
 def test_nothing_configured_is_said_so(tmp_path):
-    assert inception.obtain(None, tmp_path, 1.0) == "no weights are configured for inception"
-    assert arcface.obtain(None, tmp_path, 1.0) == "no weights are configured for arcface"
+    assert obtain(None, tmp_path) == "no weights are configured for net"
+
+
+@pytest.mark.parametrize("found", [Path("data/net.pth"), "no weights are configured for net"])
+def test_a_record_of_what_was_found_gives_it_back(found):
+    record = optional_weights.record(found)
+    assert optional_weights.recorded(json.loads(json.dumps(record))) == found
 
 
 def test_weights_are_those_whose_name_carries_the_start_of_their_hash():
