@@ -35,6 +35,7 @@ class LogHandlerSettings(LogHandlerSettingsBase):
 class LogHandler(LogHandlerBase):
     """Writes events to a file, each as soon as it happens."""
 
+    settings: LogHandlerSettings
     writes_to_stream = False
     writes_to_file = True
     has_filter = True  # its own, which is FACTS: what Snakemake prints is another matter
