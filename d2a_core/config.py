@@ -113,7 +113,7 @@ def _check_morphs(config: Mapping, clips: set[str]) -> None:
 
 
 def _check_letters(value: object, *steps: object) -> None:
-    """Line ends break messages, and the `$` of a pattern lets one pass; braces are wildcards of Snakemake."""
+    """Refuse line ends, which the `$` of a pattern lets pass, and braces, the wildcards of Snakemake."""
     if isinstance(value, Mapping):
         for name, part in value.items():
             _check_letters(str(name), *steps, "a name")
@@ -177,7 +177,7 @@ def _unique(section: str, names: Iterable[str]) -> None:
 
 
 def _meant(error: ValidationError) -> ValidationError:
-    """Of an entry that fits none of its forms, what is wrong with the form whose keys it shares most."""
+    """Pick the error of the form that an entry comes nearest to: the one whose keys it shares most."""
     if error.validator != "oneOf":
         return error
     keys = set(error.instance) if isinstance(error.instance, dict) else set()

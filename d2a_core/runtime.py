@@ -1,4 +1,4 @@
-"""What every script needs around the maths: the log, progress, the device and the thread count."""
+"""Log, progress, device and thread count of every script."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ _threads: int | None = None
 
 
 class Job(Protocol):
-    """What Snakemake gives a script under the name `snakemake`, as far as it is used here."""
+    """The object `snakemake` of a script, as far as it is used here."""
 
     threads: int
     log: Sequence[str]
@@ -29,7 +29,7 @@ class Job(Protocol):
 
 
 class _StderrHandler(logging.Handler):
-    """Writes to whatever `sys.stderr` is at the time, after wiping a status line."""
+    """Handler of the current `sys.stderr`; wipes a status line first."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
@@ -139,7 +139,7 @@ def threads() -> int:
 
 
 class Progress:
-    """Logs how far a stage has come: at most one line each `every_s` seconds, and the last one.
+    """Progress of a stage in the log: at most one line each `every_s` seconds, and the last one.
 
     `total` counts `unit`s; 0 means unknown, and then there is neither an estimate nor a last line.
     A resumed run gives what it already has as `done`, which does not count for the speed. On a
@@ -194,7 +194,7 @@ class Progress:
 
 
 def figures_line(figures: Mapping[str, object]) -> str:
-    """`figures` for a log line, as name=value."""
+    """Format `figures` for a log line, as name=value."""
     return " ".join(f"{name}={_figure(value)}" for name, value in figures.items())
 
 

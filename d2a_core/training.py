@@ -14,7 +14,7 @@ from d2a_core.runtime import Progress
 
 
 class Schedule(Protocol):
-    """What `run` reads from a stage's options."""
+    """The part of a stage's options that `run` reads."""
 
     epochs: int
     batch: int

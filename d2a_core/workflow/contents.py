@@ -1,4 +1,4 @@
-"""What an artefact of any kind says: its values by name, and beside them how it was made."""
+"""Read an artefact of any kind as named values, with its provenance beside them."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,7 +37,7 @@ def frames(path: Path) -> Iterator[NDArray[np.uint8]]:
 
 
 def video_facts(path: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
-    """What the header of a video says of its pictures, and of how it was made."""
+    """Read the header of a video: facts about its pictures, and its provenance."""
     info = video_reading.probe(path)
     shown = {"width": info.width, "height": info.height, "frames a second": float(info.rate)}
     return _scalars({**shown, "sound": info.has_audio}), _noted(info.metadata)
@@ -56,7 +56,7 @@ def _parquet(path: Path) -> Content:
 
 
 def _column(table: "pyarrow.Table", name: str) -> NDArray:
-    """A column as an array; what is neither number nor list of numbers as text."""
+    """Turn a column into an array; neither numbers nor lists of numbers become text."""
     from pyarrow import types
 
     kind, column = table.schema.field(name).type, table[name]
@@ -87,7 +87,7 @@ def _json(path: Path) -> Content:
 
 
 def _text(path: Path) -> Content:
-    """Lines of a text; of what is none, its bytes."""
+    """Lines of a text file, or bytes of a file that is no text."""
     data = path.read_bytes()
     try:
         return Content({"text": np.array(data.decode("utf-8").split("\n"), dtype=str)}, noun="line")

@@ -1,4 +1,4 @@
-"""Where two runs first part: their artefacts, stage by stage, and what differs in them.
+"""Compare two results folders; report the first artefact that differs and how.
 
 Bytes are compared first, and only what differs there is opened.
 """
@@ -28,7 +28,7 @@ LONGEST = 24  # characters of a value
 
 @dataclass(frozen=True)
 class Difference:
-    """How an artefact differs: `kind` is one of the words above, `detail` a phrase."""
+    """Difference of one artefact: `kind` is one of the words above, `detail` a phrase."""
 
     kind: str
     detail: str
@@ -61,7 +61,7 @@ def compare(first: Path, second: Path, *, values_only: bool = False) -> list[Sta
 
 
 def artefacts(results: Path) -> Iterator[str]:
-    """Paths of all artefacts below a results folder, a store being one; raises ValueError for none."""
+    """Find all artefacts below a results folder; a store counts as one. Raises ValueError for none."""
     if not any((results / stage).is_dir() for stage in STAGES):
         raise ValueError(f"{results} holds no stage; give a results folder, such as results")
     return _below(results, results)
@@ -78,14 +78,14 @@ def _below(folder: Path, results: Path) -> Iterator[str]:
 
 
 def _order(path: str) -> tuple:
-    """Stages in their order, also inside an ablation; what is of none comes last."""
+    """Sort key: stages in their order, also inside an ablation; other files last."""
     parts = Path(path).parts
     places = [STAGES.index(part) if part in STAGES else len(STAGES) for part in parts[:3]]
     return (places[0], parts[1] if parts[0] == "ablations" else "", places[2:], path)
 
 
 def differ(first: Path, second: Path) -> Difference | None:
-    """How two artefacts of the same name differ, None where they are equal."""
+    """Compare two artefacts of the same name; None where they are equal."""
     for path, other in ((first, "second"), (second, "first")):
         if not path.exists():
             return Difference(MISSING, f"only in the {other}")
@@ -111,7 +111,7 @@ def _same_bytes(first: Path, second: Path) -> bool:
 
 
 def differ_in_content(first: contents.Content, second: contents.Content) -> Difference:
-    """How two artefacts differ that are not the same bytes."""
+    """Compare two artefacts that are not the same bytes."""
     return (
         (_differ_in_lines(first, second) if first.noun == second.noun == "line" else None)
         or _differ_in_shape(first.values, second.values)
@@ -157,7 +157,7 @@ def _differ_in_values(
 
 
 def _unequal(first: NDArray, second: NDArray) -> NDArray:
-    """Where two arrays differ; NaN equals NaN."""
+    """Mask of the elements in which two arrays differ; NaN equals NaN."""
     unequal = np.asarray(first != second)
     if first.dtype.kind in "fc":
         unequal &= ~(np.isnan(first) & np.isnan(second))
@@ -165,7 +165,7 @@ def _unequal(first: NDArray, second: NDArray) -> NDArray:
 
 
 def _amount(first: NDArray, second: NDArray, found: NDArray, row: int, noun: str) -> str:
-    """How far two arrays are apart, and from where on."""
+    """Describe how far two arrays are apart, and from where on."""
     if first.dtype.kind in "US" or first.shape == (1,):
         one, two = (_short(str(array[row])) for array in (first, second))
         return f"{one} → {two}" if first.shape == (1,) else f"differs first in {noun} {row}: {one} → {two}"
@@ -214,7 +214,7 @@ def _short(text: str) -> str:
 
 
 def show(stages: Iterable[Stage], *, everything: bool = False) -> str:
-    """Where the runs first differ, then each stage with the first difference of every kind, or all."""
+    """Print the first difference, then each stage with the first one of every kind, or all."""
     stages = list(stages)
     lines = []
     for stage in stages:

@@ -1,4 +1,4 @@
-"""Hash what the core code means: a stage reruns when its maths changes, not when a comment does."""
+"""Hash the meaning of the core code: a stage reruns when its maths changes, not when a comment does."""
 
 import ast
 import hashlib

@@ -1,4 +1,4 @@
-"""One run of the workflow in a work directory: a Snakemake that is watched, stopped and taken up again."""
+"""Run Snakemake in a work directory: watch it, stop it, take it up again."""
 
 import fcntl
 import json

@@ -1,4 +1,4 @@
-"""How much a job of each rule has to do, what counts it, and what it leaves on the disk.
+"""Count the work of a job of each rule, planned or done, and the bytes it leaves on disk.
 
 A job is called by its rule and by the name of its benchmark. Its work is known twice: before it runs, from
 the configuration, and afterwards, from its own log, in the same unit.
@@ -48,7 +48,7 @@ def planned(rule: str, job: str, config: Mapping[str, Any]) -> float:
 
 
 def unit(rule: str) -> str:
-    """What the work of a rule is counted in."""
+    """Unit in which the work of a rule is counted."""
     return WORK[rule].unit if rule in WORK else "jobs"
 
 
@@ -120,7 +120,7 @@ def _tuned(config: Mapping, job: str) -> float:
 
 
 def _inverted(config: Mapping, job: str) -> float:
-    """Most steps that an inversion takes, which is what its log counts to, whatever the method."""
+    """Largest number of steps of an inversion; its log counts to it, whatever the method."""
     options = config["inversion"]
     tuned = options["tune_steps"] if options["tune"] else 0
     return tuned + sum(options[name] for name in ("w_steps", "wplus_steps", "full_steps"))

@@ -1,4 +1,4 @@
-"""A plan as text: what each rule costs, the totals, and what stands behind the numbers."""
+"""Print a plan: the cost of each rule, the totals, and the origin of the numbers."""
 
 import textwrap
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What a run of the workflow will cost: its jobs, as a dry run lists them, times measured rates."""
+"""Predict the cost of a run: its jobs, as a dry run lists them, times measured rates."""
 
 import heapq
 import re
@@ -54,7 +54,7 @@ class Cost:
 
 @dataclass
 class Settings:
-    """What of a profile counts for a plan: options of Snakemake, and the jobs it runs at a time."""
+    """Parts of a profile that count for a plan: options of Snakemake, and the jobs it runs at a time."""
 
     options: list[str] = field(default_factory=list)
     jobs: int | None = None
@@ -101,7 +101,7 @@ def plan(
     everything: bool = False,
     work: Path | None = None,
 ) -> tuple[list[Cost], int | None]:
-    """What the jobs of the workflow in `root` will cost that are due in the folder `work`, or `everything`.
+    """Cost of the jobs of the workflow in `root` that are due in the folder `work`, or of `everything`.
 
     Also returns how many jobs the profile runs at a time, None where it does not say. Raises ValueError for a
     mistake in a configuration, a profile or a target.
@@ -141,7 +141,7 @@ def list_jobs(
 
 
 def _reason(events: Iterable[Event], said: str) -> str:
-    """Why a dry run failed, in one sentence: by its events, or by the end of what it `said`."""
+    """Reason of a failed dry run, in one sentence: from its events, or from the end of its output `said`."""
     message = next((event["msg"] for event in events if event["event"] == "error"), said[-300:])
     lines = message.splitlines()
     wrong = next((line for line in lines if line.startswith("config: ")), None)
@@ -149,7 +149,7 @@ def _reason(events: Iterable[Event], said: str) -> str:
 
 
 def jobs_of(events: Iterable[Event], variant_names: Iterable[str]) -> list[Job]:
-    """Jobs in the events of a dry run; what has no benchmark only gathers files and costs nothing."""
+    """Jobs in the events of a dry run. A job without a benchmark only gathers files and costs nothing."""
     return [
         _job(event, variant_names) for event in events if event["event"] == "job_info" and event["benchmark"]
     ]
@@ -200,7 +200,7 @@ def configurations(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict
 
 
 def cost(job: Job, known: rates.Rates, configs: Mapping[str, Mapping[str, Any]]) -> Cost:
-    """What a job will take by rates that are `known`; a clip that is not there yet leaves it open."""
+    """Cost of a job by rates that are `known`; open where its clip is not there yet."""
     device = "gpu" if job.gpus else "cpu"
     measured = known.measured(job.rule, device)
     try:

@@ -1,4 +1,4 @@
-"""What a run of the workflow says, as one line a stage."""
+"""Follow a running workflow and print one status line per stage."""
 
 import re
 import shutil
@@ -40,7 +40,7 @@ class Stage:
 
 
 class Run:
-    """Follows the events of Snakemake in `folder`: which stages there are, and how far each has come.
+    """Stages of a run in `folder` and their progress, from the events of Snakemake.
 
     `names` tells how the user calls a file that the workflow has under another path, for messages.
     """
@@ -74,7 +74,7 @@ class Run:
                 self.complaint = self.complaint or event["msg"]
 
     def _count(self, jobs: Mapping[str, int]) -> None:
-        """The jobs of each stage, which are told before the first one (and once more behind a dry run)."""
+        """Count the jobs of each stage; their event comes before the first job, and after a dry run."""
         if not self.stages:
             self.stages = {name: Stage(name, jobs[name]) for name in jobs if name not in ("total", "all")}
 
@@ -111,7 +111,7 @@ class Run:
 
 
 def step(log: Path | None) -> str:
-    """How far the job of a log has come, such as `frames 51/100, 40 s left`; empty while it says nothing."""
+    """Progress in the log of a job, such as `frames 51/100, 40 s left`; empty while it says nothing."""
     last = _last_step(log)
     if log is None or last is None:
         return ""
@@ -132,20 +132,20 @@ def _last_step(log: Path | None) -> dict[str, str | None] | None:
 
 
 def share(stage: Stage) -> float:
-    """How much of a stage is done, 0 to 1: its finished jobs, and how far the running ones have come."""
+    """Share of a stage that is done, 0 to 1: its finished jobs, and the progress of the running ones."""
     begun = sum(map(_share, stage.running.values()))
     return min(1.0, (stage.done + begun) / max(1, stage.total))
 
 
 def _share(log: Path | None) -> float:
-    """How far the job of a log has come, 0 to 1; 0 where it does not say."""
+    """Progress in the log of a job, 0 to 1; 0 where it does not say."""
     last = _last_step(log) or {}
     done, total = last.get("done"), last.get("total")
     return int(done) / max(1, int(total)) if done and total else 0.0
 
 
 class Board:
-    """Draws a run: finished stages stay, running ones are updated in place.
+    """Status lines of a run: finished stages stay, running ones are updated in place.
 
     Where `stream` is no terminal, a running stage is told in a line of its own every `PLAIN_EVERY_S`.
     """
@@ -215,6 +215,6 @@ def _row(mark: str, name: str, state: str) -> str:
 
 
 def state(stage: Stage) -> str:
-    """Jobs of a stage that has several, and how far the running ones have come."""
+    """Progress of a stage: its jobs, where it has several, and that of the running ones."""
     jobs = [f"{stage.done} of {stage.total}"] if stage.total > 1 else []
     return ", ".join(filter(None, [*jobs, *(step(log) for log in stage.running.values())])) or "running"

@@ -1,7 +1,7 @@
-"""What jobs of each rule have cost, and what others will cost by that.
+"""Measure the cost of finished jobs of each rule, and predict that of others.
 
-A rate is a start-up and a part for each unit of work, both fitted to finished jobs. Where these were all of
-about one size, the start-up is that of a job that does next to nothing.
+A job costs a fixed start-up time plus a time per unit of work; both are fitted to finished jobs. Where these
+were all of about one size, the start-up is that of a job that does next to nothing.
 """
 
 import os
@@ -214,7 +214,7 @@ def _points(rule: str, job: str, base: Path, benchmark: Path) -> list[Point]:
 
 
 def usable_cores() -> int:
-    """How many processors this process may use."""
+    """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -13,7 +13,7 @@ UNCHECKED = {"logs", "benchmarks", ".state"}  # folders that hold no artefacts
 
 @dataclass
 class Report:
-    """What was read, and a sentence for each file that is not as it was written."""
+    """Files that were read, and a sentence for each that is not as it was written."""
 
     artefacts: int = 0
     files: int = 0
