@@ -4,7 +4,7 @@ import dataclasses
 
 from d2a_core import runtime
 from d2a_core.animation import driving
-from d2a_core.faces import alignment, detectors, landmarks
+from d2a_core.faces import alignment, detectors, landmarks, tracking
 from d2a_core.media import video_reading
 from d2a_core.store import provenance, tables
 
@@ -18,7 +18,7 @@ def main(snakemake):
     clip = video_reading.probe(snakemake.input.video)
     track = driving.track(
         video_reading.read_frames(snakemake.input.video),
-        detector,
+        tracking.follower(detector, rate_hz=float(clip.rate)),
         alignment.reference_layout(faces, detector.scheme),
         clip=snakemake.input.video,
         rate=clip.rate,

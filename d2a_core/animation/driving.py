@@ -10,12 +10,12 @@ import pyarrow
 from numpy.typing import NDArray
 
 from d2a_core.animation.filters import fill_gaps, gaps, one_euro, runs
-from d2a_core.faces import tracking
 from d2a_core.faces.alignment import Layout, align, layout, quads
 from d2a_core.faces.geometry import angles_of
 from d2a_core.faces.heads import lift_clip
-from d2a_core.faces.landmarks import LandmarkDetector
+from d2a_core.faces.landmarks import Follower
 from d2a_core.faces.schemes import Scheme, scheme_of
+from d2a_core.media import cuts
 from d2a_core.media.sheets import draw_landmarks
 from d2a_core.media.timestamps import nominal_rate, paced
 from d2a_core.media.video_reading import Frame
@@ -78,7 +78,7 @@ def steady(crops: Layout, *, rate_hz: float, cutoff_hz: float) -> Layout:
 
 def track(
     frames: Iterable[Frame],
-    detector: LandmarkDetector,
+    follower: Follower,
     reference: Layout,
     *,
     clip: str | Path,
@@ -91,7 +91,6 @@ def track(
     `frames` are streamed; `clip` is what an error calls them. Gaps of up to `LONGEST_GAP_S` are interpolated,
     longer ones hold the last pose, or the first one before it. Roll is that in the aligned picture.
     """
-    follower = tracking.follower(detector, rate_hz=float(rate))
     rows, time_s, shot = _see(frames, follower, progress)
     columns = {name: np.concatenate(column) for name, column in rows.items()}
     found = columns["found"]
@@ -103,7 +102,7 @@ def track(
     for name in ("points", "angles", "canonical"):
         columns[name] = fill_gaps(columns[name], found, held=held)
     crops = _steady_shots(
-        layout(columns["points"], detector.scheme), shot, rate_hz=float(rate), cutoff_hz=smoothing_hz
+        layout(columns["points"], follower.scheme), shot, rate_hz=float(rate), cutoff_hz=smoothing_hz
     )
     columns["angles"][:, 2] -= _tilt(crops) - _tilt(reference)
     return Track(
@@ -134,7 +133,7 @@ def _tilt(crops: Layout) -> NDArray[np.float64]:
 
 
 def _see(
-    frames: Iterable[Frame], follower: tracking.Follower, progress
+    frames: Iterable[Frame], follower: Follower, progress
 ) -> tuple[dict[str, list[NDArray]], NDArray[np.float64], NDArray[np.int32]]:
     """What the follower sees on each frame, points in pixels; the times; the number of the shot."""
     rows: dict[str, list[NDArray]] = {
@@ -143,8 +142,8 @@ def _see(
     times, shots, before, image, cut = [], [], None, None, False
     for frame in frames:
         if frame.image is not image:  # a frame shown for several ticks is looked at once
-            image, small = frame.image, tracking.thumbnail(frame.image)
-            cut = before is not None and tracking.is_cut(before, small)
+            image, small = frame.image, cuts.thumbnail(frame.image)
+            cut = before is not None and cuts.is_cut(before, small)
             before, seen = small, follower.see(image, cut=cut)
             sides = np.array(image.shape[1::-1], np.float32)
         for name, column in rows.items():

@@ -50,6 +50,16 @@ class LandmarkDetector(Protocol):
         ...
 
 
+class Follower(Protocol):
+    """Landmarks of one face, frame after frame."""
+
+    scheme: Scheme
+
+    def see(self, image: NDArray[np.uint8], *, cut: bool) -> Detections:
+        """Detections of one row on the next frame u1 [H, W, 3]; `cut`: it begins another shot."""
+        ...
+
+
 def describe(
     points: NDArray, score: NDArray, found: NDArray, scheme: Scheme, shape: Sequence[int]
 ) -> Detections:

@@ -1,20 +1,15 @@
 """Follow one face through a clip: look where it was, search only when it is lost."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from d2a_core.faces import mediapipe, search
 from d2a_core.faces.facemesh import FaceMeshDetector, look
-from d2a_core.faces.landmarks import Detections, LandmarkDetector, describe
+from d2a_core.faces.landmarks import Detections, Follower, LandmarkDetector, describe
 from d2a_core.faces.schemes import WFLW98, Scheme
 
-THUMBNAIL = 24  # px, side of the pictures that cuts are seen on
-FLAT = 2.0  # grey levels of contrast below which a picture is black, or as good as
-SAME_SHOT = 0.5  # correlation of two thumbnails; below it the picture was cut
 PATIENCE_S = 1.0  # how long a lost face is waited for where it was, before another is taken
 NEARBY = 3.0  # sides of its region that a lost face is searched in
 RESTING = 0.03  # share of its side (and radians) below which a region stays; takes a third of the tremor away
@@ -22,16 +17,6 @@ WINDOW = 1.6  # sides of the region that are looked at: the region, turned by an
 SEARCH_EVERY_S = 0.5  # between searches of the whole frame, which take a second or more on large ones
 SURE = 0.9  # share of the best score: beside a real face, folds of a sleeve are none
 ROOM = 1.7  # side of the region for a first look, in widths of the face
-
-
-class Follower(Protocol):
-    """What tracking asks for: the landmarks of one face, frame after frame."""
-
-    scheme: Scheme
-
-    def see(self, image: NDArray[np.uint8], *, cut: bool) -> Detections:
-        """Detections of one row on the next frame u1 [H, W, 3]; `cut`: it begins another shot."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -127,22 +112,6 @@ def follower(detector: LandmarkDetector, *, rate_hz: float) -> Follower:
     if isinstance(detector, FaceMeshDetector):
         return MeshFollower(detector, rate_hz=rate_hz)
     return Independent(detector)
-
-
-def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Small grey picture of a frame u1 [H, W, 3], of mean 0 and norm 1; 0 where it is flat."""
-    step = max(1, min(image.shape[:2]) // (4 * THUMBNAIL))  # one pixel in many is enough for a mean
-    picture = Image.fromarray(image[::step, ::step]).convert("L")
-    small = np.asarray(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), np.float32)
-    small = small - small.mean()
-    norm = np.linalg.norm(small)
-    return small / norm if norm > FLAT * THUMBNAIL else np.zeros_like(small)
-
-
-def is_cut(before: NDArray, now: NDArray) -> bool:
-    """Whether two thumbnails are of different shots; another brightness alone is none."""
-    flat = not before.any() and not now.any()
-    return not flat and bool((before * now).sum() < SAME_SHOT)
 
 
 def _same(region: NDArray, now: NDArray) -> bool:

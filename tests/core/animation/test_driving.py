@@ -5,7 +5,7 @@ import pyarrow
 import pytest
 
 from d2a_core.animation import driving
-from d2a_core.faces import alignment
+from d2a_core.faces import alignment, tracking
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
@@ -59,7 +59,7 @@ def test_tracking_bridges_lost_frames_and_aligns_wide_video(face):
     frames = (Frame(i, i / 25, np.zeros((height, width, 3), np.uint8)) for i in range(count))
     track = driving.track(
         frames,
-        FakeDetector(faces),
+        tracking.Independent(FakeDetector(faces)),
         alignment.layout(face, WFLW98),
         clip="clip.mp4",
         rate=Fraction(25),
@@ -83,8 +83,8 @@ def _tracked(faces, rate=Fraction(25), images=None, **options):
     images = images or [np.full((100, 100, 3), n, np.uint8) for n in range(count)]
     frames = [Frame(n, n / float(rate), image) for n, image in enumerate(images)]
     reference = alignment.layout(next(face for face in faces if face is not None)[None], WFLW98)
-    detector = options.pop("detector", None) or FakeDetector(faces)
-    return driving.track(frames, detector, reference, clip="clip.mp4", rate=rate, smoothing_hz=1e3)
+    follower = tracking.Independent(options.pop("detector", None) or FakeDetector(faces))
+    return driving.track(frames, follower, reference, clip="clip.mp4", rate=rate, smoothing_hz=1e3)
 
 
 def _smiling(face, share):
@@ -128,7 +128,12 @@ def test_a_cut_begins_a_shot_whose_crop_owes_nothing_to_the_one_before(face):
     reference = alignment.layout(face, WFLW98)
     frames = [Frame(n, n / 25, image) for n, image in enumerate(images)]
     track = driving.track(
-        frames, FakeDetector(faces), reference, clip="a.mp4", rate=Fraction(25), smoothing_hz=0.5
+        frames,
+        tracking.Independent(FakeDetector(faces)),
+        reference,
+        clip="a.mp4",
+        rate=Fraction(25),
+        smoothing_hz=0.5,
     )
     assert track.shot.tolist() == [0] * 10 + [1] * 10
     np.testing.assert_allclose(track.points, np.repeat(face, 20, axis=0), atol=1e-4)
@@ -160,7 +165,7 @@ def test_the_roll_of_the_table_is_that_of_its_points(face):
     frames = [Frame(n, n / 25, np.full((100, 100, 3), n, np.uint8)) for n in range(10)]
     track = driving.track(
         frames,
-        Tilted([tilted] * 10),
+        tracking.Independent(Tilted([tilted] * 10)),
         alignment.layout(face, WFLW98),
         clip="a.mp4",
         rate=Fraction(25),
@@ -259,7 +264,7 @@ def test_a_clip_without_any_face_is_one_sentence(face):
     with pytest.raises(ValueError, match="clip.mp4: no face was found in any of 3 frames; choose"):
         driving.track(
             frames,
-            FakeDetector([None] * 3),
+            tracking.Independent(FakeDetector([None] * 3)),
             alignment.layout(face, WFLW98),
             clip="clip.mp4",
             rate=Fraction(25),
