@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.animation.retiming import TIE_S
 from d2a_core.media import sheets
 from d2a_core.media.resampling import resize
 from d2a_core.media.sheets import grid
+from d2a_core.media.timestamps import TIE_S
 from d2a_core.media.video_reading import Frame
 
 SHEET_TILE = 256  # px

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from d2a_core.animation.filters import runs
+from d2a_core.media.timestamps import TIE_S
 
 BLOCK = 512  # channels interpolated at a time: the coefficients of a path are four times as large as itself
 LEAST_STEP = 1e-3  # of the mean step: where nothing moves, a path still goes on
-TIE_S = 1e-9  # half way between two frames, the later one is next
 LOOKS = 33, 100  # frames of a way that are looked at, at least and at most
 SAME_MOMENT = 1e-6  # of the time between two frames
 

@@ -16,7 +16,7 @@ from d2a_core.commands import edit as edit_command
 from d2a_core.commands import editor as editing
 from d2a_core.commands.editor import Editor
 from d2a_core.commands.requests import Request, check_video_name
-from d2a_core.generator import rendering
+from d2a_core.generator import detection, rendering
 from d2a_core.media import video_reading, video_writing
 from d2a_core.store import arrays, provenance, tables
 
@@ -67,7 +67,7 @@ def frames(
     edited = moved(editor, codes, values)
     still = torch.zeros(len(codes), 1, codes.shape[2])
     network, detector = editor.generator, editor.studio.detector
-    seen = rendering.detect(network, detector, edited, still, size=editor.size).points
+    seen = detection.detect(network, detector, edited, still, size=editor.size).points
     yield from footage.retake(
         video_reading.read_frames(clip),
         footage.crops(quads, network.resolution),

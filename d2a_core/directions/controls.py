@@ -20,7 +20,7 @@ from d2a_core.directions.ball import Ball
 from d2a_core.directions.sliders import Controls, Kind, Measured
 from d2a_core.faces import geometry
 from d2a_core.faces.landmarks import LandmarkDetector
-from d2a_core.generator import rendering, seeds
+from d2a_core.generator import detection, rendering, seeds
 from d2a_core.generator.generator import Generator, broadcast
 from d2a_core.media.sheets import grid
 
@@ -62,7 +62,7 @@ class Looker:
         """Attributes [N, A] of drafts of w + Δw, `wplus` [N, K, D], `delta` [N, L, D]; NaN without a face."""
         kept = self.ball.renorm(delta, wplus)
         looks = {"size": self.size, "progress": progress}
-        seen = rendering.detect(self.generator, self.detector, wplus, kept, **looks)
+        seen = detection.detect(self.generator, self.detector, wplus, kept, **looks)
         return sliders.attributes(seen)
 
 

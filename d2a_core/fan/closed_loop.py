@@ -18,7 +18,7 @@ from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.fan import groups
 from d2a_core.fan.groups import SplitFan
 from d2a_core.fan.network import Fan
-from d2a_core.generator import generator, rendering
+from d2a_core.generator import detection, generator
 from d2a_core.generator.generator import Generator
 from d2a_core.inversion import tuning
 from d2a_core.store import arrays, lineage, weights
@@ -104,7 +104,7 @@ def step(animator: Animator, wplus: Tensor, delta: Tensor, current: NDArray, tar
 
 def detect(animator: Animator, wplus: Tensor, delta: Tensor, progress=None) -> Detections:
     """What the detector sees on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
-    return rendering.detect(
+    return detection.detect(
         animator.generator, animator.detector, wplus, delta, size=animator.size, progress=progress
     )
 

@@ -16,6 +16,7 @@ UNKNOWN_HZ = Fraction(25)  # of a single picture
 SAME_RATE = 0.002  # relative; NTSC's rates differ from whole ones by half of it
 NEAR_RATE = 0.005  # relative error of a rate measured on millisecond stamps of a short clip
 REGULAR = 0.25  # intervals this near the median one belong to the nominal rate
+TIE_S = 1e-9  # half way between two frames, the later one is next
 MOST_REPEATS = 2  # ticks a frame on average; a burst of frames must not multiply a clip
 
 

@@ -10,7 +10,7 @@ from d2a_core.faces.geometry import rotation_matrix
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
-from d2a_core.generator import rendering
+from d2a_core.generator import detection
 
 
 def picture(turn, gap):
@@ -42,11 +42,11 @@ def _correct(moves, world, begun, wanted, passes):
     wplus = torch.zeros(len(wanted), LAYERS, WIDTH)
     delta = torch.zeros_like(wplus)
     delta[:, :, :2] = torch.tensor(begun).float()[:, None]
-    source = rendering.detect(world, world, wplus[:1], torch.zeros(1, LAYERS, WIDTH), size=8)
+    source = detection.detect(world, world, wplus[:1], torch.zeros(1, LAYERS, WIDTH), size=8)
     asked = corrections.wanted(source, np.stack([picture(*pair) for pair in wanted]))
 
     def look(move):
-        return rendering.detect(world, world, wplus, move, size=8)
+        return detection.detect(world, world, wplus, move, size=8)
 
     found = corrections.correct(moves, look, wplus, delta, asked, passes=passes)
     return found[:, 0, :2].numpy()
