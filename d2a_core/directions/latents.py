@@ -31,9 +31,12 @@ def sample(
         # one by one: a product of another number of rows differs in its last bits
         w = torch.cat([generator.map(row) for row in z.split(1)])
         images = []
-        for chunk in w.split(generator.batch):
-            wplus = broadcast(chunk, generator.num_layers)
-            images.append(render(generator, wplus, size))
+        batch = generator.batch
+        for chunk in w.split(batch):
+            # a full one also at the end: a convolution of another number of rows differs, too
+            whole = torch.cat((chunk, chunk[:1].expand(batch - len(chunk), -1)))
+            wplus = broadcast(whole, generator.num_layers)
+            images.append(render(generator, wplus, size)[: len(chunk)])
             if progress is not None:
                 progress.advance(len(chunk))
     return {
