@@ -6,17 +6,21 @@ CORES ?= all
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo gallery slurm studio test test-faults test-slurm test-studio lint clean
+.PHONY: help demo gallery slurm studio lint clean
+.PHONY: test test-all test-slow test-faults test-faults-all test-slurm test-studio
 
 help:
 	@echo "make demo   set up, fetch the models, run the whole workflow on the CPU (about 15 minutes)"
 	@echo "make gallery  make the pictures of README anew (docs/*.jpg)"
-	@echo "make test   set up and run all tests"
+	@echo "make test   set up and run the tests (about five minutes)"
+	@echo "make test-all     run these and all that follow, an hour or so"
+	@echo "make test-slow    run the tests that take minutes: real faces at 1024 px, signals, variations"
 	@echo "make test-faults  kill workers, fill disks, flip bits, and see that the workflow heals"
-	@echo "make slurm  set up, with what profiles/slurm needs"
+	@echo "make test-faults-all  the same, and kill a worker of every rule"
 	@echo "make test-slurm   run the workflow on a SLURM of this machine (apt-get install slurm-wlm munge)"
-	@echo "make studio       set up, with what the page in the browser needs, and open it"
 	@echo "make test-studio  drive the page with a headless Chromium (apt-get install chromium)"
+	@echo "make slurm  set up, with what profiles/slurm needs"
+	@echo "make studio       set up, with what the page in the browser needs, and open it"
 	@echo "make lint   check the style of code and workflow"
 	@echo "make clean  remove results/; models and environment stay"
 
@@ -30,10 +34,22 @@ demo: $(READY)
 gallery: $(READY)
 	$(BIN)/python docs/make_gallery.py
 
+# The finished project is made first, on both cores; then each of two processes takes a file of tests at a time.
 test: $(READY)
-	$(BIN)/python -m pytest
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	export D2A_FINISHED_PROJECT="$${D2A_FINISHED_PROJECT:-$$scratch/project}" && \
+	$(BIN)/python tests/support/finished_projects.py small && \
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+test-all: test test-slow test-faults test-slurm test-studio
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 test-faults: $(READY)
+	$(BIN)/python -m pytest tests/faults -m "not exhaustive"
+
+test-faults-all: $(READY)
 	$(BIN)/python -m pytest tests/faults
 
 slurm: .venv/.slurm

@@ -1,11 +1,11 @@
-"""A project that has been struck in every rule and healed, and a finished one to break."""
+"""A project whose every rule has been struck and healed, and finished ones to break."""
 
 import shutil
 
 import pytest
 from faulty_project import FaultyProject, isolation
 from struck_project import INPUT_TARGETS, MOMENTS, TARGETS, Struck, prepare
-from tiny_project import Project
+from tiny_project import FULL, Project
 
 from d2a_core.generator import origins
 from d2a_core.store import texts
@@ -15,9 +15,9 @@ from d2a_core.store import texts
 def struck(assets, tmp_path_factory):
     """Every rule but `fetch_asset`, struck once, without a network where that can be had."""
     folder = tmp_path_factory.mktemp("struck")
-    Project(folder, assets, "tiny.yaml")
+    Project(folder, assets, *FULL)
     prepare(folder)
-    project = FaultyProject(folder, "tiny.yaml", "struck.yaml", wrapper=isolation())
+    project = FaultyProject(folder, *FULL, "struck.yaml", wrapper=isolation())
     project.strike(**MOMENTS)
     struck = Struck(project)
     struck.run(*TARGETS)
@@ -26,15 +26,15 @@ def struck(assets, tmp_path_factory):
         shutil.copy(face, folder / "photos")
     project.configs += ("struck-inputs.yaml",)
     struck.run(*INPUT_TARGETS)
-    project.configs = ("tiny.yaml", "convert.yaml")
+    project.configs = (*FULL, "convert.yaml")
     (folder / "convert.yaml").write_text("generator: {name: network.pkl, draft_size: 32}\n")
     struck.run(f"results/generator/{texts.sha256(folder / 'network.pkl')[: origins.KEY_CHARS]}.safetensors")
-    project.configs = ("tiny.yaml",)
+    project.configs = FULL
     return struck
 
 
 @pytest.fixture
 def project(finished, tmp_path):
     """A copy of the finished project, to break."""
-    yield FaultyProject.copy(finished.folder, tmp_path / "project")
+    yield FaultyProject.copy(finished, tmp_path / "project")
     shutil.rmtree(tmp_path / "project")

@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 import yaml
 from faulty_project import can_mount, errors, mounted, wait_until
+from tiny_project import FULL, SMALL
 
 from d2a_core.store import atomic
 
@@ -190,17 +191,31 @@ def test_a_damaged_artefact_is_refused_by_name_and_deleting_it_heals(project, na
     assert {path: project.digest(path) for path in before} == before
 
 
-def test_a_damaged_model_file_is_refused_by_name(project):
-    weights = project.path("data/assets/mobilestylegan-ffhq/SynthesisNetwork.bin")
-    intact, before = weights.read_bytes(), lose(project, GALLERY)
-    flip(weights)
-    code, said = project.snakemake(targets=[GALLERY])
+@pytest.mark.parametrize(
+    ("name", "target", "configs"),
+    [
+        ("mediapipe-face/face_landmark.tflite", "results/landmarks/00000.parquet", SMALL),
+        ("mobilestylegan-ffhq/SynthesisNetwork.bin", "results/generator/draft.zarr", FULL),
+    ],
+)
+def test_a_damaged_model_file_is_refused_by_name(project, name, target, configs):
+    project.configs = configs
+    before = lose(project, target)
+    model = project.path("data/assets") / name
+    intact = model.resolve()
+    model.unlink()
+    shutil.copy2(intact, model)
+    flip(model)
+    code, said = project.snakemake(targets=[target])
     (sentence,) = errors(said)
-    assert code == 1 and str(weights.relative_to(project.folder)) in sentence
-    assert "delete the folder data/assets/mobilestylegan-ffhq and run again" in sentence
-    weights.write_bytes(intact)  # what fetching would bring, without a network
-    project.complete(targets=[GALLERY])
-    assert project.digest(GALLERY) == before[GALLERY]
+    assert code == 1 and str(model.relative_to(project.folder)) in sentence
+    assert f"delete the folder {model.parent.relative_to(project.folder)} and run again" in sentence
+    model.unlink()
+    model.symlink_to(intact)  # what fetching would bring, without a network
+    project.complete(targets=[target])
+    if configs == SMALL:  # the other generator has another draft
+        assert project.digest(target) == before[target]
+    assert "Nothing to be done" in project.complete(targets=[target])
 
 
 def test_a_store_from_the_future_is_named_with_the_clock_and_touching_it_heals(project):

@@ -11,7 +11,7 @@ from tiny_project import ROOT
 
 from d2a_core.store import atomic
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 FETCHERS = {"fetch_asset", "fetch_inception"}
 
 

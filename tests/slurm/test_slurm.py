@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
-from tiny_project import Project
+from faulty_project import STRIKING, FaultyProject
+from tiny_project import FULL, SMALL, Project
 
 PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue")
 # Snakemake, but that the plugin looks at its jobs every second; of itself it waits ten seconds longer after
@@ -24,8 +25,9 @@ CPU = ("--set-resources", "train_fan:gpu=0")  # takes the place of all that the 
 CANCELLED, STARVED = "hold_out_faces", "track_driving"
 GROUPS = ("landmarks", "clusters", "figures", "controls", "scores", "realism")
 ALONE = (
-    *("fit_draft", "sample_source", "collect_directions", "draw_gallery", "perform_driver", "take_frames"),
-    *("hold_out_faces", "track_driving", "train_fan", "animate", "animate_pairs"),
+    *("convert_generator", "fit_draft", "sample_source", "collect_directions", "draw_gallery"),
+    *("perform_driver", "take_frames", "hold_out_faces", "track_driving", "train_fan", "animate"),
+    *("animate_pairs",),
 )
 # Rule or group → its jobs of SLURM where nothing goes wrong; there are two shards.
 SUBMISSIONS = dict.fromkeys((*GROUPS, *ALONE), 1) | {"sample_latents": 2, "augment_latents": 2}
@@ -58,7 +60,8 @@ def submit(cluster, project, *options, targets=()):
     done = subprocess.run(
         [*command, "--configfile", *project.configs],
         cwd=project.folder,
-        env=cluster.environment | {"PYTHONPATH": str(project.folder)},
+        env=cluster.environment
+        | {"PYTHONPATH": f"{STRIKING}:{project.folder}", "D2A_STRIKES": str(project.folder / "strikes")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -67,13 +70,13 @@ def submit(cluster, project, *options, targets=()):
     return Run(done.returncode, done.stdout, [job for job in cluster.jobs() if job["JobID"] not in before])
 
 
-def cancel_once(cluster, project, rule, done):
-    """Cancel the first job of a rule when its script is at work."""
-    log = project.folder / "results" / "logs" / f"{rule}.log"
+def cancel_once(cluster, struck, rule, done):
+    """Cancel the first job of a rule when it is about to write."""
     while not done.is_set():
         running = [job for job in cluster.jobs() if job["State"] == "RUNNING" and rule_of(job) == rule]
-        if running and log.exists():
+        if running and struck.held():
             cluster.ask("scancel", running[0]["JobID"])
+            struck.release()
             done.set()
         done.wait(0.3)
 
@@ -87,8 +90,8 @@ def digests(folder):
 
 
 @pytest.fixture(scope="module")
-def project(assets, tmp_path_factory):
-    project = Project(tmp_path_factory.mktemp("slurm"), assets, "tiny.yaml")
+def project(assets, small_network, tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("slurm"), assets, *SMALL, network=small_network)
     project.edit("rules/driving.smk", "mem_mb=more(3000)", "mem_mb=more(400)")
     return project
 
@@ -97,7 +100,9 @@ def project(assets, tmp_path_factory):
 def run(cluster, project, pytestconfig):
     """One run, in which a job is cancelled and another has too little memory at first."""
     done = threading.Event()
-    canceller = threading.Thread(target=cancel_once, args=(cluster, project, CANCELLED, done))
+    struck = FaultyProject(project.folder, *project.configs)
+    struck.strike(**{CANCELLED: "hold"})
+    canceller = threading.Thread(target=cancel_once, args=(cluster, struck, CANCELLED, done))
     canceller.start()
     started = time.monotonic()
     try:
@@ -152,7 +157,7 @@ def test_logs_of_failed_submissions_are_kept(run, project):
 
 def test_a_gpu_is_asked_for_and_its_absence_is_one_sentence(cluster, assets, tmp_path):
     torch = pytest.importorskip("torch")
-    project = Project(tmp_path, assets, "tiny.yaml")
+    project = Project(tmp_path, assets, *FULL)
     run = submit(cluster, project, "--retries", "0", targets=["results/generator/draft.zarr"])
     (job,) = run.jobs
     assert "TresPerJob=gres:gpu:1" in cluster.ask("scontrol", "show", "job", job["JobID"])

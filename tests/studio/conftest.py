@@ -1,6 +1,6 @@
 """A studio on a finished project, and a headless Chromium that looks at it."""
 
-from pathlib import Path
+import functools
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,7 +10,6 @@ from studio_page import CHROMIUM, FLAGS, Studio, choose
 
 from d2a_core import config
 
-ROOT = Path(__file__).parents[2]
 QUICK = {  # over the tiny project: an inversion and a fine-tuning that only show that they run
     "inversion": {"w_steps": 2, "wplus_steps": 2, "full_steps": 1},
     "fan": {"finetune": {"augmentations": 8, "held_out": 2, "pairs": 16, "epochs": 1}},
@@ -20,23 +19,18 @@ PATIENCE_MS = 240_000  # for what renders and inverts, on two cores
 
 
 @pytest.fixture(scope="session")
-def controlled(finished, tmp_path_factory):
-    """A copy of the finished project in which the controls have been measured, not to be changed either."""
-    project = finished.copy(tmp_path_factory.mktemp("controlled") / "work")
-    project.snakemake(targets=["results/controls/controls.zarr"])
-    return project
-
-
-@pytest.fixture(scope="session")
-def start(controlled, tmp_path_factory):
-    """Starts a studio on a copy of the finished project."""
+def start(request, tmp_path_factory):
+    """Starts a studio on a copy of a finished project, of the one at 1024 px unless another is given."""
     running = []
 
-    def started(of=controlled):
+    def started(of=None):
         folder = tmp_path_factory.mktemp("studio")
-        project = of.copy(folder / "work")
-        tiny = yaml.safe_load((ROOT / "tests" / "config" / "tiny.yaml").read_text())
-        (folder / "quick.yaml").write_text(yaml.safe_dump(config.merged(tiny, QUICK)))
+        project = (of or request.getfixturevalue("full")).copy(folder / "work")
+        settings = functools.reduce(config.merged, (config.read(project.folder / n) for n in project.configs))
+        settings = config.merged(settings, QUICK)
+        if "name" in settings["generator"]:
+            settings["generator"]["name"] = str(project.folder / settings["generator"]["name"])
+        (folder / "quick.yaml").write_text(yaml.safe_dump(settings))
         running.append(Studio(project.folder, folder / "quick.yaml"))
         return running[-1]
 

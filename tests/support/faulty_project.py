@@ -2,14 +2,13 @@
 
 import contextlib
 import importlib.util
-import os
 import subprocess
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
-from tiny_project import ROOT
+from tiny_project import ROOT, environment
 
 STRIKING = ROOT / "tests" / "faults" / "striking"
 COUNTED = "total"
@@ -22,15 +21,14 @@ class FaultyProject:
     """A finished or empty copy of the project, run by Snakemake with workers that can be struck."""
 
     def __init__(self, folder, *configs, wrapper=()):
-        self.folder, self.configs, self.wrapper = Path(folder), configs or ("tiny.yaml",), wrapper
+        self.folder, self.configs, self.wrapper = Path(folder), configs, wrapper
         self.state = self.folder / "strikes"
         self.state.mkdir(exist_ok=True)
 
     @classmethod
     def copy(cls, finished, folder):
         """A copy of a finished project with the times of all files."""
-        subprocess.run(["cp", "-a", "--reflink=auto", str(finished), str(folder)], check=True)
-        return cls(folder)
+        return cls(finished.copy(folder).folder, *finished.configs)
 
     def path(self, name):
         """A path below the project."""
@@ -71,12 +69,10 @@ class FaultyProject:
         command = [*self.wrapper, sys.executable, "-m", "snakemake", *options]
         if not any(option.startswith("--cores") for option in options):
             command.append("--cores=2")
-        paths = [str(STRIKING), str(self.folder), os.environ.get("PYTHONPATH", "")]
         return subprocess.Popen(
             [*command, "--configfile", *self.configs, "--", *targets],
             cwd=self.folder,
-            env=os.environ
-            | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "D2A_STRIKES": str(self.state)},
+            env=environment(STRIKING, self.folder, D2A_STRIKES=str(self.state)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -101,7 +97,7 @@ class FaultyProject:
         done = subprocess.run(
             [sys.executable, "-c", "from d2a_core.commands.cli import main; main()", *words],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(self.folder)},
+            env=environment(self.folder),
             capture_output=True,
             text=True,
             check=False,

@@ -828,13 +828,15 @@ def directory_of_64_bits_beyond_the_end(_):
     return data[:-22] + locator + data[-22:]
 
 
+CUTS = {  # name → the genuine file, and how many percent of it are left
+    f"{name}-{percent}%": (name, percent) for name in genuine.WRITERS for percent in range(10, 100, 10)
+}
+
+
 def truncated():
     """Genuine files cut at every 10 %."""
-    return {
-        f"{name}-{percent}%": write()[: len(write()) * percent // 100]
-        for name, write in genuine.WRITERS.items()
-        for percent in range(10, 100, 10)
-    }
+    whole = {name: write() for name, write in genuine.WRITERS.items()}
+    return {cut: whole[name][: len(whole[name]) * percent // 100] for cut, (name, percent) in CUTS.items()}
 
 
 def flipped(count, seed=0):

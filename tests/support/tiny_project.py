@@ -9,19 +9,41 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CODE = ("d2a_core", "snakemake_logger_plugin_d2a", "workflow_scripts")
 PARTS = ("Snakefile", "rules", *CODE, "schemas", "profiles", "config.yaml")
+CONFIGS = ROOT / "tests" / "config"
+PROFILE = ROOT / "tests" / "support" / "profile"
+FULL = ("tiny.yaml",)  # on MobileStyleGAN, at 1024 px
+SMALL = ("tiny.yaml", "stylegan2.yaml")  # on the StyleGAN2 of 64 px that is distilled from it
+NETWORK = "faces.pkl"
+
+
+def environment(*paths, **more):
+    """Environment of a Python that looks into `paths` first and gives each job of Snakemake one thread."""
+    known = (*map(str, paths), os.environ.get("PYTHONPATH", ""))
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, known)), "SNAKEMAKE_PROFILE": str(PROFILE)}
+    return os.environ | own | more
 
 
 class Project:
-    """A copy of the project, whose code can be edited; `configs` are laid over its config by default."""
+    """A copy of the project, whose code can be edited; `configs` are laid over its config by default.
 
-    def __init__(self, folder, assets, *configs):
+    The model files in `assets` are linked, so replace one and do not write into it. `network` is the
+    checkpoint that SMALL names.
+    """
+
+    def __init__(self, folder, assets, *configs, network=None):
         self.folder, self.configs = folder, configs
         for part in PARTS:
             source = ROOT / part
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
-        for config in (ROOT / "tests" / "config").glob("*.yaml"):
+        for config in CONFIGS.glob("*.yaml"):
             shutil.copy(config, folder)
-        shutil.copytree(assets, folder / "data" / "assets")
+        for model in filter(Path.is_dir, assets.iterdir()):
+            (folder / "data" / "assets" / model.name).mkdir(parents=True)
+            for file in model.iterdir():
+                if file.name != ".snakemake_timestamp":
+                    (folder / "data" / "assets" / model.name / file.name).symlink_to(file.resolve())
+        if network is not None:
+            shutil.copy(network, folder / NETWORK)
 
     @classmethod
     def resume(cls, folder, *configs):
@@ -37,11 +59,10 @@ class Project:
 
     def run(self, *words):
         """What Python says when it runs these words on the code of the copy."""
-        paths = (str(self.folder), os.environ.get("PYTHONPATH", ""))
         done = subprocess.run(
             [sys.executable, *words],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            env=environment(self.folder),
             capture_output=True,
             text=True,
             check=False,

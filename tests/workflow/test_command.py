@@ -243,6 +243,7 @@ def test_a_second_call_computes_nothing_and_gives_the_same(place, run):
     assert (place.home / "again.mp4").read_bytes() == (place.home / "out.mp4").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_motion_option_reruns_only_the_animation_and_a_method_only_the_source(place, run):
     assert run().exit_code == 0
     place.ran()
@@ -274,6 +275,7 @@ def test_a_failing_stage_is_one_sentence_with_the_users_file_and_its_name(place,
     assert run().exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_stage_that_dies_without_a_word_points_at_the_log(place, run):
     place.make("invert_source.die")
     ended = run()
@@ -281,6 +283,7 @@ def test_a_stage_that_dies_without_a_word_points_at_the_log(place, run):
     assert "Error: the stage 'invert source' ended without a word" in ended.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_command_goes_on_where_it_stopped(place, run, how):
     slow = place.make("animate.slow")
@@ -307,6 +310,7 @@ def _left_running(work):
             yield process
 
 
+@pytest.mark.slow
 def test_a_run_cancelled_from_a_thread_leaves_nothing_running_and_goes_on_later(place):
     slow, cancelled, stages, ends = place.make("animate.slow"), threading.Event(), set(), []
     wanted = Request(str(place.home / "me.png"), place.home / "talk.mp4", None, place.work, cores=1)
@@ -338,6 +342,7 @@ def test_a_run_cancelled_from_a_thread_leaves_nothing_running_and_goes_on_later(
     assert made["video"].parent == place.work / "results" / "animations"  # asked for nowhere else, it stays
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_living_snakemake_is_kept_and_that_of_a_dead_one_removed(place, run):
     assert run().exit_code == 0
     slow = place.make("animate.slow")

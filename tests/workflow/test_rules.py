@@ -2,14 +2,13 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
+from tiny_project import ROOT
+from writers import SCRIPTS, strays
 
 from d2a_core import STAGES
 
-ROOT = Path(__file__).parents[2]
-SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
 ORDER = "input output log benchmark group retries threads resources params script".split()
 
 
@@ -80,6 +79,10 @@ def test_a_script_moves_bytes_and_does_not_think(path):
     assert functions[0].end_lineno - functions[0].lineno < 45
     thinking = (ast.For, ast.While, ast.If, ast.BinOp, ast.Lambda, ast.ListComp)
     assert not [node for node in ast.walk(functions[0]) if isinstance(node, thinking)]
+
+
+def test_all_that_a_script_leaves_is_written_whole():
+    assert strays() == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "d2a_core").rglob("*.py")), ids=lambda path: path.stem)

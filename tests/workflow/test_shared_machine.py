@@ -57,8 +57,9 @@ def tell(event, words):
         os.write(1, f"{words}".encode())  # also from a child, which inherits this
 
 sys.addaudithook(tell)
-from d2a_core import arcface, engine
-from d2a_core.networks import encoder, facemesh, mobile_stylegan
+from d2a_core.faces import arcface, mediapipe
+from d2a_core.generator import engine, mobile_stylegan
+from d2a_core.inversion import encoder_network
 import openvino, time
 time.sleep(2)  # what is sent is sent in the background
 """

@@ -1,0 +1,141 @@
+"""What else the workflow can do, once each, on a few dozen faces of 64 px."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from tiny_project import SMALL
+
+from d2a_core.media import images, video_reading
+from d2a_core.store import arrays, tables, texts
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def project(finished, tmp_path_factory):
+    return finished.copy(tmp_path_factory.mktemp("variations") / "project")
+
+
+def test_head_and_face_follow_two_clips_through_networks_of_their_own(project):
+    project.snakemake(targets=["results/animations/anna--both.mp4"], configs=(*SMALL, "groups.yaml"))
+    results = project.folder / "results"
+    facts = json.loads(video_reading.probe(results / "animations" / "anna--both.mp4").metadata["description"])
+    networks = [results / "fan" / group / "base.pt" for group in ("pose", "expression")]
+    assert facts["fan_sha256"] == [texts.sha256(path) for path in networks]
+    store = arrays.read_zarr(results / "directions" / "directions.zarr", ["pose", "vector"])
+    pose = arrays.read_zarr(results / "pairs" / "pose" / "00000.zarr", ["weight"])["weight"]
+    assert pose.shape[2] == 4 * store["pose"].sum() < 4 * len(store["vector"])
+    driver, own = (
+        tables.read_parquet(results / "driving" / f"{clip}.parquet") for clip in ("both", "performance")
+    )
+    turned = [table["yaw"].to_numpy() for table in (driver, own)]
+    assert turned[0] - turned[0][0] == pytest.approx(turned[1] - turned[1][0], abs=1.5)
+    canonical = [tables.points_array(table, "canonical") for table in (driver, own)]
+    assert canonical[0] == pytest.approx(canonical[1], abs=0.05)
+
+
+def test_another_tool_is_scored_by_its_folder(project):
+    pairs = tables.read_parquet(project.folder / "results" / "evaluation" / "pairs.parquet").to_pylist()
+    (project.folder / "other").mkdir()
+    for pair in pairs[:3]:
+        shutil.copy(
+            project.folder / pair["target_image"], project.folder / "other" / f"{pair['pair']:05d}.png"
+        )
+    project.snakemake(targets=["results/evaluation/scores/other.parquet"], configs=[*SMALL, "external.yaml"])
+    scores = tables.read_parquet(
+        project.folder / "results" / "evaluation" / "scores" / "other.parquet"
+    ).to_pylist()
+    assert [row["missing"] for row in scores[:5]] == [False, False, False, True, True]
+    assert all(row["nme_inter_ocular"] < 0.002 for row in scores[:3])
+
+
+def test_an_ablation_trains_only_what_it_changes_and_is_scored_on_the_same_pairs(project):
+    shown = project.snakemake(targets=["results/evaluation/scores/coordinates.parquet"])
+    assert "coordinates_train_fan" in shown and "coordinates_augment_latents" not in shown
+    scores = tables.read_parquet(project.folder / "results" / "evaluation" / "scores" / "coordinates.parquet")
+    assert scores["pair"].to_pylist() == [0, 1, 2, 3] and all(scores["found"].to_pylist())
+
+
+def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project):
+    skimage = pytest.importorskip("skimage.data")
+    photo = skimage.astronaut()
+    images.write_image(photo, project.folder / "astronaut.png")
+    table = project.folder / "performance.parquet"
+    shutil.copy(project.folder / "results" / "driving" / "performance.parquet", table)
+    stem = "results/animations/astronaut--table"
+    kinds = (".mp4", ".sheet.png", ".figures.parquet", "--paste-back.mp4", "--frames")
+    project.snakemake(targets=[stem + kind for kind in kinds], configs=[*SMALL, "photo.yaml"])
+    inverted = tables.read_parquet(
+        project.folder / "results/sources/astronaut/inversion.parquet"
+    ).to_pylist()[0]
+    assert inverted["method"] == "hfgi" and inverted["tuned"] and inverted["psnr"] > 8
+    assert video_reading.probe(project.folder / f"{stem}.mp4").frames == 8
+    frames = sorted((project.folder / f"{stem}--frames").glob("*.png"))
+    assert len(frames) == 8 and images.read_image(frames[0]).shape == (1024, 1024, 3)
+    pasted = next(video_reading.read_frames(project.folder / f"{stem}--paste-back.mp4")).image
+    change = np.abs(pasted.astype(int) - photo).mean(axis=2)
+    face, suit = change[80:160, 180:260].mean(), change[300:].mean()
+    assert face > 4 * suit  # what little the suit changes is the codec's
+    figures = tables.read_parquet(project.folder / f"{stem}.figures.parquet").to_pylist()[0]
+    assert figures["frames"] == 8 and 0 < figures["nme"] < 0.5
+
+
+def test_a_slower_video_and_a_morph_are_made_and_measured(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    (project.folder / "between.yaml").write_text(
+        "animations: {fps: 30, slow_motion: 2.0}\n"
+        "morphs:\n"
+        "  - {name: turn, source: anna, start: anna, end: performance, frames: 6, fps: 25, loop: true}\n"
+    )
+    stem, morph = "results/animations/anna--performance", "results/morphs/anna--turn"
+    targets = [f"{stem}.figures.parquet", f"{stem}.sheet.png", f"{morph}.mp4"]
+    project.snakemake(targets=targets, configs=[*SMALL, "between.yaml"])
+    info, frames = video_reading.probe(project.folder / f"{stem}.mp4"), round(8 / 25 * 2 * 30)
+    assert (info.rate, info.frames) == (30, frames)
+    assert video_reading.probe(project.folder / f"{stem}--side-by-side.mp4").frames == frames
+    stored = arrays.read_zarr(project.folder / f"{stem}.latents.zarr")
+    assert len(stored["delta"]) == len(stored["target"]) == len(stored["time_s"]) == frames
+    assert stored["error"].shape == (2, 8)
+    figures = tables.read_parquet(project.folder / f"{stem}.figures.parquet").to_pylist()[0]
+    assert figures["frames"] == frames and figures["lost"] == 0 and 0 < figures["nme"] < 0.5
+    assert figures["driver_identity"] < 1 and figures["driver_strangers"] < figures["driver_strangers_high"]
+    figures = tables.read_parquet(project.folder / f"{morph}.figures.parquet").to_pylist()[0]
+    assert video_reading.probe(project.folder / f"{morph}.mp4").frames == 10 and figures["frames"] == 6
+    assert 0 < figures["variation"] < 0.5 and figures["nme_start"] < 0.05
+    assert images.image_text(project.folder / f"{morph}.sheet.png")["stage"] == "morphs"
+
+
+def test_more_samples_leave_the_first_and_their_images_need_not_stay(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    (project.folder / "more.yaml").write_text("latents: {samples: 144}")
+    (project.folder / "lean.yaml").write_text("latents: {samples: 144, keep_images: false}")
+    shards = [f"results/landmarks/{shard:05d}.parquet" for shard in range(3)]
+    said = project.snakemake(targets=shards, configs=[*SMALL, "more.yaml"])
+    assert said.count("rule sample_latents:") == said.count("rule detect_landmarks:") == 1
+    assert tables.read_parquet(project.folder / shards[2])["sample_id"].to_pylist() == list(range(96, 144))
+    before = tables.points_array(tables.read_parquet(project.folder / shards[2]))
+    project.snakemake(targets=shards[2:], configs=[*SMALL, "lean.yaml"])
+    stores = project.folder / "results" / "latents"
+    assert {path.name for path in stores.iterdir()} == {f"{shard:05d}.zarr" for shard in range(3)}
+    assert "image" in arrays.open_zarr(stores / "00000.zarr")
+    assert "image" not in arrays.open_zarr(stores / "00002.zarr")
+    np.testing.assert_array_equal(
+        tables.points_array(tables.read_parquet(project.folder / shards[2])), before
+    )
+
+
+def test_a_touched_or_renamed_checkpoint_reruns_no_stage_and_another_one_all(project):
+    os.utime(project.folder / "faces.pkl")
+    assert project.due() == set()
+    (project.folder / "faces.pkl").rename(project.folder / "renamed.pkl")
+    overlay = project.folder / "renamed.yaml"
+    overlay.write_text("generator: {name: renamed.pkl, draft_size: 64}\n")
+    renamed = ("tiny.yaml", "renamed.yaml")
+    assert project.due(configs=renamed) <= {"convert_generator"}
+    with (project.folder / "renamed.pkl").open("ab") as file:
+        file.write(b"\0")
+    due = project.due(configs=renamed)
+    assert {"sample_latents", "augment_latents", "sample_source", "animate", "animate_pairs"} <= due
