@@ -70,11 +70,6 @@ def test_uncaught_defect_leaves_its_traceback_in_the_log(tmp_path):
     assert "KeyError: 'key'" in path.read_text()
 
 
-def test_importing_runtime_does_not_import_torch():
-    ended = finish("import sys, d2a_core.runtime, d2a_core.store.arrays; sys.exit('torch' in sys.modules)")
-    assert ended.returncode == 0
-
-
 @pytest.mark.parametrize("resources", [SimpleNamespace(), SimpleNamespace(gpu=0)])
 def test_device_without_a_gpu_resource_is_the_cpu(resources):
     assert runtime.device(resources) == "cpu"

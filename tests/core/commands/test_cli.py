@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 import stylegan2_checkpoints
 from click.testing import CliRunner
@@ -16,12 +13,9 @@ def run():
     return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
 
 
-def test_version_and_help_are_quick_and_complete(run):
+def test_version_and_help_are_complete(run):
     assert d2a_core.__version__ in run("--version").output
     assert {"inspect", "fetch", "convert"} <= set(run("-h").output.split())
-    heavy = ("torch", "zarr", "pyarrow", "PIL", "av", "numpy")
-    script = f"import sys, d2a_core.commands.cli; sys.exit(any(m in sys.modules for m in {heavy}))"
-    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
 def test_inspect_prints_the_summary(run, tmp_path):

@@ -49,10 +49,11 @@ def test_ids_count_on_over_the_shards_and_images_show_their_latent():
     assert np.abs(arrays["image"][:, 0, 0, 0] - shade).max() <= 1
 
 
-def test_a_real_sample_has_the_same_bits_in_any_shard(mobile):
-    generator = mobile(threads=2)
-    both = latents.sample(generator, shard=0, count=2, seed=0, size=1024)
-    alone = latents.sample(generator, shard=1, count=1, seed=0, size=1024)
+def test_a_real_sample_has_the_same_bits_in_any_shard(load_faces):
+    generator = load_faces(threads=2)
+    generator.batch = 2
+    both = latents.sample(generator, shard=0, count=2, seed=0, size=generator.resolution)
+    alone = latents.sample(generator, shard=1, count=1, seed=0, size=generator.resolution)
     for name in both:
         np.testing.assert_array_equal(both[name][1:], alone[name])
 

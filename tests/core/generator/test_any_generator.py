@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from random_generators import random_generator, random_network
 from torch.nn import functional
 
 from d2a_core.fan import closed_loop
-from d2a_core.generator import checkpoint, drafts, foreign_checkpoints, generator, stylegan2
-from d2a_core.generator.generator import PretrainedGenerator, broadcast
+from d2a_core.generator import checkpoint, drafts, foreign_checkpoints, generator
+from d2a_core.generator.generator import broadcast
 from d2a_core.inversion import hfgi, tuning
 from d2a_core.store import arrays, assets, provenance, texts, weights
 from d2a_core.store.assets import Asset
@@ -19,32 +20,6 @@ from d2a_core.store.lineage import Identity
 OPTIONS = generator.Options(draft_size=32, draft_renders=4, draft_ridge=1e-4)
 LANDMARKS = {"detector": "facemesh", "min_score": 0.5, "box": "ffhq", "weights": None}
 HARDWARE = {"device": "cpu", "threads": 1, "runtime": "torch"}
-
-
-def _network(resolution, *, synthesis="skip", seed=0):
-    sides = [4 << step for step in range(resolution.bit_length() - 2)]
-    shape = stylegan2.Architecture(
-        resolution,
-        tuple(min(16, 512 // side) for side in sides),
-        synthesis,
-        z_dim=24,
-        w_dim=16,
-        mapping_layers=2,
-        mapping_width=16,
-    )
-    rng = torch.Generator().manual_seed(seed)
-    state = {}
-    for name, value in stylegan2.shapes(shape).items():
-        state[name] = torch.randn(value, generator=rng) * (0.1 if name.endswith("strength") else 1)
-        if name.endswith("torgb.weight"):
-            state[name] /= 4  # images of about [-1, 1]
-    return stylegan2.build(shape, state)
-
-
-def _generator(resolution, *, draft=None, runtime="torch", **kind):
-    network, identity = _network(resolution, **kind), Identity("random", "0" * 64)
-    rest = {"identity": identity, "draft": draft, "threads": 1, "runtime": runtime}
-    return PretrainedGenerator(network.mapping, network.synthesis, **rest)
 
 
 def _codes(network, count, seed=1):
@@ -61,7 +36,7 @@ def _consultation(network, count, size=0.3):
 
 @pytest.mark.parametrize(("resolution", "layers"), [(32, 8), (64, 10), (256, 14)])
 def test_size_and_layers_are_those_of_the_checkpoint(resolution, layers):
-    network = _generator(resolution)
+    network = random_generator(resolution)
     assert (network.resolution, network.num_layers, network.w_dim, network.z_dim) == (
         resolution, layers, 16, 24
     )  # fmt: skip
@@ -73,7 +48,7 @@ def test_size_and_layers_are_those_of_the_checkpoint(resolution, layers):
 
 @pytest.mark.parametrize("size", [32, 64, 128])
 def test_a_skip_network_draws_its_drafts_without_a_fit(size):
-    network = _generator(128)
+    network = random_generator(128)
     assert drafts.fit(network, size=size, renders=4, ridge=1.0) == drafts.Draft(size)
     wplus = _codes(network, 1)
     with torch.no_grad():
@@ -86,7 +61,7 @@ def test_a_skip_network_draws_its_drafts_without_a_fit(size):
 
 @pytest.mark.parametrize("kind", ["resnet", "orig"])
 def test_other_networks_get_a_readout(kind):
-    network = _generator(64, synthesis=kind)
+    network = random_generator(64, synthesis=kind)
     network.draft = drafts.fit(network, size=32, renders=4, ridge=1e-4)
     assert network.draft.weight.shape == (12, 16)
     with torch.no_grad():
@@ -97,7 +72,7 @@ def test_other_networks_get_a_readout(kind):
 
 @pytest.mark.parametrize(("resolution", "size"), [(64, 64), (64, 32), (256, 64)])
 def test_compiled_and_pytorch_agree_with_and_without_a_consultation(resolution, size):
-    compiled, pytorch = (_generator(resolution, runtime=word) for word in ("openvino", "torch"))
+    compiled, pytorch = (random_generator(resolution, runtime=word) for word in ("openvino", "torch"))
     wplus = _codes(pytorch, 3)
     refined = [None] + ([_consultation(pytorch, 3)] if size >= 64 else [])
     with torch.no_grad():
@@ -109,7 +84,7 @@ def test_compiled_and_pytorch_agree_with_and_without_a_consultation(resolution, 
 
 
 def test_a_consultation_refines_the_64_px_map_that_layer_7_styles():
-    network, wplus = _generator(128), _codes(_generator(128), 1)
+    network, wplus = random_generator(128), _codes(random_generator(128), 1)
     scale, shift = _consultation(network, 1)
     synthesis = network.synthesis
     with torch.no_grad():
@@ -123,7 +98,7 @@ def test_a_consultation_refines_the_64_px_map_that_layer_7_styles():
 
 
 def test_a_generator_of_32_px_is_not_consulted():
-    network = _generator(32, draft=drafts.Draft(32))
+    network = random_generator(32, draft=drafts.Draft(32))
     with pytest.raises(ValueError, match="hfgi refines a map of 64 px, which a generator of 32 px has not"):
         hfgi.faces(network, None, None, count=1, seed=0)
     with pytest.raises(ValueError, match="no 64 px map to consult"):
@@ -132,14 +107,14 @@ def test_a_generator_of_32_px_is_not_consulted():
 
 @pytest.mark.parametrize(("resolution", "sides"), [(32, [32]), (64, [64]), (256, [64, 128, 256])])
 def test_tuning_may_change_late_convolutions_and_no_styles(resolution, sides):
-    names = _generator(resolution).synthesis.tunable
+    names = random_generator(resolution).synthesis.tunable
     parts = {"conv0.weight", "conv0.bias", "conv1.weight", "conv1.bias", "torgb.weight", "torgb.bias"}
     assert set(names) == {f"b{side}.{part}" for side in sides for part in parts}
 
 
 @pytest.mark.parametrize("size", [32, 64])
 def test_tuning_brings_the_image_nearer_whatever_the_draft(size):
-    network = _generator(64, draft=drafts.Draft(size))
+    network = random_generator(64, draft=drafts.Draft(size))
     wplus, before = _codes(network, 1), network.synthesis.state_dict()
     before = {name: value.clone() for name, value in before.items()}
     target = network.synthesize(_codes(network, 1, seed=9))
@@ -157,7 +132,7 @@ def test_tuning_brings_the_image_nearer_whatever_the_draft(size):
 
 @pytest.mark.parametrize("kind", ["skip", "resnet"])
 def test_an_anchored_draft_is_the_reduced_image_at_its_code_and_has_gradients(kind):
-    network = _generator(64, synthesis=kind)
+    network = random_generator(64, synthesis=kind)
     network.draft = drafts.fit(network, size=32, renders=4, ridge=1e-4)
     wplus = _codes(network, 1)
     anchored = drafts.AnchoredDraft(network, wplus)
@@ -177,7 +152,7 @@ def test_a_draft_that_is_drawn_is_stored_as_its_size(tmp_path):
 
 def _converted(tmp_path, resolution=64, name="mine"):
     """A checkpoint of a user and what the workflow makes of it; returns both."""
-    network = _network(resolution)
+    network = random_network(resolution)
     source, model = tmp_path / f"{name}.safetensors", tmp_path / f"{name}-converted.safetensors"
     original = checkpoint.Checkpoint(network.architecture, network.state_dict(), {"name": "original"})
     checkpoint.save(original, source)
@@ -246,7 +221,7 @@ def test_no_part_of_a_stage_may_be_of_another_generator(tmp_path, wrong):
 
 @pytest.mark.parametrize("layers", [1, 5])
 def test_style_weights_say_what_a_step_in_the_first_layers_does_to_the_styles(layers):
-    network = _generator(64)
+    network = random_generator(64)
     blocks = [network.synthesis.b4.conv1, network.synthesis.b8.conv0, network.synthesis.b8.conv1]
     blocks += [network.synthesis.b16.conv0, network.synthesis.b16.conv1]
     step = torch.randn(1, 16, generator=torch.Generator().manual_seed(3))

@@ -9,6 +9,7 @@ from d2a_core.generator import drafts, generator
 from d2a_core.generator.mobile_stylegan import inverse_haar
 from d2a_core.generator.rendering import render
 
+pytestmark = pytest.mark.slow
 RENDERS = 30  # enough for a draft; the workflow takes twice as many
 
 

@@ -1,8 +1,6 @@
 import json
 import os
 import pickle
-import subprocess
-import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -381,19 +379,6 @@ def test_sha256_of_a_folder_sees_names_and_contents_but_nothing_hidden(tmp_path)
     (tmp_path / "c").rename(tmp_path / "b")
     (tmp_path / "deep" / "a").write_text("3")
     assert texts.sha256(tmp_path) != first
-
-
-def test_tables_stores_and_pictures_do_not_import_torch(tmp_path):
-    script = (
-        "import sys, numpy as np\nfrom d2a_core import io\n"
-        f"p = {str(tmp_path)!r}\n"
-        "io.write_zarr(p + '/s.zarr', {'a': np.zeros(2)}, attributes={})\n"
-        "io.read_zarr(p + '/s.zarr')\n"
-        "io.write_parquet({'a': [1]}, p + '/t.parquet', metadata={})\n"
-        "io.write_image(np.zeros((1, 1, 3), np.uint8), p + '/i.png')\n"
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
 def test_safetensors_give_back_tensors_and_metadata_also_where_they_share_memory(tmp_path):

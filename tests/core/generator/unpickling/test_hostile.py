@@ -18,7 +18,6 @@ ROOT = Path(__file__).parents[4]
 MOST_SECONDS = 5
 MOST_BYTES = 200 << 20  # beyond twice the file's size
 FLIPS = 60
-TRUNCATED = hostile.truncated()
 FORBIDDEN = ("import", "exec", "compile", "os.", "subprocess.", "socket.", "pickle.", "ctypes.", "shutil.")
 
 
@@ -76,7 +75,7 @@ def read(tmp_path_factory, canary):
     files = {**hostile.RUNNING, **hostile.BROKEN, **hostile.COSTLY}
     for name, write in files.items():
         (folder / name).write_bytes(write(str(canary)))
-    for name, data in {**TRUNCATED, **hostile.flipped(FLIPS)}.items():
+    for name, data in {**hostile.truncated(), **hostile.flipped(FLIPS)}.items():
         (folder / name).write_bytes(data)
     paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
@@ -112,7 +111,7 @@ def test_what_is_as_large_as_may_be_is_read_within_limits(read, name):
     assert_harmless(read[name])
 
 
-@pytest.mark.parametrize("name", TRUNCATED)
+@pytest.mark.parametrize("name", hostile.CUTS)
 def test_truncated_files_are_refused(read, name):
     assert_harmless(read[name])
     assert "refusal" in read[name]
