@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 
 from d2a_core.evaluation import protocols
 from d2a_core.faces import landmarks
-from d2a_core.faces.identity import Embedder
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.store import tables
+
+if TYPE_CHECKING:
+    from d2a_core.faces.identity import Embedder
 
 BATCH = 8  # pictures read at a time
 
@@ -34,7 +37,7 @@ class Faces:
 
 
 def look(
-    pictures_: Iterable[tuple[str, Picture]], detector: LandmarkDetector, embedder: Embedder, progress=None
+    pictures_: Iterable[tuple[str, Picture]], detector: LandmarkDetector, embedder: "Embedder", progress=None
 ) -> dict[str, object]:
     """Columns of a table of faces: `image`, its path, landmarks, embeddings of it and of its mirror image."""
     paths, parts, vectors, mirrored = [], [], [], []

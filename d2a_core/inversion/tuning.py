@@ -7,14 +7,17 @@ where the directions expect it. Codes nearby keep their images, so that the face
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from d2a_core.generator.generator import PretrainedGenerator, broadcast
-from d2a_core.inversion.image_losses import Likeness
 from d2a_core.training import rate
+
+if TYPE_CHECKING:
+    from d2a_core.inversion.image_losses import Likeness
 
 REACH = 0.5  # share of the way from the pivot to a random face where images must stay (PTI: its α)
 PIVOT_SEED = 20_220_004
@@ -23,7 +26,7 @@ PIVOT_SEED = 20_220_004
 def tune(
     generator: PretrainedGenerator,
     wplus: Tensor,
-    likeness: Likeness,
+    likeness: "Likeness",
     *,
     steps: int,
     learning_rate: float,

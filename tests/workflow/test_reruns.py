@@ -1,0 +1,70 @@
+"""What an edit of the core reruns: a rule depends on the modules that its script reaches, and on no other."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from d2a_core.workflow import digest
+
+ROOT = Path(__file__).parents[2]
+VIDEOS = "animate combine_driving compare_motion import_driving morph paste_back perform_driver"
+SHEETS = (
+    "collect_videos combine_driving compare_motion draw_gallery import_driving invert_footage invert_source "
+    "measure_controls morph show_pairs summarize_ablations summarize_evaluation track_driving"
+)
+PHOTOS = "align_source gather_faces paste_back take_frames"
+CURVES = "finetune_fan train_encoder train_fan train_hfgi"
+EDITS = {  # of what: module, old and new text, rules that it reruns
+    "a sentence about HEIC photos": ("media/photos.py", "which needs a plug-in", "which we cannot read", ""),
+    "how a HEIC photo is known": ("media/photos.py", 'b"heic", ', "", PHOTOS),
+    "the mp4 writer": ("media/video_writing.py", '"veryfast"', '"medium"', VIDEOS),
+    "the sound of a video": ("media/soundtrack.py", "160_000", "128_000", VIDEOS),
+    "the caption of a sheet": ("media/sheets.py", "SMALLEST_TEXT = 12", "SMALLEST_TEXT = 14", SHEETS),
+    "a line chart": ("media/charts.py", "figsize=(8, 4.5)", "figsize=(9, 4.5)", CURVES),
+    "the formula of a score": (
+        "evaluation/scores.py",
+        "np.abs(",
+        "np.square(",
+        "measure_realism score_frames",
+    ),
+    "how controls are measured": ("directions/controls.py", "(-1, 1, 9)", "(-1, 1, 5)", "measure_controls"),
+    "the loss that photos are inverted by": (
+        "inversion/image_losses.py",
+        "OCTAVES = 4",
+        "OCTAVES = 3",
+        "invert_footage invert_source train_hfgi",
+    ),
+    "the reader of untrusted pickles": (
+        "generator/unpickling/machine.py",
+        "MAX_DEPTH = 200",
+        "MAX_DEPTH = 100",
+        "convert_generator",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A copy of core and scripts, and the digests of its scripts."""
+    root = tmp_path_factory.mktemp("project")
+    for folder in ("d2a_core", "workflow_scripts"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return root, digests(root)
+
+
+def digests(root):
+    return {path.stem: digest.code_digest(path) for path in (root / "workflow_scripts").glob("*.py")}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_reruns_the_rules_that_reach_it(copy, edit):
+    root, before = copy
+    file, old, new, rules = EDITS[edit]
+    path = root / "d2a_core" / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    after = digests(root)
+    path.write_text(text, encoding="utf-8")
+    assert sorted(rule for rule in after if after[rule] != before[rule]) == rules.split()
