@@ -50,12 +50,12 @@ PAIR_SHARDS = SHARDS[: config["pairs"]["shards"]]
 PAIR_PLAN = {
     name: config["pairs"][name] for name in ("sources_per_shard", "per_source", "seed")
 }
-CLUSTERINGS = [
-    f"{part}-k{k}"
-    for part, ks in config["clusters"]["counts"].items()
-    for k in ks
+CLUSTERINGS = {  # the part of each, by name
+    f"{part}-k{k}": part
+    for part, counts in config["clusters"]["counts"].items()
+    for k in counts
     if config["directions"]["method"] == "clusters"
-]
+}
 LATENT_STORES = expand("results/latents/{shard}.zarr", shard=SHARDS)
 LANDMARK_TABLES = expand("results/landmarks/{shard}.parquet", shard=SHARDS)
 # Drafts that are not kept live in a store of their own until their landmarks are known.

@@ -23,7 +23,7 @@ rule collect_directions:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,
         directions=without(config["directions"], "gallery"),
-        clusterings=CLUSTERINGS,
+        parts=list(CLUSTERINGS.values()),
         core=core_digest("collect_directions"),
     script:
         "../workflow_scripts/collect_directions.py"

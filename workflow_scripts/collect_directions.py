@@ -20,8 +20,9 @@ def main(snakemake):
     )
     lineage.check(network.identity, *snakemake.input.latents, *snakemake.input.clusters)
     clusterings = arrays.read_each(snakemake.input.clusters, ["centroid"])
-    named = dict(zip(snakemake.params.clusterings, clusterings, strict=True))
-    proposed = candidates.find(named, faces, network, options)
+    parts = zip(snakemake.params.parts, clusterings, strict=True)
+    known = [candidates.Centroids(part, store["centroid"]) for part, store in parts]
+    proposed = candidates.find(candidates.Known(faces, network, known), options)
     found = directions.distil(proposed, faces, network.mean_w.cpu().numpy(), options)
     facts = provenance.provenance(
         stage="directions",

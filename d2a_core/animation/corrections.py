@@ -46,33 +46,21 @@ def correct(
 ) -> Tensor:
     """Δw [T, L, D] whose faces have the attributes `asked` [T, A], from `delta` [T, L, D].
 
-    `look` detects drafts of w + Δw, `wplus` [T, K, D] is w. Frame by frame, each of the `passes` minimises
-    ‖u·(asked - seen - J·d)‖² + (s + d)ᵀ·C·(s + d) over the change d of the strengths s, with the slopes J of
-    a typical face, the cost C of long steps, and the units u that a degree and a deviation count. It is kept
-    where it brought the attributes closer; elsewhere the next one goes half as far. A frame on whose first
-    draft no face is found stays as it was.
+    `look` detects drafts of w + Δw, `wplus` [T, K, D] is w. Each frame settles by itself (see
+    `sliders.settle`), in `passes` rounds, on the strengths of the controls that bring it nearest to what is
+    asked. A frame on whose first draft no face is found stays as it was.
     """
-    problem = moves.problem(COST)
-    unit = np.array([sliders.WEIGHTS[control.unit] for control in moves.all])
-    answer, (low, high) = unit[:, None] * problem["slope"], problem["bound"]
-    curvature = answer.T @ answer + problem["cost"]
-    strength = np.zeros((len(asked), len(unit)))
-    share, least = np.ones((len(asked), 1)), np.full(len(asked), np.inf)
-    best, kept, missing = strength, delta, np.zeros_like(strength)
-    trial = delta
-    for number in range(passes + 1):
-        found = unit * moves.in_units(asked - sliders.attributes(look(trial)))
-        loss = np.nan_to_num(np.square(found).sum(axis=1), nan=np.inf)
-        better = loss < least
-        chosen = better[:, None]
-        kept = torch.where(torch.from_numpy(better)[:, None, None], trial, kept)
-        best, missing = np.where(chosen, strength, best), np.where(chosen, found, missing)
-        least, share = np.where(better, loss, least), np.where(chosen, 1.0, share / 2)
-        if number < passes:
-            change = np.linalg.solve(curvature, (missing @ answer - best @ problem["cost"]).T).T
-            strength = np.clip(best + share * change, low, high)
-            trial = moves.ball.renorm(delta + moves.steps(strength), wplus)
-    return kept
+
+    def moved(strength: NDArray) -> Tensor:
+        """Δw at strengths [T, C]: where all are 0, `delta` to its last bit."""
+        still = torch.from_numpy((strength == 0).all(axis=1))[:, None, None]
+        return torch.where(still, delta, moves.ball.renorm(delta + moves.steps(strength), wplus))
+
+    def missing(strength: NDArray) -> NDArray[np.float64]:
+        return moves.in_units(asked - sliders.attributes(look(moved(strength))))
+
+    start = np.zeros((len(asked), len(moves.all)))
+    return moved(sliders.settle(moves.problem(COST), start, missing, rounds=passes).strength)
 
 
 def corrected(

@@ -13,7 +13,6 @@ from torch import Tensor
 
 import d2a_core
 from d2a_core import config
-from d2a_core.commands import settling
 from d2a_core.directions import sliders
 from d2a_core.directions.controls import Looker
 from d2a_core.directions.sliders import Control, Controls
@@ -118,7 +117,7 @@ class Editor:
         """The face with the controls at `values` and the others at rest, measured and corrected.
 
         A control's scale is that of a typical face. Here drafts are looked at and corrected, as far as that
-        is worth the longer step (see `settling`).
+        is worth the longer step (see `sliders.settle`).
         """
         wanted, notes = self.clamped(values)
         asked = {control.name: wanted.get(control.name, 0.0) for control in self.controls}
@@ -139,21 +138,28 @@ class Editor:
 
     def _approach(self, asked: Mapping[str, float], wanted: Iterable[str], notes: list[str]) -> Edit:
         """The face with all controls at `asked`, of which those `wanted` count most."""
-        weight = [sliders.WEIGHTS[c.unit] * (WANTED if c.name in wanted else 1.0) for c in self.controls]
-        weight = [own * DOUBTFUL.get(c.name, 1.0) for own, c in zip(weight, self.controls, strict=True)]
         goal = np.array([asked[control.name] for control in self.controls])
-        problem = settling.Problem(goal, np.array(weight), **self.moves.problem(COST))
+        counts = np.array([WANTED if name in wanted else 1.0 for name in asked])
+        counts *= [DOUBTFUL.get(name, 1.0) for name in asked]
+        problem = self.moves.problem(COST)
         rest = self.rest
 
-        def look(strength: NDArray) -> NDArray | None:
-            change = self.moves.in_units(self._look(self.moves.sum(strength, self.wplus)) - rest)
-            return None if np.isnan(change).any() else change
+        def missing(strength: NDArray) -> NDArray[np.float64]:
+            change = self.moves.in_units(self._look(self.moves.sum(strength[0], self.wplus)) - rest)
+            return (goal - change)[None]
 
-        found = settling.settle(problem, self.moves.strengths(asked), look, rounds=ROUNDS)
-        if found is None:
+        found = sliders.settle(
+            replace(problem, weight=counts * problem.weight),
+            self.moves.strengths(asked)[None],
+            missing,
+            rounds=ROUNDS,
+            learn=True,
+            weigh_cost=True,
+        )
+        if np.isnan(found.missing).any():
             raise ValueError("no face is seen on the result; ask for less")
-        moved = rendering.apply(self.wplus, self.moves.sum(found.strength, self.wplus))
-        reached = dict(zip(asked, map(float, found.reached), strict=True))
+        moved = rendering.apply(self.wplus, self.moves.sum(found.strength[0], self.wplus))
+        reached = dict(zip(asked, map(float, goal - found.missing[0]), strict=True))
         return Edit(moved, dict(asked), reached, tuple(notes))
 
     def turn(self, picture: NDArray[np.uint8]) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow
 from numpy.typing import NDArray
 
 from d2a_core.directions import ball
@@ -41,8 +42,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Directions of one origin: `vector` [m, 512], `name` [m], `share` [m] of what the origin explains."""
+    """Directions of one origin, the clusters of a facial part or another method.
 
+    `part` names the origin, `count` is the number of its clusters, None where nothing was clustered.
+    `vector` [m, 512], `name` [m], and `share` [m] of what the origin explains.
+    """
+
+    part: str
+    count: int | None
     vector: NDArray[np.float32]
     name: list[str]
     share: NDArray[np.float32]
@@ -160,16 +167,14 @@ def basis(store: Mapping[str, NDArray], group: str = "all") -> NDArray[np.float3
     return split.reshape(groups * count, layers, width)
 
 
-def distil(
-    candidates: Mapping[str, Candidates], faces: Samples, mean_w: NDArray, options: Options
-) -> Distilled:
+def distil(candidates: Sequence[Candidates], faces: Samples, mean_w: NDArray, options: Options) -> Distilled:
     """Measure, orient and select the directions of all origins.
 
-    `candidates` maps `{part}-k{k}` to what `candidates.find` found there. Stored: `vector` [M, layers,
-    512], the ball of `ball.measure`, `pose` [M] true for what moves the head, `effect` [M, A] on the
-    `ATTRIBUTES` and their `deviation` [A].
+    `candidates` are those of `candidates.find`. Stored: `vector` [M, layers, 512], the ball of
+    `ball.measure`, `pose` [M] true for what moves the head, `effect` [M, A] on the `ATTRIBUTES` and their
+    `deviation` [A].
     """
-    vector = np.concatenate([found.vector for found in candidates.values()])
+    vector = np.concatenate([found.vector for found in candidates])
     effect, strength, deviation, rigid = measure(vector, faces)
     sign = orient(effect, deviation)
     kept, dropped = select(
@@ -184,8 +189,8 @@ def distil(
         )
     norm = np.linalg.norm(vector[kept], axis=1)
     scale = sign[kept] * (options.unit_norm / norm if options.unit_norm else 1.0)
-    origin = [(key, name) for key, found in candidates.items() for name in found.name]
-    share = np.concatenate([found.share for found in candidates.values()])
+    origin = [(found, name) for found in candidates for name in found.name]
+    share = np.concatenate([found.share for found in candidates])
     scaled = vector[kept] * scale[:, None]
     effect, strength = effect[kept] * scale[:, None], strength[kept] * np.abs(scale)
     pose = in_pose(rigid[kept], options.pose_share, options.regroup)
@@ -240,13 +245,16 @@ def measure(vector: NDArray, faces: Samples) -> tuple[NDArray, NDArray, NDArray,
 
 
 def _columns(
-    origin: list[tuple[str, str]], share: NDArray, norm: NDArray, strength: NDArray, effect: NDArray
+    origin: Sequence[tuple[Candidates, str]],
+    share: NDArray,
+    norm: NDArray,
+    strength: NDArray,
+    effect: NDArray,
 ) -> dict[str, object]:
-    parts, counts = zip(*(key.rsplit("-k", 1) for key, _ in origin), strict=True)
     columns = {
         "direction": np.arange(len(origin), dtype=np.int64),
-        "part": list(parts),
-        "k": np.array([int(count) for count in counts], dtype=np.int64),
+        "part": [found.part for found, _ in origin],
+        "k": pyarrow.array([found.count for found, _ in origin], pyarrow.int64()),
         "kind": [name for _, name in origin],
         "norm": norm.astype(np.float32),
         "explained_share": share.astype(np.float32),

@@ -34,7 +34,8 @@ def caption(row: Mapping[str, object], deviation: NDArray) -> str:
     }
     strongest = sorted(standard, key=lambda name: -abs(standard[name]))[:2]
     effects = [f"{name.replace('_', ' ')} {standard[name]:+.1f} s.d." for name in strongest]
-    return "\n".join([f"#{row['direction']} {row['part']} k={row['k']} {row['kind']}", *effects])
+    count = "" if row["k"] is None else f" k={row['k']}"
+    return "\n".join([f"#{row['direction']} {row['part']}{count} {row['kind']}", *effects])
 
 
 def choose(effect: NDArray, deviation: NDArray, *, rows: int) -> list[int]:

@@ -1,6 +1,6 @@
 """Sliders of a face: what each one asks for, how far it goes, and the step in W+ that it takes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from d2a_core.faces.schemes import scheme_of
 LEAST_FOUND = 0.9  # share of faces that must still be found at the ends of a range
 LEAST_SPAN = 0.5  # of a range, in the unit of the control, below which it is none
 LEAST_RISE = 0.1  # of the slope at rest, below which a control has reached its end
+STILL = 1e-3  # change of all strengths, as a share of their largest bounds, below which nothing is left to do
 STORED = ("vector", "strength", "response")
 
 
@@ -147,6 +148,21 @@ def sliders(measured: Measured) -> list[Slider]:
     return found
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What strengths do and cost, known before a face is seen.
+
+    `weight` [C] is what an error of one unit counts in each control. `slope` [C, C] is the change (row) that
+    a unit of strength (column) makes on a typical face, `cost` [C, C] the quadratic form of what strengths
+    cost, `bound` [2, C] the strengths known to work.
+    """
+
+    weight: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    bound: NDArray[np.float64]
+
+
 class Controls:
     """The `sliders` of measured controls, ready to move faces inside the `ball` of the latents."""
 
@@ -195,8 +211,8 @@ class Controls:
         columns = [_in_unit(self.measured, slider.number, change) for slider in self.sliders]
         return np.stack(columns, axis=-1)
 
-    def problem(self, cost: float) -> dict[str, NDArray[np.float64]]:
-        """What `settling.Problem` asks of the controls; a step as long as the ball allows costs `cost`."""
+    def problem(self, cost: float) -> Problem:
+        """What `settle` must know; a step as long in all layers as the ball allows costs `cost`."""
         middle = self.measured.strength.shape[1] // 2
         slopes = []
         for slider in self.sliders:
@@ -207,8 +223,12 @@ class Controls:
             slopes.append(self.in_units(change / length))
         lengths = np.einsum("ald,bld->ab", self._vectors, self._vectors)
         most = self._vectors.shape[1] * self.ball.reach**2
-        bound = np.array([(slider.strength[0], slider.strength[-1]) for slider in self.sliders]).T
-        return {"slope": np.stack(slopes, axis=1), "cost": cost * lengths / most, "bound": bound}
+        return Problem(
+            weight=np.array([WEIGHTS[control.unit] for control in self.all]),
+            slope=np.stack(slopes, axis=1),
+            cost=cost * lengths / most,
+            bound=np.array([(slider.strength[0], slider.strength[-1]) for slider in self.sliders]).T,
+        )
 
     @property
     def _vectors(self) -> NDArray[np.float64]:
@@ -232,3 +252,85 @@ def from_store(store: Mapping[str, NDArray]) -> Controls:
     names = ("vector", "strength", "response", "found", "deviation")
     measured = Measured(kinds(store), *(store[name] for name in names))
     return Controls(measured, ball.from_store(store))
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Where faces ended: the `strength` [T, C] of each control, and what is `missing` [T, C].
+
+    What is missing is NaN for a face that no look has seen.
+    """
+
+    strength: NDArray[np.float64]
+    missing: NDArray[np.float64]
+
+
+def settle(
+    problem: Problem,
+    start: NDArray,
+    look: Callable[[NDArray], NDArray],
+    *,
+    rounds: int,
+    learn: bool = False,
+    weigh_cost: bool = False,
+) -> Settled:
+    """The best of `rounds` + 1 looks at each face, from the strengths `start` [T, C].
+
+    `look` renders faces at strengths [T, C] and measures what is missing [T, C] of what is asked, in the
+    controls' units; NaN without a face. A round minimises ‖w·(missing - J·d)‖² + (s + d)ᵀ·cost·(s + d) over
+    the change d of the strengths s (Gauss-Newton). After a round that made it worse the next one starts from
+    the best look again and goes half as far. With `learn`, each face has a J of its own, learned from what
+    its rounds changed (Broyden 1965). The best look has the smallest error, or, with `weigh_cost`, the
+    smallest sum of error and cost.
+    """
+    here = best = Settled(np.clip(start, *problem.bound), np.full(np.shape(start), np.nan))
+    slope = np.repeat(problem.slope[None], len(start) if learn else 1, axis=0)
+    least, share = np.full(len(start), np.inf), np.ones((len(start), 1))
+    strength = here.strength
+    for _ in range(rounds + 1):
+        last, here = here, Settled(strength, look(strength))
+        if learn:
+            slope = _learned(slope, last, here)
+        loss = _loss(problem, here, weigh_cost)
+        better = (loss < least)[:, None]
+        best = Settled(
+            np.where(better, here.strength, best.strength), np.where(better, here.missing, best.missing)
+        )
+        least, share = np.minimum(loss, least), np.where(better, 1.0, share / 2)
+        strength = _following(problem, best, slope, share)
+        if np.abs(strength - here.strength).max() < STILL * np.abs(problem.bound).max():
+            break
+    return best
+
+
+def _loss(problem: Problem, here: Settled, weigh_cost: bool) -> NDArray[np.float64]:
+    """Squared error of each face [T], with the cost where that is weighed; infinite where it was not seen."""
+    loss = np.square(problem.weight * here.missing).sum(axis=1)
+    if weigh_cost:
+        loss = loss + np.einsum("tb,bc,tc->t", here.strength, problem.cost, here.strength)
+    return np.where(np.isnan(loss), np.inf, loss)
+
+
+def _following(problem: Problem, best: Settled, slope: NDArray, share: NDArray) -> NDArray[np.float64]:
+    """Strengths [T, C] after the `share` [T, 1] of a Gauss-Newton step from the best ones, within the bounds.
+
+    `slope` [G, C, C] has one matrix for all faces, or one for each. A face that was not seen is moved less.
+    """
+    groups = (len(slope), -1, len(problem.weight))
+    answer = problem.weight[:, None] * slope
+    curvature = answer.mT @ answer + problem.cost
+    missing = np.nan_to_num(problem.weight * best.missing).reshape(groups)
+    downhill = missing @ answer - best.strength.reshape(groups) @ problem.cost
+    change = np.linalg.solve(curvature, downhill.mT).mT.reshape(best.strength.shape)
+    seen = ~np.isnan(best.missing).any(axis=1, keepdims=True)
+    return np.where(seen, np.clip(best.strength + share * change, *problem.bound), share * best.strength)
+
+
+def _learned(slope: NDArray, last: Settled, here: Settled) -> NDArray[np.float64]:
+    """The slopes [T, C, C] that explain what the last move changed, as near as can be to those before."""
+    moved, changed = here.strength - last.strength, last.missing - here.missing
+    square = np.square(moved).sum(axis=1)
+    known = (square > 1e-12) & ~np.isnan(changed).any(axis=1)
+    error = changed - np.einsum("tbc,tc->tb", slope, moved)
+    step = np.einsum("tb,tc->tbc", error, moved) / np.maximum(square, 1e-12)[:, None, None]
+    return np.where(known[:, None, None], slope + step, slope)

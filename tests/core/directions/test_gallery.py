@@ -23,3 +23,5 @@ def test_caption_names_origin_and_strongest_effects():
     deviation[gallery.ATTRIBUTES.index("yaw")] = 10
     lines = gallery.caption(row, deviation).split("\n")
     assert lines == ["#4 mouth k=8 component 1", "smile +2.0 s.d.", "yaw -0.5 s.d."]
+    uncounted = gallery.caption(row | {"part": "ganspace", "k": None}, deviation)
+    assert uncounted.split("\n")[0] == "#4 ganspace component 1"
