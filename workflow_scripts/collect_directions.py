@@ -20,9 +20,8 @@ def main(snakemake):
     )
     lineage.check(network.identity, *snakemake.input.latents, *snakemake.input.clusters)
     clusterings = arrays.read_each(snakemake.input.clusters, ["centroid"])
-    parts = zip(snakemake.params.parts, clusterings, strict=True)
-    known = [candidates.Centroids(part, store["centroid"]) for part, store in parts]
-    proposed = candidates.find(candidates.Known(faces, network, known), options)
+    known = candidates.known(faces, network, snakemake.params.parts, clusterings)
+    proposed = candidates.find(known, options)
     found = directions.distil(proposed, faces, network.mean_w.cpu().numpy(), options)
     facts = provenance.provenance(
         stage="directions",

@@ -5,7 +5,7 @@ comparison changes the directions and nothing else.
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -35,6 +35,17 @@ class Known:
     faces: Samples
     network: PretrainedGenerator
     clusterings: Sequence[Centroids] = ()
+
+
+def known(
+    faces: Samples,
+    network: PretrainedGenerator,
+    parts: Sequence[str],
+    stores: Iterable[Mapping[str, NDArray]],
+) -> Known:
+    """What methods may read, with the stores of the stage `clusters` for each of the `parts`."""
+    clusterings = [Centroids(part, store["centroid"]) for part, store in zip(parts, stores, strict=True)]
+    return Known(faces, network, clusterings)
 
 
 def find(known: Known, options: Options) -> list[Candidates]:

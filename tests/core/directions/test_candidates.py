@@ -8,7 +8,7 @@ from directions_of_faces import OPTIONS, made_faces
 from sklearn.decomposition import PCA
 
 from d2a_core.directions import candidates, directions
-from d2a_core.directions.candidates import Centroids
+from d2a_core.directions.candidates import Centroids, Known
 from d2a_core.directions.samples import Samples
 
 
@@ -19,10 +19,6 @@ def faces():
 
 def _cosine(one, other):
     return one @ other / np.linalg.norm(one) / np.linalg.norm(other)
-
-
-def known(faces, network=None, clusterings=()):
-    return candidates.Known(faces, network, clusterings)
 
 
 def of_w(w):
@@ -56,7 +52,7 @@ def test_many_clusters_give_at_most_k_minus_1_components_in_their_span_and_repea
 
 
 def test_a_classifier_of_an_attribute_points_along_the_latent_that_makes_it(faces):
-    (found,) = candidates.interfacegan(known(faces), replace(OPTIONS, svm_share=0.2))
+    (found,) = candidates.interfacegan(Known(faces, None), replace(OPTIONS, svm_share=0.2))
     by_name = dict(zip(found.name, found.vector, strict=True))
     assert _cosine(by_name["boundary mouth_opening"], np.eye(24)[0]) > 0.9
     assert _cosine(by_name["boundary yaw"], np.eye(24)[1]) > 0.9
@@ -65,14 +61,14 @@ def test_a_classifier_of_an_attribute_points_along_the_latent_that_makes_it(face
 
 def test_a_classifier_without_faces_on_a_side_is_one_sentence(faces):
     with pytest.raises(ValueError, match="svm_share 0.001 of 600 faces"):
-        candidates.interfacegan(known(faces), replace(OPTIONS, svm_share=0.001))
+        candidates.interfacegan(Known(faces, None), replace(OPTIONS, svm_share=0.001))
 
 
 def test_principal_components_come_in_order_and_one_deviation_long():
     rng = np.random.default_rng(0)
     axes = np.linalg.qr(rng.normal(size=(6, 6)))[0]
     w = rng.normal(size=(4000, 6)) * [9, 5, 3, 1, 1, 1] @ axes
-    (found,) = candidates.ganspace(known(of_w(w)), replace(OPTIONS, components=3))
+    (found,) = candidates.ganspace(Known(of_w(w), None), replace(OPTIONS, components=3))
     for vector, axis, length in zip(found.vector, axes, (9, 5, 3), strict=False):
         assert abs(_cosine(vector, axis)) > 0.99
         assert np.linalg.norm(vector) == pytest.approx(length, rel=0.05)
@@ -83,7 +79,7 @@ def test_sefa_finds_the_axis_that_changes_the_styles_most_whatever_their_size():
     strong, weak = np.array([[3.0, 0, 0, 0], [0.1, 0, 0, 0], [1.0, 0, 0, 0]]), np.array([[0, 50.0, 0, 0]])
     w = np.random.default_rng(0).normal(size=(5000, 4)) * 2
     network = styles(np.concatenate((strong, weak)))
-    (found,) = candidates.sefa(known(of_w(w), network), replace(OPTIONS, components=2))
+    (found,) = candidates.sefa(Known(of_w(w), network), replace(OPTIONS, components=2))
     assert np.abs(found.vector[0]) == pytest.approx([2, 0, 0, 0], abs=0.1)
     assert found.share == pytest.approx([0.75, 0.25])  # rows at unit length: three against one
 
@@ -91,11 +87,10 @@ def test_sefa_finds_the_axis_that_changes_the_styles_most_whatever_their_size():
 @pytest.mark.parametrize("method", candidates.METHODS)
 def test_every_method_gives_directions_that_distil_takes(faces, method):
     network = styles(np.tile(np.eye(24, dtype=np.float32), (8, 1)))
-    clusterings = [Centroids("all", np.eye(24, dtype=np.float32)[:2])]
+    clustered = candidates.known(faces, network, ["all"], [{"centroid": np.eye(24, dtype=np.float32)[:2]}])
     options = replace(OPTIONS, method=method)
-    kept = directions.distil(
-        candidates.find(known(faces, network, clusterings), options), faces, np.zeros(24, np.float32), options
-    )
+    found = candidates.find(clustered, options)
+    kept = directions.distil(found, faces, np.zeros(24, np.float32), options)
     assert kept.arrays["vector"].shape[1:] == (8, 24)
     part, count = ("all", 2) if method == "clusters" else (method, None)
     assert set(kept.columns["part"]) == {part}
@@ -106,4 +101,4 @@ def test_an_unknown_method_is_one_sentence(faces):
     with pytest.raises(
         ValueError, match="directions.method is 'closed'; choose one of clusters, interfacegan"
     ):
-        candidates.find(known(faces), replace(OPTIONS, method="closed"))
+        candidates.find(Known(faces, None), replace(OPTIONS, method="closed"))
