@@ -11,10 +11,11 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError, relevance
 
 NAME = "^[A-Za-z0-9]+([._]?[A-Za-z0-9]+|-[A-Za-z0-9]+)*$"
-# Names of the evaluation's own: its set of faces, its methods, and wrong ones with a known row in the table.
+# Names of the evaluation's own: its set of faces, its methods, wrong ones with a known row in the table, and
+# what these are called together.
 HELD_OUT = "held-out"
 MAIN, UNTUNED, FINETUNED = "d2animator", "untuned", "finetuned"
-BASELINES = ("control-source", "control-target", "control-noise")
+BASELINES, TOGETHER = ("control-source", "control-target", "control-noise"), "baselines"
 PATTERNS = {  # of the schema, in words
     NAME: "it may hold only letters and digits with single . _ - between them",
     "^[0-9a-f]{64}$": "it must be 64 hexadecimal digits in small letters",
@@ -136,7 +137,7 @@ def _check_evaluation(evaluation: Mapping, clips: Iterable[str]) -> None:
             f"{plan['pairs']} pairs, and each such source needs a target; lower it or raise pairs"
         )
     _unique("evaluation.datasets", [HELD_OUT, *clips, *(entry["name"] for entry in evaluation["datasets"])])
-    own = MAIN, UNTUNED, FINETUNED, *BASELINES
+    own = MAIN, UNTUNED, FINETUNED, *BASELINES, TOGETHER
     _unique("evaluation", [*own, *evaluation["ablations"], *evaluation["external"]])
 
 

@@ -37,25 +37,24 @@ rule animate_pairs:
         "../workflow_scripts/animate_pairs.py"
 
 
-rule make_control:
-    """Write what a wrong method would return: the source, the target, or noise."""
+rule make_baselines:
+    """Write what wrong methods would return: the source, the target, or noise."""
     input:
         pairs="results/evaluation/pairs.parquet",
         faces=FACE_FOLDERS,
     output:
-        frames=directory("results/evaluation/frames/control-{control}"),
+        frames=directory(BASELINE_FOLDERS),
     log:
-        "results/logs/make_control/{control}.log",
+        "results/logs/make_baselines.log",
     benchmark:
-        "results/benchmarks/make_control/{control}.tsv"
-    group:
-        "controls"
+        "results/benchmarks/make_baselines.tsv"
     threads: 1
     resources:
         mem_mb=more(1000),
-        runtime=more(30),
+        runtime=more(60),
     params:
-        kind="{control}",
-        core=core_digest("make_control"),
+        methods=BASELINES,
+        protocols=[protocols.CROSS],
+        core=core_digest("make_baselines"),
     script:
-        "../workflow_scripts/make_control.py"
+        "../workflow_scripts/make_baselines.py"

@@ -30,6 +30,7 @@ rule score_frames:
     params:
         landmarks=config["landmarks"],
         method="{scored}",
+        methods=methods_of,
         protocols=protocols_of,
         passes=passes_of,
         frames=PROTOCOLS["frames"],
@@ -79,6 +80,7 @@ rule measure_realism:
         runtime=more(120),
     params:
         method="{scored}",
+        methods=methods_of,
         protocols=protocols_of,
         passes=passes_of,
         frames=PROTOCOLS["frames"],

@@ -9,6 +9,9 @@ FACE_TABLES = expand("results/evaluation/faces/{name}.parquet", name=FACE_SETS)
 FACE_FOLDERS = expand("results/evaluation/faces/{name}", name=FACE_SETS)
 FACE_CODES = expand("results/evaluation/faces/{name}.zarr", name=SET_SIZES)
 METHODS = methods.by_name(config)
+BASELINES = list(methods.BASELINES)
+BASELINE_FOLDERS = expand("results/evaluation/frames/{name}", name=BASELINES)
+SCORED = methods.scored_together(config)
 OURS = [name for name, method in METHODS.items() if method.ours]
 TABLE_1 = methods.in_table_1(config)
 MAINS, TABLE_2 = methods.mains_of_table_2(config), methods.in_table_2(config)
@@ -85,27 +88,29 @@ def last_pass_of(wildcards):
     return METHODS[wildcards.method].passes[-1]
 
 
-def method_of(wildcards):
-    """The method that a rule makes or scores."""
-    return METHODS[getattr(wildcards, "method", None) or wildcards.scored]
+def methods_of(wildcards):
+    """Names of the methods that a rule makes or scores; those of one job are alike."""
+    scored = getattr(wildcards, "scored", None)
+    return list(SCORED[scored]) if scored else [wildcards.method]
 
 
 def protocols_of(wildcards):
-    """Protocols of a method."""
-    return list(method_of(wildcards).protocols)
+    """Protocols on which methods are scored."""
+    return list(METHODS[methods_of(wildcards)[0]].protocols)
 
 
 def passes_of(wildcards):
-    """Numbers of passes after which a method has results; -1 for one that has none."""
-    return list(method_of(wildcards).passes)
+    """Numbers of passes after which methods have results; -1 for those that have none."""
+    return list(METHODS[methods_of(wildcards)[0]].passes)
 
 
 def frames_of(wildcards):
-    """Folder of the pictures of a method; of an external one the user's."""
+    """Folders of the pictures of methods; of an external one the user's."""
     outside = config["evaluation"]["external"]
-    return outside.get(
-        wildcards.scored, f"results/evaluation/frames/{wildcards.scored}"
-    )
+    return [
+        outside.get(name, f"results/evaluation/frames/{name}")
+        for name in methods_of(wildcards)
+    ]
 
 
 def steps_of(wildcards):
@@ -118,6 +123,5 @@ wildcard_constraints:
     photo_set=one_of(SETS),
     target_clip=one_of(TARGET_CLIPS),
     method=one_of(OURS),
-    scored=one_of(METHODS),
-    control=one_of(["source", "target", "noise"]),
+    scored=one_of(SCORED),
     face=r"s\d{5}",

@@ -15,7 +15,7 @@ def main(snakemake):
     models = params.generator, params.landmarks
     animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
     device = runtime.device(snakemake.resources)
-    pairs = protocols.rows_of(tables.read_parquet(inputs.pairs), params.protocols)
+    pairs = protocols.pairs_of(tables.read_parquet(inputs.pairs), params.protocols)
     passes = params.passes
     drawn = own_results.animate(
         animator,

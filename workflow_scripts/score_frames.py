@@ -1,7 +1,7 @@
 """Score the pictures of one method, pair by pair."""
 
 from d2a_core import runtime
-from d2a_core.evaluation import externals, face_table, protocols, scores
+from d2a_core.evaluation import face_table, found_results, protocols, results, scores
 from d2a_core.faces import detectors, identity, landmarks
 from d2a_core.media import images
 from d2a_core.store import provenance, tables
@@ -11,19 +11,20 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
     options = landmarks.Options(**params.landmarks)
-    pairs = protocols.rows_of(tables.read_parquet(inputs.pairs), params.protocols)
+    pairs = protocols.pairs_of(tables.read_parquet(inputs.pairs), params.protocols)
     embedder = identity.choose(params.identity, inputs.identity, threads=snakemake.threads)
-    table = scores.score_method(
-        pairs,
+    judge = scores.Judge(
         face_table.known(tables.read_parquets(inputs.faces)),
-        externals.finder(inputs.frames, frames=params.frames),
         images.read_image,
         detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake)),
         embedder,
-        method=params.method,
+    )
+    table = judge.score(
+        pairs,
+        found_results.finders(params.methods, inputs.frames, frames=params.frames),
         passes=params.passes,
         steps=tables.read_optional(inputs.steps),
-        progress=runtime.Progress(log, "evaluation", scores.pictures_of(pairs, params.passes)),
+        progress=runtime.Progress(log, "evaluation", results.count(params.methods, pairs, params.passes)),
     )
     facts = provenance.provenance(
         stage="evaluation", method=params.method, identity=embedder.name, detector=options.detector

@@ -1,7 +1,7 @@
 """Take the frames of a clip that drive in the evaluation, aligned as photos are."""
 
 from d2a_core import runtime
-from d2a_core.evaluation import externals, face_table, protocols
+from d2a_core.evaluation import face_table, found_results, protocols
 from d2a_core.faces import alignment, detectors, identity, landmarks, mediapipe, photo_alignment
 from d2a_core.media import images
 from d2a_core.store import provenance, tables
@@ -12,7 +12,7 @@ def main(snakemake):
     inputs, params = snakemake.input, snakemake.params
     options = landmarks.Options(**params.landmarks)
     detector = detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake))
-    frames = externals.at_moments(inputs.video, params.frames)
+    frames = found_results.at_moments(inputs.video, params.frames)
     named = photo_alignment.align_all(
         zip(map(protocols.frame_name, range(len(frames))), frames, strict=True),
         mediapipe.FaceModels(inputs.models, threads=snakemake.threads),

@@ -1,28 +1,40 @@
 """Wrong methods whose row of the table is known: the source, the target and noise as results."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from d2a_core.evaluation.protocols import NO_PASSES
+from d2a_core.config import BASELINES
+from d2a_core.evaluation import results
+from d2a_core.evaluation.protocols import NO_PASSES, Pair
 from d2a_core.evaluation.results import Picture, Result
+from d2a_core.media import images
+from d2a_core.runtime import Progress
 
-CONTROL_SIDE = 256  # px, of noise
+SOURCE, TARGET, NOISE = BASELINES
+NOISE_SIDE = 256  # px
 
 
-def control(kind: str, source: Picture, target: Picture, *, seed: int) -> Picture:
-    """What a wrong method returns: its `source` unchanged, the `target` itself, or noise.
+def baseline(name: str, pair: Pair, read: Callable[[str], Picture]) -> Picture:
+    """What a wrong method returns: the SOURCE unchanged, the TARGET itself, or NOISE.
 
     Their rows must come out as no motion at full likeness, no error at a stranger's likeness, and no face.
+    `read` gives pictures by their paths.
     """
-    if kind == "noise":
-        rng = np.random.default_rng(seed)
-        return rng.integers(0, 256, (CONTROL_SIDE, CONTROL_SIDE, 3), dtype=np.uint8)
-    return {"source": source, "target": target}[kind]
+    if name == NOISE:
+        rng = np.random.default_rng(pair.number)
+        return rng.integers(0, 256, (NOISE_SIDE, NOISE_SIDE, 3), dtype=np.uint8)
+    return read({SOURCE: pair.source_image, TARGET: pair.target_image}[name])
 
 
-def control_result(kind: str, pair: Mapping[str, object], read: Callable[[str], Picture]) -> Result:
-    """The `control` of one pair, whose pictures `read` gives by their paths."""
-    source, target = (read(str(pair[f"{role}_image"])) for role in ("source", "target"))
-    number = int(pair["pair"])
-    return Result(number, NO_PASSES, control(kind, source, target, seed=number), float("nan"))
+def keep(folders: Mapping[str, str | Path], pairs: Sequence[Pair], progress: Progress) -> None:
+    """Write the pictures of each `baseline` into the folder of its name."""
+    for name, folder in folders.items():
+        results.keep(_results(name, progress.over(pairs)), partial(images.keep_images, folder=folder))
+
+
+def _results(name: str, pairs: Iterable[Pair]) -> Iterator[Result]:
+    for pair in pairs:
+        yield Result(pair.number, NO_PASSES, baseline(name, pair, images.read_image), float("nan"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import pyarrow
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 
 from d2a_core.animation import animations, corrections
 from d2a_core.directions import sliders
-from d2a_core.evaluation.score_tables import table
+from d2a_core.evaluation.markdown import table
 from d2a_core.faces import geometry, landmarks
 from d2a_core.fan import closed_loop
+from d2a_core.fan.groups import SplitFan
+from d2a_core.fan.network import Fan
 from d2a_core.store import tables
 
 PARTS = {
@@ -37,8 +40,23 @@ class Options:
 class Way:
     """A way of driving: the `fan`, and how many passes correct what it did."""
 
-    fan: object
+    fan: Fan | SplitFan
     corrections: int = 0
+
+
+@dataclass(frozen=True)
+class Sum:
+    """What a `part` did when a half was driven: `along` and `share` of what is `asked`, over all clips.
+
+    Each row weighs as the square of the motion that it was asked for, so that a still clip says nothing.
+    """
+
+    fan: str
+    driven: str
+    part: str
+    asked: float
+    along: float
+    share: float
 
 
 def straightest(faces: pyarrow.Table, count: int) -> NDArray[np.int64]:
@@ -103,9 +121,12 @@ def _driven(
     whole = corrections.wanted(own, animations.asked(face, driver, settings)[moments]) - rest
     start = np.repeat(own.points, len(moments), axis=0)
     wplus = torch.from_numpy(code)[None].expand(len(moments), -1, -1)
-    for half in DRIVEN:
-        still = {f"{other}_scale": 0.0 for other in DRIVEN if other != half}
-        target = animations.asked(face, driver, replace(settings, **still))[moments]
+    alone = {
+        "pose": replace(settings, expression_scale=0.0),
+        "expression": replace(settings, pose_scale=0.0),
+    }
+    for half, options in alone.items():
+        target = animations.asked(face, driver, options)[moments]
         *_, path = closed_loop.drive(
             animator, wplus, start, target, passes=settings.passes, progress=progress
         )
@@ -135,33 +156,24 @@ def columns(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def summary(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
-    """Over all sources and clips, for each fan, driven half and part: `along` and `share` of what is asked.
+def summary(rows: Sequence[Mapping[str, object]]) -> list[Sum]:
+    """The rows of all sources and clips, for each fan, driven half and part."""
+    fans = dict.fromkeys(str(row["fan"]) for row in rows)
+    return [_sum(rows, *keys) for keys in product(fans, DRIVEN, PARTS)]
 
-    Each row weighs as the square of the motion that it was asked for, so that a still clip says nothing.
-    """
-    found = []
-    for fan in dict.fromkeys(row["fan"] for row in rows):
-        for half in DRIVEN:
-            for part in PARTS:
-                chosen = [
-                    row for row in rows if (row["fan"], row["driven"], row["part"]) == (fan, half, part)
-                ]
-                asked, moved, along = (
-                    np.array([row[name] for row in chosen]) for name in ("asked", "moved", "along")
-                )
-                energy = np.square(asked).sum()
-                found.append(
-                    {
-                        "fan": fan,
-                        "driven": half,
-                        "part": part,
-                        "asked": float(np.sqrt(np.mean(np.square(asked)))),
-                        "along": float(np.nansum(along * np.square(asked)) / energy),
-                        "share": float(np.sqrt(np.square(moved).sum() / energy)),
-                    }
-                )
-    return found
+
+def _sum(rows: Sequence[Mapping[str, object]], fan: str, driven: str, part: str) -> Sum:
+    chosen = [row for row in rows if (row["fan"], row["driven"], row["part"]) == (fan, driven, part)]
+    asked, moved, along = (np.array([row[name] for row in chosen]) for name in ("asked", "moved", "along"))
+    energy = np.square(asked).sum()
+    return Sum(
+        fan,
+        driven,
+        part,
+        asked=float(np.sqrt(np.mean(np.square(asked)))),
+        along=float(np.nansum(along * np.square(asked)) / energy),
+        share=float(np.sqrt(np.square(moved).sum() / energy)),
+    )
 
 
 def markdown(rows: Sequence[Mapping[str, object]]) -> str:
@@ -181,8 +193,8 @@ def markdown(rows: Sequence[Mapping[str, object]]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _cells(row: Mapping[str, object]) -> list[str]:
-    driven = row["part"] in DRIVEN[str(row["driven"])]
-    asked = f"{row['asked']:.1f}°" if row["part"] == "head" else f"{row['asked']:.2f}"
-    shown = [f"{100 * row['along']:.0f}", "–"] if driven else ["–", f"{100 * row['share']:.0f}"]
-    return [str(row["fan"]), str(row["driven"]), str(row["part"]), asked, *shown]
+def _cells(row: Sum) -> list[str]:
+    asked = f"{row.asked:.1f}°" if row.part == "head" else f"{row.asked:.2f}"
+    reached, leaked = f"{100 * row.along:.0f}", f"{100 * row.share:.0f}"
+    shown = [reached, "–"] if row.part in DRIVEN[row.driven] else ["–", leaked]
+    return [row.fan, row.driven, row.part, asked, *shown]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from d2a_core.config import BASELINES, FINETUNED, MAIN, UNTUNED
+from d2a_core.config import BASELINES, FINETUNED, MAIN, TOGETHER, UNTUNED
 from d2a_core.evaluation import ablations
 from d2a_core.evaluation.protocols import CROSS, FINETUNING, NO_PASSES, SELF, SEQUENCE
 
@@ -33,9 +33,15 @@ def by_name(config: Mapping) -> dict[str, Method]:
     }
 
 
+def scored_together(config: Mapping) -> dict[str, tuple[str, ...]]:
+    """The methods that one job scores, by the name of their table: each alone, but for the baselines."""
+    alone = {name: (name,) for name in by_name(config) if name not in BASELINES}
+    return alone | {TOGETHER: BASELINES}
+
+
 def in_table_1(config: Mapping) -> list[str]:
-    """Methods in the table of scores, in its order."""
-    return [MAIN, *config["evaluation"]["external"], *BASELINES]
+    """Names in `scored_together` of what stands in the table of scores, in its order."""
+    return [MAIN, *config["evaluation"]["external"], TOGETHER]
 
 
 def mains_of_table_2(config: Mapping) -> list[str]:

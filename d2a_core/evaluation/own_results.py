@@ -10,6 +10,7 @@ from torch import Tensor
 
 from d2a_core.evaluation import protocols
 from d2a_core.evaluation.face_table import Faces
+from d2a_core.evaluation.protocols import Pair
 from d2a_core.evaluation.results import Result
 from d2a_core.fan import closed_loop
 from d2a_core.fan.network import Fan
@@ -19,7 +20,7 @@ from d2a_core.generator import rendering
 def animate(
     animator: closed_loop.Animator,
     fans: Sequence[Fan],
-    pairs: Sequence[Mapping[str, object]],
+    pairs: Sequence[Pair],
     codes: Mapping[str, Mapping[str, NDArray]],
     faces: Faces,
     *,
@@ -32,36 +33,34 @@ def animate(
     arrays of `held_out.HeldOut.arrays`.
     """
     for number, network in enumerate(fans):
-        chosen = [
-            pair for pair in pairs if len(fans) == 1 or protocols.number_of(str(pair["source"])) == number
-        ]
+        chosen = [pair for pair in pairs if len(fans) == 1 or protocols.number_of(pair.source) == number]
         if chosen:
             yield from _driven(replace(animator, fan=network), chosen, codes, faces, passes, progress)
 
 
 def _driven(
     animator: closed_loop.Animator,
-    pairs: Sequence[Mapping[str, object]],
+    pairs: Sequence[Pair],
     codes: Mapping[str, Mapping[str, NDArray]],
     faces: Faces,
     passes: int,
     progress,
 ) -> Iterator[Result]:
-    sources = [protocols.number_of(str(pair["source"])) for pair in pairs]
-    sets = [protocols.set_of(str(pair["source_image"])) for pair in pairs]
+    sources = [protocols.number_of(pair.source) for pair in pairs]
+    sets = [protocols.set_of(pair.source_image) for pair in pairs]
     wplus = torch.from_numpy(
         np.stack([codes[name]["wplus"][row] for name, row in zip(sets, sources, strict=True)])
     )
-    start = faces.seen.points[faces.rows(str(pair["source_image"]) for pair in pairs)]
-    target = faces.seen.points[faces.rows(str(pair["target_image"]) for pair in pairs)]
+    start = faces.seen.points[faces.rows(pair.source_image for pair in pairs)]
+    target = faces.seen.points[faces.rows(pair.target_image for pair in pairs)]
     known = [
-        codes[name]["delta"][row] if pair["protocol"] == protocols.SELF else None
+        codes[name]["delta"][row] if pair.protocol == protocols.SELF else None
         for pair, name, row in zip(pairs, sets, sources, strict=True)
     ]
     for done, path in enumerate(closed_loop.drive(animator, wplus, start, target, passes=passes)):
         for pair, w, move, true in zip(pairs, wplus.split(1), path.delta.split(1), known, strict=True):
             image = rendering.render(animator.generator, rendering.apply(w, move))[0]
-            yield Result(int(pair["pair"]), done, image, step_error(move[0], true))
+            yield Result(pair.number, done, image, step_error(move[0], true))
             if progress is not None:
                 progress.advance(1)
 

@@ -6,7 +6,7 @@ references `r…`, which no method sees and realism is measured against. Frames 
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pyarrow
@@ -14,7 +14,8 @@ import pyarrow
 from d2a_core.config import HELD_OUT
 from d2a_core.store.kinds import PICTURES, VIDEOS
 
-ALL = CROSS, SELF, SEQUENCE, FINETUNING = "cross-identity", "self-driving", "sequence-driving", "fine-tuning"
+CROSS, SELF, SEQUENCE, FINETUNING = "cross-identity", "self-driving", "sequence-driving", "fine-tuning"
+NO_PASSES = -1  # of a method that has none
 FACES = "results/evaluation/faces"
 
 
@@ -31,8 +32,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Pair:
-    """One source and one target; `clip` and `frame` say where a target comes from (empty and -1: no clip)."""
+    """One source and one target; `clip` and `frame` say where a target comes from (empty and -1: no clip).
 
+    Pictures of results are called by the `number`, the row in the table.
+    """
+
+    number: int
     protocol: str
     dataset: str
     source: str
@@ -70,7 +75,7 @@ def draw(sizes: Mapping[str, int], clips: Sequence[str], options: Options) -> li
     step is known, on the generator's own set. Sequence-driving: the first sources behind every frame of every
     clip. Fine-tuning: each of the first sources of the generator's set behind targets of its own.
     """
-    pairs = []
+    pairs: list[Pair] = []
     for faces, size in sizes.items():
         pairs += [_pair(CROSS, faces, index, "t", index) for index in range(size)]
         if faces == HELD_OUT:
@@ -88,29 +93,31 @@ def draw(sizes: Mapping[str, int], clips: Sequence[str], options: Options) -> li
                 for source in range(options.finetuned)
                 for target in range(each)
             ]
-    return pairs
+    return [replace(pair, number=number) for number, pair in enumerate(pairs)]
 
 
 def _pair(protocol: str, faces: str, source: int, kind: str, target: int) -> Pair:
-    names = face_name("s", source), face_name(kind, target)
-    return Pair(protocol, faces, *names, *(image_path(faces, name) for name in names))
+    own, other = face_name("s", source), face_name(kind, target)
+    return Pair(0, protocol, faces, own, other, image_path(faces, own), image_path(faces, other))
 
 
 def _frame(faces: str, source: int, clip: str, frame: int) -> Pair:
-    names = face_name("s", source), face_name("f", frame)
-    images = image_path(faces, names[0]), image_path(clip, names[1])
-    return Pair(SEQUENCE, f"{faces} × {clip}", *names, *images, clip, frame)
+    own, other = face_name("s", source), frame_name(frame)
+    pictures = image_path(faces, own), image_path(clip, other)
+    return Pair(0, SEQUENCE, f"{faces} × {clip}", own, other, *pictures, clip, frame)
 
 
 def columns(pairs: Sequence[Pair]) -> dict[str, list]:
-    """The table: `pair` numbers the rows, and pictures of results are called by it."""
-    rows = [asdict(pair) for pair in pairs]
-    return {"pair": list(range(len(rows))), **{name: [row[name] for row in rows] for name in rows[0]}}
+    """The table of pairs, whose numbers are the column `pair`."""
+    names = [field.name for field in fields(Pair)]
+    found = {name: [getattr(pair, name) for pair in pairs] for name in names}
+    return {"pair": found.pop("number"), **found}
 
 
-def rows_of(table: pyarrow.Table, wanted: Sequence[str]) -> list[dict[str, object]]:
-    """Rows of the table of pairs whose protocol is among the `wanted`."""
-    return [row for row in table.to_pylist() if row["protocol"] in wanted]
+def pairs_of(table: pyarrow.Table, wanted: Sequence[str]) -> list[Pair]:
+    """The pairs in a table of `columns` whose protocol is among the `wanted`."""
+    rows = table.rename_columns({"pair": "number"}).to_pylist()
+    return [Pair(**row) for row in rows if row["protocol"] in wanted]
 
 
 def photo_sets(evaluation: Mapping) -> dict[str, dict[str, str]]:
@@ -165,7 +172,7 @@ def choose_clips(folder: str | Path, options: Options) -> list[str]:
     """
     found = _files(folder, VIDEOS, "clips")
     random.Random(options.seed).shuffle(found)
-    people = {}
+    people: dict[str, str] = {}
     for path in found:
         parts = Path(path).relative_to(folder).parts
         people.setdefault(parts[0] if len(parts) > 2 else path, path)
@@ -191,6 +198,3 @@ def set_of(path: str) -> str:
 def name_of(path: str) -> str:
     """The name of the face whose picture lies at `path`."""
     return Path(path).stem
-
-
-NO_PASSES = -1  # of a method that has none

@@ -1,19 +1,31 @@
-"""How real generated pictures look as a set: distances between Inception features (see `inception`).
+"""How real the results of a method look as a set: distances between Inception features (see `inception`).
 
 FID: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium"
 (NeurIPS 2017). KID: Bińkowski et al., "Demystifying MMD GANs" (ICLR 2018). Inception score: Salimans et al.,
 "Improved Techniques for Training GANs" (NeurIPS 2016). KID and the score are torch-fidelity's own code.
 """
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from d2a_core.evaluation import inception_metrics
+from d2a_core.evaluation import inception, protocols
+from d2a_core.evaluation.protocols import Pair
+from d2a_core.evaluation.results import Find, Picture
+from d2a_core.runtime import Progress
 
 BLOCK = 1024  # images whose features are in float64 at a time
 KID_SUBSETS, KID_SUBSET_SIZE = 100, 1000  # torch-fidelity's, and those of most papers
 SPLITS = 10  # of the Inception score (Salimans et al., section 4)
+SEED = 0  # of KID's subsets and the score's parts
+NOTHING = {name: float("nan") for name in ("fid", "kid", "kid_std", "is", "is_std", "is_gap")}
+
+Features = tuple[NDArray[np.float32], NDArray[np.float32]]  # pool3 [N, 2048] and logits [N, 1008]
 
 
 def moments(features: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -55,7 +67,7 @@ def kid(features_a: NDArray, features_b: NDArray, seed: int) -> tuple[float, flo
     The unbiased estimate of Bińkowski et al. (2018), with the kernel (x·y / D + 1)³, over random subsets of
     `kid_subset_size` images. It has no bias from few images, so it may be a little below 0; lower is better.
     """
-    metric = inception_metrics.module("metric_kid")
+    metric = inception.fidelity_module("metric_kid")
     found = metric.kid_features_to_metric(
         *(torch.from_numpy(np.ascontiguousarray(each)) for each in (features_a, features_b)),
         kid_subsets=KID_SUBSETS,
@@ -78,7 +90,7 @@ def inception_score(logits: NDArray, seed: int, *, splits: int = SPLITS) -> tupl
     of one image where there are fewer images. It rewards pictures that look like different things to a
     classifier of objects, so on faces it says little.
     """
-    metric = inception_metrics.module("metric_isc")
+    metric = inception.fidelity_module("metric_isc")
     found = metric.isc_features_to_metric(
         torch.from_numpy(np.ascontiguousarray(logits)), min(splits, len(logits)), True, seed
     )
@@ -94,30 +106,24 @@ def inception_score_gap(score: float, reference: float) -> float:
     return abs(score - reference)
 
 
-def measure(
-    result_features: NDArray,
-    result_logits: NDArray,
-    reference_features: NDArray,
-    reference_logits: NDArray,
-    seed: int,
-) -> dict[str, float | int | str]:
+def compare(result: Features, reference: Features, seed: int) -> dict[str, object]:
     """All figures of result pictures against reference pictures, from the outputs of `inception.features`.
 
     `fid`, `kid` and `kid_std`, `is` and `is_std` of the results, `is_gap` to the score of the reference,
     `images` and `reference_images` their numbers, `note` what to mind when reading them, or "". `seed` draws
     the subsets. Raises ValueError for fewer than two images on either side.
     """
-    counts = len(result_features), len(reference_features)
+    counts = len(result[0]), len(reference[0])
     if min(counts) < 2:
         raise ValueError(
             f"FID and KID compare sets of pictures, and there are {counts[0]} results and {counts[1]} "
             "reference pictures; give at least two of each"
         )
-    kid_mean, kid_std = kid(result_features, reference_features, seed)
-    score, score_std = inception_score(result_logits, seed)
-    reference_score, _ = inception_score(reference_logits, seed)
+    kid_mean, kid_std = kid(result[0], reference[0], seed)
+    score, score_std = inception_score(result[1], seed)
+    reference_score, _ = inception_score(reference[1], seed)
     return {
-        "fid": fid(result_features, reference_features),
+        "fid": fid(result[0], reference[0]),
         "kid": kid_mean,
         "kid_std": kid_std,
         "is": score,
@@ -125,7 +131,7 @@ def measure(
         "is_gap": inception_score_gap(score, reference_score),
         "images": counts[0],
         "reference_images": counts[1],
-        "note": _note(*counts, dim=result_features.shape[1]),
+        "note": _note(*counts, dim=result[0].shape[1]),
     }
 
 
@@ -142,3 +148,52 @@ def _note(count: int, reference_count: int, *, dim: int) -> str:
     if size == count == reference_count:
         parts.append("every subset of KID is the whole set, so its deviation says nothing")
     return "; ".join(parts)
+
+
+def measure(
+    pairs: Sequence[Pair],
+    finders: Mapping[str, Find],
+    references: Callable[[str], Iterator[Picture]],
+    weights: Path | str,
+    *,
+    passes: Sequence[int],
+    device: str | torch.device,
+    progress: Progress | None = None,
+) -> dict[str, list]:
+    """Columns of a table: a row of `compare` for each method, number of passes, protocol and dataset.
+
+    `finders` give the pictures of each method by its name, `references` the pictures `r…` of a set: of the
+    sources' set, as many as sources, and disjoint from these. Where `weights` is not the path of the
+    Inception network but the reason why there is none, the figures are NaN and `note` says so.
+    """
+    groups: dict[tuple[str, str], list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault((pair.protocol, pair.dataset), []).append(pair)
+    network = None if isinstance(weights, str) else inception.load(weights, device)
+    note = f"No FID, KID and IS: {weights.partition(' (')[0]}." if isinstance(weights, str) else ""
+    known: dict[str, Features] = {}
+    rows = []
+    for (method, find), number, ((protocol, dataset), chosen) in product(
+        finders.items(), passes, groups.items()
+    ):
+        row = {"method": method, "passes": number, "protocol": protocol, "dataset": dataset}
+        if network is None:
+            rows.append(row | NOTHING | {"images": 0, "reference_images": 0, "note": note})
+            continue
+        faces = protocols.set_of(chosen[0].source_image)
+        if faces not in known:
+            known[faces] = inception.features(references(faces), network)
+        images = (image for pair in chosen if (image := find(pair, number)) is not None)
+        rows.append(row | _figures(images, known[faces], network, progress))
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _figures(
+    images: Iterator[Picture], reference: Features, network: nn.Module, progress: Progress | None
+) -> dict[str, object]:
+    result = inception.features(images, network, progress)
+    least = min(len(result[0]), len(reference[0]))
+    if least < 2:
+        counts = {"images": len(result[0]), "reference_images": len(reference[0])}
+        return NOTHING | counts | {"note": f"No FID, KID and IS: {least} pictures make no distribution."}
+    return compare(result, reference, SEED)

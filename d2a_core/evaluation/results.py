@@ -1,14 +1,17 @@
 """Results of a method as pictures: one a pair, and after every closed-loop pass where it has any."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.evaluation.protocols import NO_PASSES
+from d2a_core.evaluation.protocols import NO_PASSES, Pair
 
 Picture = NDArray[np.uint8]
+Find = Callable[
+    [Pair, int], Picture | None
+]  # a result u1 [H, W, 3] after so many passes, None: there is none
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ def keep(
     for _ in write(named()):
         pass
     return rows
+
+
+def count(methods: Sequence[str], pairs: Sequence[Pair], passes: Sequence[int]) -> int:
+    """Pictures that methods have made of the pairs."""
+    return len(methods) * len(pairs) * len(passes)
 
 
 def result_name(pair: int, passes: int) -> str:

@@ -19,6 +19,7 @@ from d2a_core.evaluation.figures import (
     known,
     value,
 )
+from d2a_core.evaluation.markdown import table
 from d2a_core.evaluation.protocols import NO_PASSES
 
 SCORES = tuple(
@@ -78,11 +79,6 @@ def ablations_markdown(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
         lines += table(head, [_ablation_cells(row) for row in chosen])
         lines += ["", _levels(chosen), ""]
     return "\n".join([*lines, *closing(facts), ""])
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a Markdown table."""
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
 
 
 def _cells(row: Row, scores: Sequence[Figure]) -> list[str]:

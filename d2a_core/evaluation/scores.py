@@ -5,7 +5,8 @@ about itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pyarrow
@@ -13,121 +14,96 @@ from numpy.typing import NDArray
 
 from d2a_core.evaluation import face_table, protocols
 from d2a_core.evaluation.face_table import Faces, Picture
+from d2a_core.evaluation.protocols import Pair
+from d2a_core.evaluation.results import Find
 from d2a_core.faces import geometry, identity, landmarks
 from d2a_core.faces.identity import Embedder
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.media import resampling, similarity
+from d2a_core.runtime import Progress
 
 PARTS = ("contour", "brows", "eyes", "nose", "mouth")
 NORMALISERS = ("inter_ocular", "inter_pupil", "box")
 
 
-def score(
-    pairs: Sequence[Mapping[str, object]],
-    faces: Faces,
-    result: Callable[[Mapping[str, object]], Picture | None],
-    truth: Callable[[str], Picture],
-    detector: LandmarkDetector,
-    embedder: Embedder,
-    *,
-    method: str,
-    passes: int = protocols.NO_PASSES,
-    steps: Mapping[int, float] | None = None,
-    progress=None,
-) -> dict[str, object]:
-    """One row for every pair: is there a picture, is there a face on it, and the `figures.SCORES`.
+@dataclass(frozen=True)
+class Judge:
+    """Scores pictures of results against known `faces`, with these instruments.
 
-    `result` gives the picture u1 [H, W, 3] of a pair, or None where there is none; `truth` reads the target
-    picture of self-driving, where it is what the result should be. `steps` are the errors of Δw by pair.
+    `truth` reads the target picture of self-driving, where it is what the result should be.
     """
-    scored = [
-        _scored(chunk, faces, result, truth, detector, embedder, progress)
-        for chunk in face_table.chunks(pairs)
-    ]
-    columns = {name: np.concatenate([part[name] for part in scored]) for name in scored[0]}
-    numbers = [int(pair["pair"]) for pair in pairs]
-    columns["step_error"] = np.array([(steps or {}).get(number, np.nan) for number in numbers], np.float32)
-    texts = {name: [pair[name] for pair in pairs] for name in ("protocol", "dataset", "source", "target")}
-    count = len(numbers)
-    return {"method": [method] * count, "passes": [passes] * count, "pair": numbers, **texts, **columns}
+
+    faces: Faces
+    truth: Callable[[str], Picture]
+    detector: LandmarkDetector
+    embedder: Embedder
+
+    def score(
+        self,
+        pairs: Sequence[Pair],
+        finders: Mapping[str, Find],
+        *,
+        passes: Sequence[int],
+        steps: pyarrow.Table | None = None,
+        progress: Progress | None = None,
+    ) -> pyarrow.Table:
+        """One row for every method, number of passes and pair: is there a picture, a face on it, and figures.
+
+        `finders` give the pictures of each method by its name, `steps` is the table of the errors of Δw, with
+        columns pair, passes and step_error.
+        """
+        rows = [] if steps is None else steps.to_pylist()
+        errors = {(row["pair"], row["passes"]): row["step_error"] for row in rows}
+        parts = []
+        for (method, find), number in product(finders.items(), passes):
+            for chunk in face_table.chunks(pairs):
+                columns = _columns(chunk, method, number)
+                columns |= self._figures(chunk, [find(pair, number) for pair in chunk])
+                known = [errors.get((pair.number, number), np.nan) for pair in chunk]
+                parts.append(pyarrow.table({**columns, "step_error": np.array(known, np.float32)}))
+                if progress is not None:
+                    progress.advance(len(chunk))
+        return pyarrow.concat_tables(parts).combine_chunks()
+
+    def _figures(self, pairs: Sequence[Pair], images: Sequence[Picture | None]) -> dict[str, NDArray]:
+        sources = self.faces.rows(pair.source_image for pair in pairs)
+        targets = self.faces.rows(pair.target_image for pair in pairs)
+        seen, vectors = _seen(images, self.detector, self.embedder)
+        wanted = _taken(self.faces.seen, targets)
+        missing = np.array([image is None for image in images])
+        usable = ~missing & seen.found & wanted.found & self.faces.seen.found[sources]
+        source, target = self.faces.embedding[sources], self.faces.embedding[targets]
+        figures = landmark_errors(seen, wanted)
+        figures["csim"] = identity.cosine_similarity(source, vectors)
+        figures["csim_strangers"] = identity.cosine_similarity(source, target)
+        figures["csim_same"] = identity.cosine_similarity(source, self.faces.flipped[sources])
+        figures["psnr"], figures["ms_ssim"] = self._fidelities(pairs, images).T
+        return {
+            "missing": missing,
+            "found": usable,
+            **{name: np.where(usable, values, np.nan) for name, values in figures.items()},
+            "source_yaw": self.faces.seen.angles[sources, 0],
+            "target_yaw": wanted.angles[:, 0],
+        }
+
+    def _fidelities(self, pairs: Sequence[Pair], images: Sequence[Picture | None]) -> NDArray[np.float32]:
+        """`fidelity` [N, 2] of each picture, NaN where nobody knows what it should be."""
+        found = np.full((len(pairs), 2), np.nan, np.float32)
+        for row, pair, image in zip(found, pairs, images, strict=True):
+            if image is not None and pair.protocol == protocols.SELF:
+                row[:] = fidelity(image, self.truth(pair.target_image))
+        return found
 
 
-def score_method(
-    pairs: Sequence[Mapping[str, object]],
-    faces: Faces,
-    find: Callable[[Mapping[str, object], int], Picture | None],
-    truth: Callable[[str], Picture],
-    detector: LandmarkDetector,
-    embedder: Embedder,
-    *,
-    method: str,
-    passes: Sequence[int],
-    steps: pyarrow.Table | None = None,
-    progress=None,
-) -> pyarrow.Table:
-    """Rows of `score` for each number of `passes`; `find` gives the picture of a pair after so many.
-
-    `steps` is the table of step errors, with the columns pair, passes and step_error.
-    """
-    rows = steps.to_pylist() if steps is not None else []
-    parts = []
-    for number in passes:
-        known = {row["pair"]: row["step_error"] for row in rows if row["passes"] == number}
-        columns = score(
-            pairs,
-            faces,
-            partial(find, passes=number),
-            truth,
-            detector,
-            embedder,
-            method=method,
-            passes=number,
-            steps=known,
-            progress=progress,
-        )
-        parts.append(pyarrow.table(columns))
-    return pyarrow.concat_tables(parts)
-
-
-def _scored(
-    chunk: Sequence[Mapping[str, object]],
-    faces: Faces,
-    result: Callable[[Mapping[str, object]], Picture | None],
-    truth: Callable[[str], Picture],
-    detector: LandmarkDetector,
-    embedder: Embedder,
-    progress,
-) -> dict[str, NDArray]:
-    images = [result(pair) for pair in chunk]
-    sources = faces.rows(str(pair["source_image"]) for pair in chunk)
-    targets = faces.rows(str(pair["target_image"]) for pair in chunk)
-    seen, vectors = _seen(images, detector, embedder)
-    wanted = _taken(faces.seen, targets)
-    missing = np.array([image is None for image in images])
-    usable = ~missing & seen.found & wanted.found & faces.seen.found[sources]
-    figures = landmark_errors(seen, wanted)
-    source, target = faces.embedding[sources], faces.embedding[targets]
-    figures["csim"] = identity.cosine_similarity(source, vectors)
-    figures["csim_strangers"] = identity.cosine_similarity(source, target)
-    figures["csim_same"] = identity.cosine_similarity(source, faces.flipped[sources])
-    for name in ("psnr", "ms_ssim"):
-        figures[name] = np.full(len(chunk), np.nan, np.float32)
-    for index, (pair, image) in enumerate(zip(chunk, images, strict=True)):
-        if image is not None and pair["protocol"] == protocols.SELF:
-            figures["psnr"][index], figures["ms_ssim"][index] = fidelity(
-                image, truth(str(pair["target_image"]))
-            )
-    figures = {name: np.where(usable, values, np.nan) for name, values in figures.items()}
-    if progress is not None:
-        progress.advance(len(chunk))
-    return {
-        "missing": missing,
-        "found": usable,
-        **figures,
-        "source_yaw": faces.seen.angles[sources, 0],
-        "target_yaw": wanted.angles[:, 0],
+def _columns(pairs: Sequence[Pair], method: str, passes: int) -> dict[str, object]:
+    """Columns that say which result a row is of."""
+    texts = {
+        name: [getattr(pair, name) for pair in pairs] for name in ("protocol", "dataset", "source", "target")
     }
+    count = len(pairs)
+    numbers = [pair.number for pair in pairs]
+    return {"method": [method] * count, "passes": [passes] * count, "pair": numbers, **texts}
 
 
 def _seen(
@@ -180,11 +156,6 @@ def fidelity(image: Picture, true: Picture) -> tuple[float, float]:
     """PSNR in dB and MS-SSIM of two pictures, both scaled to 256 px."""
     small = [resampling.resize(each[None], similarity.SMALL)[0] for each in (image, true)]
     return similarity.psnr(*small), similarity.structural_similarity(*small)
-
-
-def pictures_of(pairs: Sequence[object], passes: Sequence[int]) -> int:
-    """Pictures that a method has made."""
-    return len(pairs) * len(passes)
 
 
 def counts(table: pyarrow.Table) -> str:

@@ -1,19 +1,15 @@
 """Stage `evaluation`: what the scores of all methods add up to (paper, section 4)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
 from d2a_core.evaluation.figures import COMPARED, REALISM_COLUMNS, SCORES
-from d2a_core.media import resampling, sheets
 
 RESAMPLES, RESAMPLES_SEED = 2000, 0
 KEYS = ("method", "passes", "protocol", "dataset")
-SHEET_PAIRS, SHEET_TILE = 12, 256  # rows of the sheet, px
-
-Picture = NDArray[np.uint8]
 
 
 def interval(values: NDArray, sources: NDArray) -> tuple[float, float]:
@@ -122,27 +118,10 @@ def ablation_rows(
         for table in [first, *shared] if shared else []:
             same = rows_with(table, dataset=first["dataset"][0].as_py())
             (row,) = summarise([same], [])
-            rows.append(row | compare(same, first) | trained[row["method"]])
+            rows.append({**row, **compare(same, first), **trained[str(row["method"])]})
     return rows
 
 
 def videos(figures: pyarrow.Table, kinds: Sequence[str]) -> pyarrow.Table:
     """The table of videos with the `kind` of each, self-driving or animation."""
     return figures.add_column(2, "kind", pyarrow.array(list(kinds)))
-
-
-def sheet(
-    pairs: Sequence[Mapping[str, object]],
-    read: Callable[[str], Picture],
-    find: Callable[..., Picture | None],
-    *,
-    passes: int,
-) -> Picture:
-    """The first pairs, one a row: source, target, and the result after each number of passes."""
-    captions = ["source", "target", "open loop", *(f"closed loop {n}" for n in range(1, passes + 1))]
-    rows = []
-    for pair in pairs[:SHEET_PAIRS]:
-        known = [read(str(pair[f"{role}_image"])) for role in ("source", "target")]
-        results = [find(pair, passes=number) for number in range(passes + 1)]
-        rows.append([resampling.resize(image[None], SHEET_TILE)[0] for image in (*known, *results)])
-    return sheets.grid(rows, captions_top=captions, title="Held-out pairs", tile=SHEET_TILE)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from d2a_core.animation import retiming
+from d2a_core.config import TOGETHER
 from d2a_core.evaluation import methods, protocols
 from d2a_core.media import video_reading
 from d2a_core.media.timestamps import nominal_rate
@@ -217,12 +218,16 @@ def _pairs_of(config: Mapping, name: str) -> int:
     return sum(pair.protocol in wanted for pair in drawn)
 
 
+def _animated_pairs(config: Mapping, method: str) -> float:
+    return _pairs_of(config, method) * len(methods.by_name(config)[method].passes)
+
+
 def _scored(config: Mapping, name: str) -> float:
-    return _pairs_of(config, name) * len(methods.by_name(config)[name].passes)
+    return sum(_animated_pairs(config, method) for method in methods.scored_together(config)[name])
 
 
-def _controlled(config: Mapping, control: str) -> float:
-    return _pairs_of(config, f"control-{control}")
+def _baselines(config: Mapping, job: str) -> float:
+    return _scored(config, TOGETHER)
 
 
 def _renders(config: Mapping, job: str) -> float:
@@ -287,9 +292,9 @@ WORK = {
     "take_frames": Work("jobs", _one, outputs=("evaluation/faces/{job}*",)),
     "take_first_frame": Work("jobs", _one, outputs=("evaluation/first-frames/{job}.png",)),
     "animate_pairs": Work(
-        "images", _scored, IMAGES, ("evaluation/frames/{job}", "evaluation/steps/{job}.parquet")
+        "images", _animated_pairs, IMAGES, ("evaluation/frames/{job}", "evaluation/steps/{job}.parquet")
     ),
-    "make_control": Work("images", _controlled, IMAGES, ("evaluation/frames/control-{job}",)),
+    "make_baselines": Work("images", _baselines, IMAGES, ("evaluation/frames/control-*",)),
     "score_frames": Work("images", _scored, IMAGES, ("evaluation/scores/{job}.parquet",)),
     "measure_realism": Work("jobs", _one, outputs=("evaluation/realism/{job}.parquet",)),
     "fetch_inception": Work("jobs", _one, outputs=("evaluation/inception.json",)),

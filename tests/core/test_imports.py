@@ -28,8 +28,8 @@ arrays.read_zarr(folder + "/s.zarr")
 tables.write_parquet({"a": [1]}, folder + "/t.parquet", metadata={})
 images.write_image(np.zeros((1, 1, 3), np.uint8), folder + "/i.png")
 look("artefacts")
-from d2a_core.evaluation import inception_metrics as fidelity
-seen["function"] = fidelity.module("metric_kid").kid_features_to_metric.__name__
+from d2a_core.evaluation import inception
+seen["function"] = inception.fidelity_module("metric_kid").kid_features_to_metric.__name__
 look("fidelity")
 print(json.dumps(seen))
 """

@@ -24,7 +24,7 @@ WITHOUT_TORCH = [
     "fetch_inception",
     "hold_out_source",
     "import_driving",
-    "make_control",
+    "make_baselines",
     "paste_back",
     "show_pairs",
     "summarize_ablations",

@@ -61,7 +61,7 @@ MOMENTS = {
     "animate_pairs": "between",
     "measure_disentanglement": "between",
     "invert_footage": "between",
-    "make_control": "half",
+    "make_baselines": "half",
     "score_frames": "half",
     "fetch_inception": "named",
     "measure_realism": "named",

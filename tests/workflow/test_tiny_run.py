@@ -14,7 +14,7 @@ SCORES = SUMMARIES | {"score_frames", "measure_realism"}
 FROM_FAN = SCORES | {"train_fan", "animate", "compare_motion", "measure_animation", "animate_pairs"}
 FROM_CLUSTERS = FROM_FAN | {
     "cluster_landmarks", "collect_directions", "draw_gallery", "augment_latents", "perform_driver",
-    "track_driving", "hold_out_faces", "take_frames", "make_control",
+    "track_driving", "hold_out_faces", "take_frames", "make_baselines",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup, escape
@@ -15,19 +16,31 @@ from PIL import Image
 
 from d2a_core.media.resampling import resize
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
 INK = "#1e1e22"  # becomes the colour of the page's text, light or dark
 COLOURS = ("#2f7fc1", "#d9822b", "#2e9e6b", "#8d6cc0")  # told apart on white and on black
 MARKS = ("o", "s", "^", "D")  # and without colour
 MUTED = "#8d8d96"
-STYLE = {
-    **dict.fromkeys(
-        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), INK
-    ),
+STYLE: "dict[RcKeyType, object]" = {
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": INK,
     "svg.fonttype": "none",  # text stays text: for the search, for screen readers, and small
-    **dict.fromkeys(("font.size", "axes.titlesize", "legend.fontsize"), 9),
-    **{"axes.titlelocation": "left", "legend.frameon": False},
-    **{"axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True},
-    **{"axes.grid": True, "grid.alpha": 0.15},
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "legend.fontsize": 9,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.alpha": 0.15,
 }
 WIDTH, HEIGHT = 8.4, 3.2  # inches
 DPI = 144  # of what is drawn in pixels

@@ -251,8 +251,8 @@ def shown_examples(tables: Tables, pictures: Pictures) -> dict[str, list[Triple]
 def _triple(kind: str, row: Row, pair: Row, read: Callable[[str], Picture]) -> Triple:
     result = FRAME.format(method=row["method"], passes=row["passes"], pair=row["pair"])
     images = {
-        f"Source {row['source']}": pair["source_image"],
-        f"Target {row['target']}": pair["target_image"],
+        f"Source {row['source']}": str(pair["source_image"]),
+        f"Target {row['target']}": str(pair["target_image"]),
         f"Result: {row['source']} moved like {row['target']}": result,
     }
     nme, csim, error, turn = (rows.number(row[column.key], column) for column in CAPTIONED)

@@ -1,19 +1,20 @@
 import logging
 import pickle
+import sys
 
 import numpy as np
 import pytest
 import torch
 
 from d2a_core import runtime
-from d2a_core.evaluation import inception, inception_metrics
+from d2a_core.evaluation import inception
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """A file of random weights with the names and shapes of the true ones."""
     torch.manual_seed(0)
-    reference = inception_metrics.module("feature_extractor_inceptionv3")
+    reference = inception.fidelity_module("feature_extractor_inceptionv3")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reference, "load_state_dict_from_url", lambda *_, **__: {})
         patch.setattr(reference.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
@@ -39,7 +40,7 @@ def images():
 
 
 def test_features_equal_those_of_torch_fidelity(weights, network, images):
-    reference = inception_metrics.module("feature_extractor_inceptionv3").FeatureExtractorInceptionV3(
+    reference = inception.fidelity_module("feature_extractor_inceptionv3").FeatureExtractorInceptionV3(
         "reference", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(weights)
     )
     expected = reference(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
@@ -96,3 +97,7 @@ def test_other_files_are_refused_in_one_sentence_without_running_them(weights, t
     ) as caught:
         inception.load(path, "cpu")
     assert "\n" not in str(caught.value)
+
+
+def test_module_is_the_one_that_python_imports():
+    assert inception.fidelity_module("metric_kid") is sys.modules["torch_fidelity.metric_kid"]

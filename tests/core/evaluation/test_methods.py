@@ -28,9 +28,18 @@ def test_every_method_is_scored_on_the_pairs_that_it_is_compared_on():
     assert scored["untuned"] == scored["finetuned"] == (FINETUNING,)
 
 
+def test_one_job_scores_all_baselines_and_each_other_method_has_its_own():
+    together = methods.scored_together(CONFIG)
+    assert together["baselines"] == tuple(WRONG) and together["sefa"] == ("sefa",)
+    assert not set(WRONG) & set(together)
+    known = methods.by_name(CONFIG)
+    for names in together.values():
+        assert len({known[name] for name in names}) == 1, names
+
+
 def test_fine_tuning_stands_in_table_2_only_where_sources_are_tuned():
     ablations = ["faces-800", "pairs-800", "pairs-1600", *CONFIG["evaluation"]["ablations"]]
-    assert methods.in_table_1(CONFIG) == ["d2animator", "fomm", *WRONG]
+    assert methods.in_table_1(CONFIG) == ["d2animator", "fomm", "baselines"]
     assert (methods.mains_of_table_2(CONFIG), methods.in_table_2(CONFIG)) == (["d2animator"], ablations)
     tuned = merged(CONFIG, {"evaluation": {"protocols": {"finetuned": 4}}})
     assert methods.mains_of_table_2(tuned) == ["d2animator", "untuned"]

@@ -43,7 +43,8 @@ SMALL = merged(
         ("hold_out_faces", "hold_out_faces", 32),
         ("animate_pairs", "d2animator", 3 * (8 + 8 + 2 * 3 * 2)),  # sequence: two clips
         ("score_frames", "sefa", 8),
-        ("make_control", "noise", 8),
+        ("make_baselines", "make_baselines", 3 * 8),
+        ("score_frames", "baselines", 3 * 8),
         ("animate_pairs", "finetuned", 2 * 4),
         ("invert_source", "me", 60 + 90 + 6),
         ("draw_pairs", "draw_pairs", 1),

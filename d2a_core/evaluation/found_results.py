@@ -1,27 +1,24 @@
-"""Results of a method as pictures by pair: our own, or those of any other tool in a folder.
+"""Find results as pictures by pair: our own, or those of any other tool in a folder.
 
-A folder holds `{pair:05d}.png` (or .jpg, .jpeg, .webp) for each row of `evaluation/pairs.parquet`, in
-any size, laid out as the source picture is. Pairs whose target is a frame of a clip may instead be given as
-one video for a source and a clip, `{source}--{clip}.mp4`, as long as the clip.
+A folder holds `{pair:05d}.png` (or .jpg, .jpeg, .webp) for each row of `evaluation/pairs.parquet`, in any
+size, laid out as the source picture is; ours has a folder of them for each number of closed-loop passes.
+Pairs whose target is a frame of a clip may instead be given as one video for a source and a clip,
+`{source}--{clip}.mp4`, as long as the clip.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from d2a_core.evaluation.results import result_name
+from d2a_core.evaluation.protocols import Pair
+from d2a_core.evaluation.results import Find, Picture, result_name
 from d2a_core.media import images, video_reading
 from d2a_core.store.kinds import PICTURES, VIDEOS
 
-Picture = NDArray[np.uint8]
 
-
-def finder(folder: str | Path, *, frames: int) -> Callable[..., Picture | None]:
-    """A function (pair, passes) → picture u1 [H, W, 3], None where there is none; `frames` a clip's targets.
+def finder(folder: str | Path, *, frames: int) -> Find:
+    """Find the results in a `folder`; `frames` of each clip are targets.
 
     Raises ValueError when the folder is missing.
     """
@@ -35,14 +32,19 @@ def finder(folder: str | Path, *, frames: int) -> Callable[..., Picture | None]:
     def moments(path: Path) -> list[Picture]:
         return at_moments(path, frames)
 
-    def find(pair: Mapping[str, object], passes: int) -> Picture | None:
-        base = folder / result_name(int(pair["pair"]), passes)
-        if (picture := _existing(base, PICTURES)) is not None:
+    def find(pair: Pair, passes: int) -> Picture | None:
+        picture = _existing(folder / result_name(pair.number, passes), PICTURES)
+        if picture is not None:
             return images.read_image(picture)
-        clip = _existing(folder / f"{pair['source']}--{pair['clip']}", VIDEOS) if pair["clip"] else None
-        return moments(clip)[int(pair["frame"])] if clip is not None else None
+        clip = _existing(folder / f"{pair.source}--{pair.clip}", VIDEOS) if pair.clip else None
+        return moments(clip)[pair.frame] if clip is not None else None
 
     return find
+
+
+def finders(names: Iterable[str], folders: Iterable[str | Path], *, frames: int) -> dict[str, Find]:
+    """A `finder` of the folder of each method, by its name."""
+    return {name: finder(folder, frames=frames) for name, folder in zip(names, folders, strict=True)}
 
 
 def _existing(base: Path, suffixes: tuple[str, ...]) -> Path | None:
