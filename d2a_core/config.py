@@ -195,7 +195,10 @@ def _sentence(error: ValidationError) -> str:
         if not known:
             name = extra[0]
             return f"config: {place} holds the name {name!r}; use small letters and digits, single - between"
-        return f"config: {place} has no key {', '.join(map(repr, extra))}; known keys are {', '.join(known)}"
+        return (
+            f"config: {place} has no key {', '.join(map(repr, extra))}; remove or correct it, known keys are "
+            f"{', '.join(known)}"
+        )
     if error.validator == "required":
         missing = ", ".join(repr(key) for key in error.validator_value if key not in error.instance)
         return f"config: {place} lacks the key {missing}; copy it from the project's config.yaml"

@@ -17,7 +17,6 @@ class Schedule(Protocol):
     """The part of a stage's options that `run` reads."""
 
     epochs: int
-    batch: int
     learning_rate: float
     seed: int
 
@@ -64,6 +63,7 @@ def run(
     schedule: Schedule,
     *,
     stage: str,
+    batch: int,
     unit: str = "faces",
     step: Callable[[Tensor], Tensor],
     evaluate: Callable[[], dict[str, float]],
@@ -73,7 +73,7 @@ def run(
 ) -> Training:
     """Run the epochs that are left over the rows `learn` [n], counted as `unit`; the best is `training.best`.
 
-    `step` gives the loss of some rows, `evaluate` the figures of an epoch with `validation_loss` among
+    `step` gives the loss of `batch` rows, `evaluate` the figures of an epoch with `validation_loss` among
     them. `save` receives the whole state after every epoch and `resume` is such a state. Order and random
     numbers are drawn anew in each epoch from (seed, epoch).
     """
@@ -83,7 +83,9 @@ def run(
     done = training.epoch * len(learn)
     progress = Progress(log, stage, schedule.epochs * len(learn), unit=unit, done=done)
     for epoch in range(training.epoch, schedule.epochs):
-        figures = _run_epoch(training, learn, schedule, epoch=epoch, step=step, progress=progress)
+        figures = _run_epoch(
+            training, learn, schedule, epoch=epoch, batch=batch, step=step, progress=progress
+        )
         training.network.eval()
         with torch.no_grad():
             figures |= evaluate()
@@ -103,6 +105,7 @@ def _run_epoch(
     schedule: Schedule,
     *,
     epoch: int,
+    batch: int,
     step: Callable[[Tensor], Tensor],
     progress: Progress,
 ) -> dict[str, float]:
@@ -110,7 +113,7 @@ def _run_epoch(
     training.network.train()
     seed = schedule.seed * 100_003 + epoch
     order = torch.randperm(len(learn), generator=torch.Generator().manual_seed(seed))
-    batches, total = order.split(schedule.batch), 0.0
+    batches, total = order.split(batch), 0.0
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for index, chosen in enumerate(batches):

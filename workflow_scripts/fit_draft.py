@@ -12,9 +12,7 @@ def main(snakemake):
     draft = drafts.fit(
         network,
         size=options.draft_size,
-        renders=options.draft_renders,
-        ridge=options.draft_ridge,
-        progress=runtime.Progress(log, "generator", options.draft_renders),
+        progress=runtime.Progress(log, "generator", drafts.RENDERS),
     )
     facts = provenance.provenance(stage="generator", options=options, **network.identity.facts)
     arrays.write_zarr(snakemake.output.draft, drafts.to_arrays(draft), attributes=facts)

@@ -24,8 +24,8 @@ def main(snakemake):
     slope = attribute_slopes.learn(
         store, *attribute_slopes.changes(arrays.read_each(inputs.pairs, attribute_slopes.STORED))
     )
-    vector = controls.build(studio, store, slope, made_on, options, progress)
-    measured = controls.measure(studio, store, vector, measured_on, options, progress)
+    vector = controls.build(studio, store, slope, made_on, progress)
+    measured = controls.measure(studio, store, vector, measured_on, progress)
     facts = provenance.provenance(
         stage="controls", options=options, landmarks=looks, **network.identity.facts
     )

@@ -41,7 +41,6 @@ class Options:
     fps: float | None
     slow_motion: float
     loop: bool
-    loop_s: float
     crf: int
 
 
@@ -151,9 +150,9 @@ def retimed(
     known_s = driver.column("time_s").to_numpy()
     if options.fps is None and options.slow_motion == 1 and not options.loop:
         return path, Times(known_s, rate)
-    loop_s = options.loop_s if options.loop else None
-    asked = {"fps": options.fps, "slow_motion": options.slow_motion, "loop_s": loop_s}
-    clock = retiming.times(len(known_s), rate, **asked)
+    clock = retiming.times(
+        len(known_s), rate, fps=options.fps, slow_motion=options.slow_motion, loop=options.loop
+    )
     delta, target = (
         retiming.in_between(values, known_s, clock, shot=shots(driver))
         for values in (path.delta.numpy(), path.target)

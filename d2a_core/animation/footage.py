@@ -29,6 +29,10 @@ from d2a_core.inversion import image_losses
 from d2a_core.media import resampling, sheets, similarity
 from d2a_core.media.video_reading import Frame
 
+FIRST_ROUNDS = 15  # times that the first frame is gone over
+STRUCTURE_WEIGHT = 0.5  # of 1 - MS-SSIM, beside L1 on a pyramid
+PRIOR_WEIGHT = 0.05  # pull to the path that FAN found
+NEIGHBOUR_WEIGHT = 0.5  # pull to the offset of the frame before; more is steadier, less is closer
 LOW = 1 / 16  # of the picture's side: sigma of the blur below which colour and light are the footage's own
 SMALL = 256  # px, side at which that difference is taken
 COLUMNS, TILE = 8, 256  # of the contact sheet
@@ -40,11 +44,7 @@ class Options:
     """Config section `footage`."""
 
     steps: int
-    first_rounds: int
     learning_rate: float
-    structure_weight: float
-    prior_weight: float
-    neighbour_weight: float
 
 
 def crops(quads: NDArray, size: int) -> list[Crop]:
@@ -102,18 +102,18 @@ def refine(
     """Codes that show the `faces` u1 [S, S, 3], drafts in size, from a `path` that has their motion.
 
     The offset from the path, in the whitened coordinates of `prior`, goes on from frame to frame with the
-    moments of its optimizer; the first frame is gone over `first_rounds` times, so that no colour fades in.
-    On drafts it minimises the L1 distance over a pyramid, structure_weight·(1 - MS-SSIM),
-    prior_weight·mean(d²) for the offset d, so that it says no more than the footage asks for, and
-    neighbour_weight·mean(e²) for its change e since the frame before.
+    moments of its optimizer; the first frame is gone over `FIRST_ROUNDS` times, so that no colour fades in.
+    On drafts it minimises the L1 distance over a pyramid, STRUCTURE_WEIGHT·(1 - MS-SSIM),
+    PRIOR_WEIGHT·mean(d²) for the offset d, so that it says no more than the footage asks for, and
+    NEIGHBOUR_WEIGHT·mean(e²) for its change e since the frame before.
     """
     moved = rendering.apply(path.wplus, path.delta).to(prior.mean)
     offset, codes, losses = torch.zeros_like(moved[:1]).requires_grad_(), [], []
     optimizer = torch.optim.Adam([offset], lr=options.learning_rate)
     for start, face in zip(moved.split(1), faces, strict=True):
         photo, known = to_float(face[None]).to(prior.mean), prior.encode(start)
-        for _ in range(1 if codes else options.first_rounds):
-            loss = _approach(generator, photo, known, offset, optimizer, prior, options)
+        for _ in range(1 if codes else FIRST_ROUNDS):
+            loss = _approach(generator, photo, known, offset, optimizer, prior, steps=options.steps)
         codes.append(prior.decode(known + offset.detach()))
         losses.append(loss)
         if progress is not None:
@@ -128,21 +128,22 @@ def _approach(
     offset: Tensor,
     optimizer: torch.optim.Optimizer,
     prior: LatentPrior,
-    options: Options,
+    *,
+    steps: int,
 ) -> float:
-    """Some steps of the `offset` from the code `known` towards a `photo`; the loss before the last one."""
+    """Move the `offset` from the code `known` towards a `photo`; return the loss before the last step."""
     before = offset.detach().clone()
     draft = AnchoredDraft(generator, prior.decode(known + before))
     loss = torch.tensor(0.0)
-    for _ in range(options.steps):
+    for _ in range(steps):
         optimizer.zero_grad()
         image = draft(prior.decode(known + offset))
         structure = 1 - similarity.ms_ssim((image + 1) / 2, (photo + 1) / 2)
         loss = (
             image_losses.pyramid_distance(image, photo)
-            + options.structure_weight * structure
-            + options.prior_weight * offset.square().mean()
-            + options.neighbour_weight * (offset - before).square().mean()
+            + STRUCTURE_WEIGHT * structure
+            + PRIOR_WEIGHT * offset.square().mean()
+            + NEIGHBOUR_WEIGHT * (offset - before).square().mean()
         )
         loss.backward()
         optimizer.step()

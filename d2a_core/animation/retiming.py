@@ -11,6 +11,7 @@ from scipy.interpolate import PchipInterpolator
 from d2a_core.animation.filters import runs
 from d2a_core.media.timestamps import TIE_S
 
+LOOP_S = 0.6  # s that the way back of a loop takes
 BLOCK = 512  # channels interpolated at a time: the coefficients of a path are four times as large as itself
 LEAST_STEP = 1e-3  # of the mean step: where nothing moves, a path still goes on
 LOOKS = 33, 100  # frames of a way that are looked at, at least and at most
@@ -30,20 +31,18 @@ class Times:
     period_s: float | None = None
 
 
-def times(
-    frames: int, rate: Fraction, *, fps: float | None, slow_motion: float, loop_s: float | None
-) -> Times:
+def times(frames: int, rate: Fraction, *, fps: float | None, slow_motion: float, loop: bool) -> Times:
     """Clock of a video of `fps` (None: `rate`) behind a driver of `frames` at `rate` Hz.
 
-    It lasts `slow_motion` times as long as its driver. With `loop_s` the way back is added, which takes that
-    many seconds of the video and up to one frame more, so that a whole number of frames closes the loop.
+    It lasts `slow_motion` times as long as its driver. With `loop` the way back is added, which takes
+    `LOOP_S` of the video and up to one frame more, so that a whole number of frames closes the loop.
     """
     shown = rate if fps is None else Fraction(fps).limit_denominator(1001)
     step = 1 / (shown * Fraction(slow_motion).limit_denominator(1000))  # s of the driver
-    if loop_s is None:
+    if not loop:
         count = max(1, round(frames / rate / step))
         return Times(np.arange(count) * float(step), shown)
-    lasts = Fraction(frames - 1) / rate + Fraction(loop_s).limit_denominator(1000) * step * shown
+    lasts = Fraction(frames - 1) / rate + Fraction(LOOP_S).limit_denominator(1000) * step * shown
     count = max(2, -int(-lasts // step))
     return Times(np.arange(count) * float(step), shown, float(count * step))
 

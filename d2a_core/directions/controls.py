@@ -24,6 +24,10 @@ from d2a_core.generator import detection, rendering, seeds
 from d2a_core.generator.generator import Generator, broadcast
 from d2a_core.media.sheets import grid
 
+TRUNCATION = 0.7  # ψ of the faces that controls are made and measured on
+LENGTH_RIDGE = 0.003  # weight of the length of a step; more changes less of the face, and is less pure
+LONGEST = 0.8  # longest step of a layer, as a share of the longest that the ball of the latents allows
+ROUNDS = 2  # times that controls are measured and what they do to one another is taken out
 MEASURED = np.linspace(-1, 1, 9)  # strengths at which a control is measured, as shares of its reach
 
 
@@ -32,10 +36,6 @@ class Options:
     """Config section `controls`."""
 
     faces: int
-    truncation: float
-    length_ridge: float
-    longest: float
-    rounds: int
     seed: int
 
 
@@ -45,7 +45,7 @@ def faces(generator: Generator, options: Options) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
         w = generator.map(torch.from_numpy(z)).cpu()
     mean = generator.mean_w.cpu()
-    wplus = broadcast(mean + options.truncation * (w - mean), generator.num_layers)
+    wplus = broadcast(mean + TRUNCATION * (w - mean), generator.num_layers)
     return wplus[: options.faces], wplus[options.faces :]
 
 
@@ -83,7 +83,7 @@ def responses(
 def renders(store: Mapping[str, NDArray], options: Options) -> int:
     """Drafts that `build` and `measure` look at."""
     count = len(sliders.kinds(store))
-    return options.faces * (2 * count * options.rounds + 1 + count * (len(MEASURED) - 1) + 1)
+    return options.faces * (2 * count * ROUNDS + 1 + count * (len(MEASURED) - 1) + 1)
 
 
 def build(
@@ -91,25 +91,24 @@ def build(
     store: Mapping[str, NDArray],
     slope: NDArray,
     wplus: Tensor,
-    options: Options,
     progress=None,
 ) -> NDArray[np.float32]:
     """The controls [C, L, D], one deviation long each, made on faces [F, K, D].
 
     `slope` [A, L, D] of `attribute_slopes.learn` gives, for each, the shortest step that changes its
-    attribute and none of the others. What that does to rendered faces is measured `rounds` times, and the
+    attribute and none of the others. What that does to rendered faces is measured `ROUNDS` times, and the
     steps are mixed by the inverse of what they do to one another. Tilt has no control: alignment leaves none.
     """
     wanted = sliders.kinds(store)
-    vector = shortest(_own(wanted, slope), ridge=options.length_ridge)
+    vector = shortest(_own(wanted, slope), ridge=LENGTH_RIDGE)
     rest = studio.attributes(wplus, torch.zeros(len(wplus), *vector.shape[1:]), progress)
     scales = store["deviation"][:, None]
-    for _ in range(options.rounds):
+    for _ in range(ROUNDS):
         effect = _slopes(studio, wplus, vector, rest, progress)
         own = _own(
             wanted, effect.T / np.where(scales > 0, scales, 1)
         )  # of a control, what each step does to it
-        vector = np.einsum("cb,bld->cld", mix(own, vector, ridge=options.length_ridge), vector)
+        vector = np.einsum("cb,bld->cld", mix(own, vector, ridge=LENGTH_RIDGE), vector)
     return vector.astype(np.float32)
 
 
@@ -155,17 +154,16 @@ def measure(
     store: Mapping[str, NDArray],
     vector: NDArray,
     wplus: Tensor,
-    options: Options,
     progress=None,
 ) -> Measured:
     """What each control [C, L, D] does to other faces [F, K, D] at nine strengths.
 
-    No layer goes further than the share `longest` of what the ball of the latents allows: a sum of random
+    No layer goes further than the share `LONGEST` of what the ball of the latents allows: a sum of random
     directions may go that far, a single one breaks faces before.
     """
     wanted, deviation = sliders.kinds(store), store["deviation"]
     rest = studio.attributes(wplus, torch.zeros(len(wplus), *vector.shape[1:]), progress)
-    most = options.longest * studio.ball.reach / np.linalg.norm(vector, axis=2).max(axis=1)
+    most = LONGEST * studio.ball.reach / np.linalg.norm(vector, axis=2).max(axis=1)
     reach = [
         min(_reach(*pair), limit)
         for *pair, limit in zip(wanted, [deviation] * len(wanted), most, strict=True)

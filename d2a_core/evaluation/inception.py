@@ -21,13 +21,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from d2a_core import runtime
-from d2a_core.store import weights
+from d2a_core.store import optional_weights, weights
 
-WEIGHTS = {  # 95,628,359 bytes, Apache-2.0
-    "url": "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-    "weights-inception-2015-12-05-6726825d.pth",
-    "sha256": "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-}
 OUTPUTS = ["2048", "logits_unbiased"]  # torch-fidelity's names
 WIDTHS = (2048, 1008)  # of the outputs
 BATCH = 16  # images of 1024 px take 0.5 GB together with the largest maps
@@ -53,7 +48,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> nn.Module:
     except (ValueError, RuntimeError, TypeError, AttributeError) as error:  # unreadable, or not them
         raise ValueError(
             f"{path} is missing or does not hold the Inception weights of torch-fidelity; put there what "
-            f"{WEIGHTS['url']} gives"
+            f"{optional_weights.KNOWN['torch-fidelity']['url']} gives"
         ) from error
     return network.to(device)
 

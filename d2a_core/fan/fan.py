@@ -16,6 +16,8 @@ from d2a_core.fan.network import Architecture, Fan
 from d2a_core.training import Training
 
 PAIR_ARRAYS = ("source_points", "points", "delta", "found")
+HEATMAP_SIGMA = 1.5  # px, width of a landmark's Gaussian; paper: –
+FREQUENCIES = 3  # order of the cosines that the readout starts from
 CHART = {"title": "FAN", "loss": "loss (equation 5)"}  # of its loss curve
 STANDARD_PAIRS = 2048  # pairs that give the readout its mean and deviation
 VALIDATION_PAIRS = 4096  # at most, so that an epoch spends its time on training
@@ -28,8 +30,6 @@ class Options:
     output: str
     input: str
     heatmap_size: int
-    heatmap_sigma: float
-    frequencies: int
     width: int
     depth: int
     epochs: int
@@ -127,8 +127,8 @@ def build(options: Options, *, points: int, vector: Tensor) -> Fan:
         layers=vector.shape[1],
         directions=len(vector) if options.output == "coefficients" else 0,
         heatmap_size=options.heatmap_size,
-        heatmap_sigma=options.heatmap_sigma,
-        frequencies=options.frequencies,
+        heatmap_sigma=HEATMAP_SIGMA,
+        frequencies=FREQUENCIES,
         width=options.width,
         depth=options.depth,
         dropout=options.dropout,
@@ -192,6 +192,7 @@ def train(
         torch.arange(len(pairs)),
         options,
         stage="fan",
+        batch=options.batch,
         unit="pairs",
         step=step,
         evaluate=lambda: evaluate(run.network, faces, validation, options, device=device),

@@ -12,7 +12,8 @@ from d2a_core.generator.engine import compile_openvino, run_compiled
 
 SMALLEST = 32  # px, of a draft read off a hidden map
 SEED = 20_220_001  # of the faces a draft is fitted on
-ANCHOR_RIDGE = 1e-4  # of a readout fitted to one face, as a share of the mean squared feature
+RENDERS = 60  # full renders it is fitted on; more than 100 change nothing
+RIDGE = 1e-4  # penalty of a readout's fit, as a share of the mean squared feature
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,11 @@ class _HiddenAndImage(nn.Module):
         return self.synthesis.hidden(wplus, blocks(self.size)), reduced
 
 
-def fit(generator, *, size: int, renders: int, ridge: float, progress=None) -> Draft:
+def fit(generator, *, size: int, renders: int = RENDERS, progress=None) -> Draft:
     """The draft of `size` px; a size that the network does not draw is fitted on full renders.
 
     Every pixel of the hidden map (side size/2, C channels) predicts the 2×2 RGB pixels above it:
-    min ‖W f - y‖² + ridge·mean(diag F)·‖W‖² over `renders` random faces.
+    min ‖W f - y‖² + RIDGE·mean(diag F)·‖W‖² over `renders` random faces.
     """
     check_size(generator.synthesis, size)
     if size in generator.synthesis.sizes:
@@ -97,7 +98,7 @@ def fit(generator, *, size: int, renders: int, ridge: float, progress=None) -> D
     codes = w[:, None].expand(-1, generator.num_layers, -1).split(1)
     if generator.device == "cpu":
         network = compile_openvino(network, codes[0], threads=generator.threads)
-    regression = _Regression(ridge)
+    regression = _Regression()
     for wplus in codes:
         features, image = _tensors(network, wplus)
         regression.add(features, functional.pixel_unshuffle(image, 2))
@@ -119,8 +120,8 @@ def _tensors(network, wplus: Tensor) -> Sequence[Tensor]:
 class _Regression:
     """Ridge regression from maps [C, S, S] to maps [F, S, S], pixel by pixel, in double precision."""
 
-    def __init__(self, ridge: float):
-        self.ridge, self.gram, self.moment = ridge, 0, 0
+    def __init__(self) -> None:
+        self.gram, self.moment = 0, 0
 
     def add(self, features: Tensor, targets: Tensor) -> None:
         columns = features.flatten(1)
@@ -130,7 +131,7 @@ class _Regression:
 
     def solve(self) -> tuple[Tensor, Tensor]:
         """Weight [F, C] and bias [F]."""
-        penalty = self.ridge * self.gram.diagonal().mean() * torch.eye(len(self.gram)).to(self.gram)
+        penalty = RIDGE * self.gram.diagonal().mean() * torch.eye(len(self.gram)).to(self.gram)
         solution = torch.linalg.solve(self.gram + penalty, self.moment).T.float()
         return solution[:, :-1].contiguous(), solution[:, -1].contiguous()
 
@@ -144,7 +145,7 @@ class AnchoredDraft:
     mapping, Bandler 1994).
     """
 
-    def __init__(self, generator, wplus: Tensor, *, ridge: float = ANCHOR_RIDGE) -> None:
+    def __init__(self, generator, wplus: Tensor) -> None:
         self.synthesis, common = generator.synthesis, generator.draft
         self.blocks = blocks(common.size)
         with torch.no_grad():
@@ -152,7 +153,7 @@ class AnchoredDraft:
             reduced = functional.avg_pool2d(full, generator.resolution // common.size).to(wplus.device)
             features = self.synthesis.hidden(wplus, self.blocks)
             known = common(features) if common.weight is not None else torch.zeros_like(reduced)
-            regression = _Regression(ridge)
+            regression = _Regression()
             regression.add(features[0], functional.pixel_unshuffle(reduced - known, 2)[0])
             weight, bias = regression.solve()
             if common.weight is not None:

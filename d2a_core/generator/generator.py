@@ -33,8 +33,6 @@ class Options:
     """Keys of the config section `generator` on which results depend; `origins.Options` has the others."""
 
     draft_size: int
-    draft_renders: int
-    draft_ridge: float
 
 
 class Generator(Protocol):

@@ -22,6 +22,10 @@ from d2a_core.inversion.encoder_network import Architecture, Encoder, Trunk
 from d2a_core.store import weights
 from d2a_core.training import Training
 
+WIDTH = 192  # channels
+DROPOUT = 0.5  # share of readout features dropped in training
+BATCH = 32  # faces a step
+WEIGHT_DECAY = 0.2
 STANDARD_FACES = 512  # faces that give the maps their mean and deviation
 CHUNK = 32  # images in memory at a time
 
@@ -31,12 +35,8 @@ class Options:
     """Config section `encoder`."""
 
     views: int
-    width: int
-    dropout: float
     epochs: int
-    batch: int
     learning_rate: float
-    weight_decay: float
     validation_share: float
     seed: int
 
@@ -99,7 +99,7 @@ def photograph(images: Tensor, *, generator: torch.Generator) -> Tensor:
 def start(faces: Faces, options: Options, *, device: str) -> Training:
     """A training run before its first epoch; the weights follow `options.seed`."""
     _, _, channels, side, _ = faces.maps.shape
-    shape = Architecture(channels, side, options.width, options.dropout, faces.w.shape[1])
+    shape = Architecture(channels, side, WIDTH, DROPOUT, faces.w.shape[1])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         network = Encoder(shape)
@@ -107,7 +107,7 @@ def start(faces: Faces, options: Options, *, device: str) -> Training:
     sample = learn[:STANDARD_FACES]
     network.standardise(faces.maps[:, sample].flatten(0, 1).float(), faces.w[learn])
     optimizer = torch.optim.AdamW(
-        network.to(device).parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        network.to(device).parameters(), lr=options.learning_rate, weight_decay=WEIGHT_DECAY
     )
     return Training(network, optimizer)
 
@@ -139,7 +139,16 @@ def train(
         return {"validation_loss": missed, "explained_variance": 1 - missed / spread}
 
     return training.run(
-        run, learn, options, stage="encoder", step=step, evaluate=evaluate, resume=resume, save=save, log=log
+        run,
+        learn,
+        options,
+        stage="encoder",
+        batch=BATCH,
+        step=step,
+        evaluate=evaluate,
+        resume=resume,
+        save=save,
+        log=log,
     )
 
 

@@ -25,7 +25,14 @@ from d2a_core.inversion.hfgi_network import STRIDE, Architecture, Hfgi
 from d2a_core.training import Training
 
 FACES_SEED = 20_220_003  # of the faces it is trained on, which the encoder has never seen
+WIDTH = 16  # channels of the alignment network
+RANK = 64  # waist of the heads for scale and shift; paper: none
 RIDGE_FACES = 64  # faces the start of the shift is fitted on
+RIDGE = 1e-2  # penalty of that fit, as a share of the mean squared colour
+BATCH = 1  # faces a step; paper: 8
+DISTORTION = 0.15  # how far corners of a distortion map move inwards, in half sides; paper: 0.15
+DISTORTION_SHARE = 0.9  # of distortion maps that are warped; paper: 0.9
+ALIGNMENT_WEIGHT = 0.5  # of the L1 error of the aligned map beside the image loss; paper: 0.1
 
 
 @dataclass(frozen=True)
@@ -33,15 +40,8 @@ class Options:
     """Config section `hfgi`."""
 
     faces: int
-    width: int
-    rank: int
-    ridge: float
     epochs: int
-    batch: int
     learning_rate: float
-    distortion: float
-    distortion_share: float
-    alignment_weight: float
     yaw_limit_deg: float
     validation_share: float
     seed: int
@@ -123,23 +123,18 @@ def start(generator: PretrainedGenerator, faces: Faces, options: Options) -> Tra
     """A training run before its first epoch: ADA passes maps on, the shift is the ridge regression."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        shape = Architecture(options.width, options.rank, generator.synthesis.consulted_shape[0])
+        shape = Architecture(WIDTH, RANK, generator.synthesis.consulted_shape[0])
         network = Hfgi(shape).to(generator.device)
     learn, _ = _split(faces, options)
-    response = fit_shift(
-        generator, faces, learn[:RIDGE_FACES].tolist(), rank=options.rank, ridge=options.ridge
-    )
-    network.consultation.start_from(*response)
+    network.consultation.start_from(*fit_shift(generator, faces, learn[:RIDGE_FACES].tolist()))
     return Training(network, torch.optim.Adam(network.parameters(), lr=options.learning_rate))
 
 
-def fit_shift(
-    generator: PretrainedGenerator, faces: Faces, rows: list[int], *, rank: int, ridge: float
-) -> tuple[Tensor, Tensor]:
+def fit_shift(generator: PretrainedGenerator, faces: Faces, rows: list[int]) -> tuple[Tensor, Tensor]:
     """Reduced-rank ridge regression from the distortion map to the change of features it stands for.
 
     Each cell of the 64 px map predicts f(w) - f(ŵ) from the 3×3 cells of colours around it; both are known,
-    as the faces are the generator's own. Returns `response` [rank, 48, 3, 3] and `basis` [C, rank].
+    as the faces are the generator's own. Returns `response` [RANK, 48, 3, 3] and `basis` [C, RANK].
     """
     gram, moment = 0, 0
     for row in rows:
@@ -151,10 +146,10 @@ def fit_shift(
             true, found = generator.synthesis.consulted(codes.to(generator.device)).cpu().flatten(2)
         gram = gram + (colours @ colours.T).double()
         moment = moment + (colours @ (true - found).T).double()
-    penalty = ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
+    penalty = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
     solution = torch.linalg.solve(gram + penalty, moment)
     _, axes = torch.linalg.eigh(solution.T @ gram @ solution)  # of the predicted features, smallest first
-    basis = axes[:, -min(rank, len(gram)) :]
+    basis = axes[:, -min(RANK, len(gram)) :]
     response = (solution @ basis).T.reshape(-1, len(gram) // 9, 3, 3)
     return response.float(), basis.float()
 
@@ -179,13 +174,11 @@ def train(
     def step(rows: Tensor) -> Tensor:
         image, base, wplus = _batch(faces, rows, generator.device)
         distortion = consultant.seen(image) - consultant.seen(base)
-        warped = distort(distortion, distortion=options.distortion, share=options.distortion_share)
+        warped = distort(distortion, distortion=DISTORTION, share=DISTORTION_SHARE)
         aligned = run.network.alignment(warped, consultant.seen(base))
         rendered = _render(generator, wplus, run.network.consultation(aligned), image)
-        return (
-            image_losses.image_loss(rendered, image)
-            + options.alignment_weight * (aligned - distortion).abs().mean()
-        )
+        misplaced = (aligned - distortion).abs().mean()
+        return image_losses.image_loss(rendered, image) + ALIGNMENT_WEIGHT * misplaced
 
     def evaluate() -> dict[str, float]:
         losses, errors, before = [], [], []
@@ -200,7 +193,16 @@ def train(
         return {name: float(np.mean(values)) for name, values in figures.items()}
 
     return training.run(
-        run, learn, options, stage="hfgi", step=step, evaluate=evaluate, resume=resume, save=save, log=log
+        run,
+        learn,
+        options,
+        stage="hfgi",
+        batch=BATCH,
+        step=step,
+        evaluate=evaluate,
+        resume=resume,
+        save=save,
+        log=log,
     )
 
 

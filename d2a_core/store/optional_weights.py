@@ -11,11 +11,18 @@ from d2a_core.store.assets import Asset, AssetError, fetch
 CACHE = "data/assets"  # where downloads are kept
 TIMEOUT_S = 20.0  # how long a server may be silent
 ROOM = 1_000_000_000  # bytes; the largest recognition model of insightface takes 261 MB
+KNOWN = {  # weights that can be asked for by name
+    "torch-fidelity": {  # Inception, 95,628,359 bytes, Apache-2.0
+        "url": "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+        "weights-inception-2015-12-05-6726825d.pth",
+        "sha256": "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    }
+}
 
 
 def obtain(
     name: str,
-    source: Mapping[str, str] | None,
+    source: Mapping[str, str] | str | None,
     cache_folder: str | Path = CACHE,
     *,
     timeout_s: float = TIMEOUT_S,
@@ -23,13 +30,16 @@ def obtain(
 ) -> Path | str:
     """Find the file of the weights `name`; return one sentence that says why there is none.
 
-    `source` is {"path": a file}, {"url": https://…, "sha256": 64 digits} or None. A download is kept in
-    `cache_folder`/`name`, and nothing but the whole file with that sha256 ever gets its name there; what has
-    come of a broken one is kept beside it, hidden, and the next call asks for the rest. `timeout_s` is how
-    long the server may be silent. Nothing is raised for a network, a server or a disk that fails.
+    `source` is {"path": a file}, {"url": https://…, "sha256": 64 digits}, a name in `KNOWN`, or None. A
+    download is kept in `cache_folder`/`name`, and nothing but the whole file with that sha256 ever gets its
+    name there; what has come of a broken one is kept beside it, hidden, and the next call asks for the rest.
+    `timeout_s` is how long the server may be silent. Nothing is raised for a network, a server or a disk that
+    fails.
     """
     if source is None:
         return f"no weights are configured for {name}"
+    if isinstance(source, str):
+        source = KNOWN[source]
     if "path" in source:
         path = Path(source["path"]).expanduser()
         return path if path.is_file() else f"there is no file {path.absolute()} for {name}; correct its path"

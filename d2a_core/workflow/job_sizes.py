@@ -164,7 +164,7 @@ def _video_frames(config: Mapping, job: str) -> float:
     """Frames of the video that is made of a clip, which may have another rate."""
     options, (frames, rate) = config["animations"], _clip(config, job)
     fps = options["fps"] or rate
-    return round(frames * options["slow_motion"] * fps / rate + options["loop"] * options["loop_s"] * fps)
+    return round(frames * options["slow_motion"] * fps / rate + options["loop"] * retiming.LOOP_S * fps)
 
 
 def _animated(config: Mapping, job: str) -> float:
@@ -179,10 +179,8 @@ def _passes(config: Mapping) -> tuple[int, int]:
 
 
 def _controlled_faces(config: Mapping, job: str) -> float:
-    """Drafts, of eight controls made of blocks of two layers each."""
-    options, count = config["controls"], 8
-    rounds = 2 * count * -(-config["directions"]["layers"] // 2) + 2 * count * options["rounds"] + 1
-    return options["faces"] * (rounds + 8 * count + 1)
+    """Drafts: eight controls forth and back in two rounds, then at eight strengths; two looks at rest."""
+    return config["controls"]["faces"] * (8 * 2 * 2 + 8 * 8 + 2)
 
 
 def _disentangled(config: Mapping, job: str) -> float:
@@ -230,10 +228,6 @@ def _baselines(config: Mapping, job: str) -> float:
     return _scored(config, TOGETHER)
 
 
-def _renders(config: Mapping, job: str) -> float:
-    return config["generator"]["draft_renders"]
-
-
 def _rows(config: Mapping, job: str) -> float:
     return config["directions"]["gallery"]["rows"]
 
@@ -246,7 +240,7 @@ IMAGES, FRAMES = {"images": 1.0}, {"frames": 1.0}
 WORK = {
     "fetch_asset": Work("jobs", _one, outputs=("../data/assets/{job}",)),
     "convert_generator": Work("jobs", _one, outputs=("generator/{job}.safetensors",)),
-    "fit_draft": Work("renders", _renders, IMAGES, ("generator/draft.zarr",)),
+    "fit_draft": Work("jobs", _one, outputs=("generator/draft.zarr",)),
     "sample_latents": Work("faces", _faces, IMAGES, ("latents/{job}.zarr",)),
     "detect_landmarks": Work("faces", _faces, IMAGES, ("landmarks/{job}.parquet",)),
     "cluster_landmarks": Work("faces·k", _clustered, outputs=("clusters/{job}.*",)),

@@ -16,7 +16,7 @@ FACE = template_of(WFLW98)
 LOWER = [*range(83, 88), *range(93, 96)]
 TURN, OPEN = 10.0, 0.05  # degrees and inter-ocular distances of one unit of w
 LAYERS, WIDTH, MOST = 4, 6, 4.0
-OPTIONS = controls.Options(faces=2, truncation=0.5, length_ridge=1e-6, longest=1.0, rounds=1, seed=0)
+OPTIONS = controls.Options(faces=2, seed=0)
 BALL = Ball(torch.zeros(WIDTH), radius=10.0, reach=10.0)
 YAW, MOUTH = (geometry.ATTRIBUTES.index(name) for name in ("yaw", "mouth_opening"))
 
@@ -79,5 +79,5 @@ def looker(world: World) -> Looker:
 def measured(studio: Looker) -> Measured:
     """Controls made on typical faces, and what they do to others."""
     made_on, measured_on = controls.faces(studio.generator, OPTIONS)
-    vector = controls.build(studio, store(), slope(), made_on, OPTIONS)
-    return controls.measure(studio, store(), vector, measured_on, OPTIONS)
+    vector = controls.build(studio, store(), slope(), made_on)
+    return controls.measure(studio, store(), vector, measured_on)

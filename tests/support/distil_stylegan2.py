@@ -138,7 +138,7 @@ def main(output, assets, resolution, faces, sheet):
     resolution = int(resolution)
     mapping, synthesis = mobile_stylegan.load(assets / "mobilestylegan-ffhq")
     teacher = PretrainedGenerator(mapping, synthesis, identity=Identity("teacher", "0" * 64))
-    teacher.draft = drafts.fit(teacher, size=resolution, renders=12, ridge=1e-4)
+    teacher.draft = drafts.fit(teacher, size=resolution, renders=12)
     w, faces_drawn = teacher_faces(teacher, faces + JUDGED, resolution=resolution)
     network = student(resolution, mapping)
     draw_linear(network, w[JUDGED:], faces_drawn[JUDGED:])

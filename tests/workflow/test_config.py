@@ -96,6 +96,8 @@ def test_every_key_of_the_config_is_in_the_schema_and_back():
         ("evaluation", "identity", "weights", "url"),
         ("evaluation", "identity", "weights", "sha256"),
         ("evaluation", "identity", "weights", "path"),
+        ("evaluation", "inception", "url"),
+        ("evaluation", "inception", "sha256"),
         ("evaluation", "inception", "path"),
         ("evaluation", "datasets", "name"),
         ("evaluation", "datasets", "images"),
@@ -182,9 +184,18 @@ def test_an_encoder_needs_the_images_of_the_samples():
         (
             ("generator", "checkpoints", "own"),
             {"path": "x.pkl", "size": 64},
-            "own has no key 'size'; known keys are path",
+            "own has no key 'size'; remove or correct it, known keys are path",
         ),
-        (("latents", "sampels"), 3, "latents has no key 'sampels'; known keys are samples"),
+        (
+            ("fan", "heatmap_sigma"),
+            1.5,
+            "fan has no key 'heatmap_sigma'; remove or correct it, known keys are .* heatmap_size, width",
+        ),
+        (
+            ("latents", "sampels"),
+            3,
+            "latents has no key 'sampels'; remove or correct it, known keys are samples",
+        ),
         (("fan", "epochs"), 0, "fan.epochs is 0, but it must be at least 1"),
         (("fan", "epochs"), "ten", "fan.epochs is 'ten', but it must be of type integer"),
         (
@@ -209,12 +220,12 @@ def test_an_encoder_needs_the_images_of_the_samples():
         (
             ("sources", 0),
             {"name": "me", "image": "me.jpg", "face": 0, "seed": 3},
-            "sources.0 has no key 'seed'; known keys are name, image, face",
+            "sources.0 has no key 'seed'; remove or correct it, known keys are name, image, face",
         ),
         (
             ("sources", 0),
             {"name": "me", "seed": 3, "truncation": 0.7, "image": "me.jpg"},
-            "sources.0 has no key 'image'; known keys are name, seed, truncation",
+            "sources.0 has no key 'image'; remove or correct it, known keys are name, seed, truncation",
         ),
         (("sources", 0, "seed"), -4, "sources.0.seed is -4, but it must be at least 0"),
         (("sources", 0), "me.jpg", "sources.0 is 'me.jpg', but it must be of type object"),
@@ -239,6 +250,11 @@ def test_an_encoder_needs_the_images_of_the_samples():
             ("evaluation", "inception"),
             {"url": "https://a.org/x.pth"},
             "evaluation.inception lacks the key 'sha256'",
+        ),
+        (
+            ("evaluation", "inception"),
+            "inception.pth",
+            "inception is 'inception.pth', but it must be one of torch-fidelity .Or {path: …}, {url: …",
         ),
         (("latents", "samples"), 1000, "samples is 1000, no multiple of .* 800; .* choose 1600"),
         (("pairs", "shards"), 99, "pairs.shards is 99, but latents.samples gives only 3 shards"),

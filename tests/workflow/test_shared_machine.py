@@ -110,6 +110,7 @@ ENTRIES = {  # a valid one for each form of an entry
         None,
     ],
     ("evaluation", "inception"): [
+        "torch-fidelity",
         {"url": "https://a.org/x.pth", "sha256": "0" * 64},
         {"path": "x.pth"},
         None,

@@ -18,7 +18,7 @@ from d2a_core.store import tables
 OPTIONS = animations.Options(
     motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
     expression_scale=1.0, fan="all", passes=0, corrections=0, min_cutoff_hz=2.0, beta=0.05, fps=None,
-    slow_motion=1.0, loop=False, loop_s=0.6, crf=16,
+    slow_motion=1.0, loop=False, crf=16,
 )  # fmt: skip
 
 

@@ -14,9 +14,7 @@ from d2a_core.generator.latent_prior import LatentPrior
 from d2a_core.media.video_reading import Frame
 
 SIDE, LAYERS, WIDTH = 64, 4, 6
-OPTIONS = footage.Options(
-    steps=40, first_rounds=1, learning_rate=0.1, structure_weight=0.0, prior_weight=0.0, neighbour_weight=0.0
-)
+OPTIONS = footage.Options(steps=40, learning_rate=0.1)
 PRIOR = LatentPrior(torch.zeros(WIDTH), torch.eye(WIDTH), torch.ones(WIDTH))
 FACE = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
 
@@ -53,6 +51,9 @@ def picture(left, right):
 def painted(monkeypatch):
     """Drafts of the painter, which draws them itself."""
     monkeypatch.setattr(footage, "AnchoredDraft", lambda generator, wplus: generator.synthesize)
+    free = {"FIRST_ROUNDS": 1, "STRUCTURE_WEIGHT": 0.0, "PRIOR_WEIGHT": 0.0, "NEIGHBOUR_WEIGHT": 0.0}
+    for name, value in free.items():
+        monkeypatch.setattr(footage, name, value)
     colours = [((0.2, 0.1, -0.3), (0.1 * n, 0.3, 0.2)) for n in range(5)]
     return [picture(*pair) for pair in colours], colours
 
@@ -72,25 +73,23 @@ def test_the_codes_show_the_footage(painted):
     assert found.wplus[:, 1, :3].numpy() == pytest.approx(np.array([right for _, right in colours]), abs=0.05)
 
 
-def test_no_colour_fades_in(painted):
-    faces, _ = painted
-    short = replace(OPTIONS, steps=4, learning_rate=0.02)
-    begun, gone_over = (
-        footage.refine(Painter(), path(5), [faces[0]] * 5, PRIOR, replace(short, first_rounds=rounds)).wplus
-        for rounds in (1, 15)
-    )
-    fading = [float((wplus[0] - wplus[-1]).abs().max()) for wplus in (begun, gone_over)]
+def test_no_colour_fades_in(painted, monkeypatch):
+    faces, fading = painted[0], []
+    for rounds in (1, 15):
+        monkeypatch.setattr(footage, "FIRST_ROUNDS", rounds)
+        short = replace(OPTIONS, steps=4, learning_rate=0.02)
+        wplus = footage.refine(Painter(), path(5), [faces[0]] * 5, PRIOR, short).wplus
+        fading.append(float((wplus[0] - wplus[-1]).abs().max()))
     assert fading[0] > 0.2 and fading[1] < 0.05
 
 
-def test_neighbours_hold_a_code_where_one_frame_is_noisy(painted):
-    faces, _ = painted
+def test_neighbours_hold_a_code_where_one_frame_is_noisy(painted, monkeypatch):
+    faces, tremor = painted[0], []
     faces = [faces[0], faces[0], picture((0.9, 0.9, 0.9), (0.9, 0.9, 0.9)), faces[0], faces[0]]
-    free, held = (
-        footage.refine(Painter(), path(5), faces, PRIOR, replace(OPTIONS, neighbour_weight=weight))
-        for weight in (0.0, 20.0)
-    )
-    assert held.figures["tremor"] < 0.5 * free.figures["tremor"]
+    for weight in (0.0, 20.0):
+        monkeypatch.setattr(footage, "NEIGHBOUR_WEIGHT", weight)
+        tremor.append(footage.refine(Painter(), path(5), faces, PRIOR, OPTIONS).figures["tremor"])
+    assert tremor[1] < 0.5 * tremor[0]
 
 
 def test_the_motion_of_the_path_is_where_a_frame_starts(painted):

@@ -3,10 +3,20 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from d2a_core.animation.retiming import Times, at, even, in_between, steps, there_and_back, times, variation
+from d2a_core.animation.retiming import (
+    LOOP_S,
+    Times,
+    at,
+    even,
+    in_between,
+    steps,
+    there_and_back,
+    times,
+    variation,
+)
 
 RATE = Fraction(25)
-SAME = {"fps": None, "slow_motion": 1.0, "loop_s": None}
+SAME = {"fps": None, "slow_motion": 1.0, "loop": False}
 
 
 def _moments(frames, **options):
@@ -72,19 +82,19 @@ def test_a_shot_of_one_frame_stands_still():
 def test_a_loop_goes_back_to_its_first_frame_without_a_jump(options, shot):
     known_s = np.arange(30) / 25
     values = np.stack((known_s, np.cos(5 * known_s)), axis=1)  # ends far from where it began
-    times = _moments(30, loop_s=0.6, **options)
+    times = _moments(30, loop=True, **options)
     way = in_between(values, known_s, times, shot=shot)
     assert times.period_s == pytest.approx(len(way) * times.time_s[1])
     back = times.time_s >= known_s[-1]
-    assert 0.6 * float(times.rate) - 1 <= back.sum() <= 0.6 * float(times.rate) + 1
+    assert LOOP_S * float(times.rate) - 1 <= back.sum() <= LOOP_S * float(times.rate) + 1
     moves = np.linalg.norm(np.diff(way, axis=0, append=way[:1]), axis=1)
     assert moves[-1] <= np.median(moves[back]) and moves[back].max() < 2.5 * moves[back].mean()
     assert np.abs(way[0] - values[0]).max() < 1e-6
 
 
 def test_a_loop_of_one_frame_stands_still():
-    times = _moments(1, loop_s=0.2)
-    assert in_between(np.ones((1, 2)), np.zeros(1), times) == pytest.approx(np.ones((5, 2)))
+    times = _moments(1, loop=True)
+    assert in_between(np.ones((1, 2)), np.zeros(1), times) == pytest.approx(np.ones((15, 2)))  # 0.6 s
 
 
 def test_a_path_of_uneven_speed_gets_even_steps():

@@ -48,8 +48,8 @@ def test_the_progress_counts_what_is_looked_at(studio):
 
     made_on, measured_on = controls.faces(studio.generator, OPTIONS)
     counted = Counted()
-    vector = controls.build(studio, store(), slope(), made_on, OPTIONS, counted)
-    controls.measure(studio, store(), vector, measured_on, OPTIONS, counted)
+    vector = controls.build(studio, store(), slope(), made_on, counted)
+    controls.measure(studio, store(), vector, measured_on, counted)
     assert counted.count == controls.renders(store(), OPTIONS)
 
 

@@ -17,7 +17,7 @@ from d2a_core.store import arrays, assets, provenance, texts, weights
 from d2a_core.store.assets import Asset
 from d2a_core.store.lineage import Identity
 
-OPTIONS = generator.Options(draft_size=32, draft_renders=4, draft_ridge=1e-4)
+OPTIONS = generator.Options(draft_size=32)
 LANDMARKS = {"detector": "facemesh", "min_score": 0.5, "box": "ffhq", "weights": None}
 HARDWARE = {"device": "cpu", "threads": 1, "runtime": "torch"}
 
@@ -49,7 +49,7 @@ def test_size_and_layers_are_those_of_the_checkpoint(resolution, layers):
 @pytest.mark.parametrize("size", [32, 64, 128])
 def test_a_skip_network_draws_its_drafts_without_a_fit(size):
     network = random_generator(128)
-    assert drafts.fit(network, size=size, renders=4, ridge=1.0) == drafts.Draft(size)
+    assert drafts.fit(network, size=size, renders=4) == drafts.Draft(size)
     wplus = _codes(network, 1)
     with torch.no_grad():
         draft = network.synthesize(wplus, size)
@@ -62,7 +62,7 @@ def test_a_skip_network_draws_its_drafts_without_a_fit(size):
 @pytest.mark.parametrize("kind", ["resnet", "orig"])
 def test_other_networks_get_a_readout(kind):
     network = random_generator(64, synthesis=kind)
-    network.draft = drafts.fit(network, size=32, renders=4, ridge=1e-4)
+    network.draft = drafts.fit(network, size=32, renders=4)
     assert network.draft.weight.shape == (12, 16)
     with torch.no_grad():
         assert network.synthesize(_codes(network, 2), 32).shape == (2, 3, 32, 32)
@@ -133,7 +133,7 @@ def test_tuning_brings_the_image_nearer_whatever_the_draft(size):
 @pytest.mark.parametrize("kind", ["skip", "resnet"])
 def test_an_anchored_draft_is_the_reduced_image_at_its_code_and_has_gradients(kind):
     network = random_generator(64, synthesis=kind)
-    network.draft = drafts.fit(network, size=32, renders=4, ridge=1e-4)
+    network.draft = drafts.fit(network, size=32, renders=4)
     wplus = _codes(network, 1)
     anchored = drafts.AnchoredDraft(network, wplus)
     with torch.no_grad():
@@ -190,7 +190,7 @@ def test_a_fetched_checkpoint_is_converted_from_its_folder(tmp_path):
 
 def test_a_draft_larger_than_the_images_is_one_sentence(tmp_path):
     _, model, _ = _converted(tmp_path)
-    large = generator.Options(draft_size=256, draft_renders=4, draft_ridge=1e-4)
+    large = generator.Options(draft_size=256)
     with pytest.raises(ValueError, match="draft_size is 256 px, .* have only 64 px; set it to 64 or less"):
         generator.load(large, model, **HARDWARE)
 

@@ -21,7 +21,7 @@ def network(mobile):
 
 @pytest.fixture(scope="module")
 def drafting(network):
-    network.draft = drafts.fit(network, size=256, renders=RENDERS, ridge=1e-4)
+    network.draft = drafts.fit(network, size=256, renders=RENDERS)
     return network
 
 

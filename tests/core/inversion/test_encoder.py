@@ -11,17 +11,14 @@ from d2a_core.inversion import encoder
 from d2a_core.inversion.encoder_network import Trunk
 
 LOG = logging.getLogger("test")
-OPTIONS = encoder.Options(
-    views=2,
-    width=24,
-    dropout=0.0,
-    epochs=12,
-    batch=16,
-    learning_rate=5e-3,
-    weight_decay=0.0,
-    validation_share=0.2,
-    seed=0,
-)
+OPTIONS = encoder.Options(views=2, epochs=12, learning_rate=5e-3, validation_share=0.2, seed=0)
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    """An encoder of the size of the world below, which it learns without regularisation."""
+    for name, value in {"WIDTH": 24, "DROPOUT": 0.0, "BATCH": 16, "WEIGHT_DECAY": 0.0}.items():
+        monkeypatch.setattr(encoder, name, value)
 
 
 def _trunk(images):
@@ -66,8 +63,9 @@ class Killed(Exception):
     """Stands for a job that is stopped from outside."""
 
 
-def test_a_killed_and_resumed_run_ends_with_the_same_weights(world):
-    options = replace(OPTIONS, epochs=4, dropout=0.3)
+def test_a_killed_and_resumed_run_ends_with_the_same_weights(world, monkeypatch):
+    monkeypatch.setattr(encoder, "DROPOUT", 0.3)
+    options = replace(OPTIONS, epochs=4)
     whole = _train(world, options)
     states = []
 

@@ -11,19 +11,7 @@ from d2a_core.inversion.hfgi_network import Alignment, Architecture, Consultatio
 
 LOG = logging.getLogger("test")
 OPTIONS = hfgi.Options(
-    faces=4,
-    width=4,
-    rank=8,
-    ridge=1e-2,
-    epochs=2,
-    batch=1,
-    learning_rate=1e-3,
-    distortion=0.15,
-    distortion_share=0.9,
-    alignment_weight=0.5,
-    yaw_limit_deg=20.0,
-    validation_share=0.25,
-    seed=0,
+    faces=4, epochs=2, learning_rate=1e-3, yaw_limit_deg=20.0, validation_share=0.25, seed=0
 )
 
 
@@ -130,7 +118,7 @@ class Killed(Exception):
 def network(load_generator):
     torch.set_num_threads(2)
     made = load_generator(threads=2)
-    made.draft = drafts.fit(made, size=min(256, made.resolution), renders=8, ridge=1e-4)
+    made.draft = drafts.fit(made, size=min(256, made.resolution), renders=8)
     return made
 
 

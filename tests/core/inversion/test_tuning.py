@@ -10,7 +10,7 @@ from d2a_core.inversion import sources, tuning
 def network(load_faces):
     torch.set_num_threads(1)
     found = load_faces(threads=1)
-    found.draft = drafts.fit(found, size=min(256, found.resolution), renders=4, ridge=1e-4)
+    found.draft = drafts.fit(found, size=min(256, found.resolution), renders=4)
     return found
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from d2a_core.evaluation import inception
 from d2a_core.store import optional_weights
 
 WEIGHTS = bytes(range(256)) * 300
@@ -103,6 +102,12 @@ def test_own_file_is_used_where_it_lies(tmp_path):
     assert obtain({"path": str(own)}, tmp_path) == own
 
 
+def test_weights_that_are_known_by_name_are_fetched_like_others(server, tmp_path, monkeypatch):
+    known = {"url": f"{server}/net.pth", "sha256": DIGEST}
+    monkeypatch.setitem(optional_weights.KNOWN, "torch-fidelity", known)
+    assert obtain("torch-fidelity", tmp_path).read_bytes() == WEIGHTS
+
+
 def test_nothing_configured_is_said_so(tmp_path):
     assert obtain(None, tmp_path) == "no weights are configured for net"
 
@@ -114,4 +119,5 @@ def test_a_record_of_what_was_found_gives_it_back(found):
 
 
 def test_weights_are_those_whose_name_carries_the_start_of_their_hash():
-    assert inception.WEIGHTS["url"].endswith(f"-{inception.WEIGHTS['sha256'][:8]}.pth")
+    known = optional_weights.KNOWN["torch-fidelity"]
+    assert known["url"].endswith(f"-{known['sha256'][:8]}.pth")

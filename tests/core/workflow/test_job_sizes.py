@@ -1,10 +1,13 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from d2a_core.config import merged
+from d2a_core.directions import controls
+from d2a_core.faces import geometry
 from d2a_core.store import texts
 from d2a_core.workflow import job_sizes
 
@@ -54,6 +57,13 @@ def test_work_of_a_job_follows_from_the_configuration(rule, job, units):
     assert job_sizes.planned(rule, job, SMALL) == pytest.approx(units)
 
 
+def test_the_plan_counts_the_drafts_that_controls_look_at():
+    varying = {"deviation": np.ones(len(geometry.ATTRIBUTES))}
+    options = controls.Options(**SMALL["controls"])
+    planned = job_sizes.planned("measure_controls", "measure_controls", SMALL)
+    assert planned == controls.renders(varying, options)
+
+
 def test_more_passes_look_more_often_and_none_does_not():
     none, two = (merged(SMALL, {"animations": {"passes": passes}}) for passes in (0, 2))
     assert job_sizes.planned("animate", "anna--talk", none) == 50
@@ -64,7 +74,7 @@ def test_another_rate_and_a_loop_are_more_frames_to_render_and_no_more_to_look_a
     slow = merged(SMALL, {"animations": {"passes": 1, "fps": 50, "slow_motion": 2.0}})
     assert job_sizes.planned("animate", "anna--talk", slow) == 200 + 100 / 5
     assert job_sizes.planned("compare_motion", "anna--talk", slow) == 200
-    loop = merged(SMALL, {"animations": {"passes": 0, "loop": True, "loop_s": 0.6}})
+    loop = merged(SMALL, {"animations": {"passes": 0, "loop": True}})
     assert job_sizes.planned("animate", "anna--talk", loop) == 65
     turn = {"name": "turn", "frames": 10, "loop": True}
     assert job_sizes.planned("morph", "anna--turn", merged(SMALL, {"morphs": [turn]})) == 18 + 33
