@@ -161,7 +161,7 @@ def start(faces: Faces, pairs: Tensor, vector: np.ndarray, options: Options, *, 
 def go_on(network: Fan, options: Options) -> Training:
     """A training run that continues from the weights of `network`."""
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
     )
     return Training(network, optimizer)
 
