@@ -1,5 +1,6 @@
 """Staged face animation by dual distillation of a pretrained StyleGAN."""
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,10 @@ STAGES = (  # in the order of the data: rules/<stage>*.smk write results/<stage>
     *("generator", "latents", "landmarks", "clusters", "directions", "controls", "pairs", "fan", "inversion"),
     *("sources", "driving", "animations", "footage", "morphs", "ablations", "evaluation"),
 )
+
+# Before PyTorch is loaded, here and in all jobs: threads of OpenMP that wait sleep. By default they spin, and
+# two jobs with two threads each on two cores then take six times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # With this package OpenVINO tells Google Analytics of each import, unasked; None says it is not installed.
 cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)

@@ -1,7 +1,9 @@
 """Log, progress, device and thread count of every script."""
 
+import ctypes
 import logging
 import os
+import platform
 import shutil
 import sys
 import time
@@ -15,6 +17,7 @@ from threadpoolctl import threadpool_limits
 CLEAR_LINE = "\r\x1b[K"  # back to column 0 and erase what a status line left there
 STATUS_EVERY_S = 0.5
 LEAST_THREADS = 2
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 
 _threads: int | None = None
 
@@ -125,12 +128,27 @@ def limit_threads(count: int) -> None:
     """
     if count < 1:
         raise ValueError(f"{count} threads cannot compute anything; give at least 1")
+    keep_freed_memory()
     os.environ["OMP_NUM_THREADS"] = "1"  # of what is loaded later: scikit-learn brings an OpenMP of its own
     threadpool_limits(1)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(max(count, LEAST_THREADS))
     global _threads
     _threads = count
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the memory that is freed, up to blocks of 32 MB.
+
+    By default it gives large blocks back to the kernel, which hands out every page of the next one anew, and
+    gradients on a CPU allocate hundreds of megabytes a step: an inversion took 12 million page faults and a
+    third longer. On other systems nothing happens.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    for parameter, value in ((M_MMAP_THRESHOLD, 2**25), (M_TRIM_THRESHOLD, 2**30), (M_TOP_PAD, 2**26)):
+        mallopt(parameter, value)
 
 
 def threads() -> int:

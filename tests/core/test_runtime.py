@@ -1,5 +1,7 @@
 import io
 import logging
+import os
+import platform
 import re
 import subprocess
 import sys
@@ -104,6 +106,36 @@ def test_limit_threads_reaches_torch_and_is_remembered(monkeypatch):
     assert (runtime.threads(), seen) == (1, [3, 2])
     with pytest.raises(ValueError, match="0 threads"):
         runtime.limit_threads(0)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_memory_that_is_freed_is_not_faulted_in_again():
+    script = """
+import resource, sys
+import numpy as np
+from d2a_core import runtime
+if sys.argv[1] == "kept":
+    runtime.limit_threads(1)
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+np.ones(20_000_000, np.uint8)
+before = faults()
+for _ in range(50):
+    np.ones(20_000_000, np.uint8)
+print(faults() - before)
+"""
+    kept, returned = (
+        int(subprocess.run([sys.executable, "-c", script, word], capture_output=True, text=True).stdout)
+        for word in ("kept", "returned")
+    )
+    assert kept < 5000 and kept <= returned
+
+
+def test_threads_that_wait_sleep_in_every_process():
+    script = "import os, d2a_core; print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    said = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert said.stdout == "PASSIVE\n"
 
 
 def test_limit_threads_does_not_import_torch(monkeypatch):
