@@ -5,29 +5,23 @@ In: all latents and landmarks. Out: for each part and k, the centroids in w and 
 
 
 rule cluster_landmarks:
-    """Cluster the faces by one facial part into k clusters."""
+    """Cluster the faces by each facial part into each number of clusters."""
     input:
         latents=LATENT_STORES,
         landmarks=LANDMARK_TABLES,
     output:
-        centroids=directory("results/clusters/{part}-k{k}.zarr"),
-        table="results/clusters/{part}-k{k}.parquet",
+        centroids=list(map(directory, CENTROIDS)),
+        tables=CLUSTER_TABLES,
     log:
-        "results/logs/cluster_landmarks/{part}-k{k}.log",
+        "results/logs/cluster_landmarks.log",
     benchmark:
-        "results/benchmarks/cluster_landmarks/{part}-k{k}.tsv"
-    group:
-        "clusters"
+        "results/benchmarks/cluster_landmarks.tsv"
     threads: 1
     resources:
         mem_mb=more(2000),
         runtime=more(15),
     params:
-        part="{part}",
-        k="{k}",
-        pose_normalisation=config["clusters"]["pose_normalisation"],
-        restarts=config["clusters"]["restarts"],
-        seed=config["clusters"]["seed"],
+        clusters=config["clusters"],
         core=core_digest("cluster_landmarks"),
     script:
         "../workflow_scripts/cluster_landmarks.py"

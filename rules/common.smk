@@ -56,6 +56,8 @@ CLUSTERINGS = {  # the part of each, by name
     for k in counts
     if config["directions"]["method"] == "clusters"
 }
+CENTROIDS = expand("results/clusters/{clustering}.zarr", clustering=CLUSTERINGS)
+CLUSTER_TABLES = expand("results/clusters/{clustering}.parquet", clustering=CLUSTERINGS)
 LATENT_STORES = expand("results/latents/{shard}.zarr", shard=SHARDS)
 LANDMARK_TABLES = expand("results/landmarks/{shard}.parquet", shard=SHARDS)
 # Drafts that are not kept live in a store of their own until their landmarks are known.
@@ -135,8 +137,6 @@ wildcard_constraints:
     asset=one_of([*assets.ASSETS, *DOWNLOADS]),
     generator=one_of([ORIGIN.key]),
     shard=r"\d{5}",
-    part=one_of(config["clusters"]["counts"]),
-    k=r"\d+",
     group=one_of(config["fan"]["groups"]),
     seeded=one_of(SEEDED),
     photo=one_of([*PHOTOS, *EVALUATED_PHOTOS]),

@@ -7,7 +7,7 @@ rule collect_directions:
         generator=GENERATOR,
         latents=LATENT_STORES,
         landmarks=LANDMARK_TABLES,
-        clusters=expand("results/clusters/{clustering}.zarr", clustering=CLUSTERINGS),
+        clusters=CENTROIDS,
     output:
         directions=directory("results/directions/directions.zarr"),
         catalogue="results/directions/catalogue.parquet",

@@ -1,17 +1,31 @@
 """Stage `clusters`: k-means over the landmarks of sampled faces (paper, section 3.1, "Clustering")."""
 
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from d2a_core import runtime
 from d2a_core.directions.samples import Samples
+from d2a_core.store import arrays, provenance, tables
 
 LARGE = (
     20_000  # samples beyond which k-means works on batches: 1 to 2 % wider clusters in a tenth of the time
 )
 BATCH = 4096  # samples
 POSE_PART = "all"  # clustered on the raw points, as in the paper: these clusters find the head pose
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `clusters`."""
+
+    counts: dict[str, list[int]]
+    pose_normalisation: bool
+    restarts: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,47 @@ class Clustering:
     distance: NDArray[np.float32]
     centroid: NDArray[np.float32]
     size: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PartClustering:
+    """The clusters that were `found` of one facial part, and the `plan` that they were made by."""
+
+    plan: dict[str, object]
+    found: Clustering
+
+
+def cluster_all(faces: Samples, options: Options) -> Iterator[PartClustering]:
+    """Cluster `faces` by each part into each number of clusters, in the order of `options.counts`."""
+    chosen = {"pose_normalisation": options.pose_normalisation}
+    for part, counts in options.counts.items():
+        seen = features(faces, part=part, **chosen) if counts else faces.points[:0]
+        for k in counts:
+            found = cluster(seen, faces.w, k=k, restarts=options.restarts, seed=options.seed)
+            plan = {"part": part, "k": k, "seed": options.seed, "faces": len(seen)}
+            yield PartClustering(plan | chosen, found)
+
+
+def save_all(
+    clusterings: Iterable[PartClustering],
+    centroids: Iterable[str],
+    members: Iterable[str],
+    *,
+    sample_id: NDArray,
+    facts: Mapping[str, object],
+    log: logging.Logger,
+) -> None:
+    """Write each clustering as it comes: a store of `centroids`, and a table of who belongs where.
+
+    The rows of the tables are the samples `sample_id` [N]; `facts` go into the provenance of all.
+    """
+    for each, store, table in zip(clusterings, centroids, members, strict=True):
+        found, made = each.found, provenance.provenance(stage="clusters", **each.plan, **facts)
+        arrays.write_zarr(store, {"centroid": found.centroid, "size": found.size}, attributes=made)
+        columns = {"sample_id": sample_id, "cluster": found.cluster, "distance": found.distance}
+        tables.write_parquet(columns, table, metadata=made)
+        shown = {name: each.plan[name] for name in ("part", "k", "faces")}
+        log.info("clusters %s", runtime.figures_line(shown | {"smallest": int(found.size.min())}))
 
 
 def features(faces: Samples, *, part: str, pose_normalisation: bool = True) -> NDArray[np.float32]:

@@ -62,8 +62,7 @@ def done(rule: str, log: str, results: Path) -> float | None:
     if RESUMED.search(log):
         return None
     if rule == "cluster_landmarks":
-        found = CLUSTERED.search(log)
-        return float(found[1]) * float(found[2]) if found else None
+        return sum(float(k) * float(faces) for k, faces in CLUSTERED.findall(log)) or None
     if rule == "collect_directions":
         store = results / "directions" / "directions.zarr"
         return float(arrays.zarr_attributes(store)["faces"]) if store.exists() else None
@@ -99,7 +98,7 @@ def _samples(config: Mapping, job: str) -> float:
 
 
 def _clustered(config: Mapping, job: str) -> float:
-    return config["latents"]["samples"] * int(job.rsplit("-k", 1)[1])
+    return config["latents"]["samples"] * sum(map(sum, config["clusters"]["counts"].values()))
 
 
 def _augmented(config: Mapping, job: str) -> float:
@@ -243,7 +242,7 @@ WORK = {
     "fit_draft": Work("jobs", _one, outputs=("generator/draft.zarr",)),
     "sample_latents": Work("faces", _faces, IMAGES, ("latents/{job}.zarr",)),
     "detect_landmarks": Work("faces", _faces, IMAGES, ("landmarks/{job}.parquet",)),
-    "cluster_landmarks": Work("faces·k", _clustered, outputs=("clusters/{job}.*",)),
+    "cluster_landmarks": Work("faces·k", _clustered, outputs=("clusters/*",)),
     "collect_directions": Work(
         "faces", _samples, outputs=("directions/directions.zarr", "directions/*.parquet")
     ),

@@ -27,7 +27,7 @@ def row(said, rule):
 def test_the_plan_counts_jobs_and_work_of_the_tiny_configuration(tmp_path):
     said = plan(tmp_path, "--cores", "2")
     assert row(said, "sample_latents")[1:4] == ["2", "96", "faces"]
-    assert row(said, "cluster_landmarks")[1:3] == ["4", f"{96 * (4 + 8 + 3 + 3):,}"]
+    assert row(said, "cluster_landmarks")[1:3] == ["1", f"{96 * (4 + 8 + 3 + 3):,}"]
     assert row(said, "animate_pairs")[1:3] == ["1", "24"]  # 4 cross, 4 self, 2 × 2 frames; none and one pass
     assert "wall time, 2 cores" in said and "rates: " in said and "0.0 s" not in said
     assert max(map(len, said.splitlines())) <= 100

@@ -36,7 +36,7 @@ SMALL = merged(
     ("rule", "job", "units"),
     [
         ("sample_latents", "00000", 100),
-        ("cluster_landmarks", "mouth-k12", 200 * 12),
+        ("cluster_landmarks", "cluster_landmarks", 200 * 84),  # 4 + 8 + 16 of all points, 56 of the parts
         ("augment_latents", "all-00001", 10 * 3),
         ("train_fan", "all", 2 * 10 * 0.9 * (4 * 3) * 5),  # sources learned from × ordered pairs × epochs
         ("perform_driver", "talk", 50),
@@ -98,8 +98,10 @@ def test_photos_of_a_data_set_are_counted_that_have_a_role(tmp_path):
 def test_a_log_counts_the_work_in_the_unit_of_the_plan(tmp_path):
     line = "2026-03-01 12:00:03 INFO evaluation images=360/360 images_per_s=0.9 eta_s=0\n"
     assert job_sizes.done("animate_pairs", line, tmp_path) == 360
-    clusters = "2026-03-01 12:00:03 INFO clusters part=all k=16 faces=2400 smallest=22\n"
-    assert job_sizes.done("cluster_landmarks", clusters, tmp_path) == 16 * 2400
+    clusters = "".join(
+        f"2026-03-01 12:00:03 INFO clusters part=all k={k} faces=2400 smallest=22\n" for k in (4, 16)
+    )
+    assert job_sizes.done("cluster_landmarks", clusters, tmp_path) == (4 + 16) * 2400
     assert job_sizes.done("sample_latents", "2026-03-01 12:00:03 INFO latents nothing\n", tmp_path) is None
 
 

@@ -109,7 +109,7 @@ def test_a_gpu_hour_by_a_rate_of_a_cpu_is_marked():
 
 
 def test_a_job_that_asks_for_too_little_memory_is_told_what_it_needs():
-    job = Job("cluster_landmarks", "all-k4", memory_mb=2000)
+    job = Job("cluster_landmarks", "cluster_landmarks", memory_mb=2000)
     said = table(Cost(job, 1.0, 5.0, memory_mb=5000.0), cores=1)
     assert "--set-resources cluster_landmarks:mem_mb=6500" in said
 
