@@ -11,7 +11,7 @@ rule cluster_landmarks:
         landmarks=LANDMARK_TABLES,
     output:
         centroids=list(map(directory, CENTROIDS)),
-        tables=CLUSTER_TABLES,
+        tables=["results/clusters/" + name + ".parquet" for name in CLUSTERINGS],
     log:
         "results/logs/cluster_landmarks.log",
     benchmark:

@@ -57,7 +57,6 @@ CLUSTERINGS = {  # the part of each, by name
     if config["directions"]["method"] == "clusters"
 }
 CENTROIDS = expand("results/clusters/{clustering}.zarr", clustering=CLUSTERINGS)
-CLUSTER_TABLES = expand("results/clusters/{clustering}.parquet", clustering=CLUSTERINGS)
 LATENT_STORES = expand("results/latents/{shard}.zarr", shard=SHARDS)
 LANDMARK_TABLES = expand("results/landmarks/{shard}.parquet", shard=SHARDS)
 # Drafts that are not kept live in a store of their own until their landmarks are known.
