@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import d2a_core
-from d2a_core.commands import delivery
+from d2a_core.commands import checks, delivery
 from d2a_core.commands.delivery import Plan, Watcher
-from d2a_core.commands.requests import Request, check
+from d2a_core.commands.requests import Request
 
 
 def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Path]:
@@ -14,7 +14,7 @@ def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Pa
     Raises ValueError, in one sentence, for a user's mistake, found before anything expensive or logged by
     the stage that failed.
     """
-    check(request, d2a_core.ROOT)
+    checks.check(request, d2a_core.ROOT)
     return delivery.deliver(request, make_plan, watcher)
 
 

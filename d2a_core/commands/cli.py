@@ -6,6 +6,9 @@ from typing import Any
 import click
 
 import d2a_core
+from d2a_core.commands import morph_requests, requests
+from d2a_core.commands.morph_requests import MorphRequest
+from d2a_core.commands.requests import PATH, Request, Values, options
 from d2a_core.store.kinds import kind_of
 
 
@@ -82,9 +85,6 @@ def fetch(names: tuple[str, ...], folder: Path) -> None:
         assets.fetch(assets.named(name), folder / name, log=log)
 
 
-PATH = click.Path(path_type=Path)
-
-
 @main.command()
 @click.argument("source", metavar="IN", type=PATH)
 @click.argument("target", metavar="OUT.safetensors", type=PATH)
@@ -104,109 +104,62 @@ def convert(source: Path, target: Path, label: int | None) -> None:
 
 
 @main.command()
-@click.option("--source", required=True, help="Photo of a face, or seed:N for a face that does not exist.")
-@click.option("--driving", type=PATH, help="Video or picture of a face, or a driving table (.parquet).")
-@click.option("--pose-from", type=PATH, help="In its place: what the head follows.")
-@click.option("--expression-from", type=PATH, help="In its place: what mouth, eyes and brows follow.")
-@click.option("--output", type=PATH, help="The video to write.  [default: <source>--<driving>.mp4]")
-@click.option("--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]")
-@click.option("--face", type=int, help="Which face of the photo: 1 the largest, 2 the next, …")
-@click.option("--motion", help="relative (keeps the source's face shape) or absolute (the paper).")
-@click.option("--neutral", type=float, metavar="SECONDS", help="When the driver's face is at rest.")
-@click.option("--rest-lips", help="driver (an open mouth starts closed) or source (as on the photo).")
-@click.option("--motion-scale", type=float, help="Strength of all motion, 1 is the driver's.")
-@click.option("--pose-scale", type=float, help="Strength of the head's turns.")
-@click.option("--expression-scale", type=float, help="Strength of mouth, eyes and brows.")
-@click.option("--corrections", type=int, help="Passes that correct mouth, eyes, brows and turn one by one.")
-@click.option("--fan", help="all, or groups: one network for the head and one for the face.")
-@click.option("--fps", type=float, help="Frames a second of the video.  [default: the driver's]")
-@click.option("--slow-motion", type=float, metavar="TIMES", help="How much longer than the driver it lasts.")
-@click.option("--loop/--no-loop", default=None, help="End where it began, to play without end.")
-@click.option("--method", help="How the photo is inverted; see `inversion` in config.yaml.")
-@click.option("--tune/--no-tune", default=None, help="Tune the generator to the photo: closer, and slower.")
-@click.option("--paste-back", is_flag=True, help="Blend the face into the uncropped photo.")
-@click.option("--side-by-side", type=PATH, help="Also write source, driver and result beside one another.")
-@click.option("--frames", type=PATH, metavar="FOLDER", help="Also write the frames as png pictures.")
-@click.option("--cores", type=int, help="Processors to use.  [default: all]")
-@click.option("--configfile", type=PATH, help="YAML file over config.yaml.")
-@click.option("--dry-run", is_flag=True, help="Only say which stages would run.")
-def animate(output: Path | None, work: Path | None, **options: Any) -> None:
+@options(Request)
+def animate(**given: Any) -> None:
     """Let the face of a photo move like a video.
 
     Every stage is cached in the work directory: a second call computes only what is new. Animate a
     real person only with that person's consent.
     """
     from d2a_core.animation import assessment
-    from d2a_core.commands import animate as animate_command
-    from d2a_core.commands import requests
+    from d2a_core.commands import animate
     from d2a_core.store import tables
 
-    drivers = [options[name] for name in requests.DRIVERS]
-    output = output or requests.default_output(options["source"], *drivers)
-    wanted = requests.Request(output=output, work=work or d2a_core.ROOT, **options)
-    paths = animate_command.animate(wanted)
+    given["output"] = given["output"] or requests.default_output(
+        given["source"], *(given[name] for name in requests.DRIVERS)
+    )
+    paths = animate.animate(Request(**_in_place(given)))
     for what, path in paths.items():
         click.echo(f"{what:<14}{path}")
     if "figures" in paths:
         click.echo(assessment.summary(tables.read_parquet(paths["figures"]).to_pylist()[0]))
 
 
+def _in_place(given: dict[str, Any]) -> dict[str, Any]:
+    """Options with the project as the work directory where none is given."""
+    return given | {"work": given["work"] or d2a_core.ROOT}
+
+
 @main.command()
 @click.argument("start", metavar="A")
 @click.argument("end", metavar="B")
-@click.option("--source", help="Photo or seed:N whose face takes the poses.  [default: A]")
-@click.option("--frames", type=int, default=50, show_default=True, help="Frames from A to B.")
-@click.option("--fps", type=float, default=25.0, show_default=True, help="Frames a second.")
-@click.option("--loop", is_flag=True, help="Come back by the same way, to play without end.")
-@click.option(
-    "--motion", help="absolute (A and B are one person) or relative (others).  [default: by --source]"
-)
-@click.option("--output", type=PATH, help="The video to write.  [default: <A>--<B>.mp4]")
-@click.option("--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]")
-@click.option("--method", help="How a photo is inverted; see `inversion` in config.yaml.")
-@click.option("--tune/--no-tune", default=None, help="Tune the generator to the photo: closer, and slower.")
-@click.option("--cores", type=int, help="Processors to use.  [default: all]")
-@click.option("--configfile", type=PATH, help="YAML file over config.yaml.")
-@click.option("--dry-run", is_flag=True, help="Only say which stages would run.")
-def morph(output: Path | None, work: Path | None, **options: Any) -> None:
+@options(MorphRequest)
+def morph(**given: Any) -> None:
     """Let one face go from pose A to pose B in even steps.
 
     A and B are pictures of faces, landmark tables (.parquet) or seed:N, whose pose and expression the source
     takes. Stages are cached in the work directory.
     """
     from d2a_core.animation import morphs
-    from d2a_core.commands import morph as morph_command
-    from d2a_core.commands import morph_requests
+    from d2a_core.commands import morph
     from d2a_core.store import tables
 
-    output = output or morph_requests.default_output(options["start"], options["end"])
-    wanted = morph_requests.MorphRequest(output=output, work=work or d2a_core.ROOT, **options)
-    paths = morph_command.morph(wanted)
+    given["output"] = given["output"] or morph_requests.default_output(given["start"], given["end"])
+    paths = morph.morph(MorphRequest(**_in_place(given)))
     for what, path in paths.items():
         click.echo(f"{what:<14}{path}")
     if "figures" in paths:
         click.echo(morphs.summary(tables.read_parquet(paths["figures"]).to_pylist()[0]))
 
 
-def _about_source(function: Any) -> Any:
-    """Options of the commands that make a picture of one source."""
-    options = (
-        click.option(
-            "--work", type=PATH, help="Folder where stages are cached.  [default: that of the project]"
-        ),
-        click.option("--face", type=int, help="Which face of the photo: 1 the largest, 2 the next, …"),
-        click.option("--method", help="How the photo is inverted; see `inversion` in config.yaml."),
-        click.option(
-            "--tune/--no-tune", default=None, help="Tune the generator to the photo: closer, slower."
-        ),
-        click.option("--paste-back", is_flag=True, help="Blend the face into the uncropped photo."),
-        click.option("--before-after", type=PATH, help="Also write the source beside the result (.png)."),
-        click.option("--cores", type=int, help="Processors to use.  [default: all]"),
-        click.option("--configfile", type=PATH, help="YAML file over config.yaml."),
+def _about_source(command: requests.Command) -> requests.Command:
+    """Add the options of the commands that make a picture of one source."""
+    tune = "Tune the generator to the photo: closer, slower."
+    before_after = click.option(
+        "--before-after", type=PATH, help="Also write the source beside the result (.png)."
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    source = options(Request, "work", "face", "method", "tune", "paste_back", tune=tune)
+    return source(before_after(options(Request, "cores", "configfile")(command)))
 
 
 def _picture(
@@ -215,20 +168,15 @@ def _picture(
     what: str,
     values: dict[str, float] | None,
     *,
-    work: Path | None,
-    paste_back: bool,
     before_after: Path | None,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Make a picture of a source and say what came of it."""
-    from d2a_core.commands import edit as edit_command
-    from d2a_core.commands import requests
+    from d2a_core.commands import edit
 
-    output = output or edit_command.default_output(source, what)
-    wanted = edit_command.Wanted(values, output, before_after, paste_back)
-    place = requests.Request(source=source, driving=None, output=None, work=work or d2a_core.ROOT, **options)
-    made = edit_command.make(place, wanted)
-    click.echo("\n".join(edit_command.shown(made, [output, before_after])))
+    output = output or edit.default_output(source, what)
+    made = edit.make(Request(source=source, **_in_place(given)), edit.Wanted(values, output, before_after))
+    click.echo("\n".join(edit.shown(made, [output, before_after])))
 
 
 def _video(
@@ -236,21 +184,18 @@ def _video(
     output: Path | None,
     values: dict[str, float],
     *,
-    work: Path | None,
-    paste_back: bool,
     before_after: Path | None,
-    **options: Any,
+    paste_back: bool,
+    **given: Any,
 ) -> None:
     """Edit a video and say what came of it."""
-    from d2a_core.commands import edit_video, requests
+    from d2a_core.commands import edit_video
 
     if before_after is not None:
         raise click.UsageError("--before-after is for photos, but the source is a video; leave it out")
     output = output or Path(f"{requests.slug(Path(source).stem, 'clip')}--edited.mp4")
-    place = requests.Request(
-        source=source, driving=Path(source), output=None, work=work or d2a_core.ROOT, **options
-    )
-    click.echo("\n".join(edit_video.make(place, values, output)))
+    wanted = Request(source=source, driving=Path(source), **_in_place(given))
+    click.echo("\n".join(edit_video.make(wanted, values, output)))
 
 
 @main.command()
@@ -258,61 +203,31 @@ def _video(
 @click.option(
     "--output", type=PATH, help="Picture (.png) or video (.mp4) to write.  [default: <source>--edited]"
 )
-@click.option("--yaw", type=float, metavar="DEGREES", help="Turn the head to the right of the picture.")
-@click.option("--pitch", type=float, metavar="DEGREES", help="Turn the head up.")
-@click.option(
-    "--mouth-open", type=float, metavar="S.D.", help="In standard deviations of faces, as all below."
-)
-@click.option("--smile", type=float, metavar="S.D.", help="Corners of the mouth apart and up.")
-@click.option("--eyes-closed", type=float, metavar="S.D.", help="Lids together.")
-@click.option("--brows-up", type=float, metavar="S.D.", help="Brows away from the eyes.")
-@click.option("--gaze-x", type=float, metavar="S.D.", help="Pupils to the right of the picture.")
-@click.option("--gaze-y", type=float, metavar="S.D.", help="Pupils down.")
+@options(Values)
 @_about_source
-def edit(
-    source: str,
-    output: Path | None,
-    yaw: float | None,
-    pitch: float | None,
-    mouth_open: float | None,
-    smile: float | None,
-    eyes_closed: float | None,
-    brows_up: float | None,
-    gaze_x: float | None,
-    gaze_y: float | None,
-    **options: Any,
-) -> None:
+def edit(source: str, output: Path | None, **given: Any) -> None:
     """Move the face of SOURCE, a photo, seed:N or a video, by named controls.
 
     Of a video every frame is inverted, moved and put back, with its sound. What is not named stays as it is.
     Ranges are those of results/controls/purity.md; beyond them the nearest value is used, and said. Edit a
     real person only with that person's consent.
     """
-    given = {
-        "yaw": yaw,
-        "pitch": pitch,
-        "mouth_open": mouth_open,
-        "smile": smile,
-        "eyes_closed": eyes_closed,
-        "brows_up": brows_up,
-        "gaze_x": gaze_x,
-        "gaze_y": gaze_y,
-    }
-    values = {name: value for name, value in given.items() if value is not None}
+    asked = {name: given.pop(name) for name in requests.kinds(Values)}
+    values = {name: value for name, value in asked.items() if value is not None}
     if not values:
         raise click.UsageError("nothing to edit; name a control, such as --smile 1")
     if kind_of(source) == "video":
-        return _video(source, output, values, **options)
-    _picture(source, output, "edited", values, **options)
+        return _video(source, output, values, **given)
+    _picture(source, output, "edited", values, **given)
 
 
 @main.command()
 @click.argument("source", metavar="SOURCE")
 @click.option("--output", type=PATH, help="The picture to write (.png).  [default: <source>--front.png]")
 @_about_source
-def frontalize(source: str, output: Path | None, **options: Any) -> None:
+def frontalize(source: str, output: Path | None, **given: Any) -> None:
     """Turn the face of SOURCE, a photo or seed:N, into the camera, its expression kept."""
-    _picture(source, output, "front", None, **options)
+    _picture(source, output, "front", None, **given)
 
 
 @main.command()

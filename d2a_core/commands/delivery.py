@@ -19,8 +19,9 @@ from typing import Any, TextIO
 import yaml
 
 import d2a_core
+from d2a_core.commands import checks
 from d2a_core.commands.morph_requests import MorphRequest
-from d2a_core.commands.requests import Request, check_footage, check_source, slug
+from d2a_core.commands.requests import Request, slug
 from d2a_core.store import atomic, texts
 from d2a_core.workflow.execution import Event, Workflow, exclusive, run, unlock
 from d2a_core.workflow.progress import Board, Run
@@ -75,7 +76,7 @@ def deliver(
 
 def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
     """Compute the source of a request and the controls, without a driver; returns the source's name."""
-    check_source(request, d2a_core.ROOT)
+    checks.check_source(request, d2a_core.ROOT)
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
         source, copies = adopt_source(request, work)
@@ -94,7 +95,7 @@ def prepare_footage(request: Request, *, watcher: Watcher | None = None) -> tupl
 
     Returns the clip's name and the copy of it in the work directory.
     """
-    check_footage(request, d2a_core.ROOT)
+    checks.check_footage(request, d2a_core.ROOT)
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
         name, path = adopt(request.driving, work, "clip")

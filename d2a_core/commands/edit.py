@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 import d2a_core
 from d2a_core import config, runtime
 from d2a_core.animation import paste
-from d2a_core.commands import delivery
+from d2a_core.commands import checks, delivery
 from d2a_core.commands import editor as editing
 from d2a_core.commands.editor import Edit, Editor
-from d2a_core.commands.requests import Request, check_picture_name, option, slug
+from d2a_core.commands.requests import Request, option, slug
 from d2a_core.faces import alignment
 from d2a_core.media import images, photos, sheets
 from d2a_core.store import provenance, texts
@@ -26,14 +26,12 @@ from d2a_core.store import provenance, texts
 class Wanted:
     """What to make of a source: the controls at `values`, or None for a face that looks into the camera.
 
-    `output` gets the picture, `before_after` the source beside it; with `paste_back` the face goes back into
-    its uncropped photo.
+    `output` gets the picture, `before_after` the source beside it.
     """
 
     values: Mapping[str, float] | None
     output: Path
     before_after: Path | None = None
-    paste_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,9 +73,9 @@ def make(request: Request, wanted: Wanted) -> Made:
     """
     for name in ("output", "before_after"):
         if getattr(wanted, name) is not None:
-            check_picture_name(option(name), getattr(wanted, name), [request.source])
+            checks.check_picture_name(option(name), getattr(wanted, name), [request.source])
     check_values(wanted.values or {})
-    source = delivery.prepare(replace(request, paste_back=wanted.paste_back))
+    source = delivery.prepare(request)
     runtime.limit_threads(request.cores or os.cpu_count() or 1)
     work = request.work.resolve()
     editor = editing.load(work, source, settings=settings(request), threads=request.cores or 0)
@@ -119,7 +117,7 @@ def _write(
     picture = panels[-1]
     facts = provenance.provenance(asked=edit.asked, reached=edit.reached, **editor.identity.facts)
     facts = {"title": "Synthetic face", **facts}
-    final = _pasted(editor, picture, source, request) if wanted.paste_back else picture
+    final = _pasted(editor, picture, source, request) if request.paste_back else picture
     images.write_image(final, wanted.output, text=facts)
     if wanted.before_after is not None:
         captions = ["source", "its code", caption(edit.asked)]

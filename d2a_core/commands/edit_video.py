@@ -11,11 +11,11 @@ from torch import Tensor
 
 from d2a_core import runtime
 from d2a_core.animation import footage
-from d2a_core.commands import delivery
+from d2a_core.commands import checks, delivery
 from d2a_core.commands import edit as edit_command
 from d2a_core.commands import editor as editing
 from d2a_core.commands.editor import Editor
-from d2a_core.commands.requests import Request, check_video_name
+from d2a_core.commands.requests import Request
 from d2a_core.generator import detection, rendering
 from d2a_core.media import video_reading, video_writing
 from d2a_core.store import arrays, provenance, tables
@@ -26,7 +26,7 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
 
     Raises ValueError, in one sentence, for a user's mistake.
     """
-    check_video_name("--output", output, [request.source])
+    checks.check_video_name("--output", output, [request.source])
     edit_command.check_values(values)
     name, clip = delivery.prepare_footage(request)
     runtime.limit_threads(request.cores or os.cpu_count() or 1)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import d2a_core
-from d2a_core.commands import delivery, morph_requests
+from d2a_core.commands import checks, delivery
 from d2a_core.commands.delivery import Plan, Watcher
 from d2a_core.commands.morph_requests import MorphRequest, is_table
 from d2a_core.commands.requests import seed_of
@@ -12,7 +12,7 @@ from d2a_core.commands.requests import seed_of
 
 def morph(request: MorphRequest, *, watcher: Watcher | None = None) -> dict[str, Path]:
     """Compute the morph that `request` asks for, as `animate` does."""
-    morph_requests.check(request, d2a_core.ROOT)
+    checks.check_morph(request, d2a_core.ROOT)
     return delivery.deliver(request, make_morph_plan, watcher)
 
 

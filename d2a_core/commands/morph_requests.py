@@ -1,17 +1,13 @@
-"""What a user asks `d2a morph` for, checked before anything expensive begins."""
+"""What a user may ask `d2a morph` for."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
-from d2a_core.commands import requests
-
-POSE = "a picture of a face, a landmark table (.parquet), or seed:N"
-LIMITS = {"frames": (2, 10000), "fps": (1, 240)}
+from d2a_core.commands.requests import asked, slug
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MorphRequest:
     """The options of `d2a morph`; None leaves a setting to the config.
 
@@ -23,18 +19,20 @@ class MorphRequest:
 
     start: str
     end: str
-    output: Path
-    work: Path
-    source: str | None = None
-    frames: int = 50
-    fps: float = 25.0
-    loop: bool = False
-    motion: str | None = None
-    method: str | None = None
-    tune: bool | None = None
-    cores: int | None = None
-    configfile: Path | None = None
-    dry_run: bool = False
+    source: str | None = asked("Photo or seed:N whose face takes the poses.  [default: A]")
+    frames: int = asked("Frames from A to B.", default=50)
+    fps: float = asked("Frames a second.", default=25.0)
+    loop: bool = asked("Come back by the same way, to play without end.", default=False)
+    motion: str | None = asked(
+        "absolute (A and B are one person) or relative (others).  [default: by --source]"
+    )
+    output: Path = asked("The video to write.  [default: <A>--<B>.mp4]", default=MISSING)
+    work: Path = asked("Folder where stages are cached.  [default: that of the project]", default=MISSING)
+    method: str | None = asked("How a photo is inverted; see `inversion` in config.yaml.")
+    tune: bool | None = asked("Tune the generator to the photo: closer, and slower.")
+    cores: int | None = asked("Processors to use.  [default: all]")
+    configfile: Path | None = asked("YAML file over config.yaml.")
+    dry_run: bool = asked("Only say which stages would run.", default=False)
 
     @property
     def face(self) -> str:
@@ -57,48 +55,4 @@ def is_table(text: str) -> bool:
 
 def default_output(start: str, end: str) -> Path:
     """`<A>--<B>.mp4` in the current folder."""
-    return Path("--".join(requests.slug(Path(text).stem, "face") for text in (start, end)) + ".mp4")
-
-
-def check(wanted: MorphRequest, root: Path) -> None:
-    """Raise ValueError, in one sentence, for the first mistake in `wanted`; the cheapest checks first."""
-    _check_numbers(wanted)
-    _check_places(wanted)
-    requests.check_settings(wanted, root)
-    if is_table(wanted.face):
-        shown = "A" if wanted.source is None else "--source"
-        raise ValueError(
-            f"{shown} {wanted.face} is a landmark table and shows nobody; give --source, a photo or seed:N"
-        )
-    for name, text in {"A": wanted.start, "B": wanted.end, "--source": wanted.face}.items():
-        _check_face(name, text)
-
-
-def _check_numbers(wanted: MorphRequest) -> None:
-    for name, (least, most) in LIMITS.items():
-        value = getattr(wanted, name)
-        if not math.isfinite(value) or not least <= value <= most:
-            raise ValueError(f"--{name} is {value:g}, but it must be from {least} to {most}")
-    if wanted.cores is not None and wanted.cores < 1:
-        raise ValueError(f"--cores is {wanted.cores}, but it must be at least 1")
-    for name in ("method", "tune"):
-        if getattr(wanted, name) and wanted.face.startswith("seed:"):
-            raise ValueError(f"--{name} is for photos, but the source is {wanted.face}; leave it out")
-
-
-def _check_places(wanted: MorphRequest) -> None:
-    if wanted.work.exists() and not wanted.work.is_dir():
-        raise ValueError(f"--work {wanted.work} is no folder; give a folder, or the name of a new one")
-    requests.check_writable("--work", wanted.work / "results")
-    requests.check_video_name("--output", wanted.output, (wanted.start, wanted.end, wanted.face))
-
-
-def _check_face(name: str, text: str) -> None:
-    if text.startswith("seed:"):
-        if requests.seed_of(text) is None:
-            raise ValueError(f"{name} is {text!r}; a seed is a whole number, such as seed:21")
-    elif is_table(text):
-        requests.check_readable(name, Path(text), POSE)
-        requests.check_table(Path(text))
-    else:
-        requests.check_photo(name, Path(text), POSE)
+    return Path("--".join(slug(Path(text).stem, "face") for text in (start, end)) + ".mp4")

@@ -1,39 +1,79 @@
-"""What a user asks `d2a animate` for, checked before anything expensive begins."""
+"""What a user may ask `d2a animate` and its kin for: each option once, with its help, config key and form."""
 
-import math
-import os
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args, get_type_hints
 
-from d2a_core import config
-from d2a_core.media import photos, video_reading
-from d2a_core.store import tables
+import click
 
-KEYS = {  # fields of Request that set a key of the config
-    "motion": "animations.motion",
-    "neutral": "animations.neutral_s",
-    "rest_lips": "animations.rest_lips",
-    "motion_scale": "animations.motion_scale",
-    "pose_scale": "animations.pose_scale",
-    "expression_scale": "animations.expression_scale",
-    "fan": "animations.fan",
-    "corrections": "animations.corrections",
-    "fps": "animations.fps",
-    "slow_motion": "animations.slow_motion",
-    "loop": "animations.loop",
-    "method": "inversion.method",
-    "tune": "inversion.tune",
-}
 DRIVERS = ("driving", "pose_from", "expression_from")  # fields of Request that name a clip
 PHOTO_ONLY = ("face", "method", "tune", "paste_back")
 NAME_CHARS = 40
+PATH = click.Path(path_type=Path)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
+def asked(
+    help: str,
+    *,
+    default: Any = None,
+    required: bool = False,
+    key: str | None = None,
+    form: str | None = None,
+    metavar: str | None = None,
+) -> Any:
+    """Declare a field that is an option, with a `default` unless it is `required`.
+
+    `help` is the text of the option, `key` the key of the config that it sets, `form` the part of the
+    studio's page that shows it, `source` or `animation`.
+    """
+    facts = {"help": help, "required": required, "key": key, "form": form, "metavar": metavar}
+    return field(default=MISSING if required else default, metadata=facts)
+
+
+def kinds(cls: type) -> dict[str, type]:
+    """Type of each field of a request, without the None that it may be instead."""
+    return {name: (get_args(hint) or (hint,))[0] for name, hint in get_type_hints(cls).items()}
+
+
+def options(cls: type, *names: str, **helps: str) -> Callable[[Command], Command]:
+    """Decorate a command with options for the fields `names` of a request, by default all that are `asked`.
+
+    `helps` replaces texts by name.
+    """
+    told = {each.name: each for each in fields(cls) if each.metadata}
+
+    def decorate(command: Command) -> Command:
+        for name in reversed(names or tuple(told)):
+            command = _option(told[name], kinds(cls)[name], helps.get(name))(command)
+        return command
+
+    return decorate
+
+
+def _option(told: Field, kind: type, help: str | None) -> Callable[[Command], Command]:
+    """The option of one field: a number's default is shown, a switch without a default has two sides."""
+    words = {name: told.metadata[name] for name in ("help", "required", "metavar")}
+    words |= {"help": help} if help else {}
+    name = option(told.name)
+    if kind is bool:
+        off = f"/--no-{name[2:]}" if told.default is None else ""
+        return click.option(name + off, is_flag=True, default=told.default, **words)
+    if isinstance(told.default, (int, float)):
+        words |= {"default": told.default, "show_default": True}
+    return click.option(name, type=PATH if kind is Path else kind, **words)
+
+
+def option(name: str) -> str:
+    """The option of a field."""
+    return f"--{name.replace('_', '-')}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """The options of `d2a animate`; None leaves a setting to the config.
 
@@ -44,32 +84,61 @@ class Request:
     N-th largest on the photo, 0 the largest.
     """
 
-    source: str
-    driving: Path | None
-    output: Path | None
-    work: Path
-    pose_from: Path | None = None
-    expression_from: Path | None = None
-    face: int | None = None
-    motion: str | None = None
-    neutral: float | None = None
-    rest_lips: str | None = None
-    motion_scale: float | None = None
-    pose_scale: float | None = None
-    expression_scale: float | None = None
-    fan: str | None = None
-    corrections: int | None = None
-    fps: float | None = None
-    slow_motion: float | None = None
-    loop: bool | None = None
-    method: str | None = None
-    tune: bool | None = None
-    paste_back: bool = False
-    side_by_side: Path | None = None
-    frames: Path | None = None
-    cores: int | None = None
-    configfile: Path | None = None
-    dry_run: bool = False
+    source: str = asked("Photo of a face, or seed:N for a face that does not exist.", required=True)
+    driving: Path | None = asked("Video or picture of a face, or a driving table (.parquet).")
+    pose_from: Path | None = asked("In its place: what the head follows.")
+    expression_from: Path | None = asked("In its place: what mouth, eyes and brows follow.")
+    output: Path | None = asked("The video to write.  [default: <source>--<driving>.mp4]")
+    work: Path = asked("Folder where stages are cached.  [default: that of the project]", default=MISSING)
+    face: int | None = asked("Which face of the photo: 1 the largest, 2 the next, …", form="source")
+    motion: str | None = asked(
+        "relative (keeps the source's face shape) or absolute (the paper).",
+        key="animations.motion",
+        form="animation",
+    )
+    neutral: float | None = asked(
+        "When the driver's face is at rest.",
+        key="animations.neutral_s",
+        form="animation",
+        metavar="SECONDS",
+    )
+    rest_lips: str | None = asked(
+        "driver (an open mouth starts closed) or source (as on the photo).",
+        key="animations.rest_lips",
+        form="animation",
+    )
+    motion_scale: float | None = asked(
+        "Strength of all motion, 1 is the driver's.", key="animations.motion_scale", form="animation"
+    )
+    pose_scale: float | None = asked(
+        "Strength of the head's turns.", key="animations.pose_scale", form="animation"
+    )
+    expression_scale: float | None = asked(
+        "Strength of mouth, eyes and brows.", key="animations.expression_scale", form="animation"
+    )
+    corrections: int | None = asked(
+        "Passes that correct mouth, eyes, brows and turn one by one.", key="animations.corrections"
+    )
+    fan: str | None = asked(
+        "all, or groups: one network for the head and one for the face.", key="animations.fan"
+    )
+    fps: float | None = asked("Frames a second of the video.  [default: the driver's]", key="animations.fps")
+    slow_motion: float | None = asked(
+        "How much longer than the driver it lasts.", key="animations.slow_motion", metavar="TIMES"
+    )
+    loop: bool | None = asked("End where it began, to play without end.", key="animations.loop")
+    method: str | None = asked(
+        "How the photo is inverted; see `inversion` in config.yaml.", key="inversion.method", form="source"
+    )
+    tune: bool | None = asked(
+        "Tune the generator to the photo: closer, and slower.", key="inversion.tune", form="source"
+    )
+    paste_back: bool = asked("Blend the face into the uncropped photo.", default=False, form="animation")
+    side_by_side: Path | None = asked("Also write source, driver and result beside one another.")
+    frames: Path | None = asked("Also write the frames as png pictures.", metavar="FOLDER")
+    cores: int | None = asked("Processors to use.  [default: all]")
+    configfile: Path | None = asked("YAML file over config.yaml.")
+    dry_run: bool = asked("Only say which stages would run.", default=False)
 
     @property
     def seed(self) -> int | None:
@@ -90,16 +159,35 @@ class Request:
     def settings(self) -> dict[str, dict[str, Any]]:
         """The config keys that the options set, by section."""
         found: dict[str, dict[str, Any]] = {}
-        still = {("pose_from",): "expression_scale", ("expression_from",): "pose_scale"}.get(
-            tuple(self.drivers)
-        )
-        if still is not None:
-            found["animations"] = {still: 0.0}
+        still = {"pose_from": "expression_scale", "expression_from": "pose_scale"}
+        if len(self.drivers) == 1 and (alone := next(iter(self.drivers))) in still:
+            found["animations"] = {still[alone]: 0.0}
         for name, key in KEYS.items():
             section, _, leaf = key.partition(".")
             if (value := getattr(self, name)) is not None:
                 found.setdefault(section, {})[leaf] = value
         return found
+
+
+KEYS = {each.name: each.metadata["key"] for each in fields(Request) if each.metadata["key"]}  # of the config
+FIELDS = {  # that each form of the studio's page shows, and what they must be
+    form: {each.name: kinds(Request)[each.name] for each in fields(Request) if each.metadata["form"] == form}
+    for form in ("source", "animation")
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """Where `d2a edit` puts the controls of a face; None leaves one at rest."""
+
+    yaw: float | None = asked("Turn the head to the right of the picture.", metavar="DEGREES")
+    pitch: float | None = asked("Turn the head up.", metavar="DEGREES")
+    mouth_open: float | None = asked("In standard deviations of faces, as all below.", metavar="S.D.")
+    smile: float | None = asked("Corners of the mouth apart and up.", metavar="S.D.")
+    eyes_closed: float | None = asked("Lids together.", metavar="S.D.")
+    brows_up: float | None = asked("Brows away from the eyes.", metavar="S.D.")
+    gaze_x: float | None = asked("Pupils to the right of the picture.", metavar="S.D.")
+    gaze_y: float | None = asked("Pupils down.", metavar="S.D.")
 
 
 def default_output(source: str, *drivers: Path | None) -> Path:
@@ -117,174 +205,3 @@ def slug(stem: str, fallback: str) -> str:
 def seed_of(text: str) -> int | None:
     """N of `seed:N`; None for anything else."""
     return int(text[5:]) if re.fullmatch(r"seed:\d+", text, re.ASCII) else None
-
-
-def option(name: str) -> str:
-    """The option of a field of Request."""
-    return f"--{name.replace('_', '-')}"
-
-
-def check(request: Request, root: Path) -> None:
-    """Raise ValueError, in one sentence, for the first mistake in `request`; the cheapest checks first."""
-    check_source(request, root)
-    _check_drivers(request)
-    for name, path in request.drivers.items():
-        duration_s = _check_driving(option(name), path)
-        if request.neutral is not None and request.neutral > duration_s:
-            raise ValueError(
-                f"--neutral is {request.neutral:g} s, but {path} lasts {duration_s:.2f} s; "
-                "give the time of a frame in which the face is at rest"
-            )
-
-
-def _check_drivers(request: Request) -> None:
-    if not request.drivers:
-        raise ValueError("nothing drives the source; give --driving, or --pose-from and --expression-from")
-    if request.driving is not None and len(request.drivers) > 1:
-        name = option(list(request.drivers)[1])
-        raise ValueError(f"--driving moves head and face, and {name} a part of them; give one or the other")
-    if request.neutral is not None and len(request.drivers) > 1:
-        raise ValueError("--neutral is a time in one clip, but there are two; leave it out")
-    for driver, scale in (("pose_from", "pose_scale"), ("expression_from", "expression_scale")):
-        lacks = request.driving is None and driver not in request.drivers
-        if lacks and getattr(request, scale) is not None:
-            raise ValueError(f"{option(scale)} scales nothing without {option(driver)}; give both")
-
-
-def check_footage(request: Request, root: Path) -> None:
-    """Raise ValueError, in one sentence, for the first mistake in a request whose clip is to be edited."""
-    if request.face is not None:
-        raise ValueError("--face is for photos, but the source is a video; cut the clip to one person")
-    check_writable("--work", request.work / "results")
-    check_settings(request, root)
-    if request.driving.suffix.lower() == ".parquet":
-        raise ValueError(f"{request.driving} is a landmark table; give a video that shows a face")
-    _check_driving("the source", request.driving)
-
-
-def check_source(request: Request, root: Path) -> None:
-    """Raise ValueError, in one sentence, for the first mistake in all of `request` but the driver."""
-    _check_words(request)
-    _check_outputs(request)
-    check_settings(request, root)
-    _check_source(request)
-
-
-def _check_words(request: Request) -> None:
-    if request.source.startswith("seed:"):
-        if request.seed is None:
-            raise ValueError(f"--source is {request.source!r}; a seed is a whole number, such as seed:21")
-        for name in PHOTO_ONLY:
-            if getattr(request, name):
-                raise ValueError(f"{option(name)} is for photos, but --source is a seed; leave it out")
-    for name in ("neutral", "motion_scale", "pose_scale", "expression_scale", "fps", "slow_motion"):
-        if not math.isfinite(getattr(request, name) or 0.0):
-            raise ValueError(f"{option(name)} is {getattr(request, name)}; give a finite number")
-    for name, least in (("face", 0), ("cores", 1), ("neutral", 0)):
-        value = getattr(request, name)
-        if value is not None and value < least:
-            raise ValueError(f"{option(name)} is {value:g}, but it must be at least {least}")
-
-
-def _check_outputs(request: Request) -> None:
-    if request.work.exists() and not request.work.is_dir():
-        raise ValueError(f"--work {request.work} is no folder; give a folder, or the name of a new one")
-    check_writable("--work", request.work / "results")
-    for name in ("output", "side_by_side"):
-        if getattr(request, name) is not None:
-            inputs = (request.source, *map(str, request.drivers.values()))
-            check_video_name(option(name), getattr(request, name), inputs)
-    if request.side_by_side and request.side_by_side.resolve() == request.output.resolve():
-        raise ValueError(f"--output and --side-by-side are both {request.output}; give two names")
-    folder = request.frames
-    if folder is not None:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ValueError(f"--frames {folder} is there already; give a new or an empty folder")
-        check_writable("--frames", folder)
-
-
-def check_video_name(name: str, path: Path, inputs: Iterable[str]) -> None:
-    """Raise ValueError unless the option `name` gives a `path` where a video can go, none of the `inputs`."""
-    _check_file_name(name, path, inputs, ".mp4", "an mp4 video")
-
-
-def check_picture_name(name: str, path: Path, inputs: Iterable[str]) -> None:
-    """Raise ValueError unless the option `name` gives a `path` for a picture, none of the `inputs`."""
-    _check_file_name(name, path, inputs, ".png", "a picture without loss")
-
-
-def _check_file_name(name: str, path: Path, inputs: Iterable[str], suffix: str, result: str) -> None:
-    if path.suffix.lower() != suffix:
-        raise ValueError(f"{name} {path} must end in {suffix}; the result is {result}")
-    if path.is_dir():
-        raise ValueError(f"{name} {path} is a folder; give the name of a file")
-    for given in inputs:
-        if path.resolve() == Path(given).resolve():
-            raise ValueError(f"{name} {path} would overwrite {given}, which it is made of; give another name")
-    check_writable(name, path)
-
-
-def check_writable(name: str, path: Path) -> None:
-    """Raise ValueError when nothing can be written at `path`: the nearest folder that exists decides."""
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir():
-        raise ValueError(f"{name} {path} cannot be written, {folder} is no folder; give another place")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(f"{name} {path} cannot be written, {folder} is closed to you; give another place")
-
-
-def check_settings(request: Any, root: Path) -> None:
-    """Check `settings` and `configfile` of a request by the schema of the config, where the limits stand."""
-    if not (root / "Snakefile").is_file():
-        raise ValueError(f"the workflow is not in {root}; install d2a with pip install -e from a checkout")
-    whole = config.read(root / "config.yaml")
-    if request.configfile is not None:
-        if not request.configfile.is_file():
-            raise ValueError(f"--configfile {request.configfile} does not exist; give a YAML file")
-        whole = config.merged(whole, config.read(request.configfile))
-    try:
-        schema = config.read_schema(root / "schemas" / "config.schema.yaml")
-        config.check(config.merged(whole, request.settings), schema)
-    except ValueError as error:
-        sentence = str(error)
-        for name, key in KEYS.items():
-            sentence = sentence.replace(f"config: {key} ", f"{option(name)} ")
-        raise ValueError(sentence) from error
-
-
-def _check_source(request: Request) -> None:
-    if request.seed is None:
-        check_photo("--source", request.photo, "a photo, or seed:N")
-
-
-def check_photo(name: str, path: Path, wanted: str) -> None:
-    """Raise ValueError unless `path` is a picture; `wanted` says what to give."""
-    check_readable(name, path, wanted)
-    with photos.open_photo(path) as photo:
-        photo.load()
-
-
-def _check_driving(name: str, path: Path) -> float:
-    """Check a driver; returns how many seconds it lasts."""
-    check_readable(name, path, "a video, a picture, or a driving table (.parquet)")
-    return check_table(path) if path.suffix.lower() == ".parquet" else video_reading.probe(path).duration_s
-
-
-def check_table(path: Path) -> float:
-    """Check a landmark table; returns the time of its last row, in s."""
-    table, _ = tables.read_driving(path)
-    if "time_s" not in table.column_names or not len(table):
-        raise ValueError(f"{path} has no row with a time_s; give a table as d2a makes them")
-    return float(table["time_s"][-1].as_py())
-
-
-def check_readable(name: str, path: Path, wanted: str) -> None:
-    """Raise ValueError unless `path` is a file that may be read; `wanted` says what to give."""
-    if path.is_dir():
-        raise ValueError(f"{name} {path} is a folder; give {wanted}")
-    if not path.exists():
-        raise ValueError(f"{name} {path} does not exist; give {wanted}")
-    if not path.is_file():
-        raise ValueError(f"{name} {path} is no regular file; give {wanted}")
-    if not os.access(path, os.R_OK):
-        raise ValueError(f"{name} {path} may not be read; give yourself the right to, or copy it")

@@ -313,7 +313,9 @@ def _left_running(work):
 @pytest.mark.slow
 def test_a_run_cancelled_from_a_thread_leaves_nothing_running_and_goes_on_later(place):
     slow, cancelled, stages, ends = place.make("animate.slow"), threading.Event(), set(), []
-    wanted = Request(str(place.home / "me.png"), place.home / "talk.mp4", None, place.work, cores=1)
+    wanted = Request(
+        source=str(place.home / "me.png"), driving=place.home / "talk.mp4", work=place.work, cores=1
+    )
     watcher = delivery.Watcher(Silence(), follow=lambda run: stages.update(run.stages), cancelled=cancelled)
 
     def animate():
@@ -404,7 +406,9 @@ def test_names_follow_the_content_of_files(place):
 
 def test_a_morph_has_a_source_two_poses_and_a_name_that_follows_them(place):
     def plan(start, end, **options):
-        wanted = MorphRequest(str(start), str(end), place.home / "m.mp4", place.work, **options)
+        wanted = MorphRequest(
+            start=str(start), end=str(end), output=place.home / "m.mp4", work=place.work, **options
+        )
         return morph_command.make_morph_plan(wanted, place.work)
 
     me = place.home / "me.png"

@@ -194,4 +194,4 @@ def settings(root: Path, configfile: Path | None) -> dict[str, Any]:
 
 def request(work: Path, options: Mapping[str, Any], **more: Any) -> Request:
     """What to ask `command` for, its results left in the work directory."""
-    return Request(**{"driving": None, "output": None, "work": work} | dict(options) | more)
+    return Request(**{"work": work, **options, **more})

@@ -20,7 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from d2a_core.commands import animate as animate_command
-from d2a_core.commands import delivery, requests
+from d2a_core.commands import checks, delivery, requests
 from d2a_core.commands.studio import faces as studio_faces
 from d2a_core.commands.studio import files as studio_files
 from d2a_core.commands.studio import queue as studio_queue
@@ -29,14 +29,6 @@ from d2a_core.commands.studio.guard import Guard
 from d2a_core.runtime import one_line
 
 PAGE = Path(__file__).with_name("page")
-FIELDS = {  # of `requests.Request` that the page sets, and what they must be
-    "source": {"face": int, "method": str, "tune": bool},
-    "animation": {
-        **dict.fromkeys(("neutral", "motion_scale", "pose_scale", "expression_scale"), float),
-        **dict.fromkeys(("motion", "rest_lips"), str),
-        "paste_back": bool,
-    },
-}
 SIZES = ("draft", "full", "settled")
 
 
@@ -178,11 +170,11 @@ async def source(asked: Asked) -> JSONResponse:
         options = studio.faces.named(str(known)).options
     elif body.get("photo"):
         photo = studio_files.brought(studio.work, str(body["photo"]))
-        options = {"source": str(photo), **_taken(body, FIELDS["source"])}
+        options = {"source": str(photo), **_taken(body, requests.FIELDS["source"])}
     else:
         options = {"source": f"seed:{body.get('seed')}"}
     wanted = studio.request(options)
-    await asyncio.to_thread(requests.check_source, wanted, studio.root)
+    await asyncio.to_thread(checks.check_source, wanted, studio.root)
 
     def prepare(job: studio_queue.Job) -> dict[str, Any]:
         name = delivery.prepare(wanted, watcher=_watcher(job))
@@ -205,8 +197,8 @@ async def animate(asked: Asked) -> JSONResponse:
     if body.get("expression"):
         other = studio_files.driver(studio.work, str(body["expression"]))
         drivers = {"pose_from": clip, "expression_from": other}
-    wanted = studio.request(face.options, **drivers, **_taken(body, FIELDS["animation"]))
-    await asyncio.to_thread(requests.check, wanted, studio.root)
+    wanted = studio.request(face.options, **drivers, **_taken(body, requests.FIELDS["animation"]))
+    await asyncio.to_thread(checks.check, wanted, studio.root)
 
     def run(job: studio_queue.Job) -> dict[str, Any]:
         made = animate_command.animate(wanted, watcher=_watcher(job))

@@ -1,187 +1,78 @@
-import os
-from dataclasses import replace
-from fractions import Fraction
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
+import click
 import pytest
 import yaml
+from click.testing import CliRunner
 
-from d2a_core.commands.requests import KEYS, Request, check, default_output, slug
+from d2a_core.commands import requests
+from d2a_core.commands.requests import FIELDS, KEYS, Request, Values, asked, default_output, slug
+from d2a_core.commands.studio import server
 from d2a_core.config import merged
-from d2a_core.media import images, video_writing
-from d2a_core.store import tables
+from d2a_core.directions import sliders
 
 ROOT = Path(__file__).parents[3]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
-STUB = """
-latents: {samples: 2, shard_size: 2}
-clusters: {counts: {all: [2]}}
-pairs: {shards: 1}
-sources: [{name: anna, seed: 21, truncation: 0.7}]
-driving: {performances: [], clips: [], combinations: []}
-fan: {epochs: 8, groups: [all, pose, expression]}
-inversion: {method: optimize, tune: false}
-animations: {motion: relative, fan: all, neutral_s: null, motion_scale: 1.0}
-morphs: []
-evaluation: {protocols: {pairs: 2, finetuned: 0}, datasets: [], ablations: {}, external: {}}
-"""
-SCHEMA = """
-properties:
-  fan: {properties: {epochs: {minimum: 1}}}
-  inversion: {properties: {method: {enum: [encoder, optimize]}}}
-  animations:
-    properties:
-      motion: {enum: [relative, absolute]}
-      motion_scale: {minimum: 0}
-"""
-PATHS = ("driving", "pose_from", "expression_from", "output", "work", "side_by_side", "frames", "configfile")
+REQUEST = Request(source="me.png", driving=Path("talk.mp4"), output=Path("out.mp4"), work=Path("work"))
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """A project folder as far as a check looks at it."""
-    folder = tmp_path_factory.mktemp("root")
-    (folder / "schemas").mkdir()
-    (folder / "Snakefile").touch()
-    (folder / "config.yaml").write_text(STUB)
-    (folder / "schemas" / "config.schema.yaml").write_text(SCHEMA)
-    return folder
+@dataclass(frozen=True, kw_only=True)
+class Meal:
+    """A request for dinner."""
+
+    dish: str = asked("What to cook.", required=True)
+    guests: int = asked("How many come.", default=2)
+    cook_s: float | None = asked("How long.", metavar="SECONDS")
+    salt: bool | None = asked("Season it.")
+    vegan: bool = asked("Without animals.", default=False)
+    recipe: Path | None = asked("Where it stands.")
+    secret: int = 0
 
 
-@pytest.fixture(scope="module")
-def media(tmp_path_factory):
-    """A folder with a photo, a clip of 0.08 s, its table, and files that are none of these."""
-    folder = tmp_path_factory.mktemp("media")
-    picture = np.zeros((64, 64, 3), np.uint8)
-    images.write_image(picture, folder / "me.png")
-    with video_writing.VideoWriter(folder / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
-        writer.write(picture)
-        writer.write(picture)
-    points = tables.points_column(np.zeros((2, 98, 2), np.float32))
-    tables.write_parquet({"time_s": [0.0, 0.04], "points": points}, folder / "talk.parquet", metadata={})
-    tables.write_parquet({"a": [1]}, folder / "other.parquet", metadata={})
-    (folder / "text.txt").write_text("no picture")
-    (folder / "list.yaml").write_text("- a\n")
-    (folder / "broken.yaml").write_text("a: [1\n")
-    (folder / "wrong.yaml").write_text("fan: {epochs: 0}\n")
-    (folder / "fake.parquet").write_text("no table")
-    (folder / "folder.mp4").mkdir()
-    (folder / "full").mkdir()
-    (folder / "full" / "mine.png").touch()
-    os.mkfifo(folder / "pipe")
-    return folder
+def served(*words, options=()):
+    """What a command with the options of a meal was given, and what it said."""
+    given = {}
+
+    @click.command()
+    @requests.options(Meal, *options, guests="How many eat.")
+    def cook(**values):
+        given.update(values)
+
+    return given, CliRunner().invoke(cook, words).output
 
 
-@pytest.fixture
-def request_(media, monkeypatch):
-    monkeypatch.chdir(media)
-    return Request("me.png", Path("talk.mp4"), Path("out.mp4"), media)
+def test_a_request_makes_its_options_in_the_order_of_its_fields():
+    _, text = served("--help")
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.startswith("  --")][:-1]
+    assert lines == [
+        "--dish TEXT What to cook. [required]",
+        "--guests INTEGER How many eat. [default: 2]",
+        "--cook-s SECONDS How long.",
+        "--salt / --no-salt Season it.",
+        "--vegan Without animals.",
+        "--recipe PATH Where it stands.",
+    ]
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"source": "seed:21"},
-        {"driving": Path("talk.parquet"), "neutral": 0.04},
-        {"motion": "absolute", "neutral": 0.0, "cores": 1, "face": 2},
-        {"output": Path("new/folder/out.MP4"), "frames": Path("new/frames"), "work": Path("new/work")},
-        {"side_by_side": Path("both.mp4")},
-        {"driving": Path("me.png")},
-        {"driving": None, "pose_from": Path("me.png"), "expression_from": Path("talk.mp4")},
-        {"driving": None, "pose_from": Path("talk.mp4"), "pose_scale": 0.5},
-    ],
-)
-def test_a_good_request_passes(request_, root, options):
-    check(replace(request_, **options), root)
+def test_options_give_values_of_the_types_of_the_fields():
+    given, _ = served("--dish", "rice", "--no-salt", "--cook-s", "60", "--recipe", "a.txt")
+    whole = Meal(dish="rice", cook_s=60.0, salt=False, recipe=Path("a.txt"))
+    assert Meal(**given) == whole and isinstance(given["cook_s"], float)
+    assert "Missing option '--dish'" in served()[1]
+    assert served("--vegan", options=("vegan", "salt"))[0] == {"vegan": True, "salt": None}
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"source": "none.jpg"}, "--source none.jpg does not exist; give a photo, or seed:N"),
-        ({"source": "full"}, "--source full is a folder"),
-        ({"source": "pipe"}, "--source pipe is no regular file"),
-        ({"source": "text.txt"}, "text.txt .*; "),
-        ({"source": "talk.mp4"}, "talk.mp4 .*; "),
-        ({"source": "seed:"}, "--source is 'seed:'; a seed is a whole number, such as seed:21"),
-        ({"source": "seed:-1"}, "a seed is a whole number"),
-        ({"source": "seed:1", "face": 2}, "--face is for photos"),
-        ({"source": "seed:1", "method": "hfgi"}, "--method is for photos"),
-        ({"source": "seed:1", "tune": True}, "--tune is for photos"),
-        ({"source": "seed:1", "paste_back": True}, "--paste-back is for photos"),
-        (
-            {"driving": "none.mp4"},
-            "--driving none.mp4 does not exist; give a video, a picture, or a driving table",
-        ),
-        ({"driving": "full"}, "--driving full is a folder"),
-        ({"driving": None}, "nothing drives the source; give --driving, or --pose-from"),
-        ({"pose_from": "talk.mp4"}, "--driving moves head and face, and --pose-from a part"),
-        ({"driving": None, "pose_from": "none.mp4"}, "--pose-from none.mp4 does not exist"),
-        (
-            {"driving": None, "pose_from": "talk.mp4", "expression_from": "talk.mp4", "neutral": 0.0},
-            "--neutral is a time in one clip, but there are two",
-        ),
-        (
-            {"driving": None, "pose_from": "talk.mp4", "expression_scale": 1.0},
-            "--expression-scale scales nothing without --expression-from",
-        ),
-        (
-            {"driving": None, "expression_from": "talk.mp4", "output": "talk.mp4"},
-            "would overwrite talk.mp4, which it is made of",
-        ),
-        ({"driving": "list.yaml"}, "list.yaml .*; "),
-        ({"driving": "other.parquet"}, "other.parquet has no row with a time_s"),
-        ({"driving": "fake.parquet"}, "fake.parquet .*; "),
-        ({"output": "out.avi"}, "--output out.avi must end in .mp4"),
-        ({"output": "folder.mp4"}, "--output folder.mp4 is a folder"),
-        ({"output": "talk.mp4"}, "--output talk.mp4 would overwrite talk.mp4, which it is made of"),
-        ({"output": "full/../talk.mp4"}, "talk.mp4 would overwrite talk.mp4"),
-        (
-            {"output": "text.txt/out.mp4"},
-            "--output text.txt/out.mp4 cannot be written, .*text.txt is no folder",
-        ),
-        ({"output": "/proc/out.mp4"}, "--output /proc/out.mp4 cannot be written, /proc is closed to you"),
-        ({"side_by_side": "out.mp4"}, "--output and --side-by-side are both out.mp4"),
-        ({"side_by_side": "both.mkv"}, "--side-by-side both.mkv must end in .mp4"),
-        ({"frames": "full"}, "--frames full is there already; give a new or an empty folder"),
-        ({"frames": "text.txt"}, "--frames text.txt is there already"),
-        ({"work": "text.txt"}, "--work text.txt is no folder"),
-        ({"work": "text.txt/x"}, "--work .* cannot be written"),
-        ({"motion": "sideways"}, "--motion is 'sideways', but it must be one of relative, absolute"),
-        ({"motion_scale": float("nan")}, "--motion-scale is nan; give a finite number"),
-        ({"pose_scale": float("inf")}, "--pose-scale is inf; give a finite number"),
-        ({"motion_scale": -1.0}, "--motion-scale is -1.0, but it must be at least 0"),
-        ({"method": "magic"}, "--method is 'magic', but it must be one of encoder, optimize"),
-        ({"face": -1}, "--face is -1, but it must be at least 0"),
-        ({"cores": 0}, "--cores is 0, but it must be at least 1"),
-        ({"neutral": -0.5}, "--neutral is -0.5, but it must be at least 0"),
-        ({"neutral": 3.0}, "--neutral is 3 s, but talk.mp4 lasts 0.08 s"),
-        ({"neutral": 3.0, "driving": "talk.parquet"}, "--neutral is 3 s, but talk.parquet lasts 0.04 s"),
-        ({"configfile": "none.yaml"}, "--configfile none.yaml does not exist"),
-        ({"configfile": "list.yaml"}, "list.yaml holds no sections of a config"),
-        ({"configfile": "broken.yaml"}, "broken.yaml is no YAML file"),
-        ({"configfile": "wrong.yaml"}, "config: fan.epochs is 0, but it must be at least 1"),
-    ],
-)
-def test_a_bad_request_is_one_sentence(request_, root, monkeypatch, options, words):
-    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).startswith("/proc"))
-    paths = {key: value and Path(value) for key, value in options.items() if key in PATHS}
-    with pytest.raises(ValueError, match=words) as caught:
-        check(replace(request_, **options | paths), root)
-    assert "\n" not in str(caught.value)
+def test_the_page_has_an_input_for_each_field_that_it_shows():
+    page = (Path(server.__file__).parent / "page" / "index.html").read_text()
+    assert {*re.findall(r'data-option="(\w+)"', page), "paste_back"} == set(FIELDS["animation"])
+    assert FIELDS["source"] == {"face": int, "method": str, "tune": bool}
+    assert FIELDS["animation"]["neutral"] is float and FIELDS["animation"]["paste_back"] is bool
 
 
-def test_an_unreadable_file_is_told_from_a_missing_one(request_, root, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK)  # as root may read all
-    with pytest.raises(ValueError, match="--source me.png may not be read"):
-        check(request_, root)
-
-
-def test_a_package_without_its_workflow_says_so(request_, tmp_path):
-    with pytest.raises(ValueError, match="the workflow is not in .*; install d2a with pip install -e"):
-        check(request_, tmp_path)
+def test_an_edit_has_an_option_for_each_control():
+    assert list(requests.kinds(Values)) == [kind.name for kind in sliders.KINDS]
 
 
 def test_every_setting_is_a_key_of_the_config():
@@ -190,9 +81,9 @@ def test_every_setting_is_a_key_of_the_config():
         assert leaf in CONFIG[section]
 
 
-def test_settings_are_only_those_that_were_given(request_):
-    assert request_.settings == {}
-    some = replace(request_, motion_scale=0.0, tune=False, neutral=1.5)
+def test_settings_are_only_those_that_were_given():
+    assert REQUEST.settings == {}
+    some = replace(REQUEST, motion_scale=0.0, tune=False, neutral=1.5)
     assert some.settings == {
         "animations": {"neutral_s": 1.5, "motion_scale": 0.0},
         "inversion": {"tune": False},
@@ -208,7 +99,7 @@ def test_a_slug_is_a_name_that_the_config_takes(stem, name):
     assert slug("a-" * 40, "photo") == "a-" * 19 + "a"
 
 
-def test_the_default_output_is_named_after_both(request_):
+def test_the_default_output_is_named_after_both():
     assert default_output("x/me.jpg", Path("y/talk.mov")) == Path("me--talk.mp4")
     assert default_output("seed:21", Path("talk.mov")) == Path("seed-21--talk.mp4")
 
@@ -219,9 +110,9 @@ def test_merging_replaces_lists_and_keeps_other_keys():
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 3}
 
 
-def test_one_part_that_is_driven_leaves_the_other_still(request_):
-    head = replace(request_, driving=None, pose_from=Path("talk.mp4"))
-    face = replace(request_, driving=None, expression_from=Path("talk.mp4"))
+def test_one_part_that_is_driven_leaves_the_other_still():
+    head = replace(REQUEST, driving=None, pose_from=Path("talk.mp4"))
+    face = replace(REQUEST, driving=None, expression_from=Path("talk.mp4"))
     assert head.settings == {"animations": {"expression_scale": 0.0}}
     assert face.settings == {"animations": {"pose_scale": 0.0}}
     assert replace(head, expression_from=Path("me.png")).settings == {}

@@ -1,0 +1,225 @@
+"""Check what a user asks for, before anything expensive begins."""
+
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from d2a_core import config
+from d2a_core.commands.morph_requests import MorphRequest, is_table
+from d2a_core.commands.requests import KEYS, PHOTO_ONLY, Request, option, seed_of
+from d2a_core.media import photos, video_reading
+from d2a_core.store import tables
+
+POSE = "a picture of a face, a landmark table (.parquet), or seed:N"
+LIMITS = {"frames": (2, 10000), "fps": (1, 240)}  # of a morph
+
+
+def check(request: Request, root: Path) -> None:
+    """Raise ValueError, in one sentence, for the first mistake in `request`; the cheapest checks first."""
+    check_source(request, root)
+    _check_drivers(request)
+    for name, path in request.drivers.items():
+        duration_s = _check_driving(option(name), path)
+        if request.neutral is not None and request.neutral > duration_s:
+            raise ValueError(
+                f"--neutral is {request.neutral:g} s, but {path} lasts {duration_s:.2f} s; "
+                "give the time of a frame in which the face is at rest"
+            )
+
+
+def _check_drivers(request: Request) -> None:
+    if not request.drivers:
+        raise ValueError("nothing drives the source; give --driving, or --pose-from and --expression-from")
+    if request.driving is not None and len(request.drivers) > 1:
+        name = option(list(request.drivers)[1])
+        raise ValueError(f"--driving moves head and face, and {name} a part of them; give one or the other")
+    if request.neutral is not None and len(request.drivers) > 1:
+        raise ValueError("--neutral is a time in one clip, but there are two; leave it out")
+    for driver, scale in (("pose_from", "pose_scale"), ("expression_from", "expression_scale")):
+        lacks = request.driving is None and driver not in request.drivers
+        if lacks and getattr(request, scale) is not None:
+            raise ValueError(f"{option(scale)} scales nothing without {option(driver)}; give both")
+
+
+def check_footage(request: Request, root: Path) -> None:
+    """Raise ValueError, in one sentence, for the first mistake in a request whose clip is to be edited."""
+    if request.face is not None:
+        raise ValueError("--face is for photos, but the source is a video; cut the clip to one person")
+    check_writable("--work", request.work / "results")
+    check_settings(request, root)
+    if request.driving.suffix.lower() == ".parquet":
+        raise ValueError(f"{request.driving} is a landmark table; give a video that shows a face")
+    _check_driving("the source", request.driving)
+
+
+def check_source(request: Request, root: Path) -> None:
+    """Raise ValueError, in one sentence, for the first mistake in all of `request` but the driver."""
+    _check_words(request)
+    _check_outputs(request)
+    check_settings(request, root)
+    _check_source(request)
+
+
+def _check_words(request: Request) -> None:
+    if request.source.startswith("seed:"):
+        if request.seed is None:
+            raise ValueError(f"--source is {request.source!r}; a seed is a whole number, such as seed:21")
+        for name in PHOTO_ONLY:
+            if getattr(request, name):
+                raise ValueError(f"{option(name)} is for photos, but --source is a seed; leave it out")
+    for name in ("neutral", "motion_scale", "pose_scale", "expression_scale", "fps", "slow_motion"):
+        if not math.isfinite(getattr(request, name) or 0.0):
+            raise ValueError(f"{option(name)} is {getattr(request, name)}; give a finite number")
+    for name, least in (("face", 0), ("cores", 1), ("neutral", 0)):
+        value = getattr(request, name)
+        if value is not None and value < least:
+            raise ValueError(f"{option(name)} is {value:g}, but it must be at least {least}")
+
+
+def _check_outputs(request: Request) -> None:
+    if request.work.exists() and not request.work.is_dir():
+        raise ValueError(f"--work {request.work} is no folder; give a folder, or the name of a new one")
+    check_writable("--work", request.work / "results")
+    for name in ("output", "side_by_side"):
+        if getattr(request, name) is not None:
+            inputs = (request.source, *map(str, request.drivers.values()))
+            check_video_name(option(name), getattr(request, name), inputs)
+    if request.side_by_side and request.side_by_side.resolve() == request.output.resolve():
+        raise ValueError(f"--output and --side-by-side are both {request.output}; give two names")
+    folder = request.frames
+    if folder is not None:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ValueError(f"--frames {folder} is there already; give a new or an empty folder")
+        check_writable("--frames", folder)
+
+
+def check_video_name(name: str, path: Path, inputs: Iterable[str]) -> None:
+    """Raise ValueError unless the option `name` gives a `path` where a video can go, none of the `inputs`."""
+    _check_file_name(name, path, inputs, ".mp4", "an mp4 video")
+
+
+def check_picture_name(name: str, path: Path, inputs: Iterable[str]) -> None:
+    """Raise ValueError unless the option `name` gives a `path` for a picture, none of the `inputs`."""
+    _check_file_name(name, path, inputs, ".png", "a picture without loss")
+
+
+def _check_file_name(name: str, path: Path, inputs: Iterable[str], suffix: str, result: str) -> None:
+    if path.suffix.lower() != suffix:
+        raise ValueError(f"{name} {path} must end in {suffix}; the result is {result}")
+    if path.is_dir():
+        raise ValueError(f"{name} {path} is a folder; give the name of a file")
+    for given in inputs:
+        if path.resolve() == Path(given).resolve():
+            raise ValueError(f"{name} {path} would overwrite {given}, which it is made of; give another name")
+    check_writable(name, path)
+
+
+def check_writable(name: str, path: Path) -> None:
+    """Raise ValueError when nothing can be written at `path`: the nearest folder that exists decides."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise ValueError(f"{name} {path} cannot be written, {folder} is no folder; give another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{name} {path} cannot be written, {folder} is closed to you; give another place")
+
+
+def check_settings(request: Request | MorphRequest, root: Path) -> None:
+    """Check `settings` and `configfile` of a request by the schema of the config, where the limits stand."""
+    if not (root / "Snakefile").is_file():
+        raise ValueError(f"the workflow is not in {root}; install d2a with pip install -e from a checkout")
+    whole = config.read(root / "config.yaml")
+    if request.configfile is not None:
+        if not request.configfile.is_file():
+            raise ValueError(f"--configfile {request.configfile} does not exist; give a YAML file")
+        whole = config.merged(whole, config.read(request.configfile))
+    try:
+        schema = config.read_schema(root / "schemas" / "config.schema.yaml")
+        config.check(config.merged(whole, request.settings), schema)
+    except ValueError as error:
+        sentence = str(error)
+        for name, key in KEYS.items():
+            sentence = sentence.replace(f"config: {key} ", f"{option(name)} ")
+        raise ValueError(sentence) from error
+
+
+def _check_source(request: Request) -> None:
+    if request.seed is None:
+        check_photo("--source", request.photo, "a photo, or seed:N")
+
+
+def check_photo(name: str, path: Path, wanted: str) -> None:
+    """Raise ValueError unless `path` is a picture; `wanted` says what to give."""
+    check_readable(name, path, wanted)
+    with photos.open_photo(path) as photo:
+        photo.load()
+
+
+def _check_driving(name: str, path: Path) -> float:
+    """Check a driver; returns how many seconds it lasts."""
+    check_readable(name, path, "a video, a picture, or a driving table (.parquet)")
+    return check_table(path) if path.suffix.lower() == ".parquet" else video_reading.probe(path).duration_s
+
+
+def check_table(path: Path) -> float:
+    """Check a landmark table; returns the time of its last row, in s."""
+    table, _ = tables.read_driving(path)
+    if "time_s" not in table.column_names or not len(table):
+        raise ValueError(f"{path} has no row with a time_s; give a table as d2a makes them")
+    return float(table["time_s"][-1].as_py())
+
+
+def check_readable(name: str, path: Path, wanted: str) -> None:
+    """Raise ValueError unless `path` is a file that may be read; `wanted` says what to give."""
+    if path.is_dir():
+        raise ValueError(f"{name} {path} is a folder; give {wanted}")
+    if not path.exists():
+        raise ValueError(f"{name} {path} does not exist; give {wanted}")
+    if not path.is_file():
+        raise ValueError(f"{name} {path} is no regular file; give {wanted}")
+    if not os.access(path, os.R_OK):
+        raise ValueError(f"{name} {path} may not be read; give yourself the right to, or copy it")
+
+
+def check_morph(wanted: MorphRequest, root: Path) -> None:
+    """Raise ValueError, in one sentence, for the first mistake in `wanted`; the cheapest checks first."""
+    _check_morph_numbers(wanted)
+    _check_morph_places(wanted)
+    check_settings(wanted, root)
+    if is_table(wanted.face):
+        shown = "A" if wanted.source is None else "--source"
+        raise ValueError(
+            f"{shown} {wanted.face} is a landmark table and shows nobody; give --source, a photo or seed:N"
+        )
+    for name, text in {"A": wanted.start, "B": wanted.end, "--source": wanted.face}.items():
+        _check_pose(name, text)
+
+
+def _check_morph_numbers(wanted: MorphRequest) -> None:
+    for name, (least, most) in LIMITS.items():
+        value = getattr(wanted, name)
+        if not math.isfinite(value) or not least <= value <= most:
+            raise ValueError(f"--{name} is {value:g}, but it must be from {least} to {most}")
+    if wanted.cores is not None and wanted.cores < 1:
+        raise ValueError(f"--cores is {wanted.cores}, but it must be at least 1")
+    for name in ("method", "tune"):
+        if getattr(wanted, name) and wanted.face.startswith("seed:"):
+            raise ValueError(f"--{name} is for photos, but the source is {wanted.face}; leave it out")
+
+
+def _check_morph_places(wanted: MorphRequest) -> None:
+    if wanted.work.exists() and not wanted.work.is_dir():
+        raise ValueError(f"--work {wanted.work} is no folder; give a folder, or the name of a new one")
+    check_writable("--work", wanted.work / "results")
+    check_video_name("--output", wanted.output, (wanted.start, wanted.end, wanted.face))
+
+
+def _check_pose(name: str, text: str) -> None:
+    if text.startswith("seed:"):
+        if seed_of(text) is None:
+            raise ValueError(f"{name} is {text!r}; a seed is a whole number, such as seed:21")
+    elif is_table(text):
+        check_readable(name, Path(text), POSE)
+        check_table(Path(text))
+    else:
+        check_photo(name, Path(text), POSE)
