@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from d2a_core.animation import corrections, motion, retiming
 from d2a_core.animation.filters import one_euro, runs
+from d2a_core.animation.motion import Transfer
 from d2a_core.animation.retiming import Times
 from d2a_core.faces import geometry
-from d2a_core.faces.heads import lift_clip
+from d2a_core.faces.heads import lift, lift_clip
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.fan import closed_loop
 from d2a_core.fan.closed_loop import Animator, LatentPath
@@ -43,31 +44,31 @@ class Options:
     loop: bool
     crf: int
 
+    @property
+    def transfer(self) -> Transfer:
+        """How the driver's motion becomes that of the source."""
+        return Transfer(
+            self.motion, self.motion_scale, self.pose_scale, self.expression_scale, self.rest_lips
+        )
+
 
 def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDArray[np.float32]:
     """Landmarks [T, P, 2] that the source of one table is asked for behind the clip of the other."""
-    rest = tables.points_array(driver, "rest_points")[:1] if "rest_points" in driver.column_names else None
-    if rest is not None and options.neutral_s is not None:
-        raise ValueError(
-            f"animations.neutral_s is {options.neutral_s:g} s, but this driver is made of two clips, "
-            "each with a neutral frame of its own; set it to null"
-        )
-    neutral = None
+    points = tables.points_array(driver)
+    scheme = scheme_of(points.shape[1])
+    rest, neutral = None, None
+    if "rest_points" in driver.column_names:
+        rest = lift(tables.points_array(driver, "rest_points")[:1], scheme, np.zeros((1, 3)))
     if options.neutral_s is not None:
+        if rest is not None:
+            raise ValueError(
+                f"animations.neutral_s is {options.neutral_s:g} s, but this driver is made of two clips, "
+                "each with a neutral frame of its own; set it to null"
+            )
         neutral = motion.neutral_index(driver.column("time_s").to_numpy(), options.neutral_s)
-    return motion.goal(
-        tables.points_array(source),
-        tables.points_array(driver),
-        motion=options.motion,
-        neutral=neutral,
-        scale=options.motion_scale,
-        pose=options.pose_scale,
-        expression=options.expression_scale,
-        rest_lips=options.rest_lips,
-        source_angles=tables.angles_array(source),
-        driver_angles=tables.angles_array(driver),
-        rest_points=rest,
-    )
+    own = lift(tables.points_array(source), scheme, tables.angles_array(source))
+    moving = lift_clip(points, scheme, tables.angles_array(driver))
+    return motion.goal(own, moving, options.transfer, neutral=neutral, rest=rest)
 
 
 def follow(

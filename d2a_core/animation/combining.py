@@ -45,13 +45,9 @@ def driver_of(table: pyarrow.Table, metadata: Mapping[str, object]) -> Driver:
     points, angles = tables.points_array(table), tables.angles_array(table)
     scheme = scheme_of(points.shape[1])
     heads = lift_clip(points, scheme, angles)
-    if len(points) > 1:
-        rest = motion.frame(heads, motion.neutral_frame(points, angles))
-    else:
-        rest = motion.rest_of_picture(heads, scheme)
     names = ("found", "score", "shot", "interpolated", "held")
     columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in names}
-    return Driver(heads, rest, Fraction(str(metadata["rate"])), columns)
+    return Driver(heads, motion.neutral_heads(heads), Fraction(str(metadata["rate"])), columns)
 
 
 def to_and_fro(time_s: NDArray, frames: int, rate: Fraction) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """The driver's motion, split into head and face, on the landmarks of the source."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from d2a_core.animation.filters import jitter
 from d2a_core.faces import geometry
-from d2a_core.faces.heads import Heads, lift, lift_clip, project
+from d2a_core.faces.heads import Heads, lift_clip, project
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import Scheme, scheme_of
 
@@ -22,57 +22,88 @@ CHIN_WIDTH = 0.2  # share of the contour on either side of the chin that goes wi
 TURNED_DEGREES, MOUTH_UNIT, EYES_UNIT, SHAPE_UNIT = 10.0, 0.05, 0.06, 0.015
 
 
-def goal(
-    source_points: NDArray,
-    driver_points: NDArray,
-    *,
-    motion: str,
-    neutral: int | None,
-    scale: float,
-    pose: float,
-    expression: float,
-    rest_lips: str,
-    source_angles: NDArray | None = None,
-    driver_angles: NDArray | None = None,
-    rest_points: NDArray | None = None,
-) -> NDArray[np.float32]:
-    """Landmarks [T, P, 2] that the source [1, P, 2] is asked for when the driver shows [T, P, 2].
+@dataclass(frozen=True)
+class Transfer:
+    """How the motion of a driver becomes that of a source.
 
-    `absolute` leads from the source to the driver's own landmarks, face shape included (paper). `relative`
-    adds to the source what has changed since the driver's frame `neutral` (None: found automatically), in the
-    proportions of the source, so that its own shape stays. Motion is transferred in space: a turn of the
-    driver turns the source's head. `pose` multiplies turn, shift and size, `expression` the rest, `scale`
-    both. With `rest_lips` "driver", relative motion starts from the source with its mouth no further open
-    than the driver's at rest: a photo that shows its teeth could otherwise never close its mouth, and would
-    be asked to open it further than any face. `*_angles` [.., 3] yaw, pitch, roll of the landmark tables
-    make the turns exact. `rest_points` [1, P, 2] is the driver at rest, seen from the
-    front, where no frame may show it; of a driver that is a single picture, the rest is made up
-    (`rest_of_picture`).
+    `motion` is "absolute" or "relative". `pose` multiplies turn, shift and size of the head, `expression` the
+    rest, `scale` both. With `rest_lips` "driver" relative motion starts from the source with its mouth no
+    further open than the driver's at rest, with "source" from its own mouth: a photo that shows its teeth
+    could then never close its mouth, and would be asked to open it further than any face.
     """
-    if motion not in ("absolute", "relative"):
-        raise ValueError(f"animations.motion is {motion!r}; choose 'absolute' or 'relative'")
-    if rest_lips not in ("driver", "source"):
-        raise ValueError(f"animations.rest_lips is {rest_lips!r}; choose 'driver' or 'source'")
-    scheme = scheme_of(driver_points.shape[1])
-    source = lift(source_points, scheme, source_angles)
-    driver = lift_clip(driver_points, scheme, driver_angles)
-    start, gain = source, np.ones((scheme.size, 3))
-    if motion == "relative":
-        if rest_points is not None:
-            start = lift(rest_points, scheme, np.zeros((1, 3)))
-        elif neutral is None and len(driver_points) == 1:
-            start = rest_of_picture(driver, scheme)
-        else:
-            index = neutral_frame(driver_points, driver_angles) if neutral is None else neutral
-            start = frame(driver, index)
-        gain = proportions(source.shape[0], start.shape[0], scheme)
-        if rest_lips == "driver":
-            change = closed(source.shape[0], start.shape[0], gain, scheme) - source.shape
-            source = replace(source, shape=source.shape + min(1.0, scale * expression) * change)
-    moved = turned(source, start, driver, amount=scale * pose)
-    shape = source.shape + scale * expression * gain * (driver.shape - start.shape)
-    shape = _uncrossed(shape, driver.shape, scheme)
+
+    motion: str
+    scale: float
+    pose: float
+    expression: float
+    rest_lips: str
+
+    def __post_init__(self) -> None:
+        if self.motion not in ("absolute", "relative"):
+            raise ValueError(f"animations.motion is {self.motion!r}; choose 'absolute' or 'relative'")
+        if self.rest_lips not in ("driver", "source"):
+            raise ValueError(f"animations.rest_lips is {self.rest_lips!r}; choose 'driver' or 'source'")
+
+
+def goal(
+    source: Heads,
+    driver: Heads,
+    transfer: Transfer,
+    *,
+    neutral: int | None = None,
+    rest: Heads | None = None,
+) -> NDArray[np.float32]:
+    """Landmarks [T, P, 2] that the `source` [1] is asked for when the `driver` [T] moves.
+
+    Motion is transferred in space: a turn of the driver turns the source's head. Relative motion starts from
+    the `neutral_heads`.
+    """
+    if transfer.motion == "absolute":
+        return absolute(source, driver, transfer)
+    return relative(source, driver, neutral_heads(driver, neutral, rest), transfer)
+
+
+def absolute(source: Heads, driver: Heads, transfer: Transfer) -> NDArray[np.float32]:
+    """Lead from the source to the driver's own landmarks, face shape included (paper): [T, P, 2]."""
+    return _moved(source, source, driver, np.ones_like(source.shape[0]), transfer)
+
+
+def relative(source: Heads, driver: Heads, start: Heads, transfer: Transfer) -> NDArray[np.float32]:
+    """Add to the source what the driver has changed since the head `start` [1]: [T, P, 2].
+
+    The change is taken in the proportions of the source, so that its own shape stays.
+    """
+    scheme = scheme_of(source.shape.shape[1])
+    gain = proportions(source.shape[0], start.shape[0], scheme)
+    if transfer.rest_lips == "driver":
+        change = closed(source.shape[0], start.shape[0], gain, scheme) - source.shape
+        share = min(1.0, transfer.scale * transfer.expression)
+        source = replace(source, shape=source.shape + share * change)
+    return _moved(source, start, driver, gain, transfer)
+
+
+def _moved(
+    source: Heads, start: Heads, driver: Heads, gain: NDArray, transfer: Transfer
+) -> NDArray[np.float32]:
+    """Points [T, P, 2] of the source after the driver's way from `start`, the shape's times `gain` [P, 3]."""
+    moved = turned(source, start, driver, amount=transfer.scale * transfer.pose)
+    share = transfer.scale * transfer.expression
+    shape = source.shape + share * gain * (driver.shape - start.shape)
+    shape = _uncrossed(shape, driver.shape, scheme_of(shape.shape[1]))
     return project(replace(moved, shape=shape)).astype(np.float32)
+
+
+def neutral_heads(driver: Heads, neutral: int | None = None, rest: Heads | None = None) -> Heads:
+    """The head [1] of a driver [T] at rest.
+
+    That is `rest` where no frame shows it, else the frame `neutral`, else the one that is found. The rest of
+    a single picture is made up.
+    """
+    if rest is not None:
+        return rest
+    if neutral is None and len(driver.scale) == 1:
+        return rest_of_picture(driver)
+    return frame(driver, neutral_frame(driver) if neutral is None else neutral)
 
 
 def frame(heads: Heads, index: int) -> Heads:
@@ -81,12 +112,13 @@ def frame(heads: Heads, index: int) -> Heads:
     return Heads(heads.rotation[chosen], heads.scale[chosen], heads.shift[chosen], heads.shape[chosen])
 
 
-def rest_of_picture(driver: Heads, scheme: Scheme) -> Heads:
+def rest_of_picture(driver: Heads) -> Heads:
     """The head of one picture at rest, which nobody has seen: straight, with the features of the mean face.
 
     Its contour and nose stay its own, or the width of a face would count as an expression; the chin rises
     with the mouth that closes.
     """
+    scheme = scheme_of(driver.shape.shape[1])
     mean, own = template_of(scheme), driver.shape[0]
     shape = closed(own, mean, np.ones_like(own), scheme)
     features = [index for part in ("brows", "eyes", "mouth") for index in scheme.parts[part]]
@@ -158,21 +190,18 @@ def _uncrossed(shape: NDArray, driver: NDArray, scheme: Scheme) -> NDArray[np.fl
     return shape
 
 
-def neutral_frame(points: NDArray, angles: NDArray | None = None) -> int:
-    """The frame of a clip, points [T, P, 2], in which the face is at rest: the least of `neutral_costs`."""
-    costs = neutral_costs(points, angles)
+def neutral_frame(heads: Heads) -> int:
+    """The frame of a clip [T] in which the face is at rest: the least of `neutral_costs`."""
+    costs = neutral_costs(heads)
     padded = np.pad(costs, NEIGHBOURS, mode="edge")
     costs = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1).max(axis=1)
     return int(np.argmin(costs))
 
 
-def neutral_costs(points: NDArray, angles: NDArray | None = None) -> NDArray[np.float64]:
+def neutral_costs(heads: Heads) -> NDArray[np.float64]:
     """How far each frame [T] is from rest: turned, mouth open, eyes closing, unlike the calm half."""
-    scheme = scheme_of(points.shape[1])
-    heads = lift_clip(points, scheme, angles)
-    angles = geometry.angles_of(heads.rotation)
-    canonical = heads.shape[..., :2]
-    measured = geometry.attributes(points, canonical, angles, scheme)
+    angles, canonical = geometry.angles_of(heads.rotation), heads.shape[..., :2]
+    measured = geometry.attributes(canonical, canonical, angles, scheme_of(canonical.shape[1]))
     mouth, eyes = measured["mouth_opening"], measured["eye_opening"]
     costs = (
         np.linalg.norm(angles, axis=1) / TURNED_DEGREES
@@ -183,10 +212,8 @@ def neutral_costs(points: NDArray, angles: NDArray | None = None) -> NDArray[np.
     return costs + np.linalg.norm(canonical - np.median(quiet, axis=0), axis=2).mean(axis=1) / SHAPE_UNIT
 
 
-def neutral_index(time_s: NDArray, neutral_s: float | None) -> int | None:
-    """The frame nearest to `neutral_s` seconds, or None for None; ValueError outside the clip."""
-    if neutral_s is None:
-        return None
+def neutral_index(time_s: NDArray, neutral_s: float) -> int:
+    """The frame nearest to `neutral_s` seconds; ValueError outside the clip."""
     if not 0 <= neutral_s <= time_s[-1]:
         raise ValueError(
             f"animations.neutral_s is {neutral_s:g} s, but the clip ends at {time_s[-1]:.2f} s; "

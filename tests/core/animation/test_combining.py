@@ -5,8 +5,9 @@ import pyarrow
 import pytest
 
 from d2a_core.animation import combining, driving, motion
+from d2a_core.animation.motion import Transfer
 from d2a_core.faces import geometry
-from d2a_core.faces.heads import lift
+from d2a_core.faces.heads import lift, lift_clip
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
 from d2a_core.media.video_reading import Frame
@@ -97,20 +98,11 @@ def test_two_pictures_make_one_frame():
 def test_the_source_moves_from_its_rest_though_no_frame_shows_the_drivers(turning):
     speaking = driver([picture(opened(FACE, 0.2 * (n < 7))) for n in range(12)], np.zeros(12))
     table = pyarrow.table(driving.table(combining.combine(turning, speaking)[0]))
-    source = picture(FACE)[None]
-    found = motion.goal(
-        source,
-        tables.points_array(table),
-        motion="relative",
-        neutral=None,
-        scale=1.0,
-        pose=1.0,
-        expression=1.0,
-        rest_lips="source",
-        source_angles=np.zeros((1, 3)),
-        driver_angles=tables.angles_array(table),
-        rest_points=tables.points_array(table, "rest_points")[:1],
-    )
+    source, rest = picture(FACE)[None], tables.points_array(table, "rest_points")[:1]
+    own, at_rest = (lift(points, WFLW98, np.zeros((1, 3))) for points in (source, rest))
+    heads = lift_clip(tables.points_array(table), WFLW98, tables.angles_array(table))
+    transfer = Transfer("relative", scale=1.0, pose=1.0, expression=1.0, rest_lips="source")
+    found = motion.goal(own, heads, transfer, rest=at_rest)
     heads = lift(found, WFLW98)
     assert geometry.angles_of(heads.rotation)[:, 0] == pytest.approx(np.arange(25), abs=2)
     gap = heads.shape[:, 94, 1] - heads.shape[:, 90, 1]

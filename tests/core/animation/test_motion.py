@@ -1,14 +1,25 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from d2a_core.animation import motion
+from d2a_core.animation.motion import Transfer
 from d2a_core.faces.geometry import normalized_mean_error, rotation_matrix
+from d2a_core.faces.heads import lift, lift_clip
 from d2a_core.faces.mean_face import template_of
-from d2a_core.faces.schemes import IBUG68_IN_WFLW98, WFLW98
+from d2a_core.faces.schemes import IBUG68_IN_WFLW98, WFLW98, scheme_of
 
 FACE = template_of(WFLW98)
 MOUTH, EYES = slice(76, 96), slice(60, 76)
-REST = {"neutral": 0, "scale": 1.0, "pose": 1.0, "expression": 1.0, "rest_lips": "source"}
+AS_IT_IS = Transfer("relative", scale=1.0, pose=1.0, expression=1.0, rest_lips="source")
+
+
+def goal(source, driver, neutral=0, source_angles=None, driver_angles=None, **changes):
+    """What the source is asked for, from landmarks, with these `changes` to a transfer as it is."""
+    scheme = scheme_of(driver.shape[1])
+    heads = lift(source, scheme, source_angles), lift_clip(driver, scheme, driver_angles)
+    return motion.goal(*heads, replace(AS_IT_IS, **changes), neutral=neutral)
 
 
 def another_face():
@@ -52,7 +63,7 @@ def lids(points):
 
 def test_absolute_motion_is_the_drivers_own_landmarks():
     driver = np.stack([picture(opened(FACE, 0.05 * n), yaw=8 * n, roll=n) for n in range(5)])
-    found = motion.goal(picture(another_face())[None], driver, motion="absolute", **REST)
+    found = goal(picture(another_face())[None], driver, motion="absolute")
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, driver, atol=1e-6)
 
@@ -61,7 +72,7 @@ def test_relative_motion_of_ones_own_clip_is_the_clip():
     driver = np.stack(
         [picture(opened(another_face(), 0.1 * (n % 2)), yaw=6 * n, pitch=2 * n) for n in range(5)]
     )
-    found = motion.goal(driver[:1], driver, motion="relative", **REST)
+    found = goal(driver[:1], driver)
     assert normalized_mean_error(found, driver).max() < 0.005
 
 
@@ -77,13 +88,7 @@ def test_a_turn_of_the_driver_turns_another_face_without_shearing_it(yaw, pitch,
         "source_angles": np.array([[yaw, pitch, 0]]),
         "driver_angles": np.column_stack((turns, 0 * turns, 0 * turns)),
     }
-    found = motion.goal(
-        picture(source, yaw, pitch)[None],
-        driver,
-        motion="relative",
-        **(REST | {"neutral": still}),
-        **(angles if with_angles else {}),
-    )
+    found = goal(picture(source, yaw, pitch)[None], driver, still, **(angles if with_angles else {}))
     assert normalized_mean_error(found, truth).max() < 0.02
 
 
@@ -98,7 +103,7 @@ def test_offsets_in_the_plane_would_shear_it():
 def test_relative_motion_starts_at_the_source_and_keeps_its_shape():
     source = picture(another_face(), yaw=5)[None]
     driver = np.stack([picture(opened(0.8 * FACE, 0.04 * n), yaw=10) for n in range(4)])
-    found = motion.goal(source, driver, motion="relative", **REST)
+    found = goal(source, driver)
     np.testing.assert_allclose(found[0], source[0], atol=1e-6)
     np.testing.assert_allclose(found[3, EYES], source[0, EYES], atol=1e-3)
 
@@ -106,15 +111,15 @@ def test_relative_motion_starts_at_the_source_and_keeps_its_shape():
 def test_motion_has_the_size_of_the_face_that_moves():
     source = picture(another_face(), scale=0.25)[None]
     near = np.stack([picture(opened(another_face(), gap), scale=0.5) for gap in (0, 0.2)])
-    found = motion.goal(source, near, motion="relative", **REST)
+    found = goal(source, near)
     assert lips(found)[1] - lips(found)[0] == pytest.approx(0.25 * 0.2, rel=0.02)
 
 
 def test_an_open_mouth_starts_closed_behind_a_closed_driver_and_opens_as_far():
     teeth = opened(another_face(), 0.2)
     driver = np.stack([picture(opened(FACE, gap)) for gap in (0, 0.3)])
-    kept = motion.goal(picture(teeth)[None], driver, motion="relative", **REST)
-    found = motion.goal(picture(teeth)[None], driver, motion="relative", **(REST | {"rest_lips": "driver"}))
+    kept = goal(picture(teeth)[None], driver)
+    found = goal(picture(teeth)[None], driver, rest_lips="driver")
     at_rest, unit = lips(picture(another_face())[None])[0], 0.25
     assert lips(kept)[0] == pytest.approx(at_rest + 0.2 * unit, abs=0.004)
     assert lips(found)[0] == pytest.approx(at_rest, abs=0.004)
@@ -127,17 +132,16 @@ def test_an_open_mouth_starts_closed_behind_a_closed_driver_and_opens_as_far():
 @pytest.mark.parametrize("gap", [0.0, 0.1])
 def test_a_mouth_no_further_open_than_the_drivers_stays_as_it_is(gap):
     source, driver = picture(opened(another_face(), gap))[None], picture(opened(another_face(), 0.1))[None]
-    found = motion.goal(source, driver, motion="relative", **(REST | {"rest_lips": "driver"}))
+    found = goal(source, driver, rest_lips="driver")
     np.testing.assert_allclose(found, source, atol=1e-3)
     teeth = picture(opened(another_face(), 0.3))[None]
-    still = REST | {"rest_lips": "driver", "expression": 0.0}
-    np.testing.assert_allclose(motion.goal(teeth, driver, motion="relative", **still), teeth, atol=1e-3)
+    still = {"rest_lips": "driver", "expression": 0.0}
+    np.testing.assert_allclose(goal(teeth, driver, **still), teeth, atol=1e-3)
 
 
 def test_unknown_rest_lips_name_the_known_ones():
-    face = picture(FACE)[None]
     with pytest.raises(ValueError, match="animations.rest_lips is 'mine'; choose 'driver' or 'source'"):
-        motion.goal(face, face, motion="relative", **(REST | {"rest_lips": "mine"}))
+        replace(AS_IT_IS, rest_lips="mine")
 
 
 def test_pose_and_expression_are_scaled_apart():
@@ -145,7 +149,7 @@ def test_pose_and_expression_are_scaled_apart():
     driver = np.stack([picture(FACE), picture(opened(FACE, 0.2), yaw=20)])
 
     def measured(**factors):
-        found = motion.goal(source, driver, motion="relative", **(REST | factors))
+        found = goal(source, driver, **factors)
         nose = found[1, 54, 0] - found[1, [60, 72], 0].mean()
         return np.array([nose, lips(found)[1] - lips(found)[0]])
 
@@ -164,7 +168,7 @@ def test_no_motion_at_all_is_the_source_in_either_mode():
     source = picture(another_face(), yaw=-8)[None]
     driver = np.stack([picture(opened(FACE, 0.1), yaw=turn) for turn in (0, 20)])
     for mode in ("absolute", "relative"):
-        found = motion.goal(source, driver, motion=mode, **(REST | {"scale": 0.0}))
+        found = goal(source, driver, motion=mode, scale=0.0)
         np.testing.assert_allclose(found, np.repeat(source, 2, axis=0), atol=1e-6)
 
 
@@ -172,7 +176,7 @@ def test_no_motion_at_all_is_the_source_in_either_mode():
 def test_eyes_of_any_opening_close_when_the_drivers_do(wide):
     source = picture(blinking(another_face(), wide))[None]
     driver = np.stack([picture(blinking(FACE, share)) for share in (1, 0.5, 0)])
-    opening = lids(motion.goal(source, driver, motion="relative", **REST))
+    opening = lids(goal(source, driver))
     assert opening[1] == pytest.approx(opening[0] / 2, rel=0.05)
     assert opening[2] == pytest.approx(0, abs=0.02 * float(opening[0]))
 
@@ -180,7 +184,7 @@ def test_eyes_of_any_opening_close_when_the_drivers_do(wide):
 def test_lips_and_lids_do_not_cross():
     source = picture(another_face())[None]  # closed
     driver = np.stack([picture(opened(FACE, 0.15)), picture(FACE)])  # at rest with an open mouth
-    found = motion.goal(source, driver, motion="relative", **REST)
+    found = goal(source, driver)
     for upper, lower in (*WFLW98.lips, *WFLW98.lids):
         assert found[1, lower, 1] - found[1, upper, 1] > -1e-4
 
@@ -189,14 +193,14 @@ def test_68_points_move_like_98():
     index = list(IBUG68_IN_WFLW98)
     source = picture(another_face())[None]
     driver = np.stack([picture(opened(FACE, 0.03 * n), yaw=5 * n) for n in range(5)])
-    dense = motion.goal(source, driver, motion="relative", **REST)
-    sparse = motion.goal(source[:, index], driver[:, index], motion="relative", **REST)
+    dense = goal(source, driver)
+    sparse = goal(source[:, index], driver[:, index])
     assert normalized_mean_error(sparse, dense[:, index]).max() < 0.01
 
 
 def test_an_unknown_motion_is_refused():
     with pytest.raises(ValueError, match="animations.motion is 'sideways'; choose 'absolute' or 'relative'"):
-        motion.goal(picture(FACE)[None], picture(FACE)[None], motion="sideways", **REST)
+        replace(AS_IT_IS, motion="sideways")
 
 
 def performance(rest):
@@ -214,19 +218,18 @@ def performance(rest):
 
 @pytest.mark.parametrize("rest", [25, 48])
 def test_the_neutral_frame_is_where_the_face_rests(rest):
-    index = motion.neutral_frame(performance(rest))
+    index = motion.neutral_frame(lift_clip(performance(rest), WFLW98))
     assert abs(index - rest) <= 4 and abs(index - (rest - 1)) > 1  # and not beside the blink
 
 
 def test_one_closed_mouth_amid_talk_does_not_win():
     clip = performance(30)
     clip[5] = picture(FACE)  # the most neutral frame of all, but its neighbours are not
-    assert abs(motion.neutral_frame(clip) - 30) <= 4
+    assert abs(motion.neutral_frame(lift_clip(clip, WFLW98)) - 30) <= 4
 
 
 def test_the_neutral_frame_may_be_named_by_its_time():
     time_s = np.arange(50) / 25
-    assert motion.neutral_index(time_s, None) is None
     assert motion.neutral_index(time_s, 0.5) == 12 and motion.neutral_index(time_s, 1.96) == 49
     with pytest.raises(ValueError, match="animations.neutral_s is 7 s, but the clip ends at 1.96 s; give"):
         motion.neutral_index(time_s, 7.0)
@@ -264,8 +267,7 @@ def test_rows_without_a_face_are_left_out_of_the_report():
 def test_a_single_picture_drives_by_its_turn_and_its_open_mouth():
     driver = picture(opened(another_face(), 0.2), yaw=15)[None]
     turned = {"source_angles": np.zeros((1, 3)), "driver_angles": np.array([[15.0, 0, 0]])}
-    wanted = REST | {"neutral": None}
-    found = motion.goal(picture(FACE)[None], driver, motion="relative", **wanted, **turned)
+    found = goal(picture(FACE)[None], driver, neutral=None, **turned)
     truth = picture(opened(FACE, 0.2), yaw=15)[None]
     assert normalized_mean_error(found, truth).max() < 0.06
     assert lips(found) == pytest.approx(lips(truth), abs=0.015)
