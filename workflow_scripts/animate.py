@@ -19,23 +19,23 @@ def main(snakemake):
     source, driver = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
     rate = video_reading.probe(inputs.video).rate
     path = animations.follow(animator, code, source, driver, options, rate_hz=float(rate), log=log)
-    path, clock = animations.retimed(path, driver, options, rate)
+    path, times = animations.retimed(path, driver, options, rate)
     photo, limit = images.read_image(inputs.image), snakemake.params.yaw_limit_deg
     still = consultant.consultant(animator.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
     facts = provenance.provenance(
         stage="animations",
         options=options,
-        rate=str(clock.rate),
+        rate=str(times.rate),
         fan_sha256=list(map(texts.sha256, inputs.fan)),
         **animator.generator.identity.facts,
     )
-    arrays.write_zarr(snakemake.output.latents, animations.as_arrays(path, clock), attributes=facts)
+    arrays.write_zarr(snakemake.output.latents, animations.as_arrays(path, times), attributes=facts)
     video_writing.write_frames(
         rendering.frames(
             animator.generator, path.wplus, path.delta, still.along(animations.yaw_from(source, path))
         ),
         snakemake.output.video,
-        rate=clock.rate,
+        rate=times.rate,
         audio=inputs.video,
         slow_motion=options.slow_motion,
         crf=options.crf,

@@ -8,7 +8,7 @@ from d2a_core.store import arrays
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    options = comparison.Comparison(**snakemake.params.comparison)
+    options = comparison.Options(**snakemake.params.comparison)
     result = video_reading.probe(snakemake.input.video)
     source = images.read_image(snakemake.input.image)
     sheet = comparison.Sheet(source, frames=result.frames, columns=options.sheet_columns)

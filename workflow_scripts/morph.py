@@ -23,12 +23,12 @@ def main(snakemake):
     still = consultant.consultant(animator.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
     facts = provenance.provenance(stage="morphs", options=options, **animator.generator.identity.facts)
     path, yaw_deg = morph.path, animations.yaw_from(source, morph.path)
-    arrays.write_zarr(outputs.latents, animations.as_arrays(path, morph.clock), attributes=facts)
+    arrays.write_zarr(outputs.latents, animations.as_arrays(path, morph.times), attributes=facts)
     watch = morphs.Watch(animator.detector, count=options.frames, columns=snakemake.params.columns)
     video_writing.write_frames(
         watch.over(rendering.frames(animator.generator, path.wplus, path.delta, still.along(yaw_deg))),
         outputs.video,
-        rate=morph.clock.rate,
+        rate=morph.times.rate,
         crf=settings.crf,
         metadata=video_writing.provenance(facts),
         progress=runtime.Progress(log, "morphs", len(path.delta), unit="frames"),

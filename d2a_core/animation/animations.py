@@ -46,7 +46,7 @@ class Options:
 
     @property
     def transfer(self) -> Transfer:
-        """How the driver's motion becomes that of the source."""
+        """The transfer that these options ask for."""
         return Transfer(
             self.motion, self.motion_scale, self.pose_scale, self.expression_scale, self.rest_lips
         )
@@ -81,7 +81,7 @@ def follow(
     rate_hz: float,
     log: logging.Logger,
 ) -> LatentPath:
-    """Path of the source `code` [1, K, 512] behind a driving clip, from their landmark tables.
+    """Lead the source `code` [1, K, 512] behind a driving clip, from their landmark tables.
 
     The One-Euro filter runs along time over Δw, shot by shot: it takes out the detector's tremor and keeps
     quick moves.
@@ -109,7 +109,7 @@ def _driven(
     options: Options,
     progress: Progress,
 ) -> LatentPath:
-    """The last path of `drive`, some frames at a time: nothing but Δw itself grows with the clip."""
+    """Drive the source some frames at a time: nothing but Δw itself grows with the clip."""
     wplus, done = torch.from_numpy(code), []
     for part in np.array_split(target, max(1, len(target) // FRAMES)):
         start = np.broadcast_to(tables.points_array(source), part.shape).astype(np.float32)
@@ -134,7 +134,7 @@ def smooth_in_place(delta: NDArray[np.float32], rate_hz: float, options: Options
 
 
 def shots(driver: pyarrow.Table) -> NDArray[np.int64]:
-    """Number of the shot of each frame [T]; all are one where the table does not tell."""
+    """Number of the shot of each frame [T]; the clip is one shot where its table does not tell."""
     if "shot" not in driver.column_names:
         return np.zeros(len(driver), np.int64)
     return driver.column("shot").to_numpy()
@@ -143,7 +143,7 @@ def shots(driver: pyarrow.Table) -> NDArray[np.int64]:
 def retimed(
     path: LatentPath, driver: pyarrow.Table, options: Options, rate: Fraction
 ) -> tuple[LatentPath, Times]:
-    """The path at the moments of the video that `options` ask for, and its clock; `rate` is the driver's.
+    """Give the path the moments of the video that `options` ask for, and return them; `rate` is the driver's.
 
     In between lie points of the latent path, rendered like all others. `error` stays that of the driver's
     frames. Nothing but Δw itself grows with the video.
@@ -151,31 +151,31 @@ def retimed(
     known_s = driver.column("time_s").to_numpy()
     if options.fps is None and options.slow_motion == 1 and not options.loop:
         return path, Times(known_s, rate)
-    clock = retiming.times(
+    times = retiming.times(
         len(known_s), rate, fps=options.fps, slow_motion=options.slow_motion, loop=options.loop
     )
     delta, target = (
-        retiming.in_between(values, known_s, clock, shot=shots(driver))
+        retiming.in_between(values, known_s, times, shot=shots(driver))
         for values in (path.delta.numpy(), path.target)
     )
     wplus = path.wplus[:1].expand(len(delta), -1, -1)
-    return replace(path, wplus=wplus, delta=torch.from_numpy(delta), target=target), clock
+    return replace(path, wplus=wplus, delta=torch.from_numpy(delta), target=target), times
 
 
 def yaw_from(source: pyarrow.Table, path: LatentPath) -> NDArray[np.float32]:
-    """How far the head of each frame is asked to turn away from the source, in degrees of yaw: [T]."""
+    """Turn of each frame's head away from the source, as it was asked for, in degrees of yaw: [T]."""
     points = np.concatenate((tables.points_array(source), path.target))
     heads = lift_clip(points, scheme_of(points.shape[1]))
     yaw = geometry.angles_of(heads.rotation)[:, 0]
     return yaw[1:] - yaw[0]
 
 
-def as_arrays(path: LatentPath, clock: Times) -> dict[str, NDArray]:
-    """What is stored: `wplus` [1, K, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
+def as_arrays(path: LatentPath, times: Times) -> dict[str, NDArray]:
+    """Arrays to store: `wplus` [1, K, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
 
     `time_s` [T] says when each frame lies on the clock of the driver. After passes `error` [passes + 1, T]
     as well, at the driver's own frames.
     """
     stored = {"wplus": path.wplus[:1].numpy(), "delta": path.delta.numpy(), "target": path.target}
-    stored["time_s"] = clock.time_s
+    stored["time_s"] = times.time_s
     return stored | ({"error": path.error} if len(path.error) else {})

@@ -6,18 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.media import sheets
-from d2a_core.media.resampling import resize
-from d2a_core.media.sheets import grid
+from d2a_core.media import resampling, sheets
 from d2a_core.media.timestamps import TIE_S
 from d2a_core.media.video_reading import Frame
 
-SHEET_TILE = 256  # px
+TILE = 256  # px, of the sheet
 PANELS = ("source", "driver", "result")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Options:
     """Config section `animations.comparison`: height of the video in px, moments on the sheet."""
 
     height: int
@@ -27,29 +25,34 @@ class Comparison:
 class Sheet:
     """Contact sheet filled while the frames stream by: the source, then driver over result at even times."""
 
-    def __init__(self, source: NDArray, *, frames: int, columns: int) -> None:
+    def __init__(self, source: NDArray[np.uint8], *, frames: int, columns: int) -> None:
         self.source = source
         self.wanted = sorted({round(x) for x in np.linspace(0, frames - 1, min(columns, frames))})
         self.columns: list[tuple[float, NDArray, NDArray]] = []
 
     def offer(self, index: int, time_s: float, driver: NDArray, result: NDArray) -> None:
-        """Keep this moment when it is one of the wanted ones."""
+        """Keep this moment if it is wanted."""
         if index in self.wanted:
-            self.columns.append((time_s, *(resize(image[None], SHEET_TILE)[0] for image in (driver, result))))
+            self.columns.append((time_s, _tile(driver), _tile(result)))
 
     def draw(self) -> NDArray[np.uint8]:
-        """The sheet, u1 [H, W, 3]."""
+        """Draw the sheet, u1 [H, W, 3]."""
         times, drivers, results = zip(*self.columns, strict=True)
-        source = resize(self.source[None], SHEET_TILE)[0]
+        source = _tile(self.source)
         rows = [[source, *drivers], [source, *results]]
         captions = ["source", *(f"{time:.2f} s" for time in times)]
-        return grid(rows, captions_left=["driver", "result"], captions_top=captions, tile=SHEET_TILE)
+        return sheets.grid(rows, captions_left=["driver", "result"], captions_top=captions, tile=TILE)
+
+
+def _tile(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return resampling.resize(image[None], TILE)[0]
 
 
 def behind(driver: Iterable[Frame], time_s: NDArray) -> Iterator[Frame]:
-    """The frame of the driver that is next to each moment `time_s` [T], which rise; its last one stays."""
+    """The frame of the driver next to each moment `time_s` [T]; the moments rise, its last frame stays."""
     frames = iter(driver)
-    now = after = next(frames)
+    now = next(frames)
+    after: Frame | None = now
     for moment in time_s:
         while after is not None and (now.time_s + after.time_s) / 2 <= moment + TIE_S:
             now, after = after, next(frames, None)

@@ -44,13 +44,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Morph:
-    """A `path` of all frames and their `clock`, and the landmarks `asked` [2, P, 2] of its two poses.
+    """A `path` of all frames and their `times`, and the landmarks `asked` [2, P, 2] of its two poses.
 
     `uneven` is the coefficient of variation of the landmarks' steps when frames are even on the latent way.
     """
 
     path: LatentPath
-    clock: Times
+    times: Times
     asked: NDArray[np.float32]
     uneven: float
 

@@ -32,7 +32,7 @@ OPTIONS = {
     "hfgi": hfgi.Options,
     "animations": animations.Options,
     "animations.paste_back": paste.Options,
-    "animations.comparison": comparison.Comparison,
+    "animations.comparison": comparison.Options,
     "controls": controls.Options,
     "footage": footage.Options,
     "evaluation.protocols": protocols.Options,

@@ -103,7 +103,7 @@ def test_relative_poses_leave_the_sources_face_its_shape():
 
 def test_a_loop_comes_back_and_ends_one_step_before_its_beginning():
     morph = _morph(BentWorld(), Root(), end=10, frames=10, loop=True)
-    assert len(morph.path.delta) == len(morph.path.target) == len(morph.clock.time_s) == 18
+    assert len(morph.path.delta) == len(morph.path.target) == len(morph.times.time_s) == 18
     lengths = retiming.steps(np.concatenate((morph.path.target, morph.path.target[:1])))
     assert lengths.max() < 1.3 * lengths.mean()  # from the last frame to the first, too
 
