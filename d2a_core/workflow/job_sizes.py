@@ -1,7 +1,7 @@
 """Count the work of a job of each rule, planned or done, and the bytes it leaves on disk.
 
-A job is called by its rule and by the name of its benchmark. Its work is known twice: before it runs, from
-the configuration, and afterwards, from its own log, in the same unit.
+The work of a job is known twice: before it runs, from the configuration and its wildcards, and afterwards,
+from its own log, in the same unit.
 """
 
 import re
@@ -28,24 +28,29 @@ DRAFT, PAIR = 0.2, 1 / 180
 
 @dataclass(frozen=True)
 class Work:
-    """Work of a rule: `planned(config, job)` units; `logged` weighs the counts in a job's log into as many.
+    """Work of a rule: `planned(config, name)` units; `logged` weighs the counts in a job's log into as many.
 
-    `outputs` are patterns below the results folder; `{job}` is the job's name, `{path}` the same with a
-    folder for what stands before its first `-`.
+    The `name` is the value of `wildcard`, empty where the work hangs on none. `outputs` are patterns below
+    the results folder; `{job}` is the name of a job's benchmark, `{path}` the same with a folder for what
+    stands before its first `-`.
     """
 
     unit: str
     planned: Callable[[Mapping[str, Any], str], float]
     logged: Mapping[str, float] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
+    wildcard: str = ""
 
 
-def planned(rule: str, job: str, config: Mapping[str, Any]) -> float:
+def planned(rule: str, wildcards: Mapping[str, str], config: Mapping[str, Any]) -> float:
     """Units of work of a job under `config`; 1 where all jobs of a rule are alike.
 
     Raises ValueError when a clip that they depend on is missing or damaged.
     """
-    return WORK[rule].planned(config, job) if rule in WORK else 1.0
+    if rule not in WORK:
+        return 1.0
+    work = WORK[rule]
+    return work.planned(config, wildcards[work.wildcard] if work.wildcard else "")
 
 
 def unit(rule: str) -> str:
@@ -89,24 +94,24 @@ def _files(path: Path) -> list[Path]:
     return [path] if path.is_file() else [path / name for name in contents(path)]
 
 
-def _faces(config: Mapping, job: str) -> float:
+def _faces(config: Mapping, name: str) -> float:
     return config["latents"]["shard_size"]
 
 
-def _samples(config: Mapping, job: str) -> float:
+def _samples(config: Mapping, name: str) -> float:
     return config["latents"]["samples"]
 
 
-def _clustered(config: Mapping, job: str) -> float:
+def _clustered(config: Mapping, name: str) -> float:
     return config["latents"]["samples"] * sum(map(sum, config["clusters"]["counts"].values()))
 
 
-def _augmented(config: Mapping, job: str) -> float:
+def _augmented(config: Mapping, name: str) -> float:
     pairs = config["pairs"]
     return min(pairs["sources_per_shard"], config["latents"]["shard_size"]) * pairs["per_source"]
 
 
-def _learned(config: Mapping, job: str) -> float:
+def _learned(config: Mapping, name: str) -> float:
     """Ordered pairs of the states of every face that is learned from, in all epochs."""
     pairs, fan = config["pairs"], config["fan"]
     sources = pairs["shards"] * min(pairs["sources_per_shard"], config["latents"]["shard_size"])
@@ -114,31 +119,30 @@ def _learned(config: Mapping, job: str) -> float:
     return sources * (1 - fan["validation_share"]) * ordered * fan["epochs"]
 
 
-def _tuned(config: Mapping, job: str) -> float:
+def _tuned(config: Mapping, name: str) -> float:
     options = config["fan"]["finetune"]
     return options["augmentations"] + options["held_out"] + PAIR * options["pairs"] * options["epochs"]
 
 
-def _inverted(config: Mapping, job: str) -> float:
+def _inverted(config: Mapping, name: str) -> float:
     """Largest number of steps of an inversion; its log counts to it, whatever the method."""
     options = config["inversion"]
     tuned = options["tune_steps"] if options["tune"] else 0
     return tuned + sum(options[name] for name in ("w_steps", "wplus_steps", "full_steps"))
 
 
-def _encoded(config: Mapping, job: str) -> float:
+def _encoded(config: Mapping, name: str) -> float:
     options = config["encoder"]
     return config["latents"]["samples"] * (1 - options["validation_share"]) * options["epochs"]
 
 
-def _consulted(config: Mapping, job: str) -> float:
+def _consulted(config: Mapping, name: str) -> float:
     options = config["hfgi"]
     return options["faces"] * (1 - options["validation_share"]) * options["epochs"]
 
 
-def _clip(config: Mapping, job: str) -> tuple[float, float]:
-    """Frames and frames a second of the clip that a job is called after, alone or as `source--clip`."""
-    name = job.rsplit("--", 1)[-1]
+def _clip(config: Mapping, name: str) -> tuple[float, float]:
+    """Frames and frames a second of the clip of a name."""
     for made in config["driving"]["combinations"]:
         if made["name"] == name:
             pose, expression = (_clip(config, made[part]) for part in ("pose", "expression"))
@@ -155,21 +159,21 @@ def _clip(config: Mapping, job: str) -> tuple[float, float]:
     return info.frames, float(info.rate)
 
 
-def _clip_frames(config: Mapping, job: str) -> float:
-    return _clip(config, job)[0]
+def _clip_frames(config: Mapping, clip: str) -> float:
+    return _clip(config, clip)[0]
 
 
-def _video_frames(config: Mapping, job: str) -> float:
+def _video_frames(config: Mapping, clip: str) -> float:
     """Frames of the video that is made of a clip, which may have another rate."""
-    options, (frames, rate) = config["animations"], _clip(config, job)
+    options, (frames, rate) = config["animations"], _clip(config, clip)
     fps = options["fps"] or rate
     return round(frames * options["slow_motion"] * fps / rate + options["loop"] * retiming.LOOP_S * fps)
 
 
-def _animated(config: Mapping, job: str) -> float:
+def _animated(config: Mapping, clip: str) -> float:
     looks = sum(passes + 1 for passes in _passes(config) if passes)
-    drafts = _clip_frames(config, job) * looks
-    return _video_frames(config, job) + DRAFT * drafts
+    drafts = _clip_frames(config, clip) * looks
+    return _video_frames(config, clip) + DRAFT * drafts
 
 
 def _passes(config: Mapping) -> tuple[int, int]:
@@ -177,12 +181,12 @@ def _passes(config: Mapping) -> tuple[int, int]:
     return config["animations"]["passes"], config["animations"]["corrections"]
 
 
-def _controlled_faces(config: Mapping, job: str) -> float:
+def _controlled_faces(config: Mapping, name: str) -> float:
     """Drafts: eight controls forth and back in two rounds, then at eight strengths; two looks at rest."""
     return config["controls"]["faces"] * (8 * 2 * 2 + 8 * 8 + 2)
 
 
-def _disentangled(config: Mapping, job: str) -> float:
+def _disentangled(config: Mapping, name: str) -> float:
     """Drafts: three ways of driving both halves, the last of them corrected."""
     options, driving = config["evaluation"]["disentanglement"], config["driving"]
     clips = [clip["name"] for clip in (*driving["performances"], *driving["clips"])]
@@ -191,18 +195,18 @@ def _disentangled(config: Mapping, job: str) -> float:
     return 2 * options["sources"] * frames * looks
 
 
-def _morphed(config: Mapping, job: str) -> float:
-    morph = next(morph for morph in config["morphs"] if morph["name"] == job.rsplit("--", 1)[-1])
+def _morphed(config: Mapping, name: str) -> float:
+    morph = next(morph for morph in config["morphs"] if morph["name"] == name)
     shown = 2 * morph["frames"] - 2 if morph["loop"] else morph["frames"]
     return shown + retiming.looks(morph["frames"])
 
 
-def _held_out(config: Mapping, job: str) -> float:
+def _held_out(config: Mapping, name: str) -> float:
     return 4 * config["evaluation"]["protocols"]["pairs"]  # sources, targets, augmentations, references
 
 
-def _gathered(config: Mapping, job: str) -> float:
-    return len(protocols.photo_sets(config["evaluation"])[job])
+def _gathered(config: Mapping, name: str) -> float:
+    return len(protocols.photo_sets(config["evaluation"])[name])
 
 
 def _pairs_of(config: Mapping, name: str) -> int:
@@ -223,15 +227,15 @@ def _scored(config: Mapping, name: str) -> float:
     return sum(_animated_pairs(config, method) for method in methods.scored_together(config)[name])
 
 
-def _baselines(config: Mapping, job: str) -> float:
+def _baselines(config: Mapping, name: str) -> float:
     return _scored(config, TOGETHER)
 
 
-def _rows(config: Mapping, job: str) -> float:
+def _rows(config: Mapping, name: str) -> float:
     return config["directions"]["gallery"]["rows"]
 
 
-def _one(config: Mapping, job: str) -> float:
+def _one(config: Mapping, name: str) -> float:
     return 1.0
 
 
@@ -257,12 +261,12 @@ WORK = {
     "hold_out_source": Work("jobs", _one, outputs=("sources/held-out-{job}",)),
     "detect_pose": Work("jobs", _one, outputs=("sources/{job}/pose.parquet",)),
     "invert_source": Work("steps", _inverted, {"steps": 1.0}, ("sources/{job}/[irt]*",)),
-    "perform_driver": Work("frames", _clip_frames, FRAMES, ("driving/{job}.mp4",)),
-    "track_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.parquet",)),
-    "import_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",)),
+    "perform_driver": Work("frames", _clip_frames, FRAMES, ("driving/{job}.mp4",), wildcard="performance"),
+    "track_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.parquet",), wildcard="tracked"),
+    "import_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",), wildcard="table"),
     "measure_controls": Work("faces", _controlled_faces, IMAGES, ("controls/*",)),
-    "combine_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",)),
-    "invert_footage": Work("frames", _clip_frames, FRAMES, ("footage/{job}.*",)),
+    "combine_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",), wildcard="combination"),
+    "invert_footage": Work("frames", _clip_frames, FRAMES, ("footage/{job}.*",), wildcard="footage"),
     "measure_disentanglement": Work(
         "drafts", _disentangled, {"drafts": 1.0}, ("evaluation/disentanglement.*",)
     ),
@@ -271,24 +275,43 @@ WORK = {
         _animated,
         {"frames": 1.0, "drafts": DRAFT},
         ("animations/{job}.mp4", "animations/{job}.la*"),
+        wildcard="clip",
     ),
     "compare_motion": Work(
-        "frames", _video_frames, FRAMES, ("animations/{job}--s*", "animations/{job}.sheet.png")
+        "frames",
+        _video_frames,
+        FRAMES,
+        ("animations/{job}--s*", "animations/{job}.sheet.png"),
+        wildcard="clip",
     ),
-    "measure_animation": Work("frames", _video_frames, FRAMES, ("animations/{job}.figures.parquet",)),
-    "paste_back": Work("frames", _video_frames, FRAMES, ("animations/{job}--paste-back.mp4",)),
-    "extract_frames": Work("frames", _video_frames, FRAMES, ("animations/{job}--frames",)),
-    "morph": Work("frames", _morphed, {"frames": 1.0, "looks": 1.0}, ("morphs/{job}.*",)),
+    "measure_animation": Work(
+        "frames", _video_frames, FRAMES, ("animations/{job}.figures.parquet",), wildcard="clip"
+    ),
+    "paste_back": Work(
+        "frames", _video_frames, FRAMES, ("animations/{job}--paste-back.mp4",), wildcard="clip"
+    ),
+    "extract_frames": Work("frames", _video_frames, FRAMES, ("animations/{job}--frames",), wildcard="clip"),
+    "morph": Work("frames", _morphed, {"frames": 1.0, "looks": 1.0}, ("morphs/{job}.*",), wildcard="morph"),
     "draw_pairs": Work("jobs", _one, outputs=("evaluation/pairs.parquet",)),
     "hold_out_faces": Work("faces", _held_out, IMAGES, ("evaluation/faces/held-out*",)),
-    "gather_faces": Work("photos", _gathered, IMAGES, ("evaluation/faces/{job}", "evaluation/faces/{job}.*")),
+    "gather_faces": Work(
+        "photos",
+        _gathered,
+        IMAGES,
+        ("evaluation/faces/{job}", "evaluation/faces/{job}.*"),
+        wildcard="photo_set",
+    ),
     "take_frames": Work("jobs", _one, outputs=("evaluation/faces/{job}*",)),
     "take_first_frame": Work("jobs", _one, outputs=("evaluation/first-frames/{job}.png",)),
     "animate_pairs": Work(
-        "images", _animated_pairs, IMAGES, ("evaluation/frames/{job}", "evaluation/steps/{job}.parquet")
+        "images",
+        _animated_pairs,
+        IMAGES,
+        ("evaluation/frames/{job}", "evaluation/steps/{job}.parquet"),
+        wildcard="method",
     ),
     "make_baselines": Work("images", _baselines, IMAGES, ("evaluation/frames/control-*",)),
-    "score_frames": Work("images", _scored, IMAGES, ("evaluation/scores/{job}.parquet",)),
+    "score_frames": Work("images", _scored, IMAGES, ("evaluation/scores/{job}.parquet",), wildcard="scored"),
     "measure_realism": Work("jobs", _one, outputs=("evaluation/realism/{job}.parquet",)),
     "fetch_inception": Work("jobs", _one, outputs=("evaluation/inception.json",)),
     "summarize_evaluation": Work("jobs", _one, outputs=("evaluation/table.*",)),

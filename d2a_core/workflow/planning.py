@@ -27,7 +27,7 @@ class Job:
     """One job of a dry run. `variant` is the ablation that it belongs to, empty for the main run."""
 
     rule: str
-    name: str
+    wildcards: Mapping[str, str] = field(default_factory=dict)
     variant: str = ""
     inputs: frozenset[str] = frozenset()
     outputs: frozenset[str] = frozenset()
@@ -156,13 +156,12 @@ def jobs_of(events: Iterable[Event], variant_names: Iterable[str]) -> list[Job]:
 
 
 def _job(event: Event, variant_names: Iterable[str]) -> Job:
-    rule, resources, path = event["rule_name"], event["resources"], Path(event["benchmark"])
-    inner = path.parts[path.parts.index("benchmarks") + 1 :]
+    rule, resources = event["rule_name"], event["resources"]
     owner = next((name for name in variant_names if name and rule.startswith(f"{name}_")), "")
     memory_mb = resources.get("mem_mb")
     return Job(
         rule.removeprefix(f"{owner}_") if owner else rule,
-        rates.job_of(Path(*inner))[1],
+        event["wildcards"],
         owner,
         frozenset(event["input"]),
         frozenset(event["output"]),
@@ -204,7 +203,7 @@ def cost(job: Job, known: rates.Rates, configs: Mapping[str, Mapping[str, Any]])
     device = "gpu" if job.gpus else "cpu"
     measured = known.measured(job.rule, device)
     try:
-        units = planned(job.rule, job.name, configs[job.variant])
+        units = planned(job.rule, job.wildcards, configs[job.variant])
     except ValueError:
         return Cost(job)
     return Cost(

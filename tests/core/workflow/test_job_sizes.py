@@ -30,54 +30,66 @@ SMALL = merged(
         "evaluation": {"protocols": {"pairs": 8, "sources": 2, "frames": 3, "finetuned": 2}, "passes": 2},
     },
 )
+TALKING = {"source": "anna", "clip": "talk"}
 
 
 @pytest.mark.parametrize(
-    ("rule", "job", "units"),
+    ("rule", "wildcards", "units"),
     [
-        ("sample_latents", "00000", 100),
-        ("cluster_landmarks", "cluster_landmarks", 200 * 84),  # 4 + 8 + 16 of all points, 56 of the parts
-        ("augment_latents", "all-00001", 10 * 3),
-        ("train_fan", "all", 2 * 10 * 0.9 * (4 * 3) * 5),  # sources learned from × ordered pairs × epochs
-        ("perform_driver", "talk", 50),
-        ("animate", "anna--talk", 50 + 100 / 5),  # a look before the pass and one after it
-        ("animate", "anna--both", 100 + 200 / 5),  # as long as the longer clip
-        ("measure_disentanglement", "measure_disentanglement", 2 * 6 * (12 + 12) * (3 * (1 + 2) + 4 + 1)),
-        ("hold_out_faces", "hold_out_faces", 32),
-        ("animate_pairs", "d2animator", 3 * (8 + 8 + 2 * 3 * 2)),  # sequence: two clips
-        ("score_frames", "sefa", 8),
-        ("make_baselines", "make_baselines", 3 * 8),
-        ("score_frames", "baselines", 3 * 8),
-        ("animate_pairs", "finetuned", 2 * 4),
-        ("invert_source", "me", 60 + 90 + 6),
-        ("draw_pairs", "draw_pairs", 1),
+        ("sample_latents", {"shard": "00000"}, 100),
+        ("cluster_landmarks", {}, 200 * 84),  # 4 + 8 + 16 of all points, 56 of the parts
+        ("augment_latents", {"group": "all", "shard": "00001"}, 10 * 3),
+        (
+            "train_fan",
+            {"group": "all"},
+            2 * 10 * 0.9 * (4 * 3) * 5,
+        ),  # sources learned from × ordered pairs × epochs
+        ("perform_driver", {"performance": "talk"}, 50),
+        (
+            "animate",
+            {"source": "anna", "clip": "talk"},
+            50 + 100 / 5,
+        ),  # a look before the pass and one after it
+        ("animate", {"source": "anna", "clip": "both"}, 100 + 200 / 5),  # as long as the longer clip
+        ("measure_disentanglement", {}, 2 * 6 * (12 + 12) * (3 * (1 + 2) + 4 + 1)),
+        ("hold_out_faces", {}, 32),
+        ("animate_pairs", {"method": "d2animator"}, 3 * (8 + 8 + 2 * 3 * 2)),  # sequence: two clips
+        ("score_frames", {"scored": "sefa"}, 8),
+        ("make_baselines", {}, 3 * 8),
+        ("score_frames", {"scored": "baselines"}, 3 * 8),
+        ("animate_pairs", {"method": "finetuned"}, 2 * 4),
+        ("invert_source", {"photo": "me"}, 60 + 90 + 6),
+        ("draw_pairs", {}, 1),
     ],
 )
-def test_work_of_a_job_follows_from_the_configuration(rule, job, units):
-    assert job_sizes.planned(rule, job, SMALL) == pytest.approx(units)
+def test_work_of_a_job_follows_from_the_configuration(rule, wildcards, units):
+    assert job_sizes.planned(rule, wildcards, SMALL) == pytest.approx(units)
 
 
 def test_the_plan_counts_the_drafts_that_controls_look_at():
     varying = {"deviation": np.ones(len(geometry.ATTRIBUTES))}
     options = controls.Options(**SMALL["controls"])
-    planned = job_sizes.planned("measure_controls", "measure_controls", SMALL)
+    planned = job_sizes.planned("measure_controls", {}, SMALL)
     assert planned == controls.renders(varying, options)
 
 
 def test_more_passes_look_more_often_and_none_does_not():
     none, two = (merged(SMALL, {"animations": {"passes": passes}}) for passes in (0, 2))
-    assert job_sizes.planned("animate", "anna--talk", none) == 50
-    assert job_sizes.planned("animate", "anna--talk", two) == 50 + 150 / 5
+    assert job_sizes.planned("animate", {"source": "anna", "clip": "talk"}, none) == 50
+    assert job_sizes.planned("animate", {"source": "anna", "clip": "talk"}, two) == 50 + 150 / 5
 
 
 def test_another_rate_and_a_loop_are_more_frames_to_render_and_no_more_to_look_at():
     slow = merged(SMALL, {"animations": {"passes": 1, "fps": 50, "slow_motion": 2.0}})
-    assert job_sizes.planned("animate", "anna--talk", slow) == 200 + 100 / 5
-    assert job_sizes.planned("compare_motion", "anna--talk", slow) == 200
+    assert job_sizes.planned("animate", {"source": "anna", "clip": "talk"}, slow) == 200 + 100 / 5
+    assert job_sizes.planned("compare_motion", TALKING, slow) == 200
     loop = merged(SMALL, {"animations": {"passes": 0, "loop": True}})
-    assert job_sizes.planned("animate", "anna--talk", loop) == 65
+    assert job_sizes.planned("animate", {"source": "anna", "clip": "talk"}, loop) == 65
     turn = {"name": "turn", "frames": 10, "loop": True}
-    assert job_sizes.planned("morph", "anna--turn", merged(SMALL, {"morphs": [turn]})) == 18 + 33
+    assert (
+        job_sizes.planned("morph", {"source": "anna", "morph": "turn"}, merged(SMALL, {"morphs": [turn]}))
+        == 18 + 33
+    )
 
 
 def test_every_rule_of_the_workflow_has_its_work_stated():
@@ -86,13 +98,20 @@ def test_every_rule_of_the_workflow_has_its_work_stated():
     assert job_sizes.WORK.keys() == names
 
 
+def test_the_wildcard_that_the_work_hangs_on_is_one_of_its_rule():
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    rules = dict(zip(*[iter(re.split(r"^rule (\w+):", text, flags=re.M)[1:])] * 2, strict=True))
+    for rule, work in job_sizes.WORK.items():
+        assert not work.wildcard or f"{{{work.wildcard}}}" in rules[rule], rule
+
+
 def test_photos_of_a_data_set_are_counted_that_have_a_role(tmp_path):
     for number in range(11):
         texts.write_text("", tmp_path / "celeba" / f"{number}.jpg")
     sets = [{"name": "celeba", "images": str(tmp_path / "celeba")}]
     for pairs, photos in ((8, 9), (2, 6)):  # sources, targets and references, as many of each
         config = merged(SMALL, {"evaluation": {"datasets": sets, "protocols": {"pairs": pairs}}})
-        assert job_sizes.planned("gather_faces", "celeba", config) == photos
+        assert job_sizes.planned("gather_faces", {"photo_set": "celeba"}, config) == photos
 
 
 def test_a_log_counts_the_work_in_the_unit_of_the_plan(tmp_path):

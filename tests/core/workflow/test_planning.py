@@ -9,9 +9,10 @@ from d2a_core.workflow.rates import Point, Rates
 RESOURCES = {"tmpdir": "/tmp", "runtime": 60, "mem_mb": 3000, "mem": "3 GB", "mem_mib": 2862, "gpu": 1}
 
 
-def due(rule, inputs, outputs, *, benchmark=None, threads=1, resources=None):
+def due(rule, inputs, outputs, *, wildcards=None, benchmark=None, threads=1, resources=None):
     """The event of a job."""
     facts = {"rule_name": rule, "input": inputs, "output": outputs, "benchmark": benchmark}
+    facts["wildcards"] = wildcards or {}
     return {"event": "job_info", **facts, "threads": threads, "resources": resources or {}}
 
 
@@ -21,6 +22,7 @@ EVENTS = [
         "sample_latents",
         ["data/assets/g", "results/generator/draft.zarr"],
         ["results/latents/00000.zarr"],
+        wildcards={"shard": "00000"},
         benchmark="results/benchmarks/sample_latents/00000.tsv",
         threads=2,
         resources=RESOURCES,
@@ -29,6 +31,7 @@ EVENTS = [
         "no-ica_train_fan",
         [],
         ["results/ablations/no-ica/fan/all/base.pt", "results/ablations/no-ica/fan/all/base.loss.png"],
+        wildcards={"group": "all"},
         benchmark="results/ablations/no-ica/benchmarks/train_fan/all.tsv",
         resources={"mem_mb": "<TBD>"},
     ),
@@ -38,7 +41,7 @@ CONFIG = {"latents": {"samples": 100, "shard_size": 50}}
 
 
 def cost(name, seconds, *, needs=(), threads=1, rule="x"):
-    return Cost(Job(rule, name, "", frozenset(needs), frozenset([name]), threads), 1.0, seconds)
+    return Cost(Job(rule, {}, "", frozenset(needs), frozenset([name]), threads), 1.0, seconds)
 
 
 def table(*costs, **where):
@@ -49,7 +52,7 @@ def test_jobs_of_a_dry_run_with_what_they_need():
     sampled, trained = jobs_of(EVENTS, ["", "no-ica"])
     assert sampled == Job(
         "sample_latents",
-        "00000",
+        {"shard": "00000"},
         "",
         frozenset(["data/assets/g", "results/generator/draft.zarr"]),
         frozenset(["results/latents/00000.zarr"]),
@@ -57,7 +60,7 @@ def test_jobs_of_a_dry_run_with_what_they_need():
         1,
         3000,
     )
-    assert (trained.rule, trained.name, trained.variant) == ("train_fan", "all", "no-ica")
+    assert (trained.rule, trained.wildcards, trained.variant) == ("train_fan", {"group": "all"}, "no-ica")
     assert len(trained.outputs) == 2 and trained.memory_mb is None
 
 
@@ -102,14 +105,14 @@ def test_a_rule_without_a_rate_is_named_and_never_zero():
 
 
 def test_a_gpu_hour_by_a_rate_of_a_cpu_is_marked():
-    job = Job("train_fan", "all", gpus=1)
+    job = Job("train_fan", gpus=1)
     said = table(Cost(job, 1.0, 50.0, elsewhere=True), nodes=1)
     assert "GPU time" in said and "~50.0 s" in said and "measured on a CPU" in said
     assert "GPU time" not in table(cost("a", 90), cores=1)
 
 
 def test_a_job_that_asks_for_too_little_memory_is_told_what_it_needs():
-    job = Job("cluster_landmarks", "cluster_landmarks", memory_mb=2000)
+    job = Job("cluster_landmarks", memory_mb=2000)
     said = table(Cost(job, 1.0, 5.0, memory_mb=5000.0), cores=1)
     assert "--set-resources cluster_landmarks:mem_mb=6500" in said
 
@@ -164,7 +167,9 @@ def test_a_clip_that_is_not_there_yet_leaves_its_jobs_open(tmp_path):
         "evaluation": {"datasets": []},
     }
     known = Rates({"track_driving": (Point(100, 15.0),)}, "", "")
-    planned = planning.cost(Job("track_driving", "talk"), known, {"": planning.placed(config, tmp_path)})
+    planned = planning.cost(
+        Job("track_driving", {"tracked": "talk"}), known, {"": planning.placed(config, tmp_path)}
+    )
     assert planned.units is None and planned.seconds is None
 
 
@@ -178,6 +183,6 @@ def test_paths_of_a_configuration_start_in_the_folder_of_the_work(tmp_path):
 
 def test_a_job_far_larger_than_any_measured_is_called_a_guess():
     known = Rates({"sample_latents": (Point(4, 15.0), Point(2, 9.0))}, "", "")
-    planned = planning.cost(Job("sample_latents", "00000"), known, {"": CONFIG})
+    planned = planning.cost(Job("sample_latents", {"shard": "00000"}), known, {"": CONFIG})
     assert planned.beyond and "a guess, more than ten times" in table(planned, cores=1)
     assert "a guess" not in table(cost("a", 90), cores=1)
