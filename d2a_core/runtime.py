@@ -17,6 +17,8 @@ from threadpoolctl import threadpool_limits
 CLEAR_LINE = "\r\x1b[K"  # back to column 0 and erase what a status line left there
 STATUS_EVERY_S = 0.5
 LEAST_THREADS = 2
+# For OpenVINO, which ties its threads to the first processors: two jobs would share one of them.
+FREE_THREADS = {"ENABLE_CPU_PINNING": False}
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 
 _threads: int | None = None

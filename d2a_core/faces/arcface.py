@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from d2a_core import runtime
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.store import texts
 
@@ -113,7 +114,7 @@ def _compiled(path: Path, threads: int):
     found = ", ".join(str(each.partial_shape) for each in model.outputs)
     if len(model.outputs) != 1 or not model.output().partial_shape.compatible(openvino.PartialShape([1, -1])):
         raise ValueError(f"{path} gives {found} instead of one embedding [N,D]; {REMEDY}")
-    hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, **runtime.FREE_THREADS}
     return core.compile_model(model, "CPU", hints), _normalises(model)
 
 

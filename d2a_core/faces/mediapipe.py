@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from d2a_core import runtime
 from d2a_core.store import manifests
 
 DETECTOR_SIDE, MESH_SIDE, EYE_SIDE = 256, 192, 64
@@ -38,6 +39,7 @@ class FaceModels:
             "INFERENCE_PRECISION_HINT": "f32",
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
+            **runtime.FREE_THREADS,
         }
 
         def compiled(name: str):

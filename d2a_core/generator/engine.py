@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from d2a_core import runtime
+
 
 def compile_openvino(module: nn.Module, *examples: Tensor, threads: int):
     """Compile `module` for the CPU with a free batch size; float32 even where bfloat16 would be native.
@@ -26,6 +28,7 @@ def compile_openvino(module: nn.Module, *examples: Tensor, threads: int):
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
+        **runtime.FREE_THREADS,
     }
     return openvino.Core().compile_model(model, "CPU", hints)
 

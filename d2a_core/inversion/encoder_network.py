@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from d2a_core import runtime
 from d2a_core.store import manifests
 
 MESH_SIDE = 192  # px, what FaceMesh sees
@@ -35,7 +36,7 @@ class Trunk:
         pools = [node for node in model.get_ordered_ops() if node.get_type_name() == "MaxPool"]
         pools.sort(key=lambda node: -node.get_output_partial_shape(0)[2].get_length())
         outputs = [pool.input_value(0) for pool in pools[POOLS]]
-        hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+        hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, **runtime.FREE_THREADS}
         cut = openvino.Model(outputs, model.get_parameters())
         self._network = core.compile_model(cut, "CPU", hints)
 
