@@ -59,7 +59,7 @@ rule compare_motion:
         "results/benchmarks/compare_motion/{source}--{clip}.tsv"
     group:
         "figures"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(2000),
         runtime=more(30),
@@ -91,7 +91,7 @@ rule measure_animation:
         "results/benchmarks/measure_animation/{source}--{clip}.tsv"
     group:
         "figures"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(2000),
         runtime=more(30),

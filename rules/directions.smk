@@ -15,7 +15,7 @@ rule collect_directions:
         "results/logs/collect_directions.log",
     benchmark:
         "results/benchmarks/collect_directions.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3000),
         runtime=more(15),
@@ -46,7 +46,7 @@ rule draw_gallery:
         "results/logs/draw_gallery.log",
     benchmark:
         "results/benchmarks/draw_gallery.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3000),
         runtime=more(15),

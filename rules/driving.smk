@@ -13,7 +13,7 @@ rule perform_driver:
         "results/logs/perform_driver/{performance}.log",
     benchmark:
         "results/benchmarks/perform_driver/{performance}.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3500),
         runtime=more(30),
@@ -38,7 +38,7 @@ rule track_driving:
         "results/logs/track_driving/{tracked}.log",
     benchmark:
         "results/benchmarks/track_driving/{tracked}.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3000),
         runtime=more(60),

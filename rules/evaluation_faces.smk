@@ -44,7 +44,7 @@ rule hold_out_faces:
         "results/logs/hold_out_faces.log",
     benchmark:
         "results/benchmarks/hold_out_faces.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3500),
         runtime=more(120),
@@ -104,7 +104,7 @@ rule take_frames:
         "results/logs/take_frames/{target_clip}.log",
     benchmark:
         "results/benchmarks/take_frames/{target_clip}.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3000),
         runtime=more(30),

@@ -20,7 +20,7 @@ rule animate_pairs:
         "results/logs/animate_pairs/{method}.log",
     benchmark:
         "results/benchmarks/animate_pairs/{method}.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3500),
         runtime=more(240),

@@ -23,7 +23,7 @@ rule score_frames:
         "results/benchmarks/score_frames/{scored}.tsv"
     group:
         "scores"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(2500),
         runtime=more(120),
@@ -74,7 +74,7 @@ rule measure_realism:
         "results/benchmarks/measure_realism/{scored}.tsv"
     group:
         "realism"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3000),
         runtime=more(120),

@@ -18,7 +18,7 @@ rule train_fan:
         "results/logs/train_fan/{group}.log",
     benchmark:
         "results/benchmarks/train_fan/{group}.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3500),
         runtime=more(120),

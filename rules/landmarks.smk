@@ -14,7 +14,7 @@ rule detect_landmarks:
         "results/benchmarks/detect_landmarks/{shard}.tsv"
     group:
         "landmarks"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3000),
         runtime=more(30),

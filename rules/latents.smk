@@ -16,7 +16,7 @@ rule sample_latents:
         "results/logs/sample_latents/{shard}.log",
     benchmark:
         "results/benchmarks/sample_latents/{shard}.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3000),
         runtime=more(60),

@@ -14,7 +14,7 @@ rule sample_source:
         "results/logs/sample_source/{seeded}.log",
     benchmark:
         "results/benchmarks/sample_source/{seeded}.tsv"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=more(3000),
         runtime=more(15),

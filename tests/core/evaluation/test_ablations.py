@@ -48,8 +48,8 @@ def test_scaling_changes_one_number_at_a_time_and_leaves_out_the_main_run():
     overlays = ablations.scaling(config)
     trained = {name: ablations.trained_on(merged(config, over)) for name, over in overlays.items()}
     assert trained == {
-        "faces-800": {"faces": 800, "pair_renders": 2400},
-        "pairs-1600": {"faces": 2400, "pair_renders": 1600},
+        "faces-600": {"faces": 600, "pair_renders": 2400},
+        "pairs-1200": {"faces": 2400, "pair_renders": 1200},
     }
     assert ablations.trained_on(config) == {"faces": 2400, "pair_renders": 2400}
 

@@ -16,7 +16,7 @@ WRONG = ["control-source", "control-target", "control-noise"]
 def test_only_ours_has_passes_and_only_the_main_method_several():
     known = methods.by_name(CONFIG)
     assert known["d2animator"].passes == (0, 1, 2)
-    assert known["sefa"].passes == known["faces-800"].passes == known["finetuned"].passes == (0,)
+    assert known["sefa"].passes == known["faces-600"].passes == known["finetuned"].passes == (0,)
     assert known["fomm"].passes == known["control-noise"].passes == (NO_PASSES,)
     assert {name for name, method in known.items() if not method.ours} == {"fomm", *WRONG}
 
@@ -38,7 +38,7 @@ def test_one_job_scores_all_baselines_and_each_other_method_has_its_own():
 
 
 def test_fine_tuning_stands_in_table_2_only_where_sources_are_tuned():
-    ablations = ["faces-800", "pairs-800", "pairs-1600", *CONFIG["evaluation"]["ablations"]]
+    ablations = ["faces-600", "pairs-600", "pairs-1200", *CONFIG["evaluation"]["ablations"]]
     assert methods.in_table_1(CONFIG) == ["d2animator", "fomm", "baselines"]
     assert (methods.mains_of_table_2(CONFIG), methods.in_table_2(CONFIG)) == (["d2animator"], ablations)
     tuned = merged(CONFIG, {"evaluation": {"protocols": {"finetuned": 4}}})
