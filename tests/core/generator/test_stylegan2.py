@@ -8,7 +8,7 @@ import torch
 from scipy import signal
 
 from d2a_core.generator import stylegan2
-from d2a_core.generator.generator import compile_openvino
+from d2a_core.generator.engine import compile_openvino, run_compiled
 from d2a_core.generator.stylegan2 import Architecture
 
 
@@ -225,13 +225,13 @@ def test_compiled_synthesis_equals_pytorch_at_any_batch_size(synthesis, size):
     compiled = compile_openvino(network, _wplus(1), threads=1)
     for count in (1, 3):
         expected = network(_wplus(count)).numpy()
-        assert compiled([_wplus(count).numpy()])[0] == pytest.approx(expected, abs=1e-4)
+        assert run_compiled(compiled, [_wplus(count)])[0].numpy() == pytest.approx(expected, abs=1e-4)
 
 
 def test_compiled_mapping_equals_pytorch():
     network, z = files.network().mapping, torch.randn(3, 7)
     compiled = compile_openvino(network, z[:1], threads=1)
-    assert compiled([z.numpy()])[0] == pytest.approx(network(z).numpy(), abs=1e-5)
+    assert run_compiled(compiled, [z])[0].numpy() == pytest.approx(network(z).numpy(), abs=1e-5)
 
 
 def test_architecture_survives_json():
