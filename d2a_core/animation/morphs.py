@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core.animation import animations, retiming
-from d2a_core.animation.comparison import SHEET_TILE
+from d2a_core.animation.comparison import TILE
 from d2a_core.animation.filters import fill_gaps
 from d2a_core.animation.retiming import Times
 from d2a_core.faces.geometry import face_size, normalized_mean_error
@@ -153,12 +153,12 @@ class Watch:
                 self.points.append(steady_look(self.detector, frame))
                 self.once.append(self.detector.detect(frame[None]).points)
             if index in self.wanted:
-                self.tiles.append(resize(frame[None], SHEET_TILE)[0])
+                self.tiles.append(resize(frame[None], TILE)[0])
             yield frame
 
     def sheet(self) -> NDArray[np.uint8]:
         """The contact sheet, u1 [H, W, 3]."""
-        return grid([self.tiles], captions_top=[str(index) for index in self.wanted], tile=SHEET_TILE)
+        return grid([self.tiles], captions_top=[str(index) for index in self.wanted], tile=TILE)
 
     def figures(self, morph: Morph) -> dict[str, float]:
         """Evenness of the frames as they are, and how near the ends came to the poses.
