@@ -23,11 +23,11 @@ main()
 """
 CPU = ("--set-resources", "train_fan:gpu=0")  # takes the place of all that the profile sets
 CANCELLED, STARVED = "hold_out_faces", "track_driving"
-GROUPS = ("landmarks", "clusters", "figures", "controls", "scores", "realism")
+GROUPS = ("landmarks", "clusters", "figures", "scores", "realism")
 ALONE = (
     *("convert_generator", "fit_draft", "sample_source", "collect_directions", "draw_gallery"),
     *("perform_driver", "take_frames", "hold_out_faces", "track_driving", "train_fan", "animate"),
-    *("animate_pairs",),
+    *("animate_pairs", "make_baselines"),
 )
 # Rule or group → its jobs of SLURM where nothing goes wrong; there are two shards.
 SUBMISSIONS = dict.fromkeys((*GROUPS, *ALONE), 1) | {"sample_latents": 2, "augment_latents": 2}
