@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from threadpoolctl import threadpool_limits
 
@@ -27,10 +27,25 @@ _threads: int | None = None
 class Job(Protocol):
     """The object `snakemake` of a script, as far as it is used here."""
 
+    input: Any
+    params: Any
     threads: int
     log: Sequence[str]
     resources: object
     config: Mapping[str, Any]
+
+
+class Hardware(TypedDict):
+    """What a job computes on."""
+
+    device: str
+    threads: int
+
+
+class Engine(Hardware):
+    """What a job runs a generator with, too."""
+
+    runtime: str
 
 
 class _StderrHandler(logging.Handler):
@@ -86,13 +101,13 @@ def start(snakemake: Job) -> logging.Logger:
     return start_log(snakemake.log[0])
 
 
-def hardware(snakemake: Job) -> dict[str, object]:
-    """Device and thread count of a job, as keyword arguments of whatever loads a network."""
+def hardware(snakemake: Job) -> Hardware:
+    """Tell device and thread count of a job, as keyword arguments of whatever loads a network."""
     return {"device": device(snakemake.resources), "threads": snakemake.threads}
 
 
-def engine(snakemake: Job) -> dict[str, object]:
-    """`hardware` and what runs a generator on a CPU, as keyword arguments of whatever loads one.
+def engine(snakemake: Job) -> Engine:
+    """Tell `hardware` and what runs a generator on a CPU, as keyword arguments of whatever loads one.
 
     The word comes from the config and not from the params: it changes the speed and no result.
     """

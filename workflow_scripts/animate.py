@@ -13,8 +13,7 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs = snakemake.input
     options = animations.Options(**snakemake.params.animations)
-    models = snakemake.params.generator, snakemake.params.landmarks
-    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.of_job(snakemake)
     code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, driver = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
     rate = video_reading.probe(inputs.video).rate

@@ -12,8 +12,7 @@ from d2a_core.store import arrays, provenance, tables, texts, weights
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
-    models = params.generator, params.landmarks
-    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.of_job(snakemake)
     device = runtime.device(snakemake.resources)
     pairs = protocols.pairs_of(tables.read_parquet(inputs.pairs), params.protocols)
     passes = params.passes

@@ -2,38 +2,36 @@
 
 from d2a_core import runtime
 from d2a_core.directions import samples
-from d2a_core.faces import detectors, landmarks
+from d2a_core.faces import detectors
 from d2a_core.fan import pairs
 from d2a_core.generator import generator
-from d2a_core.store import arrays, lineage, provenance, tables
+from d2a_core.store import arrays, provenance, tables
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    settings = generator.Options(**snakemake.params.generator)
-    inputs, engine = snakemake.input, runtime.engine(snakemake)
-    network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
-    lineage.check(network.identity, inputs.directions, inputs.latents, inputs.landmarks)
-    options = landmarks.Options(**snakemake.params.landmarks)
-    detector = detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake))
-    faces = samples.join(
-        arrays.read_zarr(inputs.latents, ["sample_id", "w"]),
-        tables.read_parquet(inputs.landmarks),
-    )
-    shard, group = snakemake.wildcards.shard, snakemake.wildcards.group
-    plan = pairs.Plan(int(shard), group, **snakemake.params.plan)
+    inputs, params, name = snakemake.input, snakemake.params, snakemake.wildcards
+    network = generator.of_job(snakemake, inputs.directions, inputs.latents, inputs.landmarks)
+    detector = detectors.of_job(snakemake, inputs.directions, inputs.landmarks)
+    drawn = arrays.read_zarr(inputs.latents, ["sample_id", "w"])
+    faces = samples.join(drawn, tables.read_parquet(inputs.landmarks))
+    plan = pairs.Plan(int(name.shard), name.group, **params.plan)
     contents = pairs.augment(
         network,
         detector,
         faces,
         arrays.read_zarr(inputs.directions),
         plan,
-        size=settings.draft_size,
+        size=params.generator["draft_size"],
         progress=runtime.Progress(log, "pairs", plan.renders(len(faces.w))),
     )
-    origin = arrays.zarr_attributes(inputs.directions)
     facts = provenance.provenance(
-        stage="pairs", plan=plan, landmarks=options, directions=origin, **network.identity.facts
+        stage="pairs",
+        plan=plan,
+        landmarks=detector.options,
+        directions=arrays.zarr_attributes(inputs.directions),
+        detector=detector.name,
+        **network.identity.facts,
     )
     arrays.write_zarr(snakemake.output.pairs, contents, attributes=facts)
 

@@ -8,7 +8,7 @@ from d2a_core.store import arrays, lineage, tables
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, outputs = snakemake.input, snakemake.output
-    identity = lineage.shared([*inputs.latents, *inputs.landmarks])
+    made_with = lineage.shared([*inputs.latents, *inputs.landmarks])
     faces = samples.join(
         arrays.read_zarrs(inputs.latents, ["sample_id", "w"]), tables.read_parquets(inputs.landmarks)
     )
@@ -17,7 +17,7 @@ def main(snakemake):
         outputs.centroids,
         outputs.tables,
         sample_id=faces.sample_id,
-        facts=identity.facts,
+        facts=made_with,
         log=log,
     )
 

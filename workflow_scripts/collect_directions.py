@@ -9,26 +9,17 @@ from d2a_core.store import arrays, lineage, provenance, tables
 def main(snakemake):
     log = runtime.start(snakemake)
     options = directions.Options(**snakemake.params.directions)
-    faces = samples.join(
-        arrays.read_zarrs(snakemake.input.latents, ["sample_id", "w"]),
-        tables.read_parquets(snakemake.input.landmarks),
-    )
-    network = generator.load(
-        generator.Options(**snakemake.params.generator),
-        snakemake.input.generator,
-        **runtime.engine(snakemake),
-    )
-    lineage.check(network.identity, *snakemake.input.latents, *snakemake.input.clusters)
-    clusterings = arrays.read_each(snakemake.input.clusters, ["centroid"])
+    inputs = snakemake.input
+    drawn = arrays.read_zarrs(inputs.latents, ["sample_id", "w"])
+    faces = samples.join(drawn, tables.read_parquets(inputs.landmarks))
+    made_with = lineage.shared([*inputs.latents, *inputs.landmarks, *inputs.clusters])
+    network = generator.of_job(snakemake, inputs.latents[0])
+    clusterings = arrays.read_each(inputs.clusters, ["centroid"])
     known = candidates.known(faces, network, snakemake.params.parts, clusterings)
     proposed = candidates.find(known, options)
     found = directions.distil(proposed, faces, network.mean_w.cpu().numpy(), options)
     facts = provenance.provenance(
-        stage="directions",
-        options=options,
-        faces=len(faces.w),
-        dropped=found.dropped,
-        **network.identity.facts,
+        stage="directions", options=options, faces=len(faces.w), dropped=found.dropped, **made_with
     )
     arrays.write_zarr(snakemake.output.directions, found.arrays, attributes=facts)
     tables.write_parquet(found.columns, snakemake.output.catalogue, metadata=facts)

@@ -3,7 +3,7 @@
 from d2a_core import runtime
 from d2a_core.animation import combining, driving
 from d2a_core.media import video_reading, video_writing
-from d2a_core.store import provenance, tables
+from d2a_core.store import lineage, provenance, tables
 
 
 def main(snakemake):
@@ -16,7 +16,12 @@ def main(snakemake):
     track, rate = combining.combine(*drivers)
     names = dict(zip(combining.CAPTIONS, given, strict=True))
     facts = provenance.provenance(
-        stage="driving", clip=snakemake.wildcards.combination, rate=str(rate), **names, **track.counts
+        stage="driving",
+        clip=snakemake.wildcards.combination,
+        rate=str(rate),
+        detector=lineage.shared_detector(given),
+        **names,
+        **track.counts,
     )
     tables.write_parquet(driving.table(track), outputs.table, metadata=facts)
     clips = map(video_reading.read_frames, (inputs.pose_video, inputs.expression_video))

@@ -8,10 +8,10 @@ from d2a_core.store import provenance, tables
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    options = landmarks.Options(**snakemake.params.landmarks)
-    detector = detectors.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
+    detector = detectors.of_job(snakemake)
     seen = landmarks.the_face(detector, images.read_image(snakemake.input.image), snakemake.wildcards.photo)
-    facts = provenance.provenance(stage="sources", options=options)
+    options = detector.options
+    facts = provenance.provenance(stage="sources", options=options, detector=options.detector)
     table = landmarks.table(seen, sample_id=[0])
     tables.write_parquet(table, snakemake.output.landmarks, metadata=facts)
     log.info("sources pose=%s", snakemake.wildcards.photo)

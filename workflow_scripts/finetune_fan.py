@@ -3,7 +3,7 @@
 from d2a_core import runtime, training
 from d2a_core.faces import dlib_identity
 from d2a_core.fan import closed_loop, fan, finetuning
-from d2a_core.media import charts, images
+from d2a_core.media import trained
 from d2a_core.store import arrays, provenance, tables, texts, weights
 
 
@@ -12,8 +12,7 @@ def main(snakemake):
     inputs, device = snakemake.input, runtime.device(snakemake.resources)
     training_options = fan.Options(**snakemake.params.fan)
     options = finetuning.Options(**snakemake.params.finetune)
-    models = snakemake.params.generator, snakemake.params.landmarks
-    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.of_job(snakemake)
     code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
     points = tables.points_array(tables.read_parquet(inputs.landmarks))
     directions = arrays.read_zarr(inputs.directions)
@@ -27,23 +26,20 @@ def main(snakemake):
         core=snakemake.params.core,
         base_sha256=texts.sha256(inputs.fan),
         source=arrays.zarr_attributes(inputs.code),
+        detector=animator.detector.name,
         **animator.generator.identity.facts,
     )
     kept = weights.ResumeFile("results/.state/finetune_fan", facts)
     base = fan.load(weights.read_checkpoint(inputs.fan), device=device)
     keep = {"resume": kept.read(), "save": kept.write}
     run = finetuning.tune(base, faces, training_options, options, device=device, log=log, **keep)
-    checkpoint, history = training.checkpoint(run, facts), training.history_columns(run)
-    tuned = fan.load(checkpoint, device=device)
+    tuned = fan.load(training.checkpoint(run, facts), device=device)
     rows = finetuning.compare(
         animator, tuned, code, faces, dlib_identity.DlibEmbedder(inputs.identity), options
     )
     log.info("fan %s", finetuning.summary(rows))
     tables.write_parquet(rows, snakemake.output.comparison, metadata=facts)
-    tables.write_parquet(history, snakemake.output.history, metadata=facts)
-    images.write_image(charts.loss_curve(history, **fan.CHART), snakemake.output.curve)
-    weights.write_checkpoint(checkpoint, snakemake.output.checkpoint)
-    kept.clear()
+    trained.keep(run, facts, snakemake.output, kept, **fan.CHART)
 
 
 if __name__ == "__main__":

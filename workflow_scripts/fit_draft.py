@@ -8,7 +8,7 @@ from d2a_core.store import arrays, provenance
 def main(snakemake):
     log = runtime.start(snakemake)
     options = generator.Options(**snakemake.params.generator)
-    network = generator.load(options, snakemake.input.generator, **runtime.engine(snakemake))
+    network = generator.of_job(snakemake)
     draft = drafts.fit(
         network,
         size=options.draft_size,

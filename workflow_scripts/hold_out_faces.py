@@ -5,7 +5,7 @@ import torch
 from d2a_core import runtime
 from d2a_core.directions import ball, directions
 from d2a_core.evaluation import face_table, held_out
-from d2a_core.faces import detectors, identity, landmarks
+from d2a_core.faces import detectors, identity
 from d2a_core.generator import generator
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables
@@ -14,10 +14,8 @@ from d2a_core.store import arrays, provenance, tables
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, options = snakemake.input, snakemake.params.protocols
-    settings = generator.Options(**snakemake.params.generator)
-    network = generator.load(settings, inputs.generator, **runtime.engine(snakemake))
-    detection = landmarks.Options(**snakemake.params.landmarks)
-    detector = detectors.load_detector(detection, inputs.models, **runtime.hardware(snakemake))
+    network = generator.of_job(snakemake, inputs.directions, *inputs.latents)
+    detector, embedder = detectors.of_job(snakemake, inputs.directions), identity.of_job(snakemake)
     store = arrays.read_zarr(inputs.directions)
     drawn = held_out.draw(
         network,
@@ -28,11 +26,14 @@ def main(snakemake):
         seed=options["seed"],
     )
     progress = runtime.Progress(log, "evaluation", held_out.faces(options["pairs"]))
-    embedder = identity.choose(snakemake.params.identity, inputs.identity, threads=snakemake.threads)
     named = images.keep_images(drawn.pictures(network), snakemake.output.images)
     columns = face_table.look(named, detector, embedder, progress)
     facts = provenance.provenance(
-        stage="evaluation", protocols=options, identity=embedder.name, **network.identity.facts
+        stage="evaluation",
+        protocols=options,
+        identity=embedder.name,
+        detector=detector.name,
+        **network.identity.facts,
     )
     arrays.write_zarr(snakemake.output.codes, drawn.arrays(), attributes=facts)
     tables.write_parquet(columns, snakemake.output.faces, metadata=facts)

@@ -4,7 +4,7 @@ from d2a_core import runtime
 from d2a_core.animation import driving
 from d2a_core.faces import alignment, schemes
 from d2a_core.media import video_writing
-from d2a_core.store import provenance, tables
+from d2a_core.store import lineage, provenance, tables
 
 
 def main(snakemake):
@@ -14,9 +14,14 @@ def main(snakemake):
     scheme = schemes.scheme_of(tables.points_array(faces).shape[1])
     reference = alignment.reference_layout(faces, scheme)
     table, metadata = tables.read_driving(given)
-    track, rate = driving.adopt(table, metadata, reference, clip=given, scheme=scheme)
+    detector = lineage.shared_detector(snakemake.input.landmarks)
+    track, rate = driving.adopt(table, metadata, reference, clip=given, scheme=scheme, detector=detector)
     facts = provenance.provenance(
-        stage="driving", clip=snakemake.wildcards.table, rate=str(rate), **track.counts
+        stage="driving",
+        clip=snakemake.wildcards.table,
+        rate=str(rate),
+        detector=detector,
+        **track.counts,
     )
     tables.write_parquet(driving.table(track), outputs.table, metadata=facts)
     video_writing.write_frames(

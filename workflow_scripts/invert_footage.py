@@ -13,8 +13,7 @@ def main(snakemake):
     inputs, params = snakemake.input, snakemake.params
     options = footage.Options(**params.footage)
     settings = footage.as_it_moves(animations.Options(**params.animations))
-    models = params.generator, params.landmarks
-    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.of_job(snakemake)
     code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, driver = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.driving))
     clip = video_reading.probe(inputs.video)

@@ -5,19 +5,15 @@ from d2a_core.faces import detectors, landmarks
 from d2a_core.generator import generator
 from d2a_core.inversion import encoder, inversion
 from d2a_core.media import images
-from d2a_core.store import arrays, lineage, provenance, tables, texts, weights
+from d2a_core.store import arrays, provenance, tables, texts, weights
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    settings = generator.Options(**snakemake.params.generator)
     options = inversion.Options(**snakemake.params.inversion)
     inputs, hardware = snakemake.input, runtime.hardware(snakemake)
-    engine = runtime.engine(snakemake)
-    network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
-    lineage.check(network.identity, *inputs.encoder, *inputs.consultation)
-    looks = landmarks.Options(**snakemake.params.landmarks)
-    detector = detectors.load_detector(looks, inputs.models, **hardware)
+    network = generator.of_job(snakemake, *inputs.encoder, *inputs.consultation)
+    detector = detectors.of_job(snakemake)
     judges = inversion.load_judges(detector, inputs.identity, device=hardware["device"])
     photo = inversion.fitted(images.read_image(inputs.photo), network)
     progress = runtime.Progress(log, "inversion", inversion.steps(options), unit="steps")
@@ -29,6 +25,7 @@ def main(snakemake):
         stage="inversion",
         options=options,
         photo_sha256=texts.sha256(inputs.photo),
+        detector=detector.name,
         **network.identity.facts,
     )
     contents = {"wplus": found.wplus, "loss": found.loss}

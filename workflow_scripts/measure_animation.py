@@ -1,10 +1,8 @@
 """Measure how well a video follows its clip and keeps its source."""
 
-import dataclasses
-
 from d2a_core import runtime
 from d2a_core.animation import assessment
-from d2a_core.faces import detectors, dlib_identity, landmarks
+from d2a_core.faces import detectors, dlib_identity
 from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, provenance, tables
 
@@ -12,12 +10,8 @@ from d2a_core.store import arrays, provenance, tables
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs = snakemake.input
-    options = landmarks.Options(**snakemake.params.landmarks)
-    searching = dataclasses.replace(options, box="detect")
-    detector, searcher = (
-        detectors.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
-        for looks in (options, searching)
-    )
+    detector = detectors.of_job(snakemake, inputs.driving)
+    searcher = detectors.of_job(snakemake, box="detect")
     photo, embedder = images.read_image(inputs.image), dlib_identity.DlibEmbedder(inputs.identity)
     figures = assessment.assess(
         video_reading.read_frames(inputs.video),

@@ -2,23 +2,21 @@
 
 from d2a_core import runtime
 from d2a_core.directions import attribute_slopes, ball, controls, sliders
-from d2a_core.faces import detectors, landmarks
+from d2a_core.faces import detectors
 from d2a_core.generator import generator
 from d2a_core.media import images
-from d2a_core.store import arrays, lineage, provenance, tables, texts
+from d2a_core.store import arrays, provenance, tables, texts
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, outputs = snakemake.input, snakemake.output
-    settings = generator.Options(**snakemake.params.generator)
     options = controls.Options(**snakemake.params.controls)
-    network = generator.load(settings, inputs.generator, draft=inputs.draft, **runtime.engine(snakemake))
-    lineage.check(network.identity, inputs.directions, *inputs.pairs)
-    looks = landmarks.Options(**snakemake.params.landmarks)
-    detector = detectors.load_detector(looks, inputs.models, **runtime.hardware(snakemake))
+    network = generator.of_job(snakemake, inputs.directions, *inputs.pairs)
+    detector = detectors.of_job(snakemake, inputs.directions, *inputs.pairs)
     store = arrays.read_zarr(inputs.directions)
-    studio = controls.Looker(network, detector, ball.from_store(store), settings.draft_size)
+    size = snakemake.params.generator["draft_size"]
+    studio = controls.Looker(network, detector, ball.from_store(store), size)
     made_on, measured_on = controls.faces(network, options)
     progress = runtime.Progress(log, "controls", controls.renders(store, options))
     slope = attribute_slopes.learn(
@@ -27,7 +25,11 @@ def main(snakemake):
     vector = controls.build(studio, store, slope, made_on, progress)
     measured = controls.measure(studio, store, vector, measured_on, progress)
     facts = provenance.provenance(
-        stage="controls", options=options, landmarks=looks, **network.identity.facts
+        stage="controls",
+        options=options,
+        landmarks=detector.options,
+        detector=detector.name,
+        **network.identity.facts,
     )
     arrays.write_zarr(outputs.controls, sliders.arrays(measured, store), attributes=facts)
     found = sliders.Controls(measured, studio.ball)

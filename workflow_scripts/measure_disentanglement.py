@@ -12,8 +12,7 @@ def main(snakemake):
     inputs, params = snakemake.input, snakemake.params
     options = disentanglement.Options(**params.disentanglement)
     settings = animations.Options(**params.animations)
-    models = params.generator, params.landmarks
-    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.of_job(snakemake)
     device = runtime.device(snakemake.resources)
     separate = groups.load(list(map(weights.read_checkpoint, inputs.groups)), device=device)
     codes = arrays.read_zarr(inputs.codes, ["wplus"])["wplus"]

@@ -14,8 +14,7 @@ def main(snakemake):
     inputs, outputs = snakemake.input, snakemake.output
     options = morphs.Options(**snakemake.params.morph)
     settings = animations.Options(**snakemake.params.animations)
-    models = snakemake.params.generator, snakemake.params.landmarks
-    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.of_job(snakemake)
     code = arrays.read_zarr(inputs.code, ["wplus"])["wplus"]
     source, *poses = (tables.read_parquet(table) for table in (inputs.landmarks, inputs.start, inputs.end))
     morph = morphs.morph(animator, code, source, poses, options, settings=settings, log=log)

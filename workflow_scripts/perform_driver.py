@@ -7,26 +7,23 @@ from d2a_core.animation import performances
 from d2a_core.generator import generator, rendering
 from d2a_core.inversion import sources
 from d2a_core.media import video_writing
-from d2a_core.store import arrays, lineage, provenance
+from d2a_core.store import arrays, provenance
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    settings = generator.Options(**snakemake.params.generator)
-    network = generator.load(settings, snakemake.input.generator, **runtime.engine(snakemake))
-    lineage.check(network.identity, snakemake.input.directions)
+    network = generator.of_job(snakemake, snakemake.input.directions)
     performance = performances.Performance(**snakemake.params.performance)
     store = arrays.read_zarr(snakemake.input.directions)
     wplus = sources.code(network, seed=performance.seed, truncation=performance.truncation)
     delta = performances.perform(store, wplus, performance)
     facts = provenance.provenance(**network.identity.facts)
-    progress = runtime.Progress(log, "driving", len(delta), unit="frames")
     video_writing.write_frames(
         rendering.frames(network, wplus, delta),
         snakemake.output.video,
         rate=Fraction(performance.fps),
         metadata=video_writing.provenance(facts),
-        progress=progress,
+        progress=runtime.Progress(log, "driving", len(delta), unit="frames"),
     )
 
 

@@ -8,25 +8,18 @@ from d2a_core.store import arrays, provenance
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    options = generator.Options(**snakemake.params.generator)
-    inputs, engine = snakemake.input, runtime.engine(snakemake)
-    network = generator.load(options, inputs.generator, draft=inputs.draft, **engine)
+    params, shard = snakemake.params, int(snakemake.wildcards.shard)
+    network = generator.of_job(snakemake)
     contents = latents.sample(
         network,
-        shard=int(snakemake.wildcards.shard),
-        count=snakemake.params.shard_size,
-        seed=snakemake.params.seed,
-        size=options.draft_size,
-        progress=runtime.Progress(log, "latents", snakemake.params.shard_size),
+        shard=shard,
+        count=params.shard_size,
+        seed=params.seed,
+        size=params.generator["draft_size"],
+        progress=runtime.Progress(log, "latents", params.shard_size),
     )
-    facts = provenance.provenance(
-        stage="latents",
-        seed=snakemake.params.seed,
-        shard=int(snakemake.wildcards.shard),
-        **network.identity.facts,
-    )
-    outputs = snakemake.output
-    stores = latents.stores(contents, outputs.latents, outputs.images)
+    facts = provenance.provenance(stage="latents", seed=params.seed, shard=shard, **network.identity.facts)
+    stores = latents.stores(contents, snakemake.output.latents, snakemake.output.images)
     arrays.write_zarrs(stores, attributes=facts)
 
 

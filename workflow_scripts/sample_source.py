@@ -10,15 +10,13 @@ from d2a_core.store import arrays, provenance, tables
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    settings = generator.Options(**snakemake.params.generator)
-    network = generator.load(settings, snakemake.input.generator, **runtime.engine(snakemake))
-    options = landmarks.Options(**snakemake.params.landmarks)
-    detector = detectors.load_detector(options, snakemake.input.models, **runtime.hardware(snakemake))
+    network, detector = generator.of_job(snakemake), detectors.of_job(snakemake)
     source = sources.Options(**snakemake.params.source)
     face = sources.sample(network, detector, source)
     facts = provenance.provenance(
         stage="sources",
         source=source,
+        detector=detector.name,
         **network.identity.facts,
     )
     arrays.write_zarr(snakemake.output.code, {"wplus": face.wplus}, attributes=facts)

@@ -2,7 +2,7 @@
 
 from d2a_core import runtime
 from d2a_core.evaluation import face_table, found_results, protocols, results, scores
-from d2a_core.faces import detectors, identity, landmarks
+from d2a_core.faces import detectors, identity
 from d2a_core.media import images
 from d2a_core.store import provenance, tables
 
@@ -10,13 +10,12 @@ from d2a_core.store import provenance, tables
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
-    options = landmarks.Options(**params.landmarks)
     pairs = protocols.pairs_of(tables.read_parquet(inputs.pairs), params.protocols)
-    embedder = identity.choose(params.identity, inputs.identity, threads=snakemake.threads)
+    detector, embedder = detectors.of_job(snakemake, *inputs.faces), identity.of_job(snakemake)
     judge = scores.Judge(
         face_table.known(tables.read_parquets(inputs.faces)),
         images.read_image,
-        detectors.load_detector(options, inputs.models, **runtime.hardware(snakemake)),
+        detector,
         embedder,
     )
     table = judge.score(
@@ -27,7 +26,7 @@ def main(snakemake):
         progress=runtime.Progress(log, "evaluation", results.count(params.methods, pairs, params.passes)),
     )
     facts = provenance.provenance(
-        stage="evaluation", method=params.method, identity=embedder.name, detector=options.detector
+        stage="evaluation", method=params.method, identity=embedder.name, detector=detector.name
     )
     tables.write_parquet(table, snakemake.output.scores, metadata=facts)
     log.info("evaluation method=%s %s", params.method, scores.counts(table))

@@ -1,19 +1,15 @@
 """Detect the landmarks of every frame of a clip, in the layout of aligned FFHQ faces."""
 
-import dataclasses
-
 from d2a_core import runtime
 from d2a_core.animation import driving
-from d2a_core.faces import alignment, detectors, landmarks, tracking
+from d2a_core.faces import alignment, detectors, tracking
 from d2a_core.media import video_reading
 from d2a_core.store import provenance, tables
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    options = landmarks.Options(**snakemake.params.landmarks)
-    search = dataclasses.replace(options, box="detect")
-    detector = detectors.load_detector(search, snakemake.input.models, **runtime.hardware(snakemake))
+    detector = detectors.of_job(snakemake, *snakemake.input.landmarks, box="detect")
     faces = tables.read_parquets(snakemake.input.landmarks)
     clip = video_reading.probe(snakemake.input.video)
     track = driving.track(
@@ -26,7 +22,12 @@ def main(snakemake):
         progress=runtime.Progress(log, "driving", clip.frames, unit="frames"),
     )
     facts = provenance.provenance(
-        stage="driving", clip=snakemake.wildcards.tracked, rate=str(clip.rate), options=search, **track.counts
+        stage="driving",
+        clip=snakemake.wildcards.tracked,
+        rate=str(clip.rate),
+        options=detector.options,
+        detector=detector.name,
+        **track.counts,
     )
     tables.write_parquet(driving.table(track), snakemake.output.table, metadata=facts)
     log.info(

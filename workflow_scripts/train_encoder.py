@@ -1,10 +1,10 @@
 """Train the encoder on the sampled faces."""
 
-from d2a_core import runtime, training
+from d2a_core import runtime
 from d2a_core.inversion import encoder
 from d2a_core.inversion.encoder_network import Trunk
-from d2a_core.media import charts, images
-from d2a_core.store import arrays, lineage, provenance, tables, texts, weights
+from d2a_core.media import trained
+from d2a_core.store import arrays, lineage, provenance, texts, weights
 
 
 def main(snakemake):
@@ -28,17 +28,12 @@ def main(snakemake):
         core=snakemake.params.core,
         models_sha256=texts.sha256(snakemake.input.models),
         latents=list(map(arrays.zarr_attributes, snakemake.input.latents)),
-        **lineage.shared(snakemake.input.latents).facts,
+        **lineage.shared(snakemake.input.latents),
     )
     kept = weights.ResumeFile("results/.state/train_encoder", facts)
     run = encoder.start(faces, options, device=device)
     encoder.train(run, faces, options, device=device, resume=kept.read(), save=kept.write, log=log)
-    history = training.history_columns(run)
-    tables.write_parquet(history, snakemake.output.history, metadata=facts)
-    curve = charts.loss_curve(history, title="Encoder", loss="squared error of w")
-    images.write_image(curve, snakemake.output.curve)
-    weights.write_checkpoint(training.checkpoint(run, facts), snakemake.output.checkpoint)
-    kept.clear()
+    trained.keep(run, facts, snakemake.output, kept, title="Encoder", loss="squared error of w")
 
 
 if __name__ == "__main__":

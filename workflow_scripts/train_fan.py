@@ -1,10 +1,10 @@
 """Train the facial action network of one group."""
 
-from d2a_core import runtime, training
+from d2a_core import runtime
 from d2a_core.directions import directions
 from d2a_core.fan import fan
-from d2a_core.media import charts, images
-from d2a_core.store import arrays, lineage, provenance, tables, texts, weights
+from d2a_core.media import trained
+from d2a_core.store import arrays, lineage, provenance, texts, weights
 
 
 def main(snakemake):
@@ -19,18 +19,14 @@ def main(snakemake):
         core=snakemake.params.core,
         pairs=list(map(texts.sha256, snakemake.input.pairs)),
         directions=arrays.zarr_attributes(snakemake.input.directions),
-        **lineage.shared([snakemake.input.directions, *snakemake.input.pairs]).facts,
+        **lineage.shared([snakemake.input.directions, *snakemake.input.pairs]),
     )
     kept = weights.ResumeFile("results/.state/train_fan", facts)
     pairs, validation = fan.split(faces, options)
     run = fan.start(faces, pairs, vector, options, device=device)
     keep = {"resume": kept.read(), "save": kept.write}
     fan.train(run, faces, pairs, validation, options, device=device, log=log, **keep)
-    history = training.history_columns(run)
-    tables.write_parquet(history, snakemake.output.history, metadata=facts)
-    images.write_image(charts.loss_curve(history, **fan.CHART), snakemake.output.curve)
-    weights.write_checkpoint(training.checkpoint(run, facts), snakemake.output.checkpoint)
-    kept.clear()
+    trained.keep(run, facts, snakemake.output, kept, **fan.CHART)
 
 
 if __name__ == "__main__":

@@ -187,12 +187,20 @@ def adopt(
     *,
     clip: str | Path,
     scheme: Scheme,
+    detector: str | None = None,
 ) -> tuple[Track, Fraction]:
-    """A landmark table in place of a clip, checked, and its frame rate; ValueError says what is wrong.
+    """Take a landmark table in place of a clip, and tell its frame rate; ValueError says what is wrong.
 
-    Rows are brought to a constant rate like frames. A table of this pipeline is in the right layout already;
-    the points of another are moved as a whole, so that the crop of its median face is the reference's.
+    A table that names its detector must name this `detector`, where that is known. Rows are brought to a
+    constant rate like frames. A table of this pipeline is in the right layout already; the points of another
+    are moved as a whole, so that the crop of its median face is the reference's.
     """
+    tracked_by = metadata.get("detector", detector)
+    if detector and tracked_by != detector:
+        raise ValueError(
+            f"{clip} was tracked by the landmark detector {tracked_by} and cannot be used with {detector}; "
+            "track the clip with the same detector"
+        )
     columns = _checked(table, clip=clip, size=scheme.size)
     time_s = columns["time_s"] - columns["time_s"][0]
     rate = _declared_rate(metadata) or nominal_rate(time_s, [])

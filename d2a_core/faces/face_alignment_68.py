@@ -30,7 +30,7 @@ class FaceAlignmentDetector:
     is enough for the head pose and for turning the points to the front.
     """
 
-    scheme = IBUG68
+    name, scheme = "face-alignment", IBUG68
 
     def __init__(self, options: landmarks.Options, folder: Path, *, device: str, threads: int) -> None:
         self.options = options

@@ -94,7 +94,7 @@ class FaceMeshDetector:
     validated on WFLW: errors between two images measured with it are comparable, WFLW figures are not.
     """
 
-    scheme = WFLW98
+    name, scheme = "facemesh", WFLW98
 
     def __init__(self, options: Options, folder: Path, *, threads: int) -> None:
         if options.box not in ("ffhq", "detect"):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from d2a_core.faces import arcface, dlib_identity
+from d2a_core.runtime import Job
 from d2a_core.store import optional_weights
 
 
@@ -54,6 +55,11 @@ def choose(options: Mapping[str, object], folder: str | Path, *, threads: int) -
     if isinstance(place, str):
         raise ValueError(f"evaluation.identity asks for {wanted.backend}, but {place}")
     return load_embedder(wanted.backend, place, threads=threads)
+
+
+def of_job(job: Job) -> Embedder:
+    """Load the embedder of a Snakemake job: its params and input `identity`."""
+    return choose(job.params.identity, job.input.identity, threads=job.threads)
 
 
 def cosine_similarity(first: NDArray, second: NDArray) -> NDArray[np.float32]:

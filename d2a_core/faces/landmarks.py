@@ -41,9 +41,11 @@ class Detections:
 
 
 class LandmarkDetector(Protocol):
-    """A landmark back end: `scheme` names its points."""
+    """A landmark back end: `name` is that in the config, `scheme` says what its points are."""
 
+    name: str
     scheme: Scheme
+    options: Options
 
     def detect(self, images: NDArray[np.uint8]) -> Detections:
         """Detect one face on each image u1 [N, H, W, 3]."""

@@ -12,6 +12,8 @@ from d2a_core.faces import alignment, search
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.faces.mediapipe import FaceModels
 from d2a_core.media.photos import Photo
+from d2a_core.runtime import Job
+from d2a_core.store import tables
 
 
 @dataclass(frozen=True)
@@ -38,42 +40,45 @@ class Aligned:
         return {**self.crop.facts(), **measured, "notes": list(self.notes)}
 
 
-def align(
-    photo: Photo,
-    options: Options,
-    models: FaceModels,
-    detector: LandmarkDetector,
-    reference: alignment.Layout,
-    *,
-    log: logging.Logger,
-) -> Aligned:
+@dataclass(frozen=True)
+class Aligner:
+    """What aligning takes: models that search, a detector that looks again, and where sampled faces lie."""
+
+    models: FaceModels
+    detector: LandmarkDetector
+    reference: alignment.Layout
+
+
+def aligner(job: Job, detector: LandmarkDetector) -> Aligner:
+    """Make the aligner of a Snakemake job: its inputs `models`, and `landmarks` of all samples."""
+    samples = tables.read_parquets(job.input.landmarks)
+    models = FaceModels(job.input.models, threads=job.threads)
+    return Aligner(models, detector, alignment.reference_layout(samples, detector.scheme))
+
+
+def align(photo: Photo, options: Options, aligner: Aligner, *, log: logging.Logger) -> Aligned:
     """Find the face that `options` ask for and crop it; what the user should know is logged as warnings."""
-    found = search.find(photo.image, models)
+    found = search.find(photo.image, aligner.models)
     face = search.choose(found, options.face, path=options.image)
     log.info("sources faces=%d eye_distance_px=%.0f yaw=%.0f", len(found), face.eye_distance, face.yaw)
     notes = (*photo.notes, *search.remarks(face, path=options.image))
     for note in notes:
         log.warning("%s", note)
-    crop = alignment.find_crop(photo.image, face.points, detector, reference)
+    crop = alignment.find_crop(photo.image, face.points, aligner.detector, aligner.reference)
     return Aligned(alignment.extract(photo.image, crop), crop, face, notes)
 
 
 def align_all(
-    named: Iterable[tuple[str, NDArray[np.uint8]]],
-    models: FaceModels,
-    detector: LandmarkDetector,
-    reference: alignment.Layout,
-    *,
-    log: logging.Logger,
+    named: Iterable[tuple[str, NDArray[np.uint8]]], aligner: Aligner, *, log: logging.Logger
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Name and the largest face u1 [1024, 1024, 3] of every picture u1 [H, W, 3]; see `align`.
+    """Yield name and the largest face u1 [1024, 1024, 3] of every picture u1 [H, W, 3]; see `align`.
 
     Where there is none the picture comes as it is, with a warning: one bad frame must not end an evaluation.
     """
     for name, image in named:
         options = Options(name=name, image=name, face=0)
         try:
-            yield name, align(Photo(image, ()), options, models, detector, reference, log=log).image
+            yield name, align(Photo(image, ()), options, aligner, log=log).image
         except ValueError as error:
             log.warning("%s", error)
             yield name, np.array(Image.fromarray(image).resize((alignment.SIZE,) * 2))

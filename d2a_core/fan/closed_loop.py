@@ -1,7 +1,7 @@
 """Drive one source with FAN: ask for landmarks, render, look again and ask for the rest."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from d2a_core.directions import ball, sliders
 from d2a_core.directions.ball import Ball
 from d2a_core.directions.sliders import Controls
-from d2a_core.faces import detectors, landmarks
+from d2a_core.faces import detectors
 from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.fan import groups
@@ -21,7 +21,8 @@ from d2a_core.fan.network import Fan
 from d2a_core.generator import detection, generator
 from d2a_core.generator.generator import Generator
 from d2a_core.inversion import tuning
-from d2a_core.store import arrays, lineage, weights
+from d2a_core.runtime import Job
+from d2a_core.store import arrays, weights
 
 
 @dataclass(frozen=True)
@@ -54,40 +55,34 @@ class Animator:
     moves: Controls | None = None
 
 
-def load_animator(
-    generator_options: Mapping,
-    landmark_options: Mapping,
-    inputs: object,
-    *,
-    device: str,
-    threads: int,
-    runtime: str,
-) -> Animator:
-    """The trained parts; `inputs` has the paths `generator`, `draft`, `models`, `directions` and `fan`.
+def of_job(job: Job) -> Animator:
+    """Load the trained parts of a Snakemake job.
 
-    `fan` is one path, or a list of one or two (see `groups.load`), `controls` a list of one or none.
-    Where there is a `tuning`, the generator is the one tuned to that source. Raises ValueError when a part,
-    or the `code` of a source, was made with another generator.
+    Its inputs are `generator`, `draft`, `models`, `directions` and `fan`. `fan` is one path, or a list of one
+    or two (see `groups.load`), `controls` a list of one or none. Where there is a `tuning`, the generator is
+    the one tuned to that source. Raises ValueError when a part, or the `code` of a source, was made with
+    another generator, or points were found by another detector.
     """
-    settings = generator.Options(**generator_options)
-    detection = landmarks.Options(**landmark_options)
-    engine = {"device": device, "threads": threads, "runtime": runtime}
-    network = generator.load(settings, inputs.generator, draft=inputs.draft, **engine)
-    codes = [inputs.code] if hasattr(inputs, "code") else []
-    tunings = getattr(inputs, "tuning", [])
-    moves = [sliders.from_store(arrays.read_zarr(path)) for path in getattr(inputs, "controls", [])]
+    inputs = job.input
     fans = [inputs.fan] if isinstance(inputs.fan, (str, os.PathLike)) else inputs.fan
-    lineage.check(network.identity, inputs.directions, *fans, *codes, *tunings)
+    codes, seen = _given(inputs, "code"), _given(inputs, "landmarks", "driving")
+    tunings, controls = getattr(inputs, "tuning", []), getattr(inputs, "controls", [])
+    network = generator.of_job(job, inputs.directions, *fans, *codes, *tunings)
     for path in tunings:
         tuning.apply_delta(network, weights.read_checkpoint(path)["delta"])
+    moves = [sliders.from_store(arrays.read_zarr(path)) for path in controls]
     return Animator(
         network,
-        detectors.load_detector(detection, inputs.models, device=device, threads=threads),
-        groups.load(list(map(weights.read_checkpoint, fans)), device=device),
+        detectors.of_job(job, inputs.directions, *fans, *controls, *seen),
+        groups.load(list(map(weights.read_checkpoint, fans)), device=network.device),
         ball.from_store(arrays.read_zarr(inputs.directions, ball.STORED)),
-        size=settings.draft_size,
+        size=job.params.generator["draft_size"],
         moves=moves[0] if moves else None,
     )
+
+
+def _given(inputs: object, *names: str) -> list[str]:
+    return [getattr(inputs, name) for name in names if hasattr(inputs, name)]
 
 
 def step(animator: Animator, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from d2a_core.generator import checkpoint, drafts, mobile_stylegan, stylegan2
 from d2a_core.generator.drafts import Draft, DraftNetwork
 from d2a_core.generator.engine import compile_openvino, in_batches, run_compiled
+from d2a_core.runtime import Job, engine
 from d2a_core.store import arrays, lineage, texts
 from d2a_core.store.lineage import Identity
 from d2a_core.store.manifests import RECORD
@@ -245,6 +246,17 @@ def load(
         readout = drafts.from_arrays(arrays.read_zarr(draft))
     hardware = {"device": device, "threads": threads, "runtime": runtime}
     return PretrainedGenerator(mapping, synthesis, identity=identity, draft=readout, **hardware)
+
+
+def of_job(job: Job, *made_with: str | Path) -> PretrainedGenerator:
+    """Load the generator of a Snakemake job: params and input `generator`, and `draft` where it is an input.
+
+    Raises ValueError when something that was `made_with` it was made with another.
+    """
+    options, draft = Options(**job.params.generator), getattr(job.input, "draft", None)
+    network = load(options, job.input.generator, draft=draft, **engine(job))
+    lineage.check(network.identity, *made_with)
+    return network
 
 
 def _read(path: Path) -> tuple[Mapper, Synthesizer, Identity]:

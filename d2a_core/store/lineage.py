@@ -1,15 +1,11 @@
-"""Which generator an artefact was made with: results of different generators never mix."""
+"""Tell which generator and which detector an artefact was made with: results of different ones never mix."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from d2a_core.store import arrays, tables, weights
-
-if TYPE_CHECKING:
-    pass
-
-from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class Identity:
 
 
 def of(path: str | Path) -> Identity:
-    """The generator that a store, table or checkpoint was made with; raises ValueError where it says none."""
+    """Read which generator an artefact was made with; raises ValueError where it says none."""
     found = facts(path)
     try:
         return Identity(found["generator"], found["generator_sha256"])
@@ -50,26 +46,56 @@ def check(identity: Identity, *paths: str | Path) -> None:
             )
 
 
-def shared(paths: Iterable[str | Path]) -> Identity:
-    """The one generator that all artefacts were made with; raises ValueError when they differ."""
-    first, *others = paths
-    identity = of(first)
-    check(identity, *others)
-    return identity
+def detector_of(path: str | Path) -> str | None:
+    """Read which landmark detector an artefact was made with, None where it names none."""
+    return facts(path).get("detector")
+
+
+def check_detector(name: str, *paths: str | Path) -> None:
+    """Raise ValueError where an artefact was made with another landmark detector than `name`."""
+    for path in paths:
+        made = detector_of(path) or name
+        if made != name:
+            raise ValueError(
+                f"{path} was made with the landmark detector {made} and cannot be used with {name}; "
+                f"delete it and snakemake recomputes it, or set landmarks.detector back to {made}"
+            )
+
+
+def shared(paths: Iterable[str | Path]) -> dict[str, str]:
+    """Read the facts of the one generator, and the one detector, that all artefacts were made with.
+
+    Raises ValueError when two differ, or one does not name its generator.
+    """
+    paths = list(paths)
+    identity = of(paths[0])
+    check(identity, *paths[1:])
+    detector = shared_detector(paths)
+    return identity.facts if detector is None else {**identity.facts, "detector": detector}
+
+
+def shared_detector(paths: Iterable[str | Path]) -> str | None:
+    """Read the one landmark detector that artefacts were made with; raises ValueError when two differ.
+
+    None where none of them names one.
+    """
+    paths = list(paths)
+    name = next(filter(None, map(detector_of, paths)), None)
+    if name is not None:
+        check_detector(name, *paths)
+    return name
 
 
 def facts(path: str | Path) -> dict[str, Any]:
-    """What a store, a table or a checkpoint says of how it was made; {} where it says nothing."""
+    """Read what a store, a table or a checkpoint says of how it was made; {} where it says nothing."""
     path = Path(path)
     if path.suffix == ".parquet":
         return tables.parquet_metadata(path)
-    return (
-        weights.read_checkpoint(path).get("provenance", {})
-        if path.suffix == ".pt"
-        else arrays.zarr_attributes(path)
-    )
+    if path.suffix == ".pt":
+        return weights.read_checkpoint(path).get("provenance", {})
+    return arrays.zarr_attributes(path)
 
 
 def shared_facts(paths: Iterable[str | Path]) -> dict[str, Any]:
-    """What several artefacts say of how they were made; of what two say, the later counts."""
+    """Read what several artefacts say of how they were made; of what two say, the later counts."""
     return {name: value for path in paths for name, value in facts(path).items()}

@@ -241,6 +241,15 @@ def test_a_table_that_is_no_clip_is_refused_in_one_sentence(face, changes, words
     assert "\n" not in str(caught.value)
 
 
+def test_a_table_tracked_by_another_detector_is_refused_with_both_names(face):
+    table, reference = _as_table(_tracked([face[0]] * 10)), alignment.layout(face, WFLW98)
+    given = {"clip": "x.parquet", "scheme": WFLW98, "detector": "facemesh"}
+    for metadata in ({}, {"detector": "facemesh"}):
+        assert driving.adopt(table, metadata, reference, **given)[0].found.all()
+    with pytest.raises(ValueError, match="x.parquet was tracked by the landmark detector other .* facemesh"):
+        driving.adopt(table, {"detector": "other"}, reference, **given)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and nothing else", b"x,y\n1,2\n"])
 def test_a_file_that_is_no_table_is_refused_with_what_to_give(tmp_path, content):
     if content is not None:

@@ -214,9 +214,15 @@ def test_no_part_of_a_stage_may_be_of_another_generator(tmp_path, wrong):
             arrays.write_zarr(path, {"size": np.array([32])}, attributes=provenance.provenance(**made.facts))
         else:
             weights.write_checkpoint({"provenance": provenance.provenance(**made.facts)}, path)
-    inputs = SimpleNamespace(generator=model, models=None, **paths | {"tuning": [paths["tuning"]]})
+    job = SimpleNamespace(
+        input=SimpleNamespace(generator=model, models=None, **paths | {"tuning": [paths["tuning"]]}),
+        params=SimpleNamespace(generator=asdict(OPTIONS), landmarks=LANDMARKS),
+        config={"generator": {"runtime": "torch"}},
+        resources=None,
+        threads=1,
+    )
     with pytest.raises(ValueError, match=rf"{wrong}\.\w+ was made with the generator other .* with mine"):
-        closed_loop.load_animator(asdict(OPTIONS), LANDMARKS, inputs, **HARDWARE)
+        closed_loop.of_job(job)
 
 
 @pytest.mark.parametrize("layers", [1, 5])
