@@ -13,9 +13,12 @@ STAGES = (  # in the order of the data: rules/<stage>*.smk write results/<stage>
     *("sources", "driving", "animations", "footage", "morphs", "ablations", "evaluation"),
 )
 
-# Before PyTorch is loaded, here and in all jobs: threads of OpenMP that wait sleep. By default they spin, and
-# two jobs with two threads each on two cores then take six times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A job of one thread shares the processors with others, and PyTorch has two threads in it (`limit_threads`):
+# those that wait must sleep. By default they spin, and two such jobs on two cores take six times as long.
+# Snakemake sets the number, and OpenMP reads both when PyTorch is loaded. With two processors spinning is
+# faster.
+if os.environ.get("OMP_NUM_THREADS") == "1":
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # With this package OpenVINO tells Google Analytics of each import, unasked; None says it is not installed.
 cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)

@@ -1,7 +1,5 @@
 """Draw and render faces that no training stage has seen."""
 
-import torch
-
 from d2a_core import runtime
 from d2a_core.directions import ball, directions
 from d2a_core.evaluation import face_table, held_out
@@ -20,7 +18,7 @@ def main(snakemake):
     drawn = held_out.draw(
         network,
         arrays.read_zarrs(inputs.latents, ["w"])["w"],
-        torch.from_numpy(directions.basis(store)),
+        directions.basis(store),
         ball.from_store(store),
         count=options["pairs"],
         seed=options["seed"],

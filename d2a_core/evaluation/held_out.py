@@ -45,7 +45,7 @@ class HeldOut:
 def draw(
     generator: Generator,
     trained: NDArray,
-    vector: Tensor,
+    vector: NDArray,
     ball: Ball,
     *,
     count: int,
@@ -64,7 +64,7 @@ def draw(
     check_disjoint(w.numpy(), trained, seed=seed)
     source, target, reference = (broadcast(part, generator.num_layers).clone() for part in w.split(count))
     uniform = torch.from_numpy(seeds.uniform("held-out", seed, ids, len(vector) + 1))
-    delta, _ = pairs.draw(vector, source[:, : vector.shape[1]], ball, uniform)
+    delta, _ = pairs.draw(torch.as_tensor(vector), source[:, : vector.shape[1]], ball, uniform)
     return HeldOut(source, target, rendering.apply(source, delta), reference, delta)
 
 

@@ -131,11 +131,13 @@ print(faults() - before)
     assert kept < 5000 and kept <= returned
 
 
-def test_threads_that_wait_sleep_in_every_process():
-    script = "import os, d2a_core; print(os.environ['OMP_WAIT_POLICY'])"
+@pytest.mark.parametrize(("threads", "policy"), [("1", "PASSIVE"), ("2", "None")])
+def test_threads_that_wait_sleep_in_a_job_of_one_thread(threads, policy):
+    script = "import os, d2a_core; print(os.environ.get('OMP_WAIT_POLICY'))"
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_NUM_THREADS": threads}
     said = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert said.stdout == "PASSIVE\n"
+    assert said.stdout == f"{policy}\n"
 
 
 def test_limit_threads_does_not_import_torch(monkeypatch):
