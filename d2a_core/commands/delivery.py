@@ -6,6 +6,7 @@ same picture finds its own from another folder or under another name.
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -21,12 +22,13 @@ import yaml
 import d2a_core
 from d2a_core.commands import checks
 from d2a_core.commands.morph_requests import MorphRequest
-from d2a_core.commands.requests import Request, slug
+from d2a_core.commands.requests import Request, seed_of, slug
 from d2a_core.store import atomic, texts
 from d2a_core.workflow.execution import Event, Workflow, exclusive, run, unlock
 from d2a_core.workflow.progress import Board, Run
 
 STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock
+SOURCES = Path("results/.state/sources")  # in the work directory: what was asked for each source
 INPUTS = Path("data/inputs")  # in the work directory: copies of photos and clips
 TRUNCATION = 0.7  # ψ of a source given by its seed, as in config.yaml
 DIGEST_CHARS = 12
@@ -123,12 +125,35 @@ def digest(facts: object) -> str:
 
 
 def adopt_source(request: Request, work: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Entry of the source in the config, and which file of the user's the copy of a photo is."""
+    """Entry of the source in the config, and which file of the user's the copy of a photo is.
+
+    What was asked is kept in the work directory: see `recalled`.
+    """
     if request.seed is not None:
-        return {"name": f"seed-{request.seed}", "seed": request.seed, "truncation": TRUNCATION}, {}
+        entry = {"name": f"seed-{request.seed}", "seed": request.seed, "truncation": TRUNCATION}
+        _remember(entry["name"], work, source=request.source)
+        return entry, {}
     name, image = adopt(request.photo, work, "photo")
     entry = {"name": _variant(name, request), "image": image, "face": _face(request)}
+    inverted = {"face": entry["face"] or None, "method": request.method, "tune": request.tune}
+    _remember(entry["name"], work, source=image, **inverted)
     return entry, {image: str(request.photo)}
+
+
+def _remember(name: str, work: Path, **asked: Any) -> None:
+    _write_if_changed(json.dumps(asked, ensure_ascii=False) + "\n", work / SOURCES / f"{name}.json")
+
+
+def recalled(name: str, work: Path) -> dict[str, Any] | None:
+    """Fields of the request that a source was adopted for; None where there was none, or its copy is gone."""
+    kept = work / SOURCES / f"{name}.json"
+    if not kept.is_file():
+        return None
+    asked = texts.read_json(kept)
+    if seed_of(asked["source"]) is not None:
+        return asked
+    copy = work / asked["source"]
+    return asked | {"source": str(copy)} if copy.is_file() else None
 
 
 def _variant(name: str, request: Request) -> str:

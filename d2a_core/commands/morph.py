@@ -7,7 +7,7 @@ import d2a_core
 from d2a_core.commands import checks, delivery
 from d2a_core.commands.delivery import Plan, Watcher
 from d2a_core.commands.morph_requests import MorphRequest, is_table
-from d2a_core.commands.requests import seed_of
+from d2a_core.commands.requests import Request
 
 
 def morph(request: MorphRequest, *, watcher: Watcher | None = None) -> dict[str, Path]:
@@ -18,13 +18,8 @@ def morph(request: MorphRequest, *, watcher: Watcher | None = None) -> dict[str,
 
 def make_morph_plan(request: MorphRequest, work: Path) -> Plan:
     """Name the source and the poses of a request, copy them into `work` and say what to compute."""
-    tune = {None: None, True: "tuned", False: "untuned"}[request.tune]
-    variant = "".join(f"-{part}" for part in (request.method, tune) if part)
     copies: dict[str, str] = {}
-    faces = {
-        text: _pose(text, work, copies, variant if text == request.face else "")
-        for text in (request.face, request.start, request.end)
-    }
+    faces = {text: _pose(text, request, work, copies) for text in (request.face, request.start, request.end)}
     source, start, end = (faces[text]["name"] for text in (request.face, request.start, request.end))
     entry = {"source": source, "start": start, "end": end}
     entry |= {"frames": request.frames, "fps": request.fps, "loop": request.loop}
@@ -44,13 +39,13 @@ def make_morph_plan(request: MorphRequest, work: Path) -> Plan:
     )
 
 
-def _pose(text: str, work: Path, copies: dict[str, str], variant: str) -> dict[str, Any]:
+def _pose(text: str, request: MorphRequest, work: Path, copies: dict[str, str]) -> dict[str, Any]:
     """Config entry of a face that a morph needs, a source or a clip that is a table; notes its copy."""
-    seed = seed_of(text)
-    if seed is not None:
-        return {"name": f"seed-{seed}", "seed": seed, "truncation": delivery.TRUNCATION}
-    name, path = delivery.adopt(Path(text), work, "face")
-    copies[path] = text
-    return (
-        {"name": name, "path": path} if is_table(text) else {"name": name + variant, "image": path, "face": 0}
-    )
+    if is_table(text):
+        name, path = delivery.adopt(Path(text), work, "face")
+        copies[path] = text
+        return {"name": name, "path": path}
+    inverted = {"method": request.method, "tune": request.tune} if text == request.face else {}
+    entry, copied = delivery.adopt_source(Request(source=text, work=work, **inverted), work)
+    copies |= copied
+    return entry

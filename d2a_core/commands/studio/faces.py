@@ -1,6 +1,5 @@
 """Faces of the studio: which there are in a work directory, and pictures of them, moved by controls."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from d2a_core import config
+from d2a_core.commands import delivery
 from d2a_core.commands import editor as editing
-from d2a_core.commands.delivery import INPUTS, TRUNCATION
+from d2a_core.commands.delivery import TRUNCATION
 from d2a_core.commands.editor import Edit, Editor
 from d2a_core.commands.requests import Request
 from d2a_core.directions import gallery
@@ -22,10 +22,6 @@ from d2a_core.store import arrays, provenance, tables
 
 KEPT = 2  # faces whose networks stay in memory
 STRONGEST = 1.5  # times the outermost step of the gallery
-COPY = re.compile(  # what `command` calls the source of a copied photo
-    r"(?P<copy>.+-[0-9a-f]{12})(?:-face-(?P<face>\d+))?(?:-(?P<method>optimize|encoder|hfgi))?"
-    r"(?:-(?P<tune>tuned|untuned))?"
-)
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class Faces:
         """Faces whose codes are there, those of the config first."""
         listed = {entry["name"]: self._listed(entry) for entry in self.settings["sources"]}
         folders = sorted((self.work / "results" / "sources").glob("*/inversion.zarr"))
-        found = {store.parent.name: self._found(store.parent.name) for store in folders}
+        found = {store.parent.name: delivery.recalled(store.parent.name, self.work) for store in folders}
         chosen = {name: listed.get(name) or found[name] for name in [*listed, *found] if name in found}
         return [Face(name, options) for name, options in chosen.items() if options is not None]
 
@@ -78,18 +74,6 @@ class Faces:
         if "image" in entry:
             return {"source": str(self.work / entry["image"]), "face": entry["face"] or None}
         return {"source": f"seed:{entry['seed']}"} if entry["truncation"] == TRUNCATION else None
-
-    def _found(self, name: str) -> dict[str, Any] | None:
-        """Options that ask for a source that `d2a` has named; None for what the evaluation made."""
-        if seed := re.fullmatch(r"seed-(\d+)", name):
-            return {"source": f"seed:{seed[1]}"}
-        photo = COPY.fullmatch(name)
-        copies = sorted((self.work / INPUTS).glob(f"{photo['copy']}.*")) if photo else []
-        if not copies:
-            return None
-        tune = {"tuned": True, "untuned": False, None: None}[photo["tune"]]
-        face = int(photo["face"]) if photo["face"] else None
-        return {"source": str(copies[0]), "face": face, "method": photo["method"], "tune": tune}
 
     def named(self, name: str) -> Face:
         """The face of a name; raises ValueError where there is none."""

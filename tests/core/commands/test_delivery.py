@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from d2a_core.commands import delivery
+from d2a_core.commands.requests import Request
+from d2a_core.media import images
+
+
+@pytest.fixture
+def photo(tmp_path):
+    images.write_image(np.zeros((64, 64, 3), np.uint8), tmp_path / "home" / "me.png")
+    return tmp_path / "home" / "me.png"
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"face": 2, "method": "hfgi"}, {"tune": False}, {"method": "encoder", "tune": True}]
+)
+def test_what_was_asked_for_a_photo_comes_back_and_names_the_same_source(photo, tmp_path, options):
+    request = Request(source=str(photo), work=tmp_path / "work", **options)
+    entry, copies = delivery.adopt_source(request, request.work)
+    photo.unlink()
+    asked = delivery.recalled(entry["name"], request.work)
+    assert asked == {"face": None, "method": None, "tune": None} | options | {"source": asked["source"]}
+    assert copies == {entry["image"]: str(photo)}
+    assert asked["source"] == str(request.work / entry["image"])
+    again, _ = delivery.adopt_source(Request(work=request.work, **asked), request.work)
+    assert again == entry
+
+
+def test_what_was_asked_for_a_seed_comes_back(tmp_path):
+    entry, _ = delivery.adopt_source(Request(source="seed:21", work=tmp_path), tmp_path)
+    assert delivery.recalled(entry["name"], tmp_path) == {"source": "seed:21"}
+
+
+def test_a_source_that_nobody_asked_for_or_whose_copy_is_gone_is_not_recalled(photo, tmp_path):
+    assert delivery.recalled("held-out-3", tmp_path) is None
+    entry, _ = delivery.adopt_source(Request(source=str(photo), work=tmp_path), tmp_path)
+    (tmp_path / entry["image"]).unlink()
+    assert delivery.recalled(entry["name"], tmp_path) is None
