@@ -1,0 +1,121 @@
+// The picture: drafts while a slider moves, then the full size; measured and corrected where that is asked for.
+
+import { $, ask, complain, tried } from "./common.js";
+
+const SETTLE_MS = 120; // after the last draft, before the full size is asked for
+
+export const view = { face: null, values: {}, direction: null, strength: 0 };
+let since = null; // when the sliders moved first of what no draft has been asked for
+let drafting = false;
+let measuring = false; // whether a measured picture is on its way, or shown
+export let moves = 0; // counts them, to tell whether an answer is still wanted
+let settling = 0;
+let finishing = new AbortController();
+
+function query(more = {}) {
+  const words = { face: view.face, values: JSON.stringify(view.values), ...more };
+  if (view.direction !== null && !("direction" in more)) {
+    Object.assign(words, { direction: view.direction, strength: view.strength });
+  }
+  return new URLSearchParams(words).toString();
+}
+
+export async function picture(words, signal) {
+  const answer = await ask(`/api/picture?${words}`, { signal });
+  return { url: URL.createObjectURL(await answer.blob()), notes: JSON.parse(answer.headers.get("X-Notes") ?? "[]") };
+}
+
+export async function put(image, url) {
+  const old = image.src;
+  image.src = url;
+  image.hidden = false;
+  await image.decode().catch(() => {});
+  if (old.startsWith("blob:")) URL.revokeObjectURL(old);
+}
+
+export function moved() {
+  since ??= performance.now();
+  supersede(false);
+  draft();
+}
+
+// What is shown, and what is on its way, is no longer what the sliders say.
+export function supersede(measured) {
+  measuring = measured;
+  finishing.abort();
+  clearTimeout(settling);
+  delete $("now").dataset.size;
+  return ++moves;
+}
+
+async function draft() {
+  if (drafting || since === null) return;
+  const [start, face] = [since, view.face];
+  [since, drafting] = [null, true];
+  try {
+    const found = await picture(query());
+    if (face === view.face && !measuring) {
+      await put($("now"), found.url);
+      told(found.notes, "draft", start);
+    }
+    $("error").hidden = true;
+  } catch (error) {
+    complain(error);
+  } finally {
+    drafting = false;
+  }
+  if (since !== null) draft();
+  else if (!measuring) settling = setTimeout(() => finish(start), SETTLE_MS);
+}
+
+async function finish(start) {
+  finishing = new AbortController();
+  try {
+    const found = await picture(query({ size: "full" }), finishing.signal);
+    if (since !== null || drafting) return;
+    await put($("now"), found.url);
+    told(found.notes, "full", start);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+export const settle = tried(async () => {
+  if (view.face === null) return;
+  const [move, start] = [supersede(true), performance.now()];
+  $("caption").textContent = "Measuring";
+  const found = await picture(query({ size: "settled" }));
+  if (move !== moves) return;
+  await put($("now"), found.url);
+  told(found.notes, "settled", start);
+});
+
+function told(notes, size, start) {
+  performance.measure(size, { start, end: performance.now() });
+  $("empty").hidden = true;
+  $("now").alt = `${view.face}, ${described()}`;
+  $("now").dataset.size = size;
+  $("caption").textContent = notes.length ? notes.join(" ") : size === "draft" ? "Draft" : "Full size";
+  const kept = size === "draft" ? "full" : size;
+  $("save-png").href = `/api/picture?${query({ size: kept, keep: 1 })}`;
+  $("save-latents").href = `/api/latents?${query({ size: kept })}`;
+  $("save-png").hidden = $("save-latents").hidden = false;
+}
+
+function described() {
+  const changed = Object.entries(view.values).filter(([, value]) => value !== 0);
+  const parts = changed.map(([name, value]) => `${name} ${value}`);
+  if (view.direction !== null) parts.push(`direction ${view.direction} at ${view.strength}`);
+  return parts.join(", ") || "unchanged";
+}
+
+export function comparing() {
+  const on = $("compare").checked && view.face !== null;
+  $("before").hidden = $("comparing").hidden = !on;
+  $("frame").classList.toggle("cut", on);
+  $("frame").style.setProperty("--cut", `${$("cut").value}%`);
+  $("cut").setAttribute("aria-valuetext", `${$("cut").value} percent before`);
+}
+
+$("compare").addEventListener("change", comparing);
+$("cut").addEventListener("input", comparing);
