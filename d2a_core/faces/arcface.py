@@ -87,8 +87,8 @@ def align(image: NDArray[np.uint8], corners: NDArray) -> NDArray[np.uint8]:
     picture = Image.fromarray(np.ascontiguousarray(image)).reduce(factor)
     turn = np.linalg.inv(placed[:, :2])
     back = np.column_stack((turn, -turn @ placed[:, 2])) / factor
-    kind = {"method": Image.Transform.AFFINE, "resample": Image.Resampling.BILINEAR}
-    return np.asarray(picture.transform((SIDE, SIDE), data=back.ravel().tolist(), **kind))
+    form = Image.Transform.AFFINE, back.ravel().tolist(), Image.Resampling.BILINEAR
+    return np.asarray(picture.transform((SIDE, SIDE), *form))
 
 
 def _unit(vector: NDArray) -> NDArray[np.float32]:

@@ -73,6 +73,8 @@ def _padded(x: Tensor, shape: list[int]) -> Tensor:
 class FaceResNet(nn.Module):
     """Chips [N, 3, 150, 150] in [0, 255] → hidden maps after each of `STAGES`, and the embedding [N, 128]."""
 
+    mean: Tensor
+
     def __init__(self, first: AffineConv, units: list[Unit], weight: Tensor) -> None:
         super().__init__()
         self.first, self.units, self.weight = first, nn.ModuleList(units), nn.Parameter(weight)
@@ -135,7 +137,8 @@ class _Reader:
         """Convolution number `index` of the file with the affine map behind it."""
         flat, affine = self.tensor(self.starts[2 * index]), self.tensor(self.starts[2 * index + 1])
         weight, bias = flat[:-outputs].reshape(outputs, inputs, side, side), flat[-outputs:]
-        return AffineConv(weight, bias, *affine.chunk(2), stride)
+        gain, shift = affine.chunk(2)
+        return AffineConv(weight, bias, gain, shift, stride)
 
 
 def load(path: Path) -> FaceResNet:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class Options:
     weights: Mapping[str, str] | None
 
 
-def choose(options: Mapping[str, object], folder: str | Path, *, threads: int) -> Embedder:
+def choose(options: Mapping[str, Any], folder: str | Path, *, threads: int) -> Embedder:
     """The embedder that the config asks for; `folder` is that of dlib's models.
 
     Raises ValueError when the weights of ArcFace cannot be had: a table with another identity than the one

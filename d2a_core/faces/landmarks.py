@@ -55,7 +55,10 @@ class LandmarkDetector(Protocol):
 class Follower(Protocol):
     """Landmarks of one face, frame after frame."""
 
-    scheme: Scheme
+    @property
+    def scheme(self) -> Scheme:
+        """What its points are."""
+        ...
 
     def see(self, image: NDArray[np.uint8], *, cut: bool) -> Detections:
         """Detections of one row on the next frame u1 [H, W, 3]; `cut`: it begins another shot."""

@@ -1,6 +1,7 @@
 """Follow one face through a clip: look where it was, search only when it is lost."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ class MeshFollower:
             points, score, mesh = self._look(image, region)
         found = bool(score >= self.detector.options.min_score)
         self._lost = 0 if found else self._lost + 1
-        if found:
+        if found and region is not None:
             now = _region_of(mesh)
             self._region = region if _same(region, now) else now
         with np.errstate(invalid="ignore"):  # what was not found has no size
@@ -69,9 +70,12 @@ class MeshFollower:
 
     def _look(self, image: NDArray[np.uint8], region: NDArray | None) -> tuple[NDArray, float, NDArray]:
         """Points [P, 3], score and mesh [468, 3] in pixels; only the frame around the region is touched."""
-        part, offset = (None, (0, 0)) if region is None else _window(image, region[:2], WINDOW * region[2])
+        nothing = np.zeros((self.scheme.size, 3)), 0.0, np.zeros((mediapipe.MESH_POINTS, 3))
+        if region is None:
+            return nothing
+        part, offset = _window(image, region[:2], WINDOW * region[2])
         if part is None:
-            return np.zeros((self.scheme.size, 3)), 0.0, np.zeros((mediapipe.MESH_POINTS, 3))
+            return nothing
         local = (region - [*offset, 0, 0]).astype(np.float32)
         points, score, mesh = look(self.detector.models, part[None], local[None])
         shift = np.array([*offset, 0], np.float32)
@@ -80,8 +84,9 @@ class MeshFollower:
     def _search(self, image: NDArray[np.uint8]) -> NDArray | None:
         """Region [4] of the face to go on with, or None."""
         if self._region is not None:
-            near = min(self._faces(image, near=self._region), key=self._apart, default=None)
-            if near is not None and self._apart(near) < 1:
+            apart = partial(_apart, self._region)
+            near = min(self._faces(image, near=self._region), key=apart, default=None)
+            if near is not None and apart(near) < 1:
                 return near
             if self._lost < self.patience:
                 return None
@@ -90,7 +95,7 @@ class MeshFollower:
         everyone = self._faces(image)
         if self._region is None:
             return next(iter(everyone), None)
-        return min(everyone, key=self._apart, default=None)
+        return min(everyone, key=partial(_apart, self._region), default=None)
 
     def _faces(self, image: NDArray[np.uint8], *, near: NDArray | None = None) -> list[NDArray]:
         """Regions of the faces of a frame, or of its part `near` a region, largest first."""
@@ -101,17 +106,17 @@ class MeshFollower:
         sure = SURE * max((face.score for face in seen), default=0.0)
         return [_region_about(face) + [*offset, 0, 0] for face in seen if face.score >= sure]
 
-    def _apart(self, region: NDArray) -> float:
-        """Of a region from the last: of the centres, in sides, plus the difference of size in octaves."""
-        last = self._region
-        return float(np.linalg.norm(region[:2] - last[:2]) / last[2] + abs(np.log2(region[2] / last[2])))
-
 
 def follower(detector: LandmarkDetector, *, rate_hz: float) -> Follower:
     """The way to follow a face with this detector."""
     if isinstance(detector, FaceMeshDetector):
         return MeshFollower(detector, rate_hz=rate_hz)
     return Independent(detector)
+
+
+def _apart(last: NDArray, region: NDArray) -> float:
+    """Distance of a region from the `last`: of the centres, in sides, plus that of the sizes, in octaves."""
+    return float(np.linalg.norm(region[:2] - last[:2]) / last[2] + abs(np.log2(region[2] / last[2])))
 
 
 def _same(region: NDArray, now: NDArray) -> bool:

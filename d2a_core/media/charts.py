@@ -22,9 +22,11 @@ def line_chart(
     """Draw lines (x, y) by name, with a legend when there are several: u1 [540, 960, 3]."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)  # inches to the edge of the picture
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout=layout)
     axes = figure.add_subplot(xlabel=x_label, ylabel=y_label)
     axes.set_title(title, loc="left")
     for name, (x, y) in series.items():
@@ -36,7 +38,6 @@ def line_chart(
     axes.spines[["top", "right"]].set_visible(False)
     if len(series) > 1:
         axes.legend(frameon=False)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # inches to the edge of the picture
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

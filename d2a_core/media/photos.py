@@ -45,8 +45,9 @@ def read_photo(path: str | Path) -> Photo:
     """
     with open_photo(path) as opened:
         notes = []
-        if getattr(opened, "n_frames", 1) > 1 and opened.format not in ("MPO", "TIFF"):
-            notes.append(f"{path} is animated; the first of its {opened.n_frames} pictures is used")
+        pictures = getattr(opened, "n_frames", 1)
+        if pictures > 1 and opened.format not in ("MPO", "TIFF"):
+            notes.append(f"{path} is animated; the first of its {pictures} pictures is used")
         profile = opened.info.get("icc_profile")
         image = ImageOps.exif_transpose(opened)
         if opened.getexif().get(ExifTags.Base.Orientation, 1) != 1:
@@ -90,7 +91,8 @@ def _to_srgb(
     try:
         source = ImageCms.ImageCmsProfile(memory.BytesIO(profile))
         target = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, source, target, outputMode="RGB"), ()
+        converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+        return image if converted is None else converted, ()
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image, (f"the colour profile of {path} does not fit it and is ignored",)
 

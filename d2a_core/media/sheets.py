@@ -11,7 +11,6 @@ from PIL import Image, ImageDraw, ImageFont
 from d2a_core.media import resampling
 
 INK, PAPER = (30, 30, 34), (255, 255, 255)
-BLANK = {"constant_values": 255}  # of np.pad: paper
 LINE_HEIGHT = 1.3  # of the font size; the font itself reaches over 1.17
 TEXT_SHARES = (1 / 12, 1 / 9)  # font sizes of captions and title, as shares of a tile's side
 SMALLEST_TEXT = 12  # px
@@ -58,20 +57,22 @@ def grid(
     if title:
         lines = _wrap(title, heading, bands[0].shape[1])
         bands.insert(0, _block(lines, heading, width=bands[0].shape[1]))
-    return np.pad(_join(bands, margin, axis=0), ((margin,) * 2,) * 2 + ((0, 0),), **BLANK)
+    return np.pad(_join(bands, margin, axis=0), ((margin,) * 2,) * 2 + ((0, 0),), constant_values=PAPER[0])
 
 
 def _join(parts: Sequence[NDArray[np.uint8]], margin: int, *, axis: int) -> NDArray[np.uint8]:
     """Concatenate u1 [H, W, 3] along `axis` with `margin` px of paper in between."""
     gap = [(0, margin) if dimension == axis else (0, 0) for dimension in range(3)]
-    return np.concatenate([*(np.pad(part, gap, **BLANK) for part in parts[:-1]), parts[-1]], axis)
+    return np.concatenate(
+        [*(np.pad(part, gap, constant_values=PAPER[0]) for part in parts[:-1]), parts[-1]], axis
+    )
 
 
 def _fit(image: NDArray[np.uint8], tile: int, height: int) -> NDArray[np.uint8]:
     """Scale an image into a square `tile` and centre it on paper [height, tile, 3]."""
     picture = resampling.resize(image[None], tile)[0]
     spare = (height - picture.shape[0], tile - picture.shape[1])
-    return np.pad(picture, [(part // 2, part - part // 2) for part in (*spare, 0)], **BLANK)
+    return np.pad(picture, [(part // 2, part - part // 2) for part in (*spare, 0)], constant_values=PAPER[0])
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
@@ -30,8 +31,9 @@ class Soundtrack:
     ) -> None:
         self.target, self.origin_s, self.tempo = target, origin_s, tempo
         stream = source.streams.best("audio")
+        assert isinstance(stream, av.AudioStream), f"{source.name} has no sound"
         if stream.codec_context.codec.canonical_name in COPIED and tempo == 1:
-            self.stream = target.add_stream_from_template(stream)
+            self.stream: av.AudioStream = target.add_stream_from_template(stream)
             packets = self._copied(source, stream)
         else:
             self.stream = _encoder(target, stream)
@@ -43,7 +45,7 @@ class Soundtrack:
         """Mux the packets that start before `until_s`, seconds after the first picture."""
         while True:
             self._next = self._next or self._read()
-            if self._next is None or float(self._next.pts * self._next.time_base) >= until_s:
+            if self._next is None or float((self._next.pts or 0) * _tick_s(self._next)) >= until_s:
                 return
             self._next.stream = self.stream
             self.target.mux(self._next)
@@ -56,19 +58,19 @@ class Soundtrack:
             return None
 
     def _copied(self, source: "InputContainer", stream: "av.AudioStream") -> Iterator[av.Packet]:
-        shift = round(self.origin_s / stream.time_base)
+        shift = round(self.origin_s / _tick_s(stream))
         for packet in source.demux(stream):
             if packet.pts is None:  # the end of the stream, or a packet that nobody could place
                 continue
             packet.pts -= shift
             packet.dts = packet.pts  # sound has no other order
-            if float((packet.pts + (packet.duration or 0)) * packet.time_base) > -PREROLL_S:
+            if float((packet.pts + (packet.duration or 0)) * _tick_s(packet)) > -PREROLL_S:
                 yield packet
 
     def _encoded(self, source: "InputContainer", stream: "av.AudioStream") -> Iterator[av.Packet]:
-        graph, shift = _in_step(stream, self.stream, self.tempo), round(self.origin_s / stream.time_base)
+        graph, shift = _in_step(stream, self.stream, self.tempo), round(self.origin_s / _tick_s(stream))
         for frame in _decoded(source, stream):
-            frame.pts -= shift
+            frame.pts = (frame.pts or 0) - shift
             graph.push(frame)
             yield from self._pulled(graph)
         graph.push(None)
@@ -81,7 +83,14 @@ class Soundtrack:
                 frame = graph.pull()
             except (av.BlockingIOError, av.EOFError):
                 return
+            assert isinstance(frame, AudioFrame)
             yield from self.stream.encode(frame)
+
+
+def _tick_s(timed: av.AudioStream | av.Packet) -> Fraction:
+    """Length in s of a tick of the clock; all sound that can be decoded has one."""
+    assert timed.time_base is not None
+    return timed.time_base
 
 
 def _decoded(source: "InputContainer", stream: "av.AudioStream") -> Iterator[AudioFrame]:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -15,8 +14,6 @@ from numpy.typing import NDArray
 from d2a_core.media.timestamps import UNKNOWN_HZ, nominal_rate, paced
 from d2a_core.store import manifests
 
-if TYPE_CHECKING:
-    pass
 THREADS = 2  # not the machine's number: x264 gives other bytes for another count
 TAGS = ("title", "comment", "description")  # mp4 fields that players and file managers show
 OPENING = {"protocol_whitelist": "file", "pattern_type": "none"}  # no playlist reaches the net, % is a name
@@ -96,7 +93,9 @@ def read_frames(path: str | Path, *, threads: int = THREADS) -> Iterator[Frame]:
         stream.thread_type, stream.thread_count = "AUTO", threads
         index, sides = 0, _square(scan.first, stream)
         for frame, ticks in paced(_timed(container.decode(stream), scan), scan.rate):
-            image = _upright(path, frame, stream, sides) if ticks else None
+            if not ticks:
+                continue
+            image = _upright(path, frame, stream, sides)
             for _ in range(ticks):
                 yield Frame(index, float(index / scan.rate), image)
                 index += 1
@@ -106,7 +105,7 @@ def _timed(frames: Iterable[av.VideoFrame], scan: _Scan) -> Iterator[tuple[float
     """Frames as (seconds after the first, seconds each lasts, frame)."""
     for number, frame in enumerate(frames):
         time_s = float(number / scan.rate) if frame.time is None else frame.time - scan.start_s
-        yield time_s, float((frame.duration or 0) * frame.time_base) or float(1 / scan.rate), frame
+        yield time_s, float((frame.duration or 0) * (frame.time_base or 0)) or float(1 / scan.rate), frame
 
 
 def sound_start_s(path: str | Path) -> float | None:
@@ -128,7 +127,7 @@ def _reading(path: str | Path) -> Iterator[tuple["av.container.InputContainer", 
             stream = container.streams.best("video")
             if container.format.name in TEXT_ART:
                 raise ValueError(f"{path} is a text; give a clip that shows a face")
-            if stream is None or stream.disposition & Disposition.attached_pic:
+            if not isinstance(stream, av.VideoStream) or stream.disposition & Disposition.attached_pic:
                 raise ValueError(f"{path} has no video stream; give a clip that shows a face")
             yield container, stream
     except av.FFmpegError as error:
@@ -152,10 +151,13 @@ def _scan(path: str | Path, container: "av.container.InputContainer", stream: "a
         raise ValueError(f"{path} holds no video frame; give a clip that shows a face")
     _check_whole(path, container, stream)
     declared = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
-    if first.time is None or any(stamp is None for stamp, _ in stamps):  # a bare stream without a clock
+    tick_s = stream.time_base
+    if (
+        first.time is None or tick_s is None or any(stamp is None for stamp, _ in stamps)
+    ):  # a stream without a clock
         rate = next(iter(declared), UNKNOWN_HZ)
         return _Scan(first, 0.0, rate, len(stamps))
-    ordered = np.array(sorted(stamps), dtype=np.float64) * float(stream.time_base)
+    ordered = np.array(sorted(stamps), dtype=np.float64) * float(tick_s)
     times = ordered[:, 0] - first.time
     _check_steady(path, times)
     rate = nominal_rate(times, declared)

@@ -62,7 +62,9 @@ class VideoWriter:
         self.path, self.rate, self.metadata = Path(path), Fraction(rate), dict(metadata)
         self.audio, self.crf, self.threads, self.frames = audio, crf, threads, 0
         self.slow_motion = slow_motion
-        self._colours, self._stream, self._sound = VideoReformatter(), None, None
+        self._colours = VideoReformatter()
+        self._stream: av.VideoStream | None = None
+        self._sound: Soundtrack | None = None
 
     def __enter__(self) -> "VideoWriter":
         with ExitStack() as resources:
@@ -93,11 +95,11 @@ class VideoWriter:
     def write(self, image: NDArray[np.uint8]) -> None:
         """Append one frame u1 [H, W, 3]; H and W are even and the same for all."""
         assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3, image.shape
-        self._stream = self._stream or self._start(*image.shape[:2])
-        if image.shape[:2] != (self._stream.height, self._stream.width):
+        stream = self._stream = self._stream or self._start(*image.shape[:2])
+        if image.shape[:2] != (stream.height, stream.width):
             raise ValueError(
                 f"frame {self.frames} is {image.shape[1]}×{image.shape[0]} but the first was "
-                f"{self._stream.width}×{self._stream.height}; scale all frames alike"
+                f"{stream.width}×{stream.height}; scale all frames alike"
             )
         frame = self._colours.reformat(
             av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"),
@@ -108,7 +110,7 @@ class VideoWriter:
             threads=1,
         )
         frame.pts, frame.time_base = self.frames, 1 / self.rate
-        self._container.mux(self._stream.encode(frame))
+        self._container.mux(stream.encode(frame))
         self.frames += 1
         self._advance_sound()
 
@@ -153,8 +155,15 @@ def write_frames(
     progress: "Progress | None" = None,
 ) -> None:
     """Encode images u1 [H, W, 3] as they come, by a `VideoWriter`; `progress` counts them."""
-    options = {"audio": audio, "slow_motion": slow_motion, "crf": crf, "threads": threads}
-    with VideoWriter(path, rate=rate, metadata=metadata, **options) as writer:
+    with VideoWriter(
+        path,
+        rate=rate,
+        metadata=metadata,
+        audio=audio,
+        slow_motion=slow_motion,
+        crf=crf,
+        threads=threads,
+    ) as writer:
         for image in frames:
             writer.write(image)
             if progress is not None:

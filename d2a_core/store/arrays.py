@@ -64,7 +64,7 @@ def open_zarr(path: str | Path) -> dict[str, "zarr.Array"]:
         group = zarr.open_group(path, mode="r", use_consolidated=False)
         # names from the folder, not from zarr, which warns about every hidden file it meets
         names = sorted(child.name for child in path.iterdir() if _is_array(child))
-        arrays = {name: group[name] for name in names}
+        arrays = {name: array for name in names if isinstance(array := group[name], zarr.Array)}
         for name, array in arrays.items():
             lost = array.nchunks - array.nchunks_initialized if array.size else 0
             if lost:

@@ -80,9 +80,9 @@ def check(path: str | Path, remedy: str | None = None) -> Path:
             _check_file(path / name, facts, remedy or _remedy(path), deep=name.endswith("zarr.json"))
     elif path.is_file():
         own, around = manifest(path), manifest(path.parent)
-        facts = (own or around or {}).get(path.name)
-        if facts is not None:
-            _check_file(path, facts, remedy or _remedy(path if own else path.parent), deep=True)
+        known = (own or around or {}).get(path.name)
+        if known is not None:
+            _check_file(path, known, remedy or _remedy(path if own else path.parent), deep=True)
     return path
 
 
