@@ -29,7 +29,7 @@ demo: $(READY)
 	@echo
 	@echo "Look at:"
 	@ls results/animations/*.mp4 results/animations/*.png results/directions/gallery.png \
-	    results/evaluation/table.md | sed 's/^/  /'
+	    results/evaluation/first-pairs.* | sed 's/^/  /'
 
 gallery: $(READY)
 	$(BIN)/python docs/make_gallery.py

@@ -40,6 +40,49 @@ rule score_frames:
         "../workflow_scripts/score_frames.py"
 
 
+rule evaluate_first_pairs:
+    """Draw, animate and score the first held-out pairs: a quick look in one job."""
+    input:
+        generator=GENERATOR,
+        draft=DRAFT,
+        models=FACE_MODELS,
+        identity=IDENTITY,
+        directions=DIRECTIONS,
+        fan="results/fan/all/base.pt",
+        latents=LATENT_STORES,
+    output:
+        text=report(
+            "results/evaluation/first-pairs.md",
+            category="Evaluation",
+            labels={"figure": "table of the first pairs"},
+        ),
+        sheet=report(
+            "results/evaluation/first-pairs.png",
+            category="Evaluation",
+            labels={"figure": "first pairs"},
+        ),
+    log:
+        "results/logs/evaluate_first_pairs.log",
+    benchmark:
+        "results/benchmarks/evaluate_first_pairs.tsv"
+    threads: 2
+    resources:
+        mem_mb=more(3500),
+        runtime=more(30),
+    params:
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
+        landmarks=config["landmarks"],
+        pairs=FIRST_PAIRS,
+        whole=PROTOCOLS["pairs"],
+        seed=PROTOCOLS["seed"],
+        passes=config["evaluation"]["passes"],
+        identity=config["evaluation"]["identity"],
+        core=core_digest("evaluate_first_pairs"),
+    script:
+        "../workflow_scripts/evaluate_first_pairs.py"
+
+
 rule fetch_inception:
     """Fetch the Inception weights, or note why there are none; only FID, KID and IS depend on them."""
     output:

@@ -3,6 +3,7 @@
 from d2a_core.evaluation import methods
 
 PROTOCOLS = config["evaluation"]["protocols"]
+FIRST_PAIRS = min(config["evaluation"]["first_pairs"], PROTOCOLS["pairs"])
 SET_SIZES = protocols.set_sizes(config["evaluation"], SETS)
 FACE_SETS = [*SET_SIZES, *TARGET_CLIPS]
 FACE_TABLES = expand("results/evaluation/faces/{name}.parquet", name=FACE_SETS)

@@ -1,6 +1,6 @@
 """Faces that no training stage has seen: drawn from a seed of their own, and checked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,11 +30,13 @@ class HeldOut:
     reference: Tensor
     delta: Tensor
 
-    def pictures(self, generator: Generator) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        """Name and full-size picture u1 [R, R, 3] of every face."""
+    def pictures(
+        self, generator: Generator, kinds: Iterable[str] = "star"
+    ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        """Name and full-size picture u1 [R, R, 3] of every face of the `kinds`, in their order."""
         codes = {"s": self.source, "t": self.target, "a": self.augmented, "r": self.reference}
-        for kind, wplus in codes.items():
-            for number, row in enumerate(wplus.split(1)):
+        for kind in kinds:
+            for number, row in enumerate(codes[kind].split(1)):
                 yield protocols.face_name(kind, number), rendering.render(generator, row)[0]
 
     def arrays(self) -> dict[str, NDArray]:

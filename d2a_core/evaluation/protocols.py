@@ -77,7 +77,7 @@ def draw(sizes: Mapping[str, int], clips: Sequence[str], options: Options) -> li
     """
     pairs: list[Pair] = []
     for faces, size in sizes.items():
-        pairs += [_pair(CROSS, faces, index, "t", index) for index in range(size)]
+        pairs += cross(faces, size)
         if faces == HELD_OUT:
             pairs += [_pair(SELF, faces, index, "a", index) for index in range(size)]
         pairs += [
@@ -94,6 +94,11 @@ def draw(sizes: Mapping[str, int], clips: Sequence[str], options: Options) -> li
                 for target in range(each)
             ]
     return [replace(pair, number=number) for number, pair in enumerate(pairs)]
+
+
+def cross(faces: str, size: int) -> list[Pair]:
+    """Pairs of the protocol CROSS on a set: source i and target i, called by i."""
+    return [replace(_pair(CROSS, faces, index, "t", index), number=index) for index in range(size)]
 
 
 def _pair(protocol: str, faces: str, source: int, kind: str, target: int) -> Pair:

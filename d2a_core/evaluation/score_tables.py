@@ -31,6 +31,11 @@ SCORES = tuple(
 # As they are computed, which is how papers print them.
 FID, *OTHERS = figures.REALISM
 REALISM = (FID, *(replace(figure, unit="", digits=3, scale=1, signed=False) for figure in OTHERS))
+REMARK = (
+    "",
+    "The paper's IS column (0.05 to 0.4, lower is better) cannot be an Inception Score, which is at least 1; "
+    "here stand the score itself, KID and the distance from the score of real pictures.",
+)
 EXPLAINED = {
     protocols.CROSS: "Source i behind target i; all are different people.",
     protocols.SELF: "Source and target are one person: an augmentation of the source's code. The step is "
@@ -42,24 +47,36 @@ EXPLAINED = {
 
 def markdown(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
     """All rows, a section for every protocol; intervals are those of the mean."""
-    lines = ["# Evaluation", ""]
+    return "\n".join(["# Evaluation", "", *_sections(rows), *closing(facts), *REMARK, ""])
+
+
+def first_markdown(rows: Sequence[Row], facts: Mapping[str, object], *, whole: int) -> str:
+    """Rows of the first pairs, of which there are `whole`."""
+    pairs = count(rows[0], "pairs")
+    lines = [
+        "# A first look",
+        "",
+        f"The first {pairs} of {whole} held-out pairs. `snakemake evaluation` measures all of them, on every "
+        "protocol, beside other methods: see `table.md` and `report.html`.",
+        "",
+    ]
+    return "\n".join([*lines, *_sections(rows), *closing(facts), ""])
+
+
+def _sections(rows: Sequence[Row]) -> list[str]:
+    lines = []
+    realism = REALISM if any("note" in row for row in rows) else ()  # nobody has looked for it
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
         chosen = [row for row in rows if row["protocol"] == protocol]
         scores = [figure for figure in SCORES if figure.protocol in ("", protocol)]
         lines += [f"## {protocol}", "", EXPLAINED.get(str(protocol), ""), ""]
-        head = [
-            "method",
-            "passes",
-            "data",
-            "pairs",
-            "no face",
-            *(figure.head for figure in (*scores, *REALISM)),
-        ]
-        lines += table(head, [_cells(row, scores) for row in chosen])
+        head = ["method", "passes", "data", "pairs", "no face"]
+        head += [figure.head for figure in (*scores, *realism)]
+        lines += table(head, [_cells(row, scores, realism) for row in chosen])
         lines += ["", _levels(chosen), ""]
         lines += [f"{note}" for note in dict.fromkeys(row.get("note") for row in chosen) if note]
         lines.append("")
-    return "\n".join([*lines, *closing(facts), ""])
+    return lines
 
 
 def ablations_markdown(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
@@ -78,10 +95,10 @@ def ablations_markdown(rows: Sequence[Row], facts: Mapping[str, object]) -> str:
         lines += [f"## {protocol}", "", EXPLAINED.get(str(protocol), ""), ""]
         lines += table(head, [_ablation_cells(row) for row in chosen])
         lines += ["", _levels(chosen), ""]
-    return "\n".join([*lines, *closing(facts), ""])
+    return "\n".join([*lines, *closing(facts), *REMARK, ""])
 
 
-def _cells(row: Row, scores: Sequence[Figure]) -> list[str]:
+def _cells(row: Row, scores: Sequence[Figure], realism: Sequence[Figure]) -> list[str]:
     passes = NOTHING if row["passes"] == NO_PASSES else str(row["passes"])
     missing = f" ({row['missing']} missing)" if row["missing"] else ""
     return [
@@ -91,7 +108,7 @@ def _cells(row: Row, scores: Sequence[Figure]) -> list[str]:
         f"{row['pairs']}{missing}",
         _faceless(row),
         *(with_interval(row, figure) for figure in scores),
-        *(number(row.get(figure.key), figure) for figure in REALISM),
+        *(number(row.get(figure.key), figure) for figure in realism),
     ]
 
 
@@ -142,7 +159,4 @@ def closing(facts: Mapping[str, object]) -> list[str]:
         "In brackets: bootstrap 95 % interval of the mean, sources resampled. Mouth in inter-ocular "
         "distances, eyes as opening over width. `control-source`, `control-target` and `control-noise` "
         "return the source, the target and noise: any method lies between them.",
-        "",
-        "The paper's IS column (0.05 to 0.4, lower is better) cannot be an Inception Score, which is at "
-        "least 1; here stand the score itself, KID and the distance from the score of real pictures.",
     ]

@@ -227,6 +227,12 @@ def _scored(config: Mapping, name: str) -> float:
     return sum(_animated_pairs(config, method) for method in methods.scored_together(config)[name])
 
 
+def _first_pairs(config: Mapping, name: str) -> float:
+    """Pictures of sources, targets and results, in the open loop and after every pass."""
+    evaluation = config["evaluation"]
+    return min(evaluation["first_pairs"], evaluation["protocols"]["pairs"]) * (3 + evaluation["passes"])
+
+
 def _baselines(config: Mapping, name: str) -> float:
     return _scored(config, TOGETHER)
 
@@ -311,6 +317,7 @@ WORK = {
         wildcard="method",
     ),
     "make_baselines": Work("images", _baselines, IMAGES, ("evaluation/frames/control-*",)),
+    "evaluate_first_pairs": Work("images", _first_pairs, IMAGES, ("evaluation/first-pairs.*",)),
     "score_frames": Work("images", _scored, IMAGES, ("evaluation/scores/{job}.parquet",), wildcard="scored"),
     "measure_realism": Work("jobs", _one, outputs=("evaluation/realism/{job}.parquet",)),
     "fetch_inception": Work("jobs", _one, outputs=("evaluation/inception.json",)),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from faulty_project import STRIKING, FaultyProject
-from tiny_project import FULL, SMALL, Project
+from tiny_project import FULL, SMALL, TARGETS, Project
 
 PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue")
 # Snakemake, but that the plugin looks at its jobs every second; of itself it waits ten seconds longer after
@@ -27,7 +27,7 @@ GROUPS = ("landmarks", "clusters", "figures", "scores", "realism")
 ALONE = (
     *("convert_generator", "fit_draft", "sample_source", "collect_directions", "draw_gallery"),
     *("perform_driver", "take_frames", "hold_out_faces", "track_driving", "train_fan", "animate"),
-    *("animate_pairs", "make_baselines"),
+    *("animate_pairs", "evaluate_first_pairs", "make_baselines"),
 )
 # Rule or group → its jobs of SLURM where nothing goes wrong; there are two shards.
 SUBMISSIONS = dict.fromkeys((*GROUPS, *ALONE), 1) | {"sample_latents": 2, "augment_latents": 2}
@@ -53,7 +53,7 @@ def rule_of(job):
     return next((group for group in GROUPS if name.startswith(f"{group}_")), name)
 
 
-def submit(cluster, project, *options, targets=()):
+def submit(cluster, project, *options, targets=TARGETS):
     """Run the workflow through the profile."""
     before = {job["JobID"] for job in cluster.jobs()}
     command = [sys.executable, "-c", SNAKEMAKE, *targets, *PROFILE, *options]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from faulty_project import FaultyProject, isolation
-from tiny_project import CONFIGS, FULL, PARTS, ROOT, SMALL, Project, environment
+from tiny_project import CONFIGS, FULL, PARTS, ROOT, SMALL, TARGETS, Project, environment
 
 from d2a_core.store.assets import ASSETS, AssetError, fetch, named
 
@@ -78,7 +78,7 @@ def _make_small(folder, assets):
 def _make_full(folder, assets):
     """With its controls, under a strict umask, without a network, and with a note of who asks for one."""
     Project(folder, assets, *FULL)
-    FaultyProject(folder, *FULL, wrapper=isolation()).complete(targets=["all", CONTROLS], umask=UMASK)
+    FaultyProject(folder, *FULL, wrapper=isolation()).complete(targets=[*TARGETS, CONTROLS], umask=UMASK)
 
 
 def _digest():

@@ -63,6 +63,7 @@ MOMENTS = {
     "invert_footage": "between",
     "make_baselines": "half",
     "score_frames": "half",
+    "evaluate_first_pairs": "between",
     "fetch_inception": "named",
     "measure_realism": "named",
     "summarize_evaluation": "between",

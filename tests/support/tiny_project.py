@@ -14,6 +14,8 @@ PROFILE = ROOT / "tests" / "support" / "profile"
 FULL = ("tiny.yaml",)  # on MobileStyleGAN, at 1024 px
 SMALL = ("tiny.yaml", "stylegan2.yaml")  # on the StyleGAN2 of 64 px that is distilled from it
 NETWORK = "faces.pkl"
+# Of a finished project: the default target, and the whole table.
+TARGETS = ("all", "results/evaluation/table.md", "results/evaluation/pairs.png")
 
 
 def environment(*paths, **more):
@@ -70,7 +72,7 @@ class Project:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
         return done.stdout + done.stderr
 
-    def snakemake(self, *options, targets=(), configs=None):
+    def snakemake(self, *options, targets=TARGETS, configs=None):
         """What Snakemake says."""
         command = ["-m", "snakemake", "--cores", "2", *options]
         return self.run(*command, "--configfile", *(configs or self.configs), "--", *targets)

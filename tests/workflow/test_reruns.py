@@ -10,8 +10,8 @@ from d2a_core.workflow import digest
 ROOT = Path(__file__).parents[2]
 VIDEOS = "animate combine_driving compare_motion import_driving morph paste_back perform_driver"
 SHEETS = (
-    "combine_driving compare_motion draw_gallery import_driving invert_footage invert_source "
-    "measure_controls morph show_pairs track_driving"
+    "combine_driving compare_motion draw_gallery evaluate_first_pairs import_driving invert_footage "
+    "invert_source measure_controls morph show_pairs track_driving"
 )
 PHOTOS = "align_source gather_faces paste_back take_frames"
 CURVES = "finetune_fan train_encoder train_fan train_hfgi"
@@ -26,15 +26,20 @@ EDITS = {  # of what: module, old and new text, rules that it reruns
         "evaluation/scores.py",
         "np.abs(",
         "np.square(",
-        "score_frames",
+        "evaluate_first_pairs score_frames",
     ),
     "the name of a figure": (
         "evaluation/figures.py",
         '"NME box"',
         '"NME of the box"',
-        "collect_videos summarize_ablations summarize_evaluation write_report",
+        "collect_videos evaluate_first_pairs summarize_ablations summarize_evaluation write_report",
     ),
-    "what a wrong method returns": ("evaluation/baselines.py", "SIDE = 256", "SIDE = 128", "make_baselines"),
+    "what a wrong method returns": (
+        "evaluation/baselines.py",
+        "SIDE = 256",
+        "SIDE = 128",
+        "evaluate_first_pairs make_baselines",
+    ),
     "how controls are measured": ("directions/controls.py", "(-1, 1, 9)", "(-1, 1, 5)", "measure_controls"),
     "the loss that photos are inverted by": (
         "inversion/image_losses.py",

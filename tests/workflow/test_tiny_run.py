@@ -9,7 +9,7 @@ from tiny_project import NETWORK
 from d2a_core.media import video_reading
 from d2a_core.store import arrays, tables, texts
 
-SUMMARIES = {"summarize_evaluation", "show_pairs"}
+SUMMARIES = {"summarize_evaluation", "show_pairs", "evaluate_first_pairs"}
 SCORES = SUMMARIES | {"score_frames", "measure_realism"}
 FROM_FAN = SCORES | {"train_fan", "animate", "compare_motion", "measure_animation", "animate_pairs"}
 FROM_CLUSTERS = FROM_FAN | {

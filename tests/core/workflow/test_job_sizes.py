@@ -54,6 +54,7 @@ TALKING = {"source": "anna", "clip": "talk"}
         ("measure_disentanglement", {}, 2 * 6 * (12 + 12) * (3 * (1 + 2) + 4 + 1)),
         ("hold_out_faces", {}, 32),
         ("animate_pairs", {"method": "d2animator"}, 3 * (8 + 8 + 2 * 3 * 2)),  # sequence: two clips
+        ("evaluate_first_pairs", {}, 8 * (2 + 3)),
         ("score_frames", {"scored": "sefa"}, 8),
         ("make_baselines", {}, 3 * 8),
         ("score_frames", {"scored": "baselines"}, 3 * 8),
