@@ -256,8 +256,8 @@ def test_an_encoder_needs_the_images_of_the_samples():
             "inception.pth",
             "inception is 'inception.pth', but it must be one of torch-fidelity .Or {path: …}, {url: …",
         ),
-        (("latents", "samples"), 1000, "samples is 1000, no multiple of .* 800; .* choose 1600"),
-        (("pairs", "shards"), 99, "pairs.shards is 99, but latents.samples gives only 3 shards"),
+        (("latents", "samples"), 1000, "samples is 1000, no multiple of .* 600; .* choose 1200"),
+        (("pairs", "shards"), 99, "pairs.shards is 99, but latents.samples gives only 4 shards"),
         (
             ("driving", "clips"),
             [{"name": "performance", "path": "x.mp4"}],

@@ -43,7 +43,7 @@ def test_what_all_runs_share_cannot_be_ablated(overlay, section):
 
 
 def test_scaling_changes_one_number_at_a_time_and_leaves_out_the_main_run():
-    wanted = {"latents_shards": [1, 3, 7], "pairs_shards": [2, 3]}
+    wanted = {"latents_shards": [1, 4, 7], "pairs_shards": [2, 4]}
     config = merged(CONFIG, {"evaluation": {"scaling": wanted}})
     overlays = ablations.scaling(config)
     trained = {name: ablations.trained_on(merged(config, over)) for name, over in overlays.items()}
