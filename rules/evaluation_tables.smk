@@ -124,6 +124,7 @@ rule write_report:
         videos=["results/evaluation/videos.parquet"],
         gallery=["results/directions/gallery.png"],
         sheets=[f"results/animations/{video}.sheet.png" for video in MEASURED],
+        template=REPORT_TEMPLATE,
     output:
         report=report(
             "results/evaluation/report.html",

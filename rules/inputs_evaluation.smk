@@ -17,6 +17,11 @@ OURS = [name for name, method in METHODS.items() if method.ours]
 TABLE_1 = methods.in_table_1(config)
 MAINS, TABLE_2 = methods.mains_of_table_2(config), methods.in_table_2(config)
 TRAINED = {name: ablations.trained_on(VARIANTS.get(name, config)) for name in OURS}
+# Files, which no digest of code knows of.
+REPORT_TEMPLATE = [
+    f"{workflow.basedir}/d2a_core/evaluation/report/{name}"
+    for name in ("page.html", "page.css")
+]
 MEASURED = {f"{clip}-first-frame--{clip}": "self-driving" for clip in TRACKED} | {
     f"{source}--{clip}": "animation" for source in SOURCES for clip in CLIPS
 }

@@ -14,7 +14,7 @@ from d2a_core.config import BASELINES, MAIN
 from d2a_core.evaluation import figures
 from d2a_core.evaluation.figures import BY_KEY, PARTS, Figure, Row, count, value
 from d2a_core.evaluation.protocols import CROSS
-from d2a_core.evaluation.report import charts, paper, rows, template
+from d2a_core.evaluation.report import charts, paper, rows
 from d2a_core.evaluation.report.charts import Series, data_uri, passes_title
 from d2a_core.evaluation.report.examples import examples
 
@@ -127,12 +127,15 @@ def page(facts: Mapping[str, object], tables: Tables, pictures: Pictures) -> str
         "videos": rows.videos([] if tables.videos is None else tables.videos.to_pylist()),
     }
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("d2a_core.evaluation.report", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.from_string(template.PAGE).render(
+    return environment.get_template("page.html").render(
         **sections,
         titles={name: title for name, title in TITLES.items() if name in ALWAYS or sections[name]},
-        style=Markup(template.STYLE),
         paper=paper,
         definitions=figures.definitions(),
         left_out=max(0, len(pictures.sheets) - MOST_SHEETS),
