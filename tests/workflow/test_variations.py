@@ -74,7 +74,7 @@ def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project
     assert inverted["method"] == "hfgi" and inverted["tuned"] and inverted["psnr"] > 8
     assert video_reading.probe(project.folder / f"{stem}.mp4").frames == 8
     frames = sorted((project.folder / f"{stem}--frames").glob("*.png"))
-    assert len(frames) == 8 and images.read_image(frames[0]).shape == (1024, 1024, 3)
+    assert len(frames) == 8 and images.read_image(frames[0]).shape == (64, 64, 3)
     pasted = next(video_reading.read_frames(project.folder / f"{stem}--paste-back.mp4")).image
     change = np.abs(pasted.astype(int) - photo).mean(axis=2)
     face, suit = change[80:160, 180:260].mean(), change[300:].mean()
@@ -87,8 +87,8 @@ def test_a_slower_video_and_a_morph_are_made_and_measured(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
     (project.folder / "between.yaml").write_text(
         "animations: {fps: 30, slow_motion: 2.0}\n"
-        "morphs:\n"
-        "  - {name: turn, source: anna, start: anna, end: performance, frames: 6, fps: 25, loop: true}\n"
+        "sources: [{name: anna, seed: 15, truncation: 0.7}, {name: ben, seed: 22, truncation: 0.7}]\n"
+        "morphs: [{name: turn, source: anna, start: anna, end: ben, frames: 6, fps: 25, loop: true}]\n"
     )
     stem, morph = "results/animations/anna--performance", "results/morphs/anna--turn"
     targets = [f"{stem}.figures.parquet", f"{stem}.sheet.png", f"{morph}.mp4"]
