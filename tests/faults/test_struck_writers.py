@@ -61,9 +61,9 @@ def project(finished, tmp_path_factory):
     project = FaultyProject.copy(finished, tmp_path_factory.mktemp("struck") / "project")
     shutil.copy(project.path(FACES) / "s00000.png", project.path("me.png"))
     project.path("me.yaml").write_text("sources: [{name: me, image: me.png, face: 0}]\n")
+    project.complete(targets=[f"{VIDEO}--frames"])
     project.configs = (*SMALL, "me.yaml")
-    project.complete(targets=[f"{ME}/aligned.png", f"{VIDEO}--frames"])
-    project.configs = SMALL
+    project.complete(targets=[f"{ME}/aligned.png"])
     return project
 
 

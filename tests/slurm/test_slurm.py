@@ -12,6 +12,8 @@ import pytest
 from faulty_project import STRIKING, FaultyProject
 from tiny_project import FULL, SMALL, TARGETS, Project
 
+from d2a_core.store import atomic
+
 PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue")
 # Snakemake, but that the plugin looks at its jobs every second; of itself it waits ten seconds longer after
 # every look in vain.
@@ -82,9 +84,10 @@ def cancel_once(cluster, struck, rule, done):
 
 
 def digests(folder):
-    """sha256 of every artefact below results/, by its path."""
+    """sha256 of every artefact below results/, by its path; what a cancelled job left half done is none."""
     results = folder / "results"
-    paths = (path for path in results.rglob("*") if path.is_file())
+    left = set(atomic.leftovers(results))
+    paths = (path for path in results.rglob("*") if path.is_file() and not left & {path, *path.parents})
     kept = (path for path in paths if path.relative_to(results).parts[0] not in UNTOLD)
     return {str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
 
