@@ -25,9 +25,8 @@ help:
 	@echo "make clean  remove results/; models and environment stay"
 
 demo: $(READY)
-	$(BIN)/snakemake --cores $(CORES)
-	@echo
-	@echo "Look at:"
+	@started=$$(date +%s) && $(BIN)/snakemake --cores $(CORES) && spent=$$(($$(date +%s) - started)) && \
+	printf '\nDone in %d:%02d minutes. Look at:\n' $$((spent / 60)) $$((spent % 60))
 	@ls results/animations/*.mp4 results/animations/*.png results/directions/gallery.png \
 	    results/evaluation/first-pairs.* | sed 's/^/  /'
 
