@@ -100,7 +100,7 @@ class Editor:
 
     def render(self, wplus: Tensor, *, yaw_deg: float) -> NDArray[np.uint8]:
         """Full-size picture u1 [R, R, 3] of a code [1, K, D] that is turned by `yaw_deg` from the photo."""
-        return rendering.render(self.generator, wplus, **self._consultant(wplus, yaw_deg))[0]
+        return rendering.render(self.generator, wplus, consultation=self._consultant(wplus, yaw_deg))[0]
 
     @cached_property
     def rest(self) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from d2a_core.generator.contract import Synthesizer
 from d2a_core.generator.engine import compile_openvino, run_compiled
 
 SMALLEST = 32  # px, of a draft read off a hidden map
@@ -18,7 +19,7 @@ RIDGE = 1e-4  # penalty of a readout's fit, as a share of the mean squared featu
 
 @dataclass(frozen=True)
 class Draft:
-    """How images of `size` px are had.
+    """How to make images of `size` px.
 
     `weight` [12, C] and `bias` [12] read them off a hidden map; without them the network draws that size.
     """
@@ -29,13 +30,14 @@ class Draft:
 
     def __call__(self, features: Tensor) -> Tensor:
         """[N, C, size/2, size/2] → [N, 3, size, size]."""
+        assert self.weight is not None and self.bias is not None  # the network draws other sizes itself
         bands = functional.conv2d(
             features, self.weight[:, :, None, None].to(features), self.bias.to(features)
         )
         return functional.pixel_shuffle(bands, 2)
 
 
-def sizes(synthesis: nn.Module) -> list[int]:
+def sizes(synthesis: Synthesizer) -> list[int]:
     """Sides that a draft can have, in px: what the network draws, and twice the sides of its hidden maps."""
     readable = (SMALLEST << step for step in range((synthesis.resolution // SMALLEST).bit_length()))
     return sorted({*synthesis.sizes, *(size for size in readable if size < synthesis.resolution)})
@@ -46,7 +48,7 @@ def blocks(size: int) -> int:
     return int(size // 8).bit_length() - 1
 
 
-def check_size(synthesis: nn.Module, size: int) -> None:
+def check_size(synthesis: Synthesizer, size: int) -> None:
     """Raise ValueError for a draft that the network cannot give."""
     if size > synthesis.resolution:
         raise ValueError(
@@ -61,7 +63,7 @@ def check_size(synthesis: nn.Module, size: int) -> None:
 class DraftNetwork(nn.Module):
     """The network up to the map that a `draft` is read from, and the readout."""
 
-    def __init__(self, synthesis: nn.Module, draft: Draft):
+    def __init__(self, synthesis: Synthesizer, draft: Draft):
         super().__init__()
         self.synthesis, self.draft = synthesis, draft
 
@@ -73,7 +75,7 @@ class DraftNetwork(nn.Module):
 class _HiddenAndImage(nn.Module):
     """The map that drafts are read from [N, C, size/2, size/2], beside the image reduced to `size`."""
 
-    def __init__(self, synthesis: nn.Module, size: int):
+    def __init__(self, synthesis: Synthesizer, size: int):
         super().__init__()
         self.synthesis, self.size = synthesis, size
 
@@ -121,7 +123,7 @@ class _Regression:
     """Ridge regression from maps [C, S, S] to maps [F, S, S], pixel by pixel, in double precision."""
 
     def __init__(self) -> None:
-        self.gram, self.moment = 0, 0
+        self.gram, self.moment = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
 
     def add(self, features: Tensor, targets: Tensor) -> None:
         columns = features.flatten(1)

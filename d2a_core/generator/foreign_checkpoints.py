@@ -73,8 +73,10 @@ def convert(source: str | Path, target: str | Path, *, label: int | None = None)
 
 def _read(content: object) -> tuple[str, State, _Recorded]:
     """Name of the format, tensors under NVIDIA's names, and recorded facts."""
-    if isinstance(content, tuple) and len(content) == 3 and all(map(_is_tensorflow, content)):
-        return "tensorflow", *_read_tensorflow(content[2])
+    if isinstance(content, tuple) and len(content) == 3:
+        *others, network = map(_tensorflow_state, content)
+        if network is not None and None not in others:
+            return "tensorflow", *_read_tensorflow(network)
     if isinstance(content, Mapping) and isinstance(content.get("G_ema"), Record):
         return "nvidia", *_read_nvidia(content["G_ema"])
     if isinstance(content, Record):
@@ -91,7 +93,7 @@ def _read_nvidia(record: Record) -> tuple[State, _Recorded]:
     """Tensors and facts of a pickled module tree: each module records what its constructor was given."""
     modules = dict(_modules(record, ""))
     name = modules[""][0]
-    synthesis = modules.get("synthesis", (None, {}))
+    synthesis: tuple[str | None, Mapping[str, Any]] = modules.get("synthesis", (None, {}))
     if "synthesis.b4" not in modules or "mapping.fc0" not in modules:
         what = " with a ".join(filter(None, (name, synthesis[0])))
         layers = synthesis[1].get("layer_names", ())
@@ -160,27 +162,30 @@ def _module(record: object) -> tuple[str, Mapping[str, Any]]:
 TENSORFLOW_LAYERS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb", "Skip": "skip"}
 
 
-def _is_tensorflow(content: object) -> bool:
-    return isinstance(content, Record) and content.name == "Network" and isinstance(content.state, Mapping)
+def _tensorflow_state(content: object) -> Mapping[str, Any] | None:
+    """State of a network of TensorFlow, None for anything else."""
+    if isinstance(content, Record) and content.name == "Network" and isinstance(content.state, Mapping):
+        return content.state
+    return None
 
 
-def _read_tensorflow(record: Record) -> tuple[State, _Recorded]:
+def _read_tensorflow(network: Mapping[str, Any]) -> tuple[State, _Recorded]:
     """Tensors and facts of a `dnnlib.tflib.network.Network`: images are NCHW, kernels HWIO, matrices IO."""
-    variables = dict(_variables(record, ""))
+    variables = dict(_variables(network, ""))
     if any(name.rpartition("/")[2] == "lod" for name in variables):
         raise ValueError(
             "it was grown progressively (StyleGAN, or StyleGAN2 configs A to D); give one of config-e or -f"
         )
     if "synthesis/4x4/Const/const" not in variables or "mapping/Dense0/weight" not in variables:
         raise ValueError(
-            f"it holds no StyleGAN2 generator but {record.state.get('name')}; give {checkpoint.KINDS}"
+            f"it holds no StyleGAN2 generator but {network.get('name')}; give {checkpoint.KINDS}"
         )
     tensors = {}
     for name, value in variables.items():
         translated = _translate_variable(name, value)
         if translated is not None:
             tensors[translated[0]] = torch.from_numpy(np.array(translated[1], dtype=np.float32))
-    options = record.state.get("static_kwargs") or {}
+    options = network.get("static_kwargs") or {}
     for option in ("nonlinearity", "mapping_nonlinearity"):
         if options.get(option, "lrelu") != "lrelu":
             raise ValueError(f"its {option} is {options[option]!r}; give a checkpoint with 'lrelu'")
@@ -192,20 +197,20 @@ def _read_tensorflow(record: Record) -> tuple[State, _Recorded]:
     )
 
 
-def _variables(record: object, prefix: str) -> Iterator[tuple[str, np.ndarray]]:
-    if not _is_tensorflow(record):
+def _variables(network: Mapping[str, Any] | None, prefix: str) -> Iterator[tuple[str, np.ndarray]]:
+    if network is None:
         raise ValueError(
             f"its {prefix or 'generator'} is not a network of TensorFlow; give {checkpoint.KINDS}"
         )
-    for variable in record.state.get("variables", ()):
+    for variable in network.get("variables", ()):
         if len(variable) != 2:
             raise ValueError(
                 f"a variable of its {prefix or 'generator'} is no pair of name and value; "
                 f"give {checkpoint.KINDS}"
             )
         yield prefix + variable[0], np.asarray(variable[1])
-    for name, part in (record.state.get("components") or {}).items():
-        yield from _variables(part, f"{prefix}{name}/")
+    for name, part in (network.get("components") or {}).items():
+        yield from _variables(_tensorflow_state(part), f"{prefix}{name}/")
 
 
 def _translate_variable(name: str, value: np.ndarray) -> tuple[str, np.ndarray] | None:

@@ -1,12 +1,13 @@
 """Stage `generator`: W+ → image, in full size or as a cheap draft.
 
-Nothing above this module knows which network it drives. A network module offers a `mapping` and a
-`synthesis` as below; what the two networks have in common is here: compiled and batched runs, drafts, checks.
+Nothing above this module knows which network it drives. What each offers is in `contract`; what they have in
+common is here: compiled and batched runs, drafts, checks.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import methodcaller
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from d2a_core.generator import checkpoint, drafts, mobile_stylegan, stylegan2
+from d2a_core.generator.contract import Consultation, Mapper, Synthesizer
 from d2a_core.generator.drafts import Draft, DraftNetwork
 from d2a_core.generator.engine import compile_openvino, in_batches, run_compiled
 from d2a_core.runtime import Job, engine
@@ -25,8 +27,6 @@ MEAN_SAMPLES = 10_000  # z drawn for the mean of W, as StyleGAN2's projector doe
 MEAN_SEED = 0
 BATCH = 8  # rows that stages render at a time on a CPU, where more gain nothing
 GPU_BATCH = 64  # rows tried at first on a GPU
-
-Consultation = tuple[Tensor, Tensor]  # scale and shift of a hidden map, [N, C, 64, 64] each (HFGI)
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,12 @@ class Generator(Protocol):
     num_layers: int
     z_dim: int
     w_dim: int
-    mean_w: Tensor
     batch: int
+
+    @property
+    def mean_w(self) -> Tensor:
+        """Mean of W, [w_dim]."""
+        ...
 
     def map(self, z: Tensor) -> Tensor:
         """[N, z_dim] standard normal → w [N, w_dim]."""
@@ -54,50 +58,6 @@ class Generator(Protocol):
         self, wplus: Tensor, size: int | None = None, *, consultation: Consultation | None = None
     ) -> Tensor:
         """W+ [N, num_layers, w_dim] → images float32 [N, 3, R, R], about [-1, 1]."""
-        ...
-
-
-class Mapper(Protocol):
-    """z → w. `w_avg` is the mean of w that training tracked, None where it is not known."""
-
-    z_dim: int
-    w_avg: Tensor | None
-
-    def __call__(self, z: Tensor) -> Tensor:
-        """[N, z_dim] → [N, w_dim]."""
-        ...
-
-
-class Synthesizer(Protocol):
-    """W+ → image, with what differs from network to network.
-
-    `sizes` are the sides in px of the images that it draws, `consulted_shape` (C, 64, 64) is that of the map
-    that a consultation refines (styled by layer 7; None where there is no such map), `tunable` names the
-    weights that pivotal tuning may change, `fast_runtime` is what runs it fastest on a CPU.
-    """
-
-    resolution: int
-    num_layers: int
-    w_dim: int
-    sizes: Sequence[int]
-    consulted_shape: tuple[int, int, int] | None
-    tunable: Sequence[str]
-    fast_runtime: str
-
-    def __call__(self, wplus: Tensor, size: int, consultation: Sequence[Tensor] = ()) -> Tensor:
-        """W+ [N, L, D] → [N, 3, size, size]."""
-        ...
-
-    def hidden(self, wplus: Tensor, blocks: int, consultation: Sequence[Tensor] = ()) -> Tensor:
-        """Feature map after `blocks` doublings: [N, C, 4·2^blocks, same]."""
-        ...
-
-    def consulted(self, wplus: Tensor) -> Tensor:
-        """The map that a consultation refines, [N, *consulted_shape]."""
-        ...
-
-    def style_weights(self, layers: int) -> Tensor:
-        """Weights [C, w_dim] of the styles that the first `layers` layers of W+ make."""
         ...
 
 
@@ -131,10 +91,9 @@ class PretrainedGenerator:
         self._compiles = device == "cpu" and chosen == "openvino"
         if device == "cuda":
             torch.backends.cudnn.benchmark = True  # all batches but the last have one shape
-        if (
-            device == "cuda" or self._compiles
-        ):  # a step of gradients takes a fifth less, at full size nearly half
-            self.synthesis.to(memory_format=torch.channels_last)
+        if device == "cuda" or self._compiles:
+            # a step of gradients takes a fifth less, at full size nearly half
+            methodcaller("to", memory_format=torch.channels_last)(self.synthesis)  # its types lack it
         self._compiled: dict[tuple[int, int], tuple[int, object]] = {}
 
     @cached_property
@@ -167,8 +126,8 @@ class PretrainedGenerator:
         inputs = (wplus, *(consultation or ()))
         if self._compiles and not self._needs_gradient(inputs):
             return self._run_compiled(inputs, size)
-        inputs = [tensor.to(self.device) for tensor in inputs]
-        images, self.batch = in_batches(self._network(size), inputs, batch=self.batch)
+        there = [tensor.to(self.device) for tensor in inputs]
+        images, self.batch = in_batches(self._network(size), there, batch=self.batch)
         return images
 
     def _check(self, wplus: Tensor, size: int, consultation: Consultation | None) -> None:
@@ -201,9 +160,10 @@ class PretrainedGenerator:
         return torch.is_grad_enabled() and (tuned or any(tensor.requires_grad for tensor in inputs))
 
     def _network(self, size: int) -> nn.Module:
-        return (
-            DraftNetwork(self.synthesis, self.draft) if self._is_read(size) else _Sized(self.synthesis, size)
-        )
+        if not self._is_read(size):
+            return _Sized(self.synthesis, size)
+        assert self.draft is not None  # `_check` refuses the size otherwise
+        return DraftNetwork(self.synthesis, self.draft)
 
     def _run_compiled(self, inputs: Sequence[Tensor], size: int) -> Tensor:
         version = sum(parameter._version for parameter in self.synthesis.parameters())  # grows when tuned
@@ -218,7 +178,7 @@ class PretrainedGenerator:
 class _Sized(nn.Module):
     """A synthesis network that draws images of one size."""
 
-    def __init__(self, synthesis: nn.Module, size: int):
+    def __init__(self, synthesis: Synthesizer, size: int):
         super().__init__()
         self.synthesis, self.size = synthesis, size
 
@@ -247,8 +207,15 @@ def load(
     if draft is not None:
         lineage.check(identity, draft)
         readout = drafts.from_arrays(arrays.read_zarr(draft))
-    hardware = {"device": device, "threads": threads, "runtime": runtime}
-    return PretrainedGenerator(mapping, synthesis, identity=identity, draft=readout, **hardware)
+    return PretrainedGenerator(
+        mapping,
+        synthesis,
+        identity=identity,
+        draft=readout,
+        device=device,
+        threads=threads,
+        runtime=runtime,
+    )
 
 
 def of_job(job: Job, *made_with: str | Path) -> PretrainedGenerator:

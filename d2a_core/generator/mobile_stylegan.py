@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from d2a_core.generator.contract import Mapper, Synthesizer
 from d2a_core.store import manifests
 
 NUM_LAYERS = 16  # live inputs of W+; see design.md for how they match StyleGAN2's
@@ -27,7 +28,7 @@ HAAR = 0.5 * torch.tensor(  # 2×2 synthesis kernels: low, row, column, diagonal
 ).unsqueeze(1)
 
 
-class MappingNetwork(nn.Module):
+class MappingNetwork(Mapper):
     """z → w: pixel norm and eight fully connected layers (StyleGAN2, section 2)."""
 
     z_dim = W_DIM
@@ -60,6 +61,8 @@ class Affine(nn.Module):
 
 class StyledConv(nn.Module):
     """Modulated convolution, baked noise, bias and leaky ReLU; depthwise-separable where `depth` is given."""
+
+    noise: Tensor
 
     def __init__(self, style: Affine, depth: Tensor | None, point: Tensor, noise: Tensor, bias: Tensor):
         super().__init__()
@@ -122,7 +125,7 @@ class Block(nn.Module):
         return self.conv1(inverse_haar(x * self.up(first)), first)
 
 
-class SynthesisNetwork(nn.Module):
+class SynthesisNetwork(Synthesizer):
     """W+ → image. Layer 0 styles the first convolution, block b takes 2b+1 and 2b+2, the output 15.
 
     Only the last layer makes an image: smaller ones are read off a hidden map (see `drafts`).
@@ -158,18 +161,23 @@ class SynthesisNetwork(nn.Module):
         x = self.first(self.constant.expand(wplus.shape[0], -1, -1, -1), wplus[:, 0])
         for index in range(blocks):
             refined = consultation if index == CONSULTED else ()
-            x = self.blocks[index](x, wplus[:, 2 * index + 1], wplus[:, 2 * index + 2], *refined)
+            x = self._block(index)(x, wplus[:, 2 * index + 1], wplus[:, 2 * index + 2], *refined)
         return x
+
+    def _block(self, index: int) -> Block:
+        block = self.blocks[index]
+        assert isinstance(block, Block)
+        return block
 
     def consulted(self, wplus: Tensor) -> Tensor:
         """The map that a consultation refines: [N, 16, 512] → [N, 512, 64, 64]."""
-        block, layer = self.blocks[CONSULTED], wplus[:, 2 * CONSULTED + 1]
+        block, layer = self._block(CONSULTED), wplus[:, 2 * CONSULTED + 1]
         return block.first_map(self.hidden(wplus, CONSULTED), layer)
 
     def style_weights(self, layers: int) -> Tensor:
         """Weights [C, 512] of the styles that the first `layers` layers of W+ make, all channels."""
         affines = [(0, self.first.style)]
-        for index, block in enumerate(self.blocks):
+        for index, block in enumerate(map(self._block, range(BLOCKS))):
             affines += [(2 * index + 1, block.up), (2 * index + 1, block.conv1.style)]
             affines += [(2 * index + 2, block.conv2.style)]
         return torch.cat([affine.weight.detach() for layer, affine in affines if layer < layers])

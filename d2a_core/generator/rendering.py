@@ -1,12 +1,13 @@
 """From a step in W+ to pictures (paper, equations 1 and 7)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from d2a_core.generator.contract import Consultation
 from d2a_core.generator.generator import Generator
 
 
@@ -24,31 +25,35 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
 
 
 def render(
-    generator: Generator, wplus: Tensor, size: int | None = None, **consultation: object
+    generator: Generator,
+    wplus: Tensor,
+    size: int | None = None,
+    *,
+    consultation: Consultation | None = None,
 ) -> NDArray[np.uint8]:
-    """Images u1 [N, R, R, 3] of W+ [N, K, 512]; `size` asks for drafts.
+    """Render images u1 [N, R, R, 3] of W+ [N, K, 512]; `size` asks for drafts.
 
-    A generator that takes a `consultation` (see `hfgi`) may be given one.
+    A `consultation` puts back what the codes do not hold (see `hfgi`).
     """
     with torch.no_grad():
-        return to_uint8(generator.synthesize(wplus, size, **consultation))
+        return to_uint8(generator.synthesize(wplus, size, consultation=consultation))
 
 
 def frames(
     generator: Generator,
     wplus: Tensor,
     delta: Tensor,
-    consult: Callable[[Tensor, int], Mapping[str, object]] = lambda moved, index: {},
+    consult: Callable[[Tensor, int], Consultation | None] = lambda moved, index: None,
 ) -> Iterator[NDArray[np.uint8]]:
     """Full-size frames u1 [R, R, 3] of `wplus` [1 or T, K, 512] along `delta` [T, L, 512].
 
-    One at a time, so that memory does not grow with the clip. `consult` says for the code and the index of a
-    frame what else `render` is given.
+    One at a time, so that memory does not grow with the clip. `consult` gives the consultation for the code
+    and the index of a frame.
     """
     steps = zip(wplus.expand(len(delta), -1, -1).split(1), delta.split(1), strict=True)
     for index, (w, move) in enumerate(steps):
         moved = apply(w, move)
-        yield render(generator, moved, **consult(moved, index))[0]
+        yield render(generator, moved, consultation=consult(moved, index))[0]
 
 
 def to_float(images: NDArray[np.uint8]) -> Tensor:

@@ -7,13 +7,15 @@ state dict are those of NVIDIA's PyTorch code. Layer l of W+ means what it means
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from d2a_core.generator.contract import Mapper, Synthesizer
 
 RESOLUTIONS = (32, 64, 128, 256, 512, 1024)
 WIDEST = 4096  # channels of any layer: eight times those of the largest published networks
@@ -47,7 +49,8 @@ class Architecture:
     fp16_blocks: int = 0
 
     def __post_init__(self) -> None:
-        choices = {"resolution": RESOLUTIONS, "synthesis": ("skip", "resnet", "orig")}
+        choices: dict[str, Collection[object]] = {"resolution": RESOLUTIONS}
+        choices |= {"synthesis": ("skip", "resnet", "orig")}
         choices |= {"mapping_layers": range(1, 9), "fp16_blocks": range(len(self.channels))}
         for name, known in choices.items():
             if getattr(self, name) not in known:
@@ -122,7 +125,7 @@ def normalize(x: Tensor) -> Tensor:
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + TINY)
 
 
-class MappingNetwork(nn.Module):
+class MappingNetwork(Mapper):
     """z → w: pixel norm and fully connected layers; `w_avg` is the mean of w that training tracked."""
 
     def __init__(self, architecture: Architecture):
@@ -218,6 +221,9 @@ def _clamp(x: Tensor, limit: float | None) -> Tensor:
 class StyledConv(nn.Module):
     """Modulated convolution, perhaps to twice the side, with noise, bias and leaky ReLU."""
 
+    kernel: Tensor
+    noise_const: Tensor
+
     def __init__(self, architecture: Architecture, inputs: int, outputs: int, side: int, *, up: bool = False):
         super().__init__()
         self.up, self.clamp = up, architecture.conv_clamp
@@ -237,7 +243,8 @@ class StyledConv(nn.Module):
         rng: torch.Generator | None = None,
     ) -> Tensor:
         """[N, I, S, S], [N, w_dim] → [N, O, S, S] or, upsampling, [N, O, 2S, 2S], times `gain`."""
-        weight, styles, total = self.weight, self.affine(w), GAIN * gain
+        weight: Tensor = self.weight
+        styles, total = self.affine(w), GAIN * gain
         if x.dtype == torch.float16:  # neither a weight nor a style may overflow; demodulation cancels both
             fan_in = weight[0].numel()
             weight = weight / (weight.abs().amax(dim=(1, 2, 3), keepdim=True) * math.sqrt(fan_in))
@@ -277,6 +284,8 @@ class ToRgb(nn.Module):
 class Shortcut(nn.Module):
     """Path around the convolutions of a residual block: 1×1 convolution and upsampling."""
 
+    kernel: Tensor
+
     def __init__(self, architecture: Architecture, inputs: int, outputs: int):
         super().__init__()
         self.gain, self.weight = 1 / math.sqrt(inputs), _parameter(outputs, inputs, 1, 1)
@@ -294,7 +303,7 @@ class Block(nn.Module):
         super().__init__()
         a, side = architecture, architecture.resolutions[index]
         inputs, outputs = a.channels[index - 1] if index else 0, a.channels[index]
-        self.half = index >= len(a.channels) - a.fp16_blocks
+        self.in_half = index >= len(a.channels) - a.fp16_blocks
         if index:
             self.conv0 = StyledConv(a, inputs, outputs, side, up=True)
         else:
@@ -315,7 +324,7 @@ class Block(nn.Module):
         A `consultation`, scale and shift [N, C', 2S, 2S], refines the map between the two convolutions:
         x(1 + scale) + shift (Wang et al. 2022, equation 6).
         """
-        x = x.half() if self.half and x.is_cuda else x.float()
+        x = x.half() if self.in_half and x.is_cuda else x.float()
         y = self.conv0(x, first, **noise)
         if consultation:
             scale, shift = consultation
@@ -326,9 +335,10 @@ class Block(nn.Module):
         return self.skip(x, gain=gain) + self.conv1(y, second, gain=gain, **noise)
 
 
-class SynthesisNetwork(nn.Module):
+class SynthesisNetwork(Synthesizer):
     """W+ → image. Layer 0 styles the first convolution, block b takes 2b-1 and 2b, its RGB layer 2b+1."""
 
+    kernel: Tensor
     fast_runtime = "openvino"  # 2.5 images of 256 px a second against PyTorch's 1.1 on two cores
 
     def __init__(self, architecture: Architecture):
@@ -357,12 +367,13 @@ class SynthesisNetwork(nn.Module):
         size = size or self.architecture.resolution
         if size not in self.sizes:
             raise ValueError(f"no {size} px images from this generator; it gives {list(self.sizes)}")
-        image = None
+        image: Tensor | None = None
         for index, x in enumerate(self._maps(wplus, size, consultation, noise, rng)):
             block = self._block(index)
             if block.torgb is not None:
                 drawn = block.torgb(x, wplus[:, 2 * index + 1])
                 image = drawn if image is None else upsample(image, self.kernel) + drawn
+        assert image is not None  # the last block always draws
         return image
 
     def hidden(
@@ -417,7 +428,9 @@ class SynthesisNetwork(nn.Module):
         return a.resolutions if a.synthesis == "skip" else (a.resolution,)
 
     def _block(self, index: int) -> Block:
-        return self.get_submodule(f"b{4 << index}")
+        block = self.get_submodule(f"b{4 << index}")
+        assert isinstance(block, Block)
+        return block
 
     def _maps(
         self,

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core.generator.generator import Consultation, PretrainedGenerator
+from d2a_core.generator.contract import Consultation
+from d2a_core.generator.generator import PretrainedGenerator
 from d2a_core.generator.rendering import to_float
 from d2a_core.inversion.hfgi_network import PICTURE, Architecture, Hfgi
 from d2a_core.media.resampling import resize
@@ -78,15 +79,15 @@ class Consultant:
     wplus: Tensor
     yaw_limit_deg: float
 
-    def __call__(self, moved: Tensor, yaw_deg: float = 0.0) -> dict[str, Consultation]:
-        """Keyword arguments of `rendering.render` for the code `moved` [1, L, D], turned by `yaw_deg`."""
+    def __call__(self, moved: Tensor, yaw_deg: float = 0.0) -> Consultation | None:
+        """Consult the photo for the code `moved` [1, L, D], turned by `yaw_deg`; None without networks."""
         if self.networks is None:
-            return {}
+            return None
         pictures = self.image, self.wplus, moved
-        turned = {"yaw_deg": yaw_deg, "yaw_limit_deg": self.yaw_limit_deg}
-        return {"consultation": consult_frame(self.generator, self.networks, *pictures, **turned)}
+        limit = self.yaw_limit_deg
+        return consult_frame(self.generator, self.networks, *pictures, yaw_deg=yaw_deg, yaw_limit_deg=limit)
 
-    def along(self, yaw_deg: NDArray) -> Callable[[Tensor, int], dict[str, Consultation]]:
+    def along(self, yaw_deg: NDArray) -> Callable[[Tensor, int], Consultation | None]:
         """What `rendering.frames` asks for each frame of a path that is turned by `yaw_deg` [T]."""
         return lambda moved, index: self(moved, float(yaw_deg[index]))
 

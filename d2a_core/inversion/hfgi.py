@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from d2a_core import training
-from d2a_core.generator.generator import Consultation, PretrainedGenerator, broadcast
+from d2a_core.generator.contract import Consultation
+from d2a_core.generator.generator import PretrainedGenerator, broadcast
 from d2a_core.generator.rendering import to_float, to_uint8
 from d2a_core.inversion import consultant, image_losses
 from d2a_core.inversion.encoder import encode

@@ -221,9 +221,9 @@ def invert(
     delta = find_delta(generator, wplus, likeness, options, progress=progress)
     seconds = time.monotonic() - began
     still = consultant.consultant(generator, consultation, photo, code.wplus, yaw_limit_deg=math.inf)
-    panels = {options.method: render(generator, wplus, **still(wplus))[0]}
+    panels = {options.method: render(generator, wplus, consultation=still(wplus))[0]}
     with tuning.applied(generator, delta):
-        panels |= {"tuned": render(generator, wplus, **still(wplus))[0]} if delta else {}
+        panels |= {"tuned": render(generator, wplus, consultation=still(wplus))[0]} if delta else {}
     looks = {"detector": judges.detector, "embedder": judges.embedder}
     rows = {name: quality.compare(image, photo, **looks) for name, image in panels.items()}
     last = list(panels)[-1]

@@ -33,7 +33,7 @@ class World:
     def map(self, z):
         return z.clamp(-0.5, 0.5)
 
-    def synthesize(self, wplus, size=None):
+    def synthesize(self, wplus, size=None, consultation=None):
         image = torch.zeros(len(wplus), 3, 8, 8)
         image[:, :2] = (wplus[:, 0, :2] / MOST).clamp(-1, 1)[:, :, None, None]
         return image

@@ -22,7 +22,7 @@ class LinearWorld:
     def __init__(self, blind=()):
         self.blind, self.looks = set(blind), 0
 
-    def synthesize(self, wplus, size=None):
+    def synthesize(self, wplus, size=None, consultation=None):
         shift = wplus[:, :8].mean(dim=1)[:, :2]
         image = torch.zeros(len(wplus), 3, 8, 8)
         image[:, :2] = (shift / 8).clamp(-1, 1)[:, :, None, None]

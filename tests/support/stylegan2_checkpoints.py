@@ -66,7 +66,7 @@ def _state(module, architecture):
     if isinstance(module, stylegan2.StyledConv):
         state |= {"activation": "lrelu", "use_noise": True, "up": 1 + module.up}
     if isinstance(module, stylegan2.Block):
-        state |= {"use_fp16": module.half, "architecture": architecture.synthesis}
+        state |= {"use_fp16": module.in_half, "architecture": architecture.synthesis}
     if isinstance(module, (stylegan2.Block, stylegan2.StyledConv, stylegan2.Shortcut)):
         state["_buffers"]["resample_filter"] = torch.outer(torch.tensor(TAPS), torch.tensor(TAPS))
     state["_modules"] = collections.OrderedDict(

@@ -4,11 +4,11 @@ Nothing of an archive touches the disk, so its names are only names; the checks 
 does not write and other programs could take for something else.
 """
 
+import io
 import stat
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from d2a_core.generator.unpickling.untrusted import AGAIN, Refusal
 
@@ -34,7 +34,7 @@ class Entry:
 class Archive:
     """The entries of one zip file by their names under its single top folder."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: io.BufferedIOBase, size: int) -> None:
         self.file = file
         self.size = size
         self.starts: dict[str, int] = {}

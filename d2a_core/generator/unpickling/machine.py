@@ -10,8 +10,9 @@ import pickletools
 import struct
 import sys
 from collections.abc import Callable
+from operator import methodcaller
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,7 @@ MAX_NAME = 1 << 12  # bytes
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first value of a PyTorch file that is not a zip archive
 TORCH_PROTOCOL = 1001
 NO_CHECKPOINT = "is no pickle or PyTorch file", "give a .pkl, .pt or .pth checkpoint"
+OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 ARGUMENT_BYTES = {  # the longest argument of an opcode, where it is not a text; None: the file
     **dict.fromkeys(("BINBYTES", "BINBYTES8", "SHORT_BINBYTES", "BYTEARRAY8"), None),
     **dict.fromkeys(("INT", "LONG", "LONG1", "LONG4", "FLOAT", "GET", "PUT"), MAX_NUMBER),
@@ -75,7 +77,7 @@ def _check_file(path: Path) -> None:
         raise Refusal("is empty", AGAIN)
 
 
-def _read(file: BinaryIO) -> object:
+def _read(file: io.BufferedIOBase) -> object:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(4)
@@ -98,7 +100,7 @@ def _read_archive(archive: Archive, budget: Budget) -> object:
     return Machine(reader, budget, rebuilding.ArchiveStorages(archive, budget)).run()
 
 
-def _read_stream(file: BinaryIO, size: int, budget: Budget, *, nested: bool = False) -> object:
+def _read_stream(file: io.BufferedIOBase, size: int, budget: Budget, *, nested: bool = False) -> object:
     """Read a plain pickle, or what PyTorch wrote before it took zip archives."""
     reader = Reader(file, size)
     value = Machine(reader, budget, nested=nested).run()
@@ -108,8 +110,8 @@ def _read_stream(file: BinaryIO, size: int, budget: Budget, *, nested: bool = Fa
         return value
     protocol = Machine(reader, budget, nested=nested).run()
     system = Machine(reader, budget, nested=nested).run()
-    known = type(protocol) is int and protocol == TORCH_PROTOCOL and type(system) is dict
-    if not known or system.get("little_endian") is not True:
+    known = type(protocol) is int and protocol == TORCH_PROTOCOL
+    if not known or type(system) is not dict or system.get("little_endian") is not True:
         raise Refusal("is of a PyTorch format that is not known", "save it again with a current PyTorch")
     storages = rebuilding.StreamStorages(reader, budget)
     value = Machine(reader, budget, storages, nested=nested).run()
@@ -143,7 +145,7 @@ class Machine:
         """Interpret the opcodes up to STOP."""
         while True:
             self.reader.limit = MAX_TEXT
-            opcode = pickletools.code2op.get(self.reader.read(1).decode("latin-1"))
+            opcode = OPCODES.get(self.reader.read(1).decode("latin-1"))
             if opcode is None:
                 raise Refusal(*NO_CHECKPOINT)
             self.budget.step()
@@ -157,7 +159,7 @@ class Machine:
     def argument(self, opcode: pickletools.OpcodeInfo) -> Any:
         """Read and pay for what follows an opcode."""
         self.reader.limit = ARGUMENT_BYTES.get(opcode.name, MAX_TEXT)
-        argument = opcode.arg.reader(self.reader)
+        argument = methodcaller("reader", self.reader)(opcode.arg)  # typed for files, it only reads
         if isinstance(argument, (str, bytes, bytearray)):
             self.budget.spend(sys.getsizeof(argument))
         return argument
@@ -320,7 +322,7 @@ LITERALS = (
     *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE"),
     *("BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 )
-ACTIONS: dict[str, Callable[[Machine, Any], None]] = {
+ACTIONS: dict[str, Callable[[Machine, Any], object]] = {
     **dict.fromkeys(LITERALS, lambda machine, value: machine.push(value)),
     "PROTO": lambda machine, _: None,
     "FRAME": lambda machine, size: machine.frame(size),

@@ -6,6 +6,7 @@ Every function takes the file's budget and the arguments as the file has them: o
 import math
 import re
 from collections.abc import Callable
+from operator import methodcaller
 
 import numpy as np
 import torch
@@ -21,7 +22,10 @@ from d2a_core.generator.unpickling.untrusted import (
     Record,
     Refusal,
     checked_key,
+    is_bytes,
+    is_one_of,
     is_shape,
+    is_size,
     kind,
     pairs,
 )
@@ -126,7 +130,7 @@ def tensor(
     """A tensor on its data, which it may neither leave nor repeat."""
     if not isinstance(storage, Tensor) or storage.ndim != 1 or not storage.is_contiguous():
         raise Refusal(f"holds a tensor on {kind(storage)}", DISTRUST)
-    if not (is_shape((first,)) and is_shape(shape) and is_shape(strides)) or len(shape) != len(strides):
+    if not (is_size(first) and is_shape(shape) and is_shape(strides)) or len(shape) != len(strides):
         raise Refusal("holds a tensor without a shape", DISTRUST)
     count = math.prod(shape)
     reach = sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
@@ -156,7 +160,7 @@ def set_byte_order(dtype: np.dtype, state: object) -> None:
     """Give a number type its state."""
     if type(state) is not tuple or len(state) < 5 or type(state[1]) is not str or state[1] not in "<>|=":
         raise Refusal("holds a number type that NumPy has not written", DISTRUST)
-    dtype.__setstate__((3, state[1], None, None, None, -1, -1, 0))
+    methodcaller("__setstate__", (3, state[1], None, None, None, -1, -1, 0))(dtype)  # in place
 
 
 def empty_array(_: Budget, *_rest: object) -> np.ndarray:
@@ -169,55 +173,59 @@ def fill_array(budget: Budget, array: np.ndarray, state: object) -> None:
     if array.shape != (0,) or type(state) is not tuple or len(state) != 5:
         raise Refusal("holds an array that NumPy has not written", DISTRUST)
     _, shape, dtype, fortran, data = state
-    data = _checked(budget, data, dtype, shape)
-    array.__setstate__((1, shape, dtype, fortran is True, bytes(data)))
+    data, dtype, shape = _checked(budget, data, dtype, shape)
+    methodcaller("__setstate__", (1, shape, dtype, fortran is True, bytes(data)))(array)  # in place
 
 
 def array_from_buffer(
     budget: Budget, data: object, dtype: object, shape: object, order: object
 ) -> np.ndarray:
     """An array as protocol 5 writes it."""
-    order = "F" if type(order) is str and order == "F" else "C"
-    return np.frombuffer(_checked(budget, data, dtype, shape), dtype).reshape(shape, order=order).copy("K")
+    numbers, kind_of, sides = _checked(budget, data, dtype, shape)
+    by_columns = type(order) is str and order == "F"
+    return np.frombuffer(numbers, kind_of).reshape(sides, order="F" if by_columns else "C").copy("K")
 
 
 def scalar(budget: Budget, dtype: object, data: object) -> object:
     """A NumPy number as a Python one."""
-    return np.frombuffer(_checked(budget, data, dtype, ()), dtype)[0].item()
+    numbers, kind_of, _ = _checked(budget, data, dtype, ())
+    return np.frombuffer(numbers, kind_of)[0].item()
 
 
-def _checked(budget: Budget, data: object, dtype: object, shape: object) -> bytes | bytearray:
-    """Return the data of an array of numbers, if they are just as many as its shape says."""
+def _checked(
+    budget: Budget, data: object, dtype: object, shape: object
+) -> tuple[bytes | bytearray, np.dtype, tuple[int, ...]]:
+    """Return data, type and shape of an array of numbers, if they are just as many as its shape says."""
     if not isinstance(dtype, np.dtype):
         raise Refusal("holds an array that is not of numbers", "save it without that array")
     if type(data) is str:  # from Python 2
         data = data.encode("latin-1")
-    if not is_shape(shape) or type(data) not in (bytes, bytearray):
+    if not is_shape(shape) or not is_bytes(data):
         raise Refusal("holds an array without a shape or data", DISTRUST)
     if math.prod(shape) * dtype.itemsize != len(data):
         raise Refusal(f"declares an array of another size than its {len(data)} bytes", AGAIN)
     budget.show(len(data))
     budget.spend(len(data))
-    return data
+    return data, dtype, shape
 
 
 def dictionary(budget: Budget, items: object = (), *_: object) -> dict:
     """An ordered or attribute dictionary as a plain one."""
     if isinstance(items, Record):  # the factory of a defaultdict
         items = ()
-    if type(items) not in (dict, list, tuple):
+    if not is_one_of(items, dict, list, tuple):
         raise Refusal(f"makes a dictionary of {kind(items)}", DISTRUST)
     budget.step(len(items))
     if type(items) is dict:
         return dict(items)
-    if any(type(pair) not in (tuple, list) or len(pair) != 2 for pair in items):
+    if not all(is_one_of(pair, tuple, list) and len(pair) == 2 for pair in items):
         raise Refusal("makes a dictionary of what are no pairs", DISTRUST)
     return dict(pairs([part for pair in items for part in pair]))
 
 
 def row_of(wanted: type, budget: Budget, items: object = ()) -> object:
     """A list, tuple or set of the items of another."""
-    if type(items) not in (list, tuple, set, frozenset):
+    if not is_one_of(items, list, tuple, set, frozenset):
         raise Refusal(f"makes a {wanted.__name__} of {kind(items)}", DISTRUST)
     budget.step(len(items))
     return wanted(map(checked_key, items)) if wanted in (set, frozenset) else wanted(items)
@@ -225,10 +233,10 @@ def row_of(wanted: type, budget: Budget, items: object = ()) -> object:
 
 def raw_bytes(budget: Budget, data: object = b"", encoding: object = "latin1") -> bytes:
     """Bytes that an old protocol has written as text."""
-    if type(data) not in (str, bytes, bytearray) or type(encoding) is not str or encoding not in LATIN:
+    if not (type(data) is str or is_bytes(data)) or type(encoding) is not str or encoding not in LATIN:
         raise Refusal(f"makes bytes of {kind(data)}", DISTRUST)
     budget.spend(len(data))
-    return data.encode("latin-1") if type(data) is str else bytes(data)
+    return data.encode("latin-1") if isinstance(data, str) else bytes(data)
 
 
 def raw_bytearray(budget: Budget, data: object = b"", encoding: object = "latin1") -> bytearray:

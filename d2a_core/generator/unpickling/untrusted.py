@@ -1,13 +1,15 @@
 """What reading an untrusted file needs: refusals, limits, bounded reading, and inert records."""
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import TypeGuard, TypeVar
 
 MAX_STEPS = 200_000  # a StyleGAN2 of 1024 px with its discriminator and average takes 65 000
 MAX_TEXT = 16 << 20  # bytes of one string; protocol 2 writes a kernel of 512×512×3×3 as 14 MB of text
 SPARE_BYTES = 32 << 20  # what a file's contents may take beyond twice its size
 MAX_DIMENSIONS = 32
+Kind = TypeVar("Kind")
 DISTRUST = "use a checkpoint from a source you trust"
 AGAIN = "copy or download it again"
 
@@ -65,7 +67,7 @@ class Budget:
 class Reader:
     """The bytes of a file in order, never asking for more than there are."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: io.BufferedIOBase, size: int) -> None:
         self.file = file
         self.left = size
         self.limit: int | None = MAX_TEXT  # of one piece; None: what is left
@@ -104,13 +106,24 @@ def kind(value: object) -> str:
     )
 
 
-def is_shape(numbers: object) -> bool:
+def is_one_of(value: object, *kinds: type[Kind]) -> TypeGuard[Kind]:
+    """Whether a value is of just one of these types, and of none made of them."""
+    return type(value) in kinds
+
+
+def is_bytes(value: object) -> TypeGuard[bytes | bytearray]:
+    """Whether a value holds bytes."""
+    return type(value) in (bytes, bytearray)
+
+
+def is_size(number: object) -> TypeGuard[int]:
+    """Whether a value is a whole number from 0 to what 64 bits hold."""
+    return type(number) is int and 0 <= number < 1 << 63
+
+
+def is_shape(numbers: object) -> TypeGuard[tuple[int, ...]]:
     """Whether `numbers` is a short tuple of whole numbers from 0 to what 64 bits hold."""
-    return (
-        type(numbers) is tuple
-        and len(numbers) <= MAX_DIMENSIONS
-        and all(type(number) is int and 0 <= number < 1 << 63 for number in numbers)
-    )
+    return type(numbers) is tuple and len(numbers) <= MAX_DIMENSIONS and all(map(is_size, numbers))
 
 
 def checked_key(value: object) -> object:

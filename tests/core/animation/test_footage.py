@@ -29,7 +29,7 @@ class Painter:
     def synthesis(self):
         return self
 
-    def synthesize(self, wplus, size=None):
+    def synthesize(self, wplus, size=None, consultation=None):
         left, right = (wplus[:, layer, :3, None, None].expand(-1, -1, SIDE, SIDE // 2) for layer in (0, 1))
         return torch.cat((left, right), dim=3)
 

@@ -30,7 +30,7 @@ class BentWorld(LinearWorld):
     Two bytes of a pixel tell x: one would be coarser than a step.
     """
 
-    def synthesize(self, wplus, size=None):
+    def synthesize(self, wplus, size=None, consultation=None):
         x = (wplus[:, :8, 0].mean(dim=1) / 4 * 65535).round()
         image = torch.zeros(len(wplus), 3, 8, 8)
         image[:, :2] = (torch.stack((x // 256, x % 256), dim=1) / 127.5 - 1)[:, :, None, None]

@@ -15,7 +15,7 @@ class Flat:
     def map(self, z):
         return 0.1 * z + 1
 
-    def synthesize(self, wplus, size=None):
+    def synthesize(self, wplus, size=None, consultation=None):
         side = size or self.resolution
         return wplus[:, 0, 0, None, None, None].expand(-1, 3, side, side) - 1
 

@@ -43,7 +43,7 @@ class World:
     num_layers, w_dim, resolution, batch = 16, 512, 8, 4
     scheme = WFLW98
 
-    def synthesize(self, wplus, size=None):
+    def synthesize(self, wplus, size=None, consultation=None):
         image = torch.zeros(len(wplus), 3, 8, 8)
         image[:, :2] = (wplus[:, 0, :2] / 8).clamp(-1, 1)[:, :, None, None]
         return image

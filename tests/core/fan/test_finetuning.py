@@ -49,7 +49,7 @@ class World:
     def __init__(self, blind=False):
         self.blind = blind
 
-    def synthesize(self, wplus, size=None):
+    def synthesize(self, wplus, size=None, consultation=None):
         image = torch.zeros(len(wplus), 3, 8, 8)
         image[:, :2] = (wplus[:, :8].mean(dim=1)[:, :2] / 8).clamp(-1, 1)[:, :, None, None]
         return image

@@ -43,7 +43,7 @@ class Linear:
     def map(self, z):
         return z + self.mean_w
 
-    def synthesize(self, wplus, size=None):
+    def synthesize(self, wplus, size=None, consultation=None):
         return wplus[:, 0] @ self.m + wplus[:, 1] @ self.n
 
 
@@ -52,7 +52,7 @@ class ThreeLayers(Linear):
 
     num_layers = 3
 
-    def synthesize(self, wplus, size=None):
+    def synthesize(self, wplus, size=None, consultation=None):
         return (wplus[:, 0] + wplus[:, 1]) @ self.m / 2 + wplus[:, 2] @ self.n
 
 
