@@ -41,6 +41,16 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
+def configuration(root: Path, configfiles: Iterable[Path]) -> dict[str, Any]:
+    """The defaults with every one of `configfiles` laid over them, the last one on top."""
+    config = read(root / "config.yaml")
+    for path in configfiles:
+        if not path.is_file():
+            raise ValueError(f"{path} does not exist; check the path of the configuration")
+        config = merged(config, read(path))
+    return config
+
+
 def check(config: Mapping, schema: Mapping) -> None:
     """Raise ValueError when `config` breaks `schema` or contradicts itself."""
     _check_letters(config)

@@ -16,14 +16,14 @@ def main(snakemake):
     detector = detectors.of_job(snakemake, inputs.directions, *inputs.pairs)
     store = arrays.read_zarr(inputs.directions)
     size = snakemake.params.generator["draft_size"]
-    studio = controls.Looker(network, detector, ball.from_store(store), size)
+    looker = controls.Looker(network, detector, ball.from_store(store), size)
     made_on, measured_on = controls.faces(network, options)
     progress = runtime.Progress(log, "controls", controls.renders(store, options))
     slope = attribute_slopes.learn(
         store, *attribute_slopes.changes(arrays.read_each(inputs.pairs, attribute_slopes.STORED))
     )
-    vector = controls.build(studio, store, slope, made_on, progress)
-    measured = controls.measure(studio, store, vector, measured_on, progress)
+    vector = controls.build(looker, store, slope, made_on, progress)
+    measured = controls.measure(looker, store, vector, measured_on, progress)
     facts = provenance.provenance(
         stage="controls",
         options=options,
@@ -32,10 +32,10 @@ def main(snakemake):
         **network.identity.facts,
     )
     arrays.write_zarr(outputs.controls, sliders.arrays(measured, store), attributes=facts)
-    found = sliders.Controls(measured, studio.ball)
+    found = sliders.Controls(measured, looker.ball)
     tables.write_parquet(controls.purity(measured), outputs.purity, metadata=facts)
     texts.write_text(controls.markdown(found), outputs.text)
-    images.write_image(controls.draw(studio, found, measured_on[:1]), outputs.picture, text=facts)
+    images.write_image(controls.draw(looker, found, measured_on[:1]), outputs.picture, text=facts)
     log.info("controls kept=%d of=%d", len(found.all), len(measured.kinds))
 
 

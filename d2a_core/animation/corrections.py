@@ -72,10 +72,13 @@ def corrected(
     """
     if not passes:
         return path
+    moves = animator.moves
+    if moves is None:
+        raise ValueError("corrections move a face by its controls; give the store of the stage controls")
 
     def look(delta: Tensor) -> Detections:
         return closed_loop.detect(animator, path.wplus, delta, progress)
 
     asked = wanted(landmarks.detections(source), path.target)
-    delta = correct(animator.moves, look, path.wplus, path.delta, asked, passes=passes)
+    delta = correct(moves, look, path.wplus, path.delta, asked, passes=passes)
     return replace(path, delta=delta)

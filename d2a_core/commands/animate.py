@@ -21,11 +21,11 @@ def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Pa
 def make_plan(request: Request, work: Path) -> Plan:
     """Name the source and the clip of a request, copy them into `work` and say what to compute."""
     source, copies = delivery.adopt_source(request, work)
-    clips = {}
+    clips, combinations = {}, []
     for path in request.drivers.values():
-        clip, driving = delivery.adopt(path, work, "clip")
-        copies[driving], clips[clip] = str(path), driving
-    clip, combinations = "-and-".join(clips), []
+        name, copy = delivery.adopt(path, work, "clip")
+        copies[copy], clips[name] = str(path), copy
+    clip = "-and-".join(clips)
     if len(request.drivers) > 1:
         parts = dict(zip(("pose", "expression"), (*clips, *clips), strict=False))  # both may be one clip
         combinations = [{"name": clip, **parts}]
@@ -36,8 +36,8 @@ def make_plan(request: Request, work: Path) -> Plan:
     overlay = {"sources": [source], "driving": driving, **request.settings}
     results = _results(request, f"results/animations/{source['name']}--{clip}")
     main = "paste-back" if request.paste_back else "video"
-    wanted = {main: request.output, "side by side": request.side_by_side, "frames": request.frames}
-    wanted = {what: path for what, path in wanted.items() if path is not None}
+    places = {main: request.output, "side by side": request.side_by_side, "frames": request.frames}
+    wanted = {what: path for what, path in places.items() if path is not None}
     return Plan(
         f"{source['name']}--{clip}--{delivery.digest([overlay, results])}", overlay, results, copies, wanted
     )

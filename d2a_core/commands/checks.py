@@ -48,9 +48,10 @@ def check_footage(request: Request, root: Path) -> None:
         raise ValueError("--face is for photos, but the source is a video; cut the clip to one person")
     check_writable("--work", request.work / "results")
     check_settings(request, root)
-    if request.driving.suffix.lower() == ".parquet":
-        raise ValueError(f"{request.driving} is a landmark table; give a video that shows a face")
-    _check_driving("the source", request.driving)
+    clip = request.drivers["driving"]
+    if clip.suffix.lower() == ".parquet":
+        raise ValueError(f"{clip} is a landmark table; give a video that shows a face")
+    _check_driving("the source", clip)
 
 
 def check_source(request: Request, root: Path) -> None:
@@ -85,8 +86,9 @@ def _check_outputs(request: Request) -> None:
         if getattr(request, name) is not None:
             inputs = (request.source, *map(str, request.drivers.values()))
             check_video_name(option(name), getattr(request, name), inputs)
-    if request.side_by_side and request.side_by_side.resolve() == request.output.resolve():
-        raise ValueError(f"--output and --side-by-side are both {request.output}; give two names")
+    output, both = request.output, request.side_by_side
+    if output and both and both.resolve() == output.resolve():
+        raise ValueError(f"--output and --side-by-side are both {output}; give two names")
     folder = request.frames
     if folder is not None:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

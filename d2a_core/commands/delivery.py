@@ -38,7 +38,7 @@ RESUMES = "Stopped; the same command goes on where it stopped"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: an `overlay` of the config, called `name`, and the `results` in the work directory.
+    """Plan of a run: an `overlay` of the config, called `name`, and the `results` in the work directory.
 
     `copies` tells for the path of a copy which file of the user's it is, for messages. `wanted` says which
     result the user wants to have where.
@@ -53,7 +53,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who looks on while a request is computed.
+    """Observer of a run.
 
     Progress goes to `stream` (None: stderr) as lines, and to `follow` several times a second as a whole.
     Setting `cancelled` ends the run as Ctrl-C would, with KeyboardInterrupt.
@@ -100,10 +100,11 @@ def prepare_footage(request: Request, *, watcher: Watcher | None = None) -> tupl
     checks.check_footage(request, d2a_core.ROOT)
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
-        name, path = adopt(request.driving, work, "clip")
+        clip = request.drivers["driving"]
+        name, path = adopt(clip, work, "clip")
         results = {"codes": f"results/footage/{name}.zarr", "controls": "results/controls/controls.zarr"}
         overlay = {"driving": {"clips": [{"name": name, "path": path}]}, **request.settings}
-        plan = Plan(f"{name}--footage", overlay, results, {path: str(request.driving)}, {})
+        plan = Plan(f"{name}--footage", overlay, results, {path: str(clip)}, {})
         _compute(request, plan, work, watcher or Watcher())
     return name, work / path
 
@@ -130,14 +131,13 @@ def adopt_source(request: Request, work: Path) -> tuple[dict[str, Any], dict[str
     What was asked is kept in the work directory: see `recalled`.
     """
     if request.seed is not None:
-        entry = {"name": f"seed-{request.seed}", "seed": request.seed, "truncation": TRUNCATION}
-        _remember(entry["name"], work, source=request.source)
-        return entry, {}
-    name, image = adopt(request.photo, work, "photo")
-    entry = {"name": _variant(name, request), "image": image, "face": _face(request)}
-    inverted = {"face": entry["face"] or None, "method": request.method, "tune": request.tune}
-    _remember(entry["name"], work, source=image, **inverted)
-    return entry, {image: str(request.photo)}
+        name = f"seed-{request.seed}"
+        _remember(name, work, source=request.source)
+        return {"name": name, "seed": request.seed, "truncation": TRUNCATION}, {}
+    copy, image = adopt(request.photo, work, "photo")
+    name, face = _variant(copy, request), _face(request)
+    _remember(name, work, source=image, face=face or None, method=request.method, tune=request.tune)
+    return {"name": name, "image": image, "face": face}, {image: str(request.photo)}
 
 
 def _remember(name: str, work: Path, **asked: Any) -> None:
@@ -165,7 +165,7 @@ def _variant(name: str, request: Request) -> str:
 
 def _face(request: Request) -> int:
     """Number of a face as the config has it; 0 and 1 both mean the largest."""
-    return request.face if (request.face or 0) > 1 else 0
+    return request.face if request.face and request.face > 1 else 0
 
 
 def adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
@@ -212,7 +212,7 @@ def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, watcher: Watch
 
 
 def _reason(progress: Run, log: Path) -> str:
-    """Why a run failed, in one sentence."""
+    """Reason of a failed run, in one sentence."""
     sentence = progress.sentence()
     if sentence is None and progress.mistake:
         stage = progress.mistake.replace("_", " ")

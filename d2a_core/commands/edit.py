@@ -5,18 +5,17 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import d2a_core
-from d2a_core import config, runtime
+from d2a_core import runtime
 from d2a_core.animation import paste
 from d2a_core.commands import checks, delivery
-from d2a_core.commands import editor as editing
-from d2a_core.commands.editor import Edit, Editor
+from d2a_core.commands.editor import Edit, Editor, load_editor
 from d2a_core.commands.requests import Request, option, slug
+from d2a_core.config import configuration
 from d2a_core.faces import alignment
 from d2a_core.media import images, photos, sheets
 from d2a_core.store import provenance, texts
@@ -24,7 +23,7 @@ from d2a_core.store import provenance, texts
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to make of a source: the controls at `values`, or None for a face that looks into the camera.
+    """Wish for a picture: the controls at `values`, or None for a face that looks into the camera.
 
     `output` gets the picture, `before_after` the source beside it.
     """
@@ -78,7 +77,8 @@ def make(request: Request, wanted: Wanted) -> Made:
     source = delivery.prepare(request)
     runtime.limit_threads(request.cores or os.cpu_count() or 1)
     work = request.work.resolve()
-    editor = editing.load(work, source, settings=settings(request), threads=request.cores or 0)
+    settings = configuration(d2a_core.ROOT, request.configfiles)
+    editor = load_editor(work, source, settings=settings, threads=request.cores or 0)
     edit = editor.straighten() if wanted.values is None else editor.settle(wanted.values)
     picture = editor.render(edit.wplus, yaw_deg=edit.reached.get("yaw", 0.0))
     before = editor.render(editor.wplus, yaw_deg=0.0)
@@ -97,12 +97,6 @@ def check_values(values: Mapping[str, float]) -> None:
     for name, value in values.items():
         if not math.isfinite(value):
             raise ValueError(f"{option(name)} is {value}; give a finite number")
-
-
-def settings(request: Request) -> dict[str, Any]:
-    """The config of the project with that of the user over it."""
-    whole = config.read(d2a_core.ROOT / "config.yaml")
-    return config.merged(whole, config.read(request.configfile)) if request.configfile else whole
 
 
 def _write(
@@ -134,11 +128,11 @@ def _pasted(editor: Editor, picture: NDArray[np.uint8], source: Path, request: R
     """The uncropped photo with the face in its place."""
     photo = photos.read_photo(request.photo).image
     crop = alignment.crop_from_facts(texts.read_json(source / "alignment.json"))
-    seen = editor.studio.detector.detect(np.stack((editor.photo, picture)))
-    mask = paste.face_mask(seen.points, editor.studio.detector.scheme, size=paste.DRAWN)
+    seen = editor.looker.detector.detect(np.stack((editor.photo, picture)))
+    mask = paste.face_mask(seen.points, editor.looker.detector.scheme, size=paste.DRAWN)
     return paste.paste_back(photo, picture, crop, mask)
 
 
 def shown(made: Made, paths: Sequence[Path | None]) -> list[str]:
-    """What a command says at its end."""
+    """Lines that a command says at its end."""
     return [*made.lines(), *(str(path) for path in paths if path is not None)]

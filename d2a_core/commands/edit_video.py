@@ -9,13 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import d2a_core
 from d2a_core import runtime
 from d2a_core.animation import footage
 from d2a_core.commands import checks, delivery
-from d2a_core.commands import edit as edit_command
-from d2a_core.commands import editor as editing
-from d2a_core.commands.editor import Editor
+from d2a_core.commands.edit import caption, check_values
+from d2a_core.commands.editor import Editor, load_editor
 from d2a_core.commands.requests import Request
+from d2a_core.config import configuration
 from d2a_core.generator import detection, rendering
 from d2a_core.media import video_reading, video_writing
 from d2a_core.store import arrays, provenance, tables
@@ -27,12 +28,12 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
     Raises ValueError, in one sentence, for a user's mistake.
     """
     checks.check_video_name("--output", output, [request.source])
-    edit_command.check_values(values)
+    check_values(values)
     name, clip = delivery.prepare_footage(request)
     runtime.limit_threads(request.cores or os.cpu_count() or 1)
     work = request.work.resolve()
-    settings = edit_command.settings(request)
-    editor = editing.load(work, f"{name}-first-frame", settings=settings, threads=request.cores or 0)
+    settings = configuration(d2a_core.ROOT, request.configfiles)
+    editor = load_editor(work, f"{name}-first-frame", settings=settings, threads=request.cores or 0)
     wanted, notes = editor.clamped(values)
     codes = torch.from_numpy(arrays.read_zarr(work / f"results/footage/{name}.zarr", ["wplus"])["wplus"])
     driver = tables.read_parquet(work / f"results/driving/{name}.parquet")
@@ -46,7 +47,7 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
         metadata=video_writing.provenance(facts),
         progress=runtime.Progress(log, "footage", len(codes), unit="frames"),
     )
-    return [f"moved: {edit_command.caption(wanted)}", *notes, str(output)]
+    return [f"moved: {caption(wanted)}", *notes, str(output)]
 
 
 def moved(editor: Editor, codes: Tensor, values: Mapping[str, float]) -> Tensor:
@@ -66,7 +67,7 @@ def frames(
     """Frames u1 [H, W, 3] of the edited clip; `points` [T, P, 2], `quads` [T, 4, 2] of its driving table."""
     edited = moved(editor, codes, values)
     still = torch.zeros(len(codes), 1, codes.shape[2])
-    network, detector = editor.generator, editor.studio.detector
+    network, detector = editor.generator, editor.looker.detector
     seen = detection.detect(network, detector, edited, still, size=editor.size).points
     yield from footage.retake(
         video_reading.read_frames(clip),

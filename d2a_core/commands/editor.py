@@ -44,11 +44,11 @@ class Edit:
 
 
 class Editor:
-    """A face that its controls move. `size` is the side of previews in px; see `load`."""
+    """A face that its controls move. `size` is the side of previews in px; see `load_editor`."""
 
     def __init__(
         self,
-        studio: Looker,
+        looker: Looker,
         moves: Controls,
         wplus: Tensor,
         consultant: consultant.Consultant,
@@ -56,23 +56,23 @@ class Editor:
         folder: Path,
     ) -> None:
         """`wplus` [1, K, D] is the code of the aligned `photo` u1 [R, R, 3], `folder` that of model files."""
-        self.studio, self.moves, self.wplus = studio, moves, wplus
+        self.looker, self.moves, self.wplus = looker, moves, wplus
         self.photo, self._consultant, self._folder = photo, consultant, folder
 
     @property
     def generator(self) -> generator.PretrainedGenerator:
         """The generator, tuned to the face where that was asked for."""
-        return self.studio.generator
+        return self._consultant.generator
 
     @property
     def identity(self) -> Identity:
-        """Which generator it is."""
+        """Identity of the generator."""
         return self.generator.identity
 
     @property
     def size(self) -> int:
         """Side of previews in px."""
-        return self.studio.size
+        return self.looker.size
 
     @property
     def controls(self) -> tuple[Control, ...]:
@@ -111,7 +111,7 @@ class Editor:
         return found
 
     def _look(self, delta: Tensor) -> NDArray[np.float64]:
-        return self.studio.attributes(self.wplus, delta)[0]
+        return self.looker.attributes(self.wplus, delta)[0]
 
     def settle(self, values: Mapping[str, float]) -> Edit:
         """The face with the controls at `values` and the others at rest, measured and corrected.
@@ -164,14 +164,14 @@ class Editor:
 
     def turn(self, picture: NDArray[np.uint8]) -> tuple[float, float]:
         """Yaw and pitch of the face on a full-size picture u1 [R, R, 3], degrees; NaN without a face."""
-        seen = self.studio.detector.detect(picture[None])
+        seen = self.looker.detector.detect(picture[None])
         yaw, pitch = seen.angles[0, :2] if seen.found[0] else (np.nan, np.nan)
         return float(yaw), float(pitch)
 
     def likeness(self, picture: NDArray[np.uint8]) -> float:
         """Cosine similarity of dlib's embeddings of a full-size picture u1 [R, R, 3] and the photo."""
         both = np.stack((self.photo, picture))
-        seen = self.studio.detector.detect(both)
+        seen = self.looker.detector.detect(both)
         if not seen.found.all():
             return float("nan")
         one, other = DlibEmbedder(self._folder / "dlib-face").embed(both, seen.points)
@@ -186,12 +186,14 @@ def _short_of(control: Control, edit: Edit) -> str:
     )
 
 
-def load(work: Path, name: str, *, settings: Mapping[str, Any] | None = None, threads: int = 0) -> Editor:
+def load_editor(
+    work: Path, name: str, *, settings: Mapping[str, Any] | None = None, threads: int = 0
+) -> Editor:
     """The editor of the source `name` in a work directory where its code and the controls are done.
 
     `settings` is the whole configuration (None: the project's config.yaml), `threads` 0 means all cores.
     """
-    whole = settings or config.read(d2a_core.ROOT / "config.yaml")
+    whole = settings or config.configuration(d2a_core.ROOT, [])
     results, models = work / "results", work / "data" / "assets"
     source = results / "sources" / name
     network = _generator(work, whole, threads)
@@ -207,8 +209,8 @@ def load(work: Path, name: str, *, settings: Mapping[str, Any] | None = None, th
     consulted = consultant.consultant(
         network, _consultation(results, source), photo, wplus, yaw_limit_deg=limit
     )
-    studio = Looker(network, detector, moves.ball, whole["generator"]["draft_size"])
-    return Editor(studio, moves, torch.from_numpy(wplus), consulted, photo, models)
+    looker = Looker(network, detector, moves.ball, whole["generator"]["draft_size"])
+    return Editor(looker, moves, torch.from_numpy(wplus), consulted, photo, models)
 
 
 def _generator(work: Path, whole: Mapping[str, Any], threads: int) -> generator.PretrainedGenerator:

@@ -45,7 +45,7 @@ def _pose(text: str, request: MorphRequest, work: Path, copies: dict[str, str]) 
         name, path = delivery.adopt(Path(text), work, "face")
         copies[path] = text
         return {"name": name, "path": path}
-    inverted = {"method": request.method, "tune": request.tune} if text == request.face else {}
-    entry, copied = delivery.adopt_source(Request(source=text, work=work, **inverted), work)
+    method, tune = (request.method, request.tune) if text == request.face else (None, None)
+    entry, copied = delivery.adopt_source(Request(source=text, work=work, method=method, tune=tune), work)
     copies |= copied
     return entry

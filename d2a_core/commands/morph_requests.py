@@ -1,4 +1,4 @@
-"""What a user may ask `d2a morph` for."""
+"""Options of `d2a morph`."""
 
 from dataclasses import MISSING, dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ class MorphRequest:
 
 
 def is_table(text: str) -> bool:
-    """Whether a pose is a landmark table."""
+    """Tell whether a pose is a landmark table."""
     return text.lower().endswith(".parquet")
 
 

@@ -1,4 +1,4 @@
-"""What a user may ask `d2a animate` and its kin for: each option once, with its help, config key and form."""
+"""Options of `d2a animate` and its kin, each declared once, with its help, config key and form."""
 
 import re
 import unicodedata
@@ -156,6 +156,11 @@ class Request:
         return {name: getattr(self, name) for name in DRIVERS if getattr(self, name) is not None}
 
     @property
+    def configfiles(self) -> list[Path]:
+        """Files to lay over the config of the project."""
+        return [] if self.configfile is None else [self.configfile]
+
+    @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """The config keys that the options set, by section."""
         found: dict[str, dict[str, Any]] = {}
@@ -178,7 +183,7 @@ FIELDS = {  # that each form of the studio's page shows, and what they must be
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """Where `d2a edit` puts the controls of a face; None leaves one at rest."""
+    """Values of the controls in `d2a edit`; None leaves one at rest."""
 
     yaw: float | None = asked("Turn the head to the right of the picture.", metavar="DEGREES")
     pitch: float | None = asked("Turn the head up.", metavar="DEGREES")

@@ -1,4 +1,4 @@
-"""How the attributes of a face answer to a step in each layer of W+, learnt from the augmented faces.
+"""Learn from augmented faces how each attribute answers to a step in each layer of W+.
 
 The regression of the stage `directions` knows only faces with one code in all layers. The faces of the stage
 `pairs` were moved in groups of layers apart, so they tell which layers an attribute lives in: none has to be

@@ -1,4 +1,4 @@
-"""Where directions come from: the paper's clusters, or the methods that it is compared with.
+"""Find candidates for directions: by the paper's clusters, or by methods that it is compared with.
 
 All return candidates for `directions.distil`, which measures, selects and scales them alike, so that a
 comparison changes the directions and nothing else.
@@ -30,7 +30,7 @@ class Centroids:
 
 @dataclass(frozen=True)
 class Known:
-    """What a method may read: sampled `faces`, the generator, and `clusterings`, where there are any."""
+    """Input of a method: sampled `faces`, the generator, and `clusterings`, where there are any."""
 
     faces: Samples
     network: PretrainedGenerator
@@ -43,7 +43,7 @@ def known(
     parts: Sequence[str],
     stores: Iterable[Mapping[str, NDArray]],
 ) -> Known:
-    """What methods may read, with the stores of the stage `clusters` for each of the `parts`."""
+    """Collect the input of methods, with the stores of the stage `clusters` for each of the `parts`."""
     clusterings = [Centroids(part, store["centroid"]) for part, store in zip(parts, stores, strict=True)]
     return Known(faces, network, clusterings)
 
@@ -144,7 +144,7 @@ def deviations_long(unit: NDArray, w: NDArray) -> NDArray[np.float32]:
 
 
 def collect(clustering: Centroids, *, ica_above: int, seed: int) -> Candidates:
-    """Directions from the centroids of one clustering.
+    """Propose directions from the centroids of one clustering.
 
     Up to `ica_above` clusters, the difference of every pair; above, the independent components of those
     differences, which have rank k - 1.

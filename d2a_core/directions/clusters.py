@@ -80,7 +80,7 @@ def save_all(
 
 
 def features(faces: Samples, *, part: str, pose_normalisation: bool = True) -> NDArray[np.float32]:
-    """What k-means sees of one facial part: [N, 2·P'].
+    """Features of one facial part for k-means: [N, 2·P'].
 
     `all` keeps the 196 raw coordinates of the paper. On raw points the mouth or the eyes would find yaw
     again, so a part is taken after pose normalisation: turned to the front, about its own centre, and

@@ -1,10 +1,10 @@
 """Stage `controls`: named sliders of a face, each a step in W+ that leaves what the others do as it is.
 
 The paper drives faces by landmarks alone; its directions can be steered as well. The faces of the stage
-`pairs` tell how each attribute answers to a step in each layer (`answers`), which gives for every control the
-shortest step that changes its own attribute and none of the others. What these do is measured on rendered
-faces and corrected. What a control does at which strength is then measured on faces that were not used, which
-gives its scale, its range, and the table of purity.
+`pairs` tell how each attribute answers to a step in each layer (`attribute_slopes`). That gives for every
+control the shortest step that changes its own attribute and none of the others. What these do is measured on
+rendered faces and corrected. What a control does at which strength is then measured on faces that were not
+used, which gives its scale, its range, and the table of purity.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ def faces(generator: Generator, options: Options) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Looker:
-    """What renders and looks: drafts of `size` px, steps kept inside the `ball` of the latents."""
+    """Renderer and detector: drafts of `size` px, steps kept inside the `ball` of the latents."""
 
     generator: Generator
     detector: LandmarkDetector
@@ -67,7 +67,7 @@ class Looker:
 
 
 def responses(
-    studio: Looker, wplus: Tensor, steps: NDArray, rest: NDArray, progress=None
+    looker: Looker, wplus: Tensor, steps: NDArray, rest: NDArray, progress=None
 ) -> NDArray[np.float64]:
     """Change [S, F, A] of the attributes of faces [F, K, D] by each of the `steps` [S, L, D].
 
@@ -75,7 +75,7 @@ def responses(
     """
     changes = []
     for step in torch.from_numpy(steps).float():
-        moved = studio.attributes(wplus, step.expand(len(wplus), -1, -1), progress)
+        moved = looker.attributes(wplus, step.expand(len(wplus), -1, -1), progress)
         changes.append(moved - rest)
     return np.stack(changes)
 
@@ -87,7 +87,7 @@ def renders(store: Mapping[str, NDArray], options: Options) -> int:
 
 
 def build(
-    studio: Looker,
+    looker: Looker,
     store: Mapping[str, NDArray],
     slope: NDArray,
     wplus: Tensor,
@@ -101,10 +101,10 @@ def build(
     """
     wanted = sliders.kinds(store)
     vector = shortest(_own(wanted, slope), ridge=LENGTH_RIDGE)
-    rest = studio.attributes(wplus, torch.zeros(len(wplus), *vector.shape[1:]), progress)
+    rest = looker.attributes(wplus, torch.zeros(len(wplus), *vector.shape[1:]), progress)
     scales = store["deviation"][:, None]
     for _ in range(ROUNDS):
-        effect = _slopes(studio, wplus, vector, rest, progress)
+        effect = _slopes(looker, wplus, vector, rest, progress)
         own = _own(
             wanted, effect.T / np.where(scales > 0, scales, 1)
         )  # of a control, what each step does to it
@@ -113,7 +113,7 @@ def build(
 
 
 def _own(wanted: Sequence[Kind], values: NDArray) -> NDArray[np.float64]:
-    """Of values [A, ...] of all attributes those of the controls, with their sign: [C, ...]."""
+    """Pick the values of the controls, with their sign, from those of all attributes: [A, ...] → [C, ...]."""
     columns = [geometry.ATTRIBUTES.index(kind.attribute) for kind in wanted]
     signs = np.array([kind.sign for kind in wanted]).reshape(-1, *[1] * (values.ndim - 1))
     return signs * values[columns].astype(np.float64)
@@ -143,37 +143,34 @@ def mix(effect: NDArray, vector: NDArray, *, ridge: float) -> NDArray[np.float64
     return np.linalg.solve(gram + penalty, effect.T).T
 
 
-def _slopes(studio: Looker, wplus: Tensor, steps: NDArray, rest: NDArray, progress) -> NDArray[np.float64]:
+def _slopes(looker: Looker, wplus: Tensor, steps: NDArray, rest: NDArray, progress) -> NDArray[np.float64]:
     """Change [S, A] of the attributes for each whole step, from the middle of faces moved forth and back."""
-    forth, back = (responses(studio, wplus, sign * steps, rest, progress) for sign in (1, -1))
+    forth, back = (responses(looker, wplus, sign * steps, rest, progress) for sign in (1, -1))
     return np.nan_to_num(np.nanmean((forth - back) / 2, axis=1))
 
 
 def measure(
-    studio: Looker,
+    looker: Looker,
     store: Mapping[str, NDArray],
     vector: NDArray,
     wplus: Tensor,
     progress=None,
 ) -> Measured:
-    """What each control [C, L, D] does to other faces [F, K, D] at nine strengths.
+    """Measure what each control [C, L, D] does to other faces [F, K, D] at nine strengths.
 
     No layer goes further than the share `LONGEST` of what the ball of the latents allows: a sum of random
     directions may go that far, a single one breaks faces before.
     """
     wanted, deviation = sliders.kinds(store), store["deviation"]
-    rest = studio.attributes(wplus, torch.zeros(len(wplus), *vector.shape[1:]), progress)
-    most = LONGEST * studio.ball.reach / np.linalg.norm(vector, axis=2).max(axis=1)
-    reach = [
-        min(_reach(*pair), limit)
-        for *pair, limit in zip(wanted, [deviation] * len(wanted), most, strict=True)
-    ]
+    rest = looker.attributes(wplus, torch.zeros(len(wplus), *vector.shape[1:]), progress)
+    most = LONGEST * looker.ball.reach / np.linalg.norm(vector, axis=2).max(axis=1)
+    reach = [min(_reach(kind, deviation), limit) for kind, limit in zip(wanted, most, strict=True)]
     strength = np.stack([MEASURED * far for far in reach])
     response = np.zeros((*strength.shape, len(deviation)))
     found = np.ones(strength.shape)
     for number, line in enumerate(strength):
         moving = line != 0
-        change = responses(studio, wplus, line[moving, None, None] * vector[number], rest, progress)
+        change = responses(looker, wplus, line[moving, None, None] * vector[number], rest, progress)
         response[number, moving] = np.nanmedian(change, axis=1)
         found[number, moving] = np.isfinite(change[..., 0]).mean(axis=1)
     return Measured(
@@ -182,7 +179,7 @@ def measure(
 
 
 def _reach(kind: Kind, deviation: NDArray) -> float:
-    """How far a control is tried, in deviations."""
+    """Largest strength at which a control is tried, in deviations."""
     if kind.unit == sliders.DEVIATIONS:
         return kind.reach
     return kind.reach / float(deviation[geometry.ATTRIBUTES.index(kind.attribute)])
@@ -236,12 +233,12 @@ def markdown(controls: Controls) -> str:
     return "\n".join([*lines, ""])
 
 
-def draw(studio: Looker, controls: Controls, wplus: Tensor) -> NDArray[np.uint8]:
+def draw(looker: Looker, controls: Controls, wplus: Tensor) -> NDArray[np.uint8]:
     """One row a control, at five values from one end of its range to the other, on a face [1, K, D]."""
     rows = []
     for control in controls.all:
         values = [control.low, control.low / 2, 0.0, control.high / 2, control.high]
         moved = [rendering.apply(wplus, controls.delta({control.name: value}, wplus)) for value in values]
-        rows.append(list(rendering.render(studio.generator, torch.cat(moved), studio.size)))
+        rows.append(list(rendering.render(looker.generator, torch.cat(moved), looker.size)))
     captions = [f"{c.label}\n{c.low:g} to {c.high:g} {c.unit}" for c in controls.all]
     return grid(rows, captions_left=captions, captions_top=["low", "½", "0", "½", "high"])

@@ -162,8 +162,8 @@ def basis(store: Mapping[str, NDArray], group: str = "all") -> NDArray[np.float3
             f"directions.layer_groups is {groups}, which does not divide {layers} layers; choose 1, 2 or 4"
         )
     split = np.zeros((groups, count, layers, width), np.float32)
-    for group, chosen in enumerate(np.split(np.arange(layers), groups)):
-        split[group][:, chosen] = vector[:, chosen]
+    for number, chosen in enumerate(np.split(np.arange(layers), groups)):
+        split[number][:, chosen] = vector[:, chosen]
     return split.reshape(groups * count, layers, width)
 
 
@@ -194,7 +194,7 @@ def distil(candidates: Sequence[Candidates], faces: Samples, mean_w: NDArray, op
     scaled = vector[kept] * scale[:, None]
     effect, strength = effect[kept] * scale[:, None], strength[kept] * np.abs(scale)
     pose = in_pose(rigid[kept], options.pose_share, options.regroup)
-    arrays = {
+    arrays: dict[str, NDArray] = {
         "vector": np.repeat(scaled[:, None], options.layers, axis=1).astype(np.float32),
         "layer_groups": np.array([options.layer_groups], np.int64),
         **ball.measure(faces.w, mean_w, radius_quantile=options.radius_quantile, reach=options.reach),
@@ -208,7 +208,7 @@ def distil(candidates: Sequence[Candidates], faces: Samples, mean_w: NDArray, op
 
 
 def in_pose(rigid: NDArray, least: float, regroup: Mapping[str, Sequence[int]]) -> NDArray[np.bool_]:
-    """Whether each direction moves the head: its `rigid` share [M] is at least `least`, or `regroup` says so.
+    """Tell which directions move the head: their `rigid` share [M] is at least `least`, or `regroup` says so.
 
     `regroup` has the numbers of directions that belong to "pose" and "expression" all the same. Raises
     ValueError for a number that no direction has, or that both name.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,8 +26,8 @@ class Options:
     seed: int
 
 
-def caption(row: Mapping[str, object], deviation: NDArray) -> str:
-    """What one direction does, in three lines: where it comes from and its two strongest effects."""
+def caption(row: Mapping[str, Any], deviation: NDArray) -> str:
+    """Describe one direction in three lines: its origin and its two strongest effects."""
     standard = {
         name: float(row[name]) / spread
         for name, spread in zip(ATTRIBUTES, deviation, strict=True)
@@ -54,7 +55,7 @@ def choose(effect: NDArray, deviation: NDArray, *, rows: int) -> list[int]:
 def draw(
     generator: Generator,
     store: Mapping[str, NDArray],
-    catalogue: Sequence[Mapping[str, object]],
+    catalogue: Sequence[Mapping[str, Any]],
     options: Options,
     *,
     size: int,

@@ -65,7 +65,7 @@ def kinds(store: Mapping[str, NDArray]) -> list[Kind]:
 
 
 def attributes(seen: Detections) -> NDArray[np.float64]:
-    """Attributes [N, A] of detected faces, in the order of `directions.ATTRIBUTES`; NaN without a face."""
+    """Attributes [N, A] of detected faces, in the order of `geometry.ATTRIBUTES`; NaN without a face."""
     scheme = scheme_of(seen.points.shape[1])
     found = geometry.attributes(seen.points, seen.canonical, seen.angles, scheme)
     values = np.stack([found[name] for name in geometry.ATTRIBUTES], axis=1).astype(np.float64)
@@ -88,7 +88,7 @@ class Measured:
 
 
 def own_response(measured: Measured, number: int) -> NDArray[np.float64]:
-    """What a control does to its own attribute [S], in its unit."""
+    """Response of a control's own attribute [S], in its unit."""
     return _in_unit(measured, number, measured.response[number])
 
 
@@ -150,7 +150,7 @@ def sliders(measured: Measured) -> list[Slider]:
 
 @dataclass(frozen=True)
 class Problem:
-    """What strengths do and cost, known before a face is seen.
+    """Effect and cost of strengths, as known before a face is seen.
 
     `weight` [C] is what an error of one unit counts in each control. `slope` [C, C] is the change (row) that
     a unit of strength (column) makes on a typical face, `cost` [C, C] the quadratic form of what strengths
@@ -203,7 +203,7 @@ class Controls:
         return self.ball.renorm(self.steps(strength[None]), wplus)
 
     def steps(self, strength: NDArray) -> Tensor:
-        """What strengths of the controls [N, C] add to Δw, whatever the ball allows: [N, L, D]."""
+        """Steps that strengths of the controls [N, C] add to Δw, whatever the ball allows: [N, L, D]."""
         return torch.from_numpy(np.einsum("nc,cld->nld", strength, self._vectors)).float()
 
     def in_units(self, change: NDArray) -> NDArray[np.float64]:
@@ -212,7 +212,7 @@ class Controls:
         return np.stack(columns, axis=-1)
 
     def problem(self, cost: float) -> Problem:
-        """What `settle` must know; a step as long in all layers as the ball allows costs `cost`."""
+        """Input of `settle`; a step as long in all layers as the ball allows costs `cost`."""
         middle = self.measured.strength.shape[1] // 2
         slopes = []
         for slider in self.sliders:
@@ -232,7 +232,7 @@ class Controls:
 
     @property
     def _vectors(self) -> NDArray[np.float64]:
-        """What a unit of strength of each control adds, [C, L, D]."""
+        """Step of one unit of strength of each control, [C, L, D]."""
         return self.measured.vector[[slider.number for slider in self.sliders]].astype(np.float64)
 
 
@@ -242,7 +242,7 @@ def _ends(values: NDArray) -> tuple[float, float]:
 
 
 def arrays(measured: Measured, store: Mapping[str, NDArray]) -> dict[str, NDArray]:
-    """What is stored, with the ball of the directions' `store`."""
+    """Arrays to store, with the ball of the directions' `store`."""
     own = {name: getattr(measured, name) for name in ("vector", "strength", "response", "found", "deviation")}
     return own | {name: store[name] for name in ball.STORED}
 
@@ -256,7 +256,7 @@ def from_store(store: Mapping[str, NDArray]) -> Controls:
 
 @dataclass(frozen=True)
 class Settled:
-    """Where faces ended: the `strength` [T, C] of each control, and what is `missing` [T, C].
+    """End of a settling: the `strength` [T, C] of each control, and what is `missing` [T, C].
 
     What is missing is NaN for a face that no look has seen.
     """

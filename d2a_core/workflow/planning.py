@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from d2a_core.config import check, merged, read, read_schema, variants
+from d2a_core.config import check, configuration, merged, read, read_schema, variants
 from d2a_core.evaluation import ablations
 from d2a_core.workflow import rates
 from d2a_core.workflow.execution import Event, Workflow, read_events, telling
@@ -169,16 +169,6 @@ def _job(event: Event, variant_names: Iterable[str]) -> Job:
         int(resources.get("gpu", resources.get("gpus", 0))),
         memory_mb if isinstance(memory_mb, int) else None,  # it may be known only when the job starts
     )
-
-
-def configuration(root: Path, configfiles: Iterable[Path]) -> dict[str, Any]:
-    """The defaults with every one of `configfiles` laid over them, the last one on top."""
-    config = read(root / "config.yaml")
-    for path in configfiles:
-        if not path.is_file():
-            raise ValueError(f"{path} does not exist; check the path of the configuration")
-        config = merged(config, read(path))
-    return config
 
 
 def placed(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:

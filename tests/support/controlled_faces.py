@@ -76,8 +76,8 @@ def looker(world: World) -> Looker:
     return Looker(world, world, BALL, 8)
 
 
-def measured(studio: Looker) -> Measured:
+def measured(looker: Looker) -> Measured:
     """Controls made on typical faces, and what they do to others."""
-    made_on, measured_on = controls.faces(studio.generator, OPTIONS)
-    vector = controls.build(studio, store(), slope(), made_on)
-    return controls.measure(studio, store(), vector, measured_on)
+    made_on, measured_on = controls.faces(looker.generator, OPTIONS)
+    vector = controls.build(looker, store(), slope(), made_on)
+    return controls.measure(looker, store(), vector, measured_on)

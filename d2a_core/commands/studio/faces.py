@@ -10,12 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from d2a_core import config
 from d2a_core.commands import delivery
-from d2a_core.commands import editor as editing
 from d2a_core.commands.delivery import TRUNCATION
-from d2a_core.commands.editor import Edit, Editor
-from d2a_core.commands.requests import Request
+from d2a_core.commands.editor import Edit, Editor, load_editor
 from d2a_core.directions import gallery
 from d2a_core.generator import rendering
 from d2a_core.store import arrays, provenance, tables
@@ -33,7 +30,7 @@ class Face:
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """Name for people."""
         source = self.options["source"]
         return f"{self.name} (made up)" if source.startswith("seed:") else self.name
 
@@ -83,12 +80,12 @@ class Faces:
         raise ValueError(f"there is no face called {name!r} here; choose another one")
 
     def editor(self, name: str) -> Editor:
-        """What moves a face; the last `KEPT` stay loaded."""
+        """Editor of a face; the last `KEPT` stay loaded."""
         if name not in self._editors:
             self.named(name)
             while len(self._editors) >= KEPT:
                 del self._editors[next(iter(self._editors))]
-            self._editors[name] = editing.load(self.work, name, settings=self.settings, threads=self.threads)
+            self._editors[name] = load_editor(self.work, name, settings=self.settings, threads=self.threads)
         self._editors[name] = self._editors.pop(name)  # the last one used is dropped last
         return self._editors[name]
 
@@ -128,20 +125,20 @@ class Faces:
         return rendering.apply(torch.from_numpy(editor.latents(values)), step[None]).numpy()
 
     def settled(self, name: str, values: Mapping[str, float]) -> Edit:
-        """What `d2a edit` makes of a face with the controls at `values`."""
+        """Face with the controls at `values`, as `d2a edit` makes it."""
         if self._settled is None or self._settled[:2] != (name, values):
             self._settled = name, dict(values), self.editor(name).settle(values)
         return self._settled[2]
 
     def straightened(self, name: str) -> Edit:
-        """What `d2a frontalize` makes of a face."""
+        """Face turned to the front, as `d2a frontalize` makes it."""
         editor = self.editor(name)
         edit = editor.straighten()
         self._settled = name, editor.clamped(edit.asked)[0], edit
         return edit
 
     def facts(self, look: Look) -> dict[str, Any]:
-        """What a saved picture of a look tells of itself."""
+        """Facts that a saved picture of a look carries."""
         editor = self.editor(look.name)
         asked = editor.clamped(look.values)[0]
         moved = {"direction": look.direction, "strength": look.strength} if look.direction is not None else {}
@@ -168,14 +165,3 @@ def _reached(editor: Editor, edit: Edit) -> str:
     units = {control.name: f"{control.label.lower()} {{:.1f}} {control.unit}" for control in editor.controls}
     told = [units[name].format(edit.reached[name]) for name, asked in edit.asked.items() if asked]
     return f"Reached: {', '.join(told) or 'the face as it was'}."
-
-
-def settings(root: Path, configfile: Path | None) -> dict[str, Any]:
-    """The config of the project with that of the user over it."""
-    whole = config.read(root / "config.yaml")
-    return config.merged(whole, config.read(configfile)) if configfile else whole
-
-
-def request(work: Path, options: Mapping[str, Any], **more: Any) -> Request:
-    """What to ask `command` for, its results left in the work directory."""
-    return Request(**{"work": work, **options, **more})

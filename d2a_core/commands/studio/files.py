@@ -1,13 +1,13 @@
 """Files of the studio: what users bring, and the artefacts of a run to look at."""
 
-import io as memory
+import io
 import re
 import secrets
 import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from d2a_core.media import images, photos, video_reading
 from d2a_core.store import atomic, manifests, tables
 from d2a_core.store.kinds import kind_of
 from d2a_core.workflow import inspection
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 UPLOADS = Path("results/.state/studio")  # in the work directory: what is being uploaded
 LARGEST = {"photo": 100_000_000, "clip": 2_000_000_000}  # bytes
@@ -87,7 +90,7 @@ def brought(work: Path, path: str) -> Path:
 
 
 def clips(work: Path) -> list[dict[str, str]]:
-    """What can drive: clips and pictures uploaded before, and clips that the project performed or tracked."""
+    """Drivers: clips and pictures uploaded before, and clips that the project performed or tracked."""
     copies = sorted((work / INPUTS).glob("*.*"))
     uploaded = [path for path in copies if kind_of(path) in ("video", "picture", "table")]
     tracked = sorted((work / "results" / "driving").glob("*.parquet"))
@@ -140,7 +143,7 @@ def _size(path: Path) -> int:
 
 
 def _kind(path: Path) -> str:
-    """How the page shows an artefact: as video, picture or text; `data` is only described."""
+    """Kind as which the page shows an artefact: video, picture or text; `data` is only described."""
     kind = "text" if kind_of(path) == "json" else kind_of(path)
     return kind if kind in ("video", "picture", "text") else "data"
 
@@ -155,7 +158,7 @@ def describe(results: Path, path: str) -> str:
 
 def jpeg_file(image: NDArray[np.uint8]) -> bytes:
     """A picture [H, W, 3] to look at, as the bytes of a file."""
-    stream = memory.BytesIO()
+    stream = io.BytesIO()
     Image.fromarray(image).save(stream, format="JPEG", quality=JPEG_QUALITY)
     return stream.getvalue()
 
@@ -170,7 +173,7 @@ def png_file(image: NDArray[np.uint8], facts: Mapping[str, Any], work: Path) -> 
 
 def array_file(array: NDArray) -> bytes:
     """An array as the bytes of a file of NumPy."""
-    stream = memory.BytesIO()
+    stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()
 
@@ -185,7 +188,7 @@ def zipped(folder: Path) -> Iterator[bytes]:
     yield sink.taken()
 
 
-class _Sink(memory.RawIOBase):
+class _Sink(io.RawIOBase):
     """Keeps what is written until it is `taken`; zipfile sees that it cannot seek."""
 
     def __init__(self) -> None:
@@ -194,9 +197,9 @@ class _Sink(memory.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: "ReadableBuffer", /) -> int:
         self._parts.append(bytes(data))
-        return len(data)
+        return len(self._parts[-1])
 
     def taken(self) -> bytes:
         data = b"".join(self._parts)

@@ -1,4 +1,4 @@
-"""Who may call the studio: the page that it serves, and no page of another server."""
+"""Let only the studio's own page call it, and no page of another server."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -55,7 +55,7 @@ class Guard:
         await self.app(scope, receive, sender)
 
     def refusal(self, path: str, headers: Headers) -> str | None:
-        """Why a call is refused, None when it is not; a link to the page itself may stand anywhere."""
+        """Reason to refuse a call, or None; a link to the page itself may stand anywhere."""
         host, origin = headers.get("host", ""), headers.get("origin")
         if self.hosts and _name(host) not in self.hosts:
             return f"the studio does not answer to the name {host!r}"

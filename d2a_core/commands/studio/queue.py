@@ -18,10 +18,10 @@ CANCELLED = "Cancelled; what was computed is kept, and the same request goes on 
 DEFECT = "Something in the studio itself went wrong; its terminal says what."
 
 
-class Silence(io.TextIOBase):
-    """Where lines for a terminal go that nobody reads."""
+class Silence(io.StringIO):
+    """Stream that drops lines for a terminal."""
 
-    def write(self, text: str) -> int:
+    def write(self, text: str, /) -> int:
         """Drop a text."""
         return len(text)
 
@@ -42,7 +42,7 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Tell whether nothing more will happen."""
         return self.future.done()
 
     @property
@@ -66,7 +66,7 @@ class Job:
 
     @property
     def results(self) -> dict[str, Any]:
-        """What the action of a job returned that is done."""
+        """Results of a job that is done."""
         return self.future.result() if self.state == "done" else {}
 
     def _error(self) -> BaseException | None:

@@ -1,4 +1,4 @@
-"""What the page of the studio asks for, each answered by a function that the command line calls as well."""
+"""Answers to the page of the studio, by functions that the command line calls as well."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,13 +19,11 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from d2a_core.commands import animate as animate_command
-from d2a_core.commands import checks, delivery, requests
-from d2a_core.commands.studio import faces as studio_faces
-from d2a_core.commands.studio import files as studio_files
-from d2a_core.commands.studio import queue as studio_queue
+from d2a_core.commands import animate, checks, delivery, requests
+from d2a_core.commands.studio import files
 from d2a_core.commands.studio.faces import Faces, Look
 from d2a_core.commands.studio.guard import Guard
+from d2a_core.commands.studio.queue import Job, Queue, Silence
 from d2a_core.runtime import one_line
 
 PAGE = Path(__file__).with_name("page")
@@ -34,7 +32,7 @@ SIZES = ("draft", "full", "settled")
 
 @dataclass(frozen=True)
 class Studio:
-    """What the answers share: the folder `work`, its config, the faces, and the queues.
+    """Things that the answers share: the folder `work`, its config, the faces, and the queues.
 
     `renderer` makes one picture at a time, in the order in which they are asked for.
     """
@@ -44,22 +42,22 @@ class Studio:
     configfile: Path | None
     cores: int | None
     faces: Faces
-    queue: studio_queue.Queue
+    queue: Queue
     renderer: ThreadPoolExecutor
 
     @property
     def results(self) -> Path:
-        """Where the artefacts are."""
+        """Folder of the artefacts."""
         return self.work / "results"
 
     async def render(self, function: Callable, *words: Any) -> Any:
-        """What `function` returns when its turn has come."""
+        """Result of `function`, called when its turn has come."""
         return await asyncio.get_running_loop().run_in_executor(self.renderer, function, *words)
 
     def request(self, options: Mapping[str, Any], **more: Any) -> requests.Request:
         """A request to `command` with the settings that the server was started with."""
-        shared = {"cores": self.cores, "configfile": self.configfile}
-        return studio_faces.request(self.work, options, **shared, **more)
+        shared = {"work": self.work, "cores": self.cores, "configfile": self.configfile}
+        return requests.Request(**{**options, **shared, **more})
 
     def close(self) -> None:
         """Stop all that runs."""
@@ -94,8 +92,9 @@ def _mistake(asked: Asked, error: Exception) -> JSONResponse:
     return JSONResponse({"error": _sentence(_studio(asked), one_line(error))}, 422)
 
 
-def _refused(asked: Asked, error: HTTPException) -> JSONResponse:
-    return JSONResponse({"error": error.detail}, error.status_code)
+def _refused(asked: Asked, error: Exception) -> JSONResponse:
+    refusal = cast(HTTPException, error)
+    return JSONResponse({"error": refusal.detail}, refusal.status_code)
 
 
 def _sentence(studio: Studio, text: str) -> str:
@@ -148,7 +147,7 @@ async def state(asked: Asked) -> JSONResponse:
             "faces": [{"name": face.name, "label": face.label} for face in faces],
             "computed": (studio.results / "directions" / "directions.zarr").is_dir(),
             "controls": (studio.results / "controls" / "controls.zarr").is_dir(),
-            "clips": studio_files.clips(studio.work),
+            "clips": files.clips(studio.work),
             "animations": studio.faces.settings["animations"],
         }
     )
@@ -158,7 +157,7 @@ async def upload(asked: Asked) -> JSONResponse:
     """Keep a photo or a clip."""
     query = asked.query_params
     name = Path(query.get("name") or "file").name
-    kept = await studio_files.take(asked.stream(), _studio(asked).work, kind=query.get("kind", ""), name=name)
+    kept = await files.take(asked.stream(), _studio(asked).work, kind=query.get("kind", ""), name=name)
     return JSONResponse(kept)
 
 
@@ -169,14 +168,14 @@ async def source(asked: Asked) -> JSONResponse:
     if known is not None:
         options = studio.faces.named(str(known)).options
     elif body.get("photo"):
-        photo = studio_files.brought(studio.work, str(body["photo"]))
+        photo = files.brought(studio.work, str(body["photo"]))
         options = {"source": str(photo), **_taken(body, requests.FIELDS["source"])}
     else:
         options = {"source": f"seed:{body.get('seed')}"}
     wanted = studio.request(options)
     await asyncio.to_thread(checks.check_source, wanted, studio.root)
 
-    def prepare(job: studio_queue.Job) -> dict[str, Any]:
+    def prepare(job: Job) -> dict[str, Any]:
         name = delivery.prepare(wanted, watcher=_watcher(job))
         studio.renderer.submit(studio.faces.forget, name).result()
         return {"face": known or name}
@@ -184,24 +183,24 @@ async def source(asked: Asked) -> JSONResponse:
     return JSONResponse({"job": studio.queue.submit("Prepare the face", prepare).token})
 
 
-def _watcher(job: studio_queue.Job) -> delivery.Watcher:
-    return delivery.Watcher(stream=studio_queue.Silence(), follow=job.follow, cancelled=job.cancelled)
+def _watcher(job: Job) -> delivery.Watcher:
+    return delivery.Watcher(stream=Silence(), follow=job.follow, cancelled=job.cancelled)
 
 
-async def animate(asked: Asked) -> JSONResponse:
+async def animation(asked: Asked) -> JSONResponse:
     """Let a face move like a clip: a job."""
     studio, body = _studio(asked), await _body(asked)
     face = await asyncio.to_thread(studio.faces.named, str(body.get("face")))
-    clip = studio_files.driver(studio.work, str(body.get("driving")))
+    clip = files.driver(studio.work, str(body.get("driving")))
     drivers = {"driving": clip}
     if body.get("expression"):
-        other = studio_files.driver(studio.work, str(body["expression"]))
+        other = files.driver(studio.work, str(body["expression"]))
         drivers = {"pose_from": clip, "expression_from": other}
     wanted = studio.request(face.options, **drivers, **_taken(body, requests.FIELDS["animation"]))
     await asyncio.to_thread(checks.check, wanted, studio.root)
 
-    def run(job: studio_queue.Job) -> dict[str, Any]:
-        made = animate_command.animate(wanted, watcher=_watcher(job))
+    def run(job: Job) -> dict[str, Any]:
+        made = animate.animate(wanted, watcher=_watcher(job))
         results = {what: path for what, path in made.items() if path.is_relative_to(studio.results.resolve())}
         latents = results["video"].with_suffix(".latents.zarr")
         return {
@@ -214,7 +213,7 @@ async def animate(asked: Asked) -> JSONResponse:
 
 
 async def job(asked: Asked) -> JSONResponse:
-    """How far a job has come; POST cancels it."""
+    """State of a job; POST cancels it."""
     studio = _studio(asked)
     found = studio.queue.find(asked.path_params["token"])
     if asked.method == "POST":
@@ -263,8 +262,8 @@ async def picture(asked: Asked) -> Response:
     def made() -> tuple[bytes, tuple[str, ...]]:
         image, notes = studio.faces.picture(look)
         if keep:
-            return studio_files.png_file(image, studio.faces.facts(look), studio.work), notes
-        return studio_files.jpeg_file(image), notes
+            return files.png_file(image, studio.faces.facts(look), studio.work), notes
+        return files.jpeg_file(image), notes
 
     data, notes = await studio.render(made)
     headers = {"X-Notes": json.dumps(notes)}
@@ -276,7 +275,7 @@ async def picture(asked: Asked) -> Response:
 async def latents(asked: Asked) -> Response:
     """W+ of a face as the controls are, as an array file of NumPy."""
     studio, look = _studio(asked), _look(asked.query_params)
-    data = studio_files.array_file(await studio.render(studio.faces.code, look))
+    data = files.array_file(await studio.render(studio.faces.code, look))
     headers = {"Content-Disposition": f'attachment; filename="{look.name}-edited.npy"'}
     return Response(data, media_type="application/octet-stream", headers=headers)
 
@@ -293,33 +292,33 @@ async def directions(asked: Asked) -> JSONResponse:
     return JSONResponse(await _studio(asked).render(_studio(asked).faces.directions))
 
 
-async def files(asked: Asked) -> JSONResponse:
+async def folder(asked: Asked) -> JSONResponse:
     """Artefacts in a folder of the results."""
     path = asked.query_params.get("path", "")
-    return JSONResponse(await asyncio.to_thread(studio_files.listing, _studio(asked).results, path))
+    return JSONResponse(await asyncio.to_thread(files.listing, _studio(asked).results, path))
 
 
 async def describe(asked: Asked) -> JSONResponse:
     """The summary of an artefact."""
     path, studio = asked.query_params.get("path", ""), _studio(asked)
-    text = await asyncio.to_thread(studio_files.describe, studio.results, path)
+    text = await asyncio.to_thread(files.describe, studio.results, path)
     return JSONResponse({"text": _sentence(studio, text)})
 
 
 async def artefact(asked: Asked) -> Response:
     """A file of the results; a store as a zip archive."""
-    path = studio_files.artefact(_studio(asked).results, asked.path_params["path"])
+    path = files.artefact(_studio(asked).results, asked.path_params["path"])
     if path.is_file():
         return FileResponse(path)
     headers = {"Content-Disposition": f'attachment; filename="{path.name}.zip"'}
-    return StreamingResponse(studio_files.zipped(path), media_type="application/zip", headers=headers)
+    return StreamingResponse(files.zipped(path), media_type="application/zip", headers=headers)
 
 
 ANSWERS = (
     ("GET", "/api/state", state),
     ("POST", "/api/upload", upload),
     ("POST", "/api/source", source),
-    ("POST", "/api/animate", animate),
+    ("POST", "/api/animate", animation),
     ("GET", "/api/jobs/{token}", job),
     ("POST", "/api/jobs/{token}/cancel", job),
     ("GET", "/api/controls", controls),
@@ -327,7 +326,7 @@ ANSWERS = (
     ("GET", "/api/latents", latents),
     ("GET", "/api/front", front),
     ("GET", "/api/directions", directions),
-    ("GET", "/api/files", files),
+    ("GET", "/api/files", folder),
     ("GET", "/api/describe", describe),
     ("GET", "/results/{path:path}", artefact),
 )

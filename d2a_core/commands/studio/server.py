@@ -59,8 +59,8 @@ def _run(studio: "Studio", listener: socket.socket, options: Options, say: Calla
     from d2a_core.commands.studio import routes
 
     application = routes.build(studio, _names(options.host))
-    settings = {"log_level": "warning", "timeout_graceful_shutdown": PATIENCE_S}
-    server = uvicorn.Server(uvicorn.Config(application, **settings))
+    settings = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=PATIENCE_S)
+    server = uvicorn.Server(settings)
     signal.signal(signal.SIGHUP, server.handle_exit)  # a closed terminal
     host, port = f"[{options.host}]" if ":" in options.host else options.host, listener.getsockname()[1]
     say(f"The studio is at http://{host}:{port}/ and ends with Ctrl-C")
@@ -73,22 +73,24 @@ def _run(studio: "Studio", listener: socket.socket, options: Options, say: Calla
 
 def _studio(options: Options) -> "Studio":
     from d2a_core import runtime
-    from d2a_core.commands.studio import faces as studio_faces
-    from d2a_core.commands.studio import queue as studio_queue
     from d2a_core.commands.studio import routes
+    from d2a_core.commands.studio.faces import Faces
+    from d2a_core.commands.studio.queue import Queue
+    from d2a_core.config import configuration
 
     log = runtime.start_log(None)
-    settings = studio_faces.settings(d2a_core.ROOT, options.configfile)
+    settings = configuration(d2a_core.ROOT, [options.configfile] if options.configfile else [])
     work = options.work.resolve()
     threads = options.cores or runtime.threads()
-    faces = studio_faces.Faces(work, settings, threads=threads)
-    limits = {"initializer": runtime.limit_threads, "initargs": (threads,)}
-    renderer = ThreadPoolExecutor(1, "studio-renderer", **limits)
+    faces = Faces(work, settings, threads=threads)
+    renderer = ThreadPoolExecutor(
+        1, "studio-renderer", initializer=runtime.limit_threads, initargs=(threads,)
+    )
 
     def report(error: BaseException) -> None:
         log.error("defect", exc_info=error)
 
-    queue = studio_queue.Queue(report)
+    queue = Queue(report)
     return routes.Studio(
         work=work,
         root=d2a_core.ROOT,
@@ -122,7 +124,7 @@ def _names(host: str) -> tuple[str, ...]:
 
 
 def _has_desktop() -> bool:
-    """Whether there is a browser with windows; one in the terminal would take it over."""
+    """Tell whether there is a browser with windows; one in the terminal would take it over."""
     return sys.platform in ("darwin", "win32") or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )

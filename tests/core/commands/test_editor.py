@@ -46,7 +46,7 @@ def test_what_is_asked_is_reached_though_a_head_turns_less_or_more_than_others(m
 def test_a_preview_does_not_look_and_does_what_a_typical_face_would(moves):
     half = editor(moves, gain=0.5)
     code = half.latents({"yaw": 10})
-    seen = half.studio.attributes(torch.from_numpy(code), torch.zeros(1, LAYERS, WIDTH))[0]
+    seen = half.looker.attributes(torch.from_numpy(code), torch.zeros(1, LAYERS, WIDTH))[0]
     assert seen[0] == pytest.approx(5, abs=0.5)
     assert half.preview({"yaw": 10}).shape == (8, 8, 3)
 
@@ -61,7 +61,7 @@ def test_a_value_beyond_the_range_is_met_at_its_end_and_noted(moves):
 def test_a_face_is_turned_to_the_front_and_keeps_its_mouth(moves, turned):
     face = editor(moves, turned=turned)
     edit = face.straighten()
-    seen = face.studio.attributes(edit.wplus, torch.zeros(1, LAYERS, WIDTH))[0]
+    seen = face.looker.attributes(edit.wplus, torch.zeros(1, LAYERS, WIDTH))[0]
     assert abs(seen[0]) < STRAIGHT
     assert edit.reached["mouth_open"] == pytest.approx(0, abs=0.15)
     assert edit.notes == ()
@@ -70,7 +70,7 @@ def test_a_face_is_turned_to_the_front_and_keeps_its_mouth(moves, turned):
 def test_a_face_that_cannot_be_turned_to_the_front_is_said(moves):
     stuck = editor(moves, turned=3.9)
     stuck.moves = Controls(moves.measured, Ball(torch.zeros(WIDTH), radius=10.0, reach=0.1))
-    stuck.studio = Looker(World(), World(), stuck.moves.ball, 8)
+    stuck.looker = Looker(World(), World(), stuck.moves.ball, 8)
     edit = stuck.straighten()
     assert edit.notes[0].startswith("the face could not be brought to the front: it is off in yaw by")
 

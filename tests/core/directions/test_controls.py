@@ -10,13 +10,13 @@ from d2a_core.faces.schemes import WFLW98
 
 
 @pytest.fixture(scope="module")
-def studio():
+def looker():
     return controlled_faces.looker(World())
 
 
 @pytest.fixture(scope="module")
-def measured(studio):
-    return controlled_faces.measured(studio)
+def measured(looker):
+    return controlled_faces.measured(looker)
 
 
 @pytest.fixture
@@ -39,17 +39,17 @@ def test_the_table_of_purity_has_a_row_for_each_strength_and_attribute(measured,
     assert [cells.split("|")[3].strip() for cells in rows][0] == "+1.00"
 
 
-def test_the_progress_counts_what_is_looked_at(studio):
+def test_the_progress_counts_what_is_looked_at(looker):
     class Counted:
         count = 0
 
         def advance(self, n, **figures):
             self.count += n
 
-    made_on, measured_on = controls.faces(studio.generator, OPTIONS)
+    made_on, measured_on = controls.faces(looker.generator, OPTIONS)
     counted = Counted()
-    vector = controls.build(studio, store(), slope(), made_on, counted)
-    controls.measure(studio, store(), vector, measured_on, counted)
+    vector = controls.build(looker, store(), slope(), made_on, counted)
+    controls.measure(looker, store(), vector, measured_on, counted)
     assert counted.count == controls.renders(store(), OPTIONS)
 
 

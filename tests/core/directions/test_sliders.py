@@ -12,13 +12,13 @@ from d2a_core.faces import geometry
 
 
 @pytest.fixture(scope="module")
-def studio():
+def looker():
     return controlled_faces.looker(World())
 
 
 @pytest.fixture(scope="module")
-def measured(studio):
-    return controlled_faces.measured(studio)
+def measured(looker):
+    return controlled_faces.measured(looker)
 
 
 @pytest.fixture
@@ -32,10 +32,10 @@ def test_only_what_varies_has_a_control(moves):
 
 
 @pytest.mark.parametrize(("values", "turn", "gap"), [({"yaw": 12}, 12, 0), ({"mouth_open": 1.5}, 0, 0.06)])
-def test_a_value_is_what_comes_of_it(moves, studio, values, turn, gap):
+def test_a_value_is_what_comes_of_it(moves, looker, values, turn, gap):
     wplus = torch.zeros(1, LAYERS, WIDTH)
     seen, rest = (
-        studio.attributes(wplus, move)[0]
+        looker.attributes(wplus, move)[0]
         for move in (moves.delta(values, wplus), torch.zeros(1, LAYERS, WIDTH))
     )
     assert seen[YAW] - rest[YAW] == pytest.approx(turn, abs=0.7)
@@ -102,12 +102,12 @@ def test_a_slider_keeps_its_place_where_one_before_it_moves_nothing(measured):
     assert (slider.control.name, slider.number) == ("mouth_open", 1)
 
 
-def test_a_control_that_moves_nothing_is_left_out(studio):
+def test_a_control_that_moves_nothing_is_left_out(looker):
     idle = Controls(curve(np.linspace(-0.1, 0.1, 9)), BALL)
     assert idle.all == ()
 
 
-def test_what_is_stored_comes_back(measured, studio):
+def test_what_is_stored_comes_back(measured, looker):
     whole = store()
     again = sliders.from_store(sliders.arrays(measured, whole))
     wplus = torch.zeros(1, LAYERS, WIDTH)

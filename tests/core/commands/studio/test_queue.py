@@ -5,8 +5,7 @@ import time
 
 import pytest
 
-from d2a_core.commands.studio import queue as studio_queue
-from d2a_core.commands.studio.queue import CANCELLED, DEFECT, MOST_WAITING, Queue
+from d2a_core.commands.studio.queue import CANCELLED, DEFECT, MOST_WAITING, Job, Queue
 from d2a_core.workflow import progress
 
 DEADLINE_S = 10
@@ -96,7 +95,7 @@ def test_a_job_tells_how_far_its_stages_have_come(tmp_path):
     log.write_text("2026-03-01 12:00:00 INFO animations frames=3/10 frames_per_s=1.5 eta_s=5\n")
     run = progress.Run(tmp_path)
     run.stages = {"animate": progress.Stage("animate", 2, done=1, running={3: log})}
-    job = studio_queue.Job("Animate", _patient)
+    job = Job("Animate", _patient)
     job.follow(run)
     assert [(stage["name"], stage["share"]) for stage in job.stages] == [("animate", 0.65)]
     assert job.stages[0]["state"].startswith("1 of 2, frames 3/10")
