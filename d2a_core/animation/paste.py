@@ -16,7 +16,6 @@ NEAR = 2  # frames before and after one whose faces its mask covers too, so that
 FOREHEAD = 0.45  # how far the mask reaches above the brows, in distances from mouth to eyes
 FEATHER = 0.015  # of the picture's side: sigma of the mask's soft rim, which lies outside the face
 EDGE = 0.04  # of the picture's side: width over which the mask ends before the picture does
-UPPER_BROW = 5  # first points of a brow in every scheme: its upper line, from left to right
 SUPERSAMPLING = 8  # a face smaller than its picture is sampled up to this much finer, then reduced
 RIM = 2.0  # sigmas by which the face is grown before it is blurred, so that all of it stays covered
 CLEAR = 0.02  # of a blurred edge: its value two sigmas outside
@@ -70,7 +69,7 @@ def _outlines(points: NDArray, scheme: Scheme) -> NDArray[np.float64]:
     """Closed lines [T, K, 2] around faces: the contour from temple to temple, back over the forehead."""
     eyes = points[:, [*scheme.left_eye, *scheme.right_eye]].mean(axis=1, keepdims=True)
     up = eyes - points[:, list(scheme.mouth_corners)].mean(axis=1, keepdims=True)
-    brows = points[:, [*scheme.left_brow[:UPPER_BROW], *scheme.right_brow[:UPPER_BROW]]]
+    brows = points[:, list(scheme.upper_brows)]
     return np.concatenate((points[:, list(scheme.parts["contour"])], brows[:, ::-1] + FOREHEAD * up), axis=1)
 
 

@@ -52,4 +52,4 @@ class DlibEmbedder:
 def five_points(scheme: Scheme) -> tuple[int, ...]:
     """The layout of dlib's 5-point model: right eye outer, inner, left eye outer, inner, nose base."""
     left, right = scheme.left_corners, scheme.right_corners
-    return (right[1], right[0], left[0], left[1], {98: 57, 68: 33}[scheme.size])
+    return (right[1], right[0], left[0], left[1], scheme.nose_base)

@@ -8,7 +8,7 @@ right of the image, y down, z away from the camera. Pitch 0 is the mean pitch of
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.faces.schemes import IBUG68_IN_WFLW98, Scheme
+from d2a_core.faces.schemes import Scheme
 
 # fmt: off
 MEAN_FACE_98 = (
@@ -50,6 +50,5 @@ MEAN_FACE_98 = (
 
 
 def template_of(scheme: Scheme) -> NDArray[np.float64]:
-    """The mean face in the points of `scheme`, [P, 3]; the 68-point one is a subset."""
-    points = np.array(MEAN_FACE_98)
-    return points if scheme.size == len(points) else points[list(IBUG68_IN_WFLW98)]
+    """The mean face in the points of `scheme`, [P, 3]."""
+    return np.array(MEAN_FACE_98)[list(scheme.template)]

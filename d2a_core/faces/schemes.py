@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scheme:
-    """Indices into the `size` points of one layout; `lids` and `lips` are (upper, lower) pairs."""
+    """Indices into the `size` points of one layout; `lids` and `lips` are (upper, lower) pairs.
+
+    `upper_brows` are the upper lines of both brows from left to right, `template` the points of the mean face
+    in WFLW's layout (see `mean_face`) at which these points lie.
+    """
 
     name: str
     size: int
@@ -24,9 +28,12 @@ class Scheme:
     right_brow: tuple[int, ...]
     mouth_corners: tuple[int, int]
     lips: tuple[tuple[int, int], ...]
+    upper_brows: tuple[int, ...]
     nose_tip: int
+    nose_base: int
     pupils: tuple[int, int] | None
     rigid: tuple[int, ...]
+    template: tuple[int, ...]
 
     @property
     def outer_eyes(self) -> tuple[int, int]:
@@ -86,9 +93,33 @@ WFLW98 = Scheme(
     right_brow=_span(42, 50),
     mouth_corners=(76, 82),
     lips=((89, 95), (90, 94), (91, 93)),
+    upper_brows=(*_span(33, 37), *_span(42, 46)),
     nose_tip=54,
+    nose_base=57,
     pupils=(96, 97),
     rigid=(0, 2, 30, 32, 37, 38, 42, 50, *_span(51, 59), 60, 64, 68, 72),
+    template=_span(0, 97),
+)
+
+# 300-W point i lies at this WFLW point (peers of both layouts agree to sub-pixel differences)
+IBUG68_IN_WFLW98 = (
+    *range(0, 33, 2),
+    *_span(33, 37),
+    *_span(42, 46),
+    *_span(51, 59),
+    60,
+    61,
+    63,
+    64,
+    65,
+    67,
+    68,
+    69,
+    71,
+    72,
+    73,
+    75,
+    *_span(76, 95),
 )
 
 IBUG68 = Scheme(
@@ -133,30 +164,12 @@ IBUG68 = Scheme(
     right_brow=_span(22, 26),
     mouth_corners=(48, 54),
     lips=((61, 67), (62, 66), (63, 65)),
+    upper_brows=_span(17, 26),
     nose_tip=30,
+    nose_base=33,
     pupils=None,
     rigid=(0, 1, 15, 16, 21, 22, *_span(27, 35), 36, 39, 42, 45),
-)
-
-# 300-W point i lies at this WFLW point (peers of both layouts agree to sub-pixel differences)
-IBUG68_IN_WFLW98 = (
-    *range(0, 33, 2),
-    *_span(33, 37),
-    *_span(42, 46),
-    *_span(51, 59),
-    60,
-    61,
-    63,
-    64,
-    65,
-    67,
-    68,
-    69,
-    71,
-    72,
-    73,
-    75,
-    *_span(76, 95),
+    template=IBUG68_IN_WFLW98,
 )
 
 

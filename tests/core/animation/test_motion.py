@@ -8,7 +8,7 @@ from d2a_core.animation.motion import Transfer
 from d2a_core.faces.geometry import normalized_mean_error, rotation_matrix
 from d2a_core.faces.heads import lift, lift_clip
 from d2a_core.faces.mean_face import template_of
-from d2a_core.faces.schemes import IBUG68_IN_WFLW98, WFLW98, scheme_of
+from d2a_core.faces.schemes import IBUG68, WFLW98, scheme_of
 
 FACE = template_of(WFLW98)
 MOUTH, EYES = slice(76, 96), slice(60, 76)
@@ -190,7 +190,7 @@ def test_lips_and_lids_do_not_cross():
 
 
 def test_68_points_move_like_98():
-    index = list(IBUG68_IN_WFLW98)
+    index = list(IBUG68.template)
     source = picture(another_face())[None]
     driver = np.stack([picture(opened(FACE, 0.03 * n), yaw=5 * n) for n in range(5)])
     dense = goal(source, driver)

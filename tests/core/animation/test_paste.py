@@ -124,9 +124,7 @@ def test_an_opened_mouth_widens_the_mask_down_to_the_lower_chin():
 
 
 def test_68_points_give_nearly_the_same_mask(mask):
-    from d2a_core.faces.schemes import IBUG68_IN_WFLW98
-
-    other = paste.face_mask(_face()[:, list(IBUG68_IN_WFLW98)], IBUG68, size=SIZE)
+    other = paste.face_mask(_face()[:, list(IBUG68.template)], IBUG68, size=SIZE)
     assert np.abs(other - mask).mean() < 0.01
 
 

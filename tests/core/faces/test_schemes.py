@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from d2a_core.faces.mean_face import template_of
-from d2a_core.faces.schemes import IBUG68, IBUG68_IN_WFLW98, WFLW98, scheme_of
+from d2a_core.faces.schemes import IBUG68, WFLW98, scheme_of
 
 SCHEMES = pytest.mark.parametrize("scheme", [WFLW98, IBUG68], ids=lambda scheme: scheme.name)
 
@@ -42,11 +42,19 @@ def test_mean_face_is_symmetric_and_upright(scheme):
     assert face[:, 2].argmin() == scheme.nose_tip  # z grows away from the camera
 
 
+@SCHEMES
+def test_the_nose_ends_below_its_tip_in_the_middle_and_the_brows_run_above_the_eyes(scheme):
+    face, brows = template_of(scheme), template_of(scheme)[list(scheme.upper_brows)]
+    assert scheme.mirror[scheme.nose_base] == scheme.nose_base
+    assert face[scheme.nose_base, 1] > face[scheme.nose_tip, 1]
+    assert (np.diff(brows[:, 0]) > 0).all() and (brows[:, 1] < face[list(scheme.left_eye), 1].min()).all()
+
+
 def test_68_points_are_a_subset_with_the_same_meaning():
-    wide = template_of(WFLW98)[list(IBUG68_IN_WFLW98)]
+    wide = template_of(WFLW98)[list(IBUG68.template)]
     assert np.array_equal(template_of(IBUG68), wide)
-    assert [IBUG68_IN_WFLW98[index] for index in IBUG68.left_corners] == list(WFLW98.left_corners)
-    assert [IBUG68_IN_WFLW98[index] for index in IBUG68.mouth_corners] == list(WFLW98.mouth_corners)
+    assert [IBUG68.template[index] for index in IBUG68.left_corners] == list(WFLW98.left_corners)
+    assert [IBUG68.template[index] for index in IBUG68.mouth_corners] == list(WFLW98.mouth_corners)
 
 
 def test_unknown_number_of_points_is_refused():

@@ -228,10 +228,10 @@ def test_what_is_no_clip_is_refused_in_one_sentence(tmp_path_factory, name, word
 
 PEAK = """
 import resource, sys
-from d2a_core import video
-info = video.probe(sys.argv[1])
-images = (frame.image for frame in video.read_frames(sys.argv[1]))
-video.write_frames(images, sys.argv[2], rate=info.rate, metadata={}, audio=sys.argv[1])
+from d2a_core.media import video_reading, video_writing
+info = video_reading.probe(sys.argv[1])
+images = (frame.image for frame in video_reading.read_frames(sys.argv[1]))
+video_writing.write_frames(images, sys.argv[2], rate=info.rate, metadata={}, audio=sys.argv[1])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core.media import charts, resampling, sheets
+from d2a_core.media import charts, sheets
 
 RED, GREEN, BLUE = (200, 30, 30), (20, 160, 40), (30, 40, 220)
 
@@ -20,25 +20,6 @@ def boxes(sheet, colour):
     """Bounding box (top, bottom, left, right) of a colour."""
     y, x = np.nonzero((sheet == colour).all(axis=2))
     return y.min(), y.max() + 1, x.min(), x.max() + 1
-
-
-def test_resize_averages_the_area_when_smaller():
-    images = np.random.default_rng(0).integers(0, 256, (2, 12, 24, 3), dtype=np.uint8)
-    means = images.reshape(2, 3, 4, 6, 4, 3).mean(axis=(2, 4))
-    np.testing.assert_allclose(resampling.resize(images, 6), means, atol=1)
-
-
-@pytest.mark.parametrize(
-    ("shape", "size", "expected"),
-    [((10, 20), 40, (20, 40)), ((20, 10), 5, (5, 2)), ((7, 7), 7, (7, 7)), ((1, 90), 9, (1, 9))],
-)
-def test_resize_makes_the_longer_side_the_size(shape, size, expected):
-    assert resampling.resize(plain(RED, *shape)[None], size).shape == (1, *expected, 3)
-
-
-def test_resize_to_the_same_size_changes_nothing():
-    images = np.random.default_rng(0).integers(0, 256, (1, 9, 9, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(resampling.resize(images, 9), images)
 
 
 def test_grid_without_captions_is_tiles_and_margins():
@@ -137,30 +118,6 @@ def test_side_by_side_captions_stand_below_their_panel(height):
     assert not text[:height].any() and not text[-1].any()
     assert text[:, :height].any() and text[:, 2 * height :].any()
     assert not text[:, height : 2 * height].any()
-
-
-def curve(picture, colour):
-    """Rows and columns of the pixels close to a line's colour."""
-    return np.nonzero(np.abs(picture.astype(int) - colour).max(axis=2) < 30)
-
-
-def test_line_chart_draws_a_falling_line_and_its_legend():
-    blue, orange = (31, 119, 180), (255, 127, 14)  # the first two colours of matplotlib
-    x = np.arange(10)
-    labels = {"title": "FAN", "x_label": "epoch", "y_label": "loss"}
-    one = charts.line_chart({"a": (x, -x)}, **labels)
-    assert one.shape == (540, 960, 3) and one.dtype == np.uint8
-    rows, columns = curve(one, blue)
-    assert np.corrcoef(rows, columns)[0, 1] > 0.99 and len(curve(one, orange)[0]) == 0
-    two = charts.line_chart({"a": (x, -x), "b": (x, x)}, **labels)
-    assert len(curve(two, orange)[0]) > 500
-    dark = (one < 128).all(axis=2)
-    assert not np.concatenate([dark[:5].ravel(), dark[-5:].ravel(), dark[:, :5].ravel()]).any()
-
-
-def test_line_chart_of_one_point_shows_it():
-    labels = {"title": "", "x_label": "epoch", "y_label": "loss"}
-    assert len(curve(charts.line_chart({"a": ([1], [0.5])}, **labels), (31, 119, 180))[0]) > 20
 
 
 def test_the_same_picture_is_drawn_twice():
