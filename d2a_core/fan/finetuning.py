@@ -20,6 +20,8 @@ from d2a_core.fan.network import Fan
 from d2a_core.generator import rendering
 from d2a_core.training import Training
 
+STAGE = "fine-tuning"  # its random numbers are none of those that augment sampled faces
+
 
 @dataclass(frozen=True)
 class Options:
@@ -60,6 +62,7 @@ def around(
         directions,
         options.drawn,
         group=group,
+        stage=STAGE,
         seed=seed,
         ids=[0],
         size=animator.size,

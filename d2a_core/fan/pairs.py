@@ -74,6 +74,7 @@ def augment(
         directions,
         plan.per_source,
         group=plan.group,
+        stage="pairs",
         seed=plan.seed,
         ids=faces.sample_id[:count],
         size=size,
@@ -95,6 +96,7 @@ def augment_codes(
     per_source: int,
     *,
     group: str,
+    stage: str,
     seed: int,
     ids: Iterable[int],
     size: int,
@@ -102,13 +104,15 @@ def augment_codes(
 ) -> dict[str, NDArray]:
     """Move each W+ [S, K, 512] `per_source` times along directions of `group` and detect the drafts.
 
-    The draws of a source depend on `seed` and its one of the `ids` [S] alone; more of them leave the first as
-    they are. Returns `weight` [S, A, M], `delta` [S, A, L, 512], `points` [S, A, P, 2] and `found` [S, A].
+    The draws of a source depend on `stage`, `seed` and its one of the `ids` [S] alone; more of them leave the
+    first as they are.
+
+    Returns `weight` [S, A, M], `delta` [S, A, L, 512], `points` [S, A, P, 2] and `found` [S, A].
     """
     groups = (len(wplus), per_source)
     source = wplus.repeat_interleave(per_source, dim=0)
     vector = torch.from_numpy(basis(directions, group))
-    numbers = seeds.uniform("pairs", seed, ids, per_source * (len(vector) + 1))
+    numbers = seeds.uniform(stage, seed, ids, per_source * (len(vector) + 1))
     uniform = torch.from_numpy(numbers).reshape(len(source), -1)
     delta, weight = draw(vector, source[:, : vector.shape[1]], ball.from_store(directions), uniform)
     points, found = [], []

@@ -9,7 +9,7 @@ from d2a_core.directions.ball import Ball
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
-from d2a_core.fan import closed_loop, fan, finetuning
+from d2a_core.fan import closed_loop, fan, finetuning, pairs
 from d2a_core.fan.network import Fan
 
 REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
@@ -101,6 +101,19 @@ def test_fine_tuning_lowers_the_error_on_augmentations_that_it_never_saw(animato
     assert errors["finetuned"].mean() < 0.5 * errors["base"].mean()
     assert rows["csim"] == pytest.approx(1)
     assert "nme_finetuned=" in finetuning.summary(rows)
+
+
+def test_draws_around_a_source_are_none_of_those_around_sample_0(animator):
+    networks, code = (animator.generator, animator.detector), torch.from_numpy(CODE)
+    asked = {"group": "all", "seed": 3, "ids": [0], "size": 8}
+    sampled = pairs.augment_codes(*networks, code, DIRECTIONS, 5, stage="pairs", **asked)
+    again = pairs.augment_codes(*networks, code, DIRECTIONS, 5, stage="pairs", **asked)
+    tuned = pairs.augment_codes(*networks, code, DIRECTIONS, 5, stage=finetuning.STAGE, **asked)
+    assert np.array_equal(sampled["weight"], again["weight"])
+    assert not np.isclose(sampled["weight"], tuned["weight"]).any()
+    assert np.array_equal(
+        _faces(animator).steps(torch.tensor([0]), torch.tensor([1]))[0], tuned["delta"][0, 0]
+    )
 
 
 def test_pairs_to_learn_from_hold_every_way_from_the_source_and_none_to_what_is_held_out(animator):
