@@ -1,23 +1,7 @@
 import numpy as np
-import torch
+from flat_generator import Flat
 
 from d2a_core.directions import latents
-from d2a_core.faces.landmarks import Detections
-from d2a_core.inversion import sources
-
-
-class Flat:
-    """A generator whose images are one grey, set by the first channel of w."""
-
-    num_layers, z_dim, w_dim, resolution, batch = 16, 512, 512, 8, 2
-    mean_w = torch.ones(512)
-
-    def map(self, z):
-        return 0.1 * z + 1
-
-    def synthesize(self, wplus, size=None, consultation=None):
-        side = size or self.resolution
-        return wplus[:, 0, 0, None, None, None].expand(-1, 3, side, side) - 1
 
 
 def _sample(shard, seed=0):
@@ -66,23 +50,3 @@ def test_images_that_do_not_stay_get_a_store_of_their_own():
         "a.zarr": {"sample_id", "z", "w"},
         "a.images.zarr": {"sample_id", "image"},
     }
-
-
-def test_truncation_pulls_a_source_towards_the_mean():
-    full, half, none = (sources.code(Flat(), seed=3, truncation=psi) for psi in (1.0, 0.5, 0.0))
-    assert full.shape == (1, 16, 512)
-    assert torch.allclose(half - 1, 0.5 * (full - 1), atol=1e-6)
-    assert torch.equal(none, torch.ones(1, 16, 512))
-
-
-def test_a_source_without_a_face_is_one_sentence():
-    import pytest
-
-    class Blind:
-        def detect(self, images):
-            count = len(images)
-            nan = np.full((count, 98, 2), np.nan)
-            return Detections(nan, np.zeros(count), np.zeros(count, bool), nan[:, :3, 0], nan)
-
-    with pytest.raises(ValueError, match="no face found on the source 'eve'; choose another seed than 7"):
-        sources.sample(Flat(), Blind(), sources.Options(name="eve", seed=7, truncation=1.0))
