@@ -1,7 +1,5 @@
 """Evaluate the first held-out pairs, from drawing the faces to the table."""
 
-import torch
-
 from d2a_core import runtime
 from d2a_core.directions import directions
 from d2a_core.evaluation import first_pairs, held_out, score_tables, summary
@@ -14,17 +12,16 @@ from d2a_core.store import arrays, provenance, texts
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
-    models = params.generator, params.landmarks
-    animator = closed_loop.load_animator(*models, inputs, **runtime.engine(snakemake))
+    animator = closed_loop.of_job(snakemake)
     drawn = held_out.draw(
         animator.generator,
         arrays.read_zarrs(inputs.latents, ["w"])["w"],
-        torch.from_numpy(directions.basis(arrays.read_zarr(inputs.directions))),
+        directions.basis(arrays.read_zarr(inputs.directions)),
         animator.ball,
         count=params.pairs,
         seed=params.seed,
     )
-    embedder = identity.choose(params.identity, inputs.identity, threads=snakemake.threads)
+    embedder = identity.of_job(snakemake)
     renders = first_pairs.renders(params.pairs, params.passes)
     progress = runtime.Progress(log, "evaluation", renders)
     scores, sheet = first_pairs.evaluate(animator, embedder, drawn, passes=params.passes, progress=progress)
