@@ -19,7 +19,9 @@ def generator():
         num_layers=10,
         batch=8,
         map=lambda z: z,
-        synthesize=lambda wplus, size=None: wplus[:, 0, :1, None, None].expand(-1, 3, 4, 4),
+        synthesize=lambda wplus, size=None, consultation=None: wplus[:, 0, :1, None, None].expand(
+            -1, 3, 4, 4
+        ),
     )
 
 
