@@ -62,9 +62,11 @@ studio: .venv/.studio
 test-studio: .venv/.browser
 	$(BIN)/python -m pytest tests/studio
 
-lint: $(READY)
+lint: .venv/.studio  # whose packages have types
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy d2a_core workflow_scripts snakemake_logger_plugin_d2a
 
 clean:
 	rm -rf results
