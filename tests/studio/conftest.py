@@ -28,7 +28,7 @@ def start(request, tmp_path_factory):
         project = (of or request.getfixturevalue("full")).copy(folder / "work")
         settings = functools.reduce(config.merged, (config.read(project.folder / n) for n in project.configs))
         settings = config.merged(settings, QUICK)
-        if "name" in settings["generator"]:
+        if "name" in settings.get("generator", {}):
             settings["generator"]["name"] = str(project.folder / settings["generator"]["name"])
         (folder / "quick.yaml").write_text(yaml.safe_dump(settings))
         running.append(Studio(project.folder, folder / "quick.yaml"))
