@@ -17,12 +17,13 @@ RULES = {
     for path in sorted((ROOT / "rules").glob("*.smk"))
     for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(), re.M)
 }
+LOADS = re.compile(r"\b(generator|closed_loop)\.of_job\(|runtime\.engine\(")  # a generator
 TRAINS = re.compile(r"^(train|finetune)_")
 
 
 def _needs_gpu(rule):
     script = ROOT / "workflow_scripts" / f"{rule}.py"
-    return "runtime.engine(" in script.read_text() or TRAINS.match(rule) is not None
+    return LOADS.search(script.read_text()) is not None or TRAINS.match(rule) is not None
 
 
 @pytest.fixture(scope="module")
