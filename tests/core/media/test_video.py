@@ -1,3 +1,7 @@
+import os
+import platform
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +29,23 @@ def write(path, frames, rate=Fraction(25), metadata=None, **options):
     with video_writing.VideoWriter(path, rate=rate, metadata=metadata or {}, **options) as writer:
         for frame in frames:
             writer.write(frame)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc fills memory when asked to")
+def test_a_small_video_is_the_same_whatever_its_memory_held_before(tmp_path):
+    script = """
+import sys
+from fractions import Fraction
+import numpy as np
+from d2a_core.media import video_writing
+y, x = np.mgrid[:64, :64]
+frames = (np.stack([2 * x + 9 * t, 3 * y, x + y], axis=-1).astype(np.uint8) for t in range(8))
+video_writing.write_frames(frames, sys.argv[1], rate=Fraction(25), metadata={})
+"""
+    for fill in ("1", "77", "200"):
+        command = [sys.executable, "-c", script, str(tmp_path / f"{fill}.mp4")]
+        subprocess.run(command, env=os.environ | {"MALLOC_PERTURB_": fill}, check=True)
+    assert len({path.read_bytes() for path in tmp_path.glob("*.mp4")}) == 1
 
 
 def psnr(one, other):
