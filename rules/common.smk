@@ -59,11 +59,12 @@ CLUSTERINGS = {  # the part of each, by name
 CENTROIDS = expand("results/clusters/{clustering}.zarr", clustering=CLUSTERINGS)
 LATENT_STORES = expand("results/latents/{shard}.zarr", shard=SHARDS)
 LANDMARK_TABLES = expand("results/landmarks/{shard}.parquet", shard=SHARDS)
-# Drafts that are not kept live in a store of their own until their landmarks are known.
 KEPT = config["latents"]["keep_images"]
-IMAGES = f"results/latents/{{shard}}{'' if KEPT else '.images'}.zarr"
-PASSING_IMAGES = [] if KEPT else [temp(directory(IMAGES))]
-STRANGERS = LATENT_STORES[:1] if KEPT else []
+# Shards whose stores have drafts. Read before any job: one that draws a shard again takes its store away first.
+ILLUSTRATED = {
+    path.parent.stem for path in Path("results/latents").glob("*.zarr/image")
+}
+STRANGERS = LATENT_STORES[:1] if KEPT or SHARDS[0] in ILLUSTRATED else []
 
 SEEDED = [source["name"] for source in config["sources"] if "seed" in source]
 PHOTOS = [source["name"] for source in config["sources"] if "image" in source]
@@ -124,6 +125,17 @@ def one_of(names):
 def named(section, name):
     """The entry called `name` of a list in the config."""
     return next(entry for entry in section if entry["name"] == name)
+
+
+def keeps_images(wildcards):
+    """Whether the store of a shard holds its drafts: those that are there stay when no more are kept."""
+    return KEPT or wildcards.shard in ILLUSTRATED
+
+
+def images_of(wildcards):
+    """The store with the drafts of a shard."""
+    passing = "" if keeps_images(wildcards) else ".passing"
+    return f"results/latents/{wildcards.shard}{passing}.zarr"
 
 
 def asset_of(wildcards):

@@ -4,7 +4,7 @@
 rule detect_landmarks:
     """Detect facial points and head pose on every image of one shard."""
     input:
-        images=IMAGES,
+        images=images_of,
         models=FACE_MODELS,
     output:
         table="results/landmarks/{shard}.parquet",

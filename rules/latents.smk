@@ -11,7 +11,8 @@ rule sample_latents:
         draft=DRAFT,
     output:
         latents=directory("results/latents/{shard}.zarr"),
-        images=PASSING_IMAGES,
+        # drafts that are not kept, until their landmarks are known
+        passing=temp(directory("results/latents/{shard}.passing.zarr")),
     log:
         "results/logs/sample_latents/{shard}.log",
     benchmark:
@@ -25,6 +26,7 @@ rule sample_latents:
         generator_sha256=ORIGIN.sha256,
         shard_size=config["latents"]["shard_size"],
         seed=config["latents"]["seed"],
+        images=keeps_images,
         core=core_digest("sample_latents"),
     script:
         "../workflow_scripts/sample_latents.py"

@@ -19,8 +19,9 @@ def main(snakemake):
         progress=runtime.Progress(log, "latents", params.shard_size),
     )
     facts = provenance.provenance(stage="latents", seed=params.seed, shard=shard, **network.identity.facts)
-    stores = latents.stores(contents, snakemake.output.latents, snakemake.output.images)
-    arrays.write_zarrs(stores, attributes=facts)
+    kept, passing = latents.parted(contents, keep_images=params.images)
+    arrays.write_zarr(snakemake.output.latents, kept, attributes=facts)
+    arrays.write_zarr(snakemake.output.passing, passing, attributes=facts)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Stage `latents`: random faces, the synthetic data set of CluDistiller (paper, section 3.1, "Sampling")."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -47,10 +47,10 @@ def sample(
     }
 
 
-def stores(
-    arrays: Mapping[str, NDArray], path: str, image_paths: Sequence[str]
-) -> dict[str, dict[str, NDArray]]:
-    """Contents by path: all `arrays` in one store, or `image` in another of its own where there is one."""
-    passing = {name: arrays[name] for name in ("sample_id", "image")}
-    kept = {name: array for name, array in arrays.items() if not image_paths or name != "image"}
-    return {path: kept, **dict.fromkeys(image_paths, passing)}
+def parted(
+    arrays: Mapping[str, NDArray], *, keep_images: bool
+) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+    """Arrays that stay, and those that pass: `sample_id`, and `image` unless it is kept."""
+    staying = {name: array for name, array in arrays.items() if keep_images or name != "image"}
+    passing = {name: arrays[name] for name in arrays if name == "sample_id" or name not in staying}
+    return staying, passing

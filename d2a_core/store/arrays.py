@@ -48,12 +48,6 @@ def write_zarr(
             zarr.consolidate_metadata(part)
 
 
-def write_zarrs(stores: Mapping[str, Mapping[str, NDArray]], *, attributes: Mapping[str, Any]) -> None:
-    """Write several stores with the same attributes, arrays by path."""
-    for path, arrays in stores.items():
-        write_zarr(path, arrays, attributes=attributes)
-
-
 def open_zarr(path: str | Path) -> dict[str, "zarr.Array"]:
     """Return the arrays of a store by name, unread; raises ValueError when one is damaged."""
     import zarr

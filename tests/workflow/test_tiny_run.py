@@ -101,8 +101,14 @@ def test_the_evaluation_beats_no_motion_and_wrong_methods_land_where_they_must(p
             ],
             FROM_FAN,
         ),
+        ([("config.yaml", "keep_images: true", "keep_images: false")], set()),
     ],
-    ids=["clusters", "gallery, sheet, maths of evaluation", "maths of fan, comments on pairs"],
+    ids=[
+        "clusters",
+        "gallery, sheet, maths of evaluation",
+        "maths of fan, comments on pairs",
+        "images that need not stay",
+    ],
 )
 def test_an_edit_reruns_exactly_what_depends_on_it(project, edits, due):
     undo = [project.edit(*edit) for edit in edits]

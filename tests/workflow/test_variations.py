@@ -112,19 +112,36 @@ def test_more_samples_leave_the_first_and_their_images_need_not_stay(finished, t
     project = finished.copy(tmp_path / "project")
     (project.folder / "more.yaml").write_text("latents: {samples: 144}")
     (project.folder / "lean.yaml").write_text("latents: {samples: 144, keep_images: false}")
+    stores, tables_of = (project.folder / "results" / stage for stage in ("latents", "landmarks"))
     shards = [f"results/landmarks/{shard:05d}.parquet" for shard in range(3)]
-    said = project.snakemake(targets=shards, configs=[*SMALL, "more.yaml"])
-    assert said.count("rule sample_latents:") == said.count("rule detect_landmarks:") == 1
-    assert tables.read_parquet(project.folder / shards[2])["sample_id"].to_pylist() == list(range(96, 144))
-    before = tables.points_array(tables.read_parquet(project.folder / shards[2]))
-    project.snakemake(targets=shards[2:], configs=[*SMALL, "lean.yaml"])
-    stores = project.folder / "results" / "latents"
+
+    def drawn(config):
+        """Jobs of a run that draw faces and that look at them; and shards whose store has images after it."""
+        said = project.snakemake(targets=shards, configs=[*SMALL, config])
+        jobs = [said.count(f"rule {rule}:") for rule in ("sample_latents", "detect_landmarks")]
+        return jobs, [path.stem for path in sorted(stores.iterdir()) if "image" in arrays.open_zarr(path)]
+
+    assert drawn("lean.yaml") == ([1, 1], ["00000", "00001"])
     assert {path.name for path in stores.iterdir()} == {f"{shard:05d}.zarr" for shard in range(3)}
-    assert "image" in arrays.open_zarr(stores / "00000.zarr")
-    assert "image" not in arrays.open_zarr(stores / "00002.zarr")
-    np.testing.assert_array_equal(
-        tables.points_array(tables.read_parquet(project.folder / shards[2])), before
-    )
+    lean = tables.read_parquet(tables_of / "00002.parquet")
+    assert lean["sample_id"].to_pylist() == list(range(96, 144))
+    assert drawn("lean.yaml") == ([0, 0], ["00000", "00001"])
+    assert drawn("more.yaml") == ([1, 1], ["00000", "00001", "00002"])
+    assert tables.read_parquet(tables_of / "00002.parquet").equals(lean)
+    assert drawn("lean.yaml") == drawn("more.yaml") == ([0, 0], ["00000", "00001", "00002"])
+
+
+def test_a_store_that_is_drawn_again_keeps_its_images(finished, tmp_path):
+    project = finished.copy(tmp_path / "project")
+    (project.folder / "other.yaml").write_text("latents: {keep_images: false, seed: 1}")
+    configs, table = [*SMALL, "other.yaml"], "results/landmarks/00001.parquet"
+    project.snakemake(targets=[table], configs=configs)
+    stores = project.folder / "results" / "latents"
+    assert "image" in arrays.open_zarr(stores / "00001.zarr") and not (stores / "00001.passing.zarr").exists()
+    assert "Nothing to be done" in project.snakemake(targets=[table], configs=configs)
+    shutil.rmtree(stores / "00001.zarr")
+    project.snakemake(targets=[table], configs=configs)
+    assert "image" not in arrays.open_zarr(stores / "00001.zarr")
 
 
 def test_a_touched_or_renamed_checkpoint_reruns_no_stage_and_another_one_all(project):

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from flat_generator import Flat
 
 from d2a_core.directions import latents
@@ -42,11 +43,10 @@ def test_a_real_sample_has_the_same_bits_in_any_shard(load_faces):
         np.testing.assert_array_equal(both[name][1:], alone[name])
 
 
-def test_images_that_do_not_stay_get_a_store_of_their_own():
+@pytest.mark.parametrize(("keep_images", "moved"), [(True, set()), (False, {"image"})])
+def test_images_that_do_not_stay_pass_in_a_store_of_their_own(keep_images, moved):
     arrays = _sample(0)
-    assert latents.stores(arrays, "a.zarr", []) == {"a.zarr": arrays}
-    stores = latents.stores(arrays, "a.zarr", ["a.images.zarr"])
-    assert {path: set(content) for path, content in stores.items()} == {
-        "a.zarr": {"sample_id", "z", "w"},
-        "a.images.zarr": {"sample_id", "image"},
-    }
+    staying, passing = latents.parted(arrays, keep_images=keep_images)
+    assert set(staying) == {"sample_id", "z", "w", "image"} - moved
+    assert set(passing) == {"sample_id"} | moved
+    assert all(arrays[name] is array for part in (staying, passing) for name, array in part.items())
