@@ -12,15 +12,14 @@ def main(snakemake):
     options = encoder.Options(**snakemake.params.encoder)
     device = runtime.device(snakemake.resources)
     trunk = Trunk(snakemake.input.models, threads=snakemake.threads)
-    latents = arrays.read_zarrs(snakemake.input.latents, ("image", "w"))
-    progress = runtime.Progress(log, "maps", len(latents["w"]))
+    w = arrays.read_zarrs(snakemake.input.latents, ["w"])["w"]
     faces = encoder.faces(
-        latents["image"],
-        latents["w"],
+        arrays.read_rows(snakemake.input.latents, "image", encoder.CHUNK),
+        w,
         trunk,
         views=options.views,
         seed=options.seed,
-        progress=progress,
+        progress=runtime.Progress(log, "maps", len(w)),
     )
     facts = provenance.provenance(
         stage="encoder",

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from d2a_core import training
-from d2a_core.fan.disk_rows import Rows
 from d2a_core.fan.network import Architecture, Fan
+from d2a_core.store.disk_rows import Rows
 from d2a_core.training import Training
 
 PAIR_ARRAYS = ("source_points", "points", "delta", "found")

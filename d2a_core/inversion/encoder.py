@@ -5,7 +5,7 @@ offsets for single layers only fitted noise in w that no image shows.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from d2a_core.generator import rendering
 from d2a_core.generator.generator import broadcast
 from d2a_core.inversion.encoder_network import Architecture, Encoder, Trunk
 from d2a_core.store import weights
+from d2a_core.store.disk_rows import Rows
 from d2a_core.training import Training
 
 WIDTH = 192  # channels
@@ -27,7 +28,8 @@ DROPOUT = 0.5  # share of readout features dropped in training
 BATCH = 32  # faces a step
 WEIGHT_DECAY = 0.2
 STANDARD_FACES = 512  # faces that give the maps their mean and deviation
-CHUNK = 32  # images in memory at a time
+CHUNK = 32  # images in memory at a time; the photographs of a face depend on it
+HELD_CHUNK = 256  # held-out faces looked at in one go
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,26 @@ class Options:
 
 @dataclass(frozen=True)
 class Faces:
-    """`maps` [V, N, C, S, S] float16 of V views of each face, the clean one first, and `w` [N, w_dim]."""
+    """Maps float16 of V views of each face, N·V rows [C, S, S] kept on disk, and `w` [N, w_dim].
 
-    maps: Tensor
+    The views of a face follow one another, the clean one first.
+    """
+
+    maps: Rows
     w: Tensor
+
+    @property
+    def views(self) -> int:
+        """Number of views of each face."""
+        return len(self.maps) // len(self.w)
+
+    def look(self, face: Tensor, view: Tensor | int) -> Tensor:
+        """Maps [n, C, S, S] of a `view` of each `face` [n]."""
+        return torch.from_numpy(self.maps[(face * self.views + view).numpy()])
 
 
 def faces(
-    images: NDArray[np.uint8],
+    images: Iterable[NDArray[np.uint8]],
     w: NDArray,
     trunk: Callable[[Tensor], Tensor],
     *,
@@ -58,16 +72,22 @@ def faces(
     seed: int,
     progress=None,
 ) -> Faces:
-    """Maps of `images` u1 [N, H, W, 3] as they are and as `views` - 1 worse photographs of the same face."""
+    """Maps of `images` as they are and as `views` - 1 worse photographs of the same face.
+
+    The images come u1 [`CHUNK`, H, W, 3] at a time, the rest at the end; no two such parts are in memory.
+    """
     rng = torch.Generator().manual_seed(seed)
-    rows = []
-    for start in range(0, len(images), CHUNK):
-        clean = rendering.to_float(images[start : start + CHUNK])
+    maps: Rows | None = None
+    for part in images:
+        clean = rendering.to_float(part)
         worse = [photograph(clean, generator=rng) for _ in range(views - 1)]
-        rows.append(torch.stack([trunk(view).half() for view in (clean, *worse)]))
+        looks = torch.stack([trunk(view).half() for view in (clean, *worse)], dim=1).flatten(0, 1).numpy()
+        maps = Rows(looks.shape[1:], looks.dtype) if maps is None else maps
+        maps.append(looks)
         if progress is not None:
             progress.advance(len(clean))
-    return Faces(torch.cat(rows, dim=1), torch.from_numpy(w).float())
+    assert maps is not None, "no images"
+    return Faces(maps, torch.from_numpy(w).float())
 
 
 def photograph(images: Tensor, *, generator: torch.Generator) -> Tensor:
@@ -98,14 +118,15 @@ def photograph(images: Tensor, *, generator: torch.Generator) -> Tensor:
 
 def start(faces: Faces, options: Options, *, device: str) -> Training:
     """A training run before its first epoch; the weights follow `options.seed`."""
-    _, _, channels, side, _ = faces.maps.shape
+    channels, side, _ = faces.maps.shape
     shape = Architecture(channels, side, WIDTH, DROPOUT, faces.w.shape[1])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         network = Encoder(shape)
     learn, _ = _split(faces, options)
     sample = learn[:STANDARD_FACES]
-    network.standardise(faces.maps[:, sample].flatten(0, 1).float(), faces.w[learn])
+    looks = torch.cat([faces.look(sample, view) for view in range(faces.views)])
+    network.standardise(looks.float(), faces.w[learn])
     optimizer = torch.optim.AdamW(
         network.to(device).parameters(), lr=options.learning_rate, weight_decay=WEIGHT_DECAY
     )
@@ -130,11 +151,13 @@ def train(
     learn, held = _split(faces, options)
 
     def step(rows: Tensor) -> Tensor:
-        view = torch.randint(len(faces.maps), (len(rows),))
-        return _loss(run.network, faces.maps[view, rows], faces.w[rows], device)
+        view = torch.randint(faces.views, (len(rows),))
+        return _loss(run.network, faces.look(rows, view), faces.w[rows], device)
 
     def evaluate() -> dict[str, float]:
-        missed = _loss(run.network, faces.maps[0, held], faces.w[held], device).item()
+        parts = held.split(HELD_CHUNK)
+        losses = [_loss(run.network, faces.look(rows, 0), faces.w[rows], device).item() for rows in parts]
+        missed = sum(loss * len(rows) for loss, rows in zip(losses, parts, strict=True)) / len(held)
         spread = (faces.w[held] - run.network.w_mean.cpu()).square().mean().item()
         return {"validation_loss": missed, "explained_variance": 1 - missed / spread}
 

@@ -73,14 +73,17 @@ def _is_array(child: Path) -> bool:
 def read_zarr(path: str | Path, names: Iterable[str] | None = None) -> dict[str, NDArray]:
     """Read the arrays `names`, or all; raises ValueError when one is missing or damaged."""
     arrays = open_zarr(path)
-    chosen = list(arrays) if names is None else list(names)
-    for name in chosen:
-        if name not in arrays:
-            raise ValueError(
-                f"{path} has no array {name!r} but {', '.join(arrays)}; delete it and snakemake recomputes it"
-            )
+    chosen = arrays if names is None else {name: _named(path, arrays, name) for name in names}
     with manifests.reading(Path(path), compare=False):  # `open_zarr` has
-        return {name: np.asarray(arrays[name][...]) for name in chosen}
+        return {name: np.asarray(array[...]) for name, array in chosen.items()}
+
+
+def _named(path: str | Path, arrays: Mapping[str, "zarr.Array"], name: str) -> "zarr.Array":
+    if name not in arrays:
+        raise ValueError(
+            f"{path} has no array {name!r} but {', '.join(arrays)}; delete it and snakemake recomputes it"
+        )
+    return arrays[name]
 
 
 def zarr_blocks(path: str | Path, array: "zarr.Array") -> Iterator[NDArray]:
@@ -90,6 +93,23 @@ def zarr_blocks(path: str | Path, array: "zarr.Array") -> Iterator[NDArray]:
         with manifests.reading(Path(path), compare=False):  # `open_zarr` has
             block = np.asarray(array[start : start + rows] if array.ndim else array[...])
         yield block
+
+
+def read_rows(paths: Iterable[str | Path], name: str, count: int) -> Iterator[NDArray]:
+    """Read an array of several stores as if it were one, `count` rows at a time; the last may be fewer.
+
+    Of the stores one chunk is in memory, and what is left of the one before. Raises ValueError when an array
+    is missing or damaged.
+    """
+    rest: NDArray | None = None
+    for path in paths:
+        for block in zarr_blocks(path, _named(path, open_zarr(path), name)):
+            rest = block if rest is None else np.concatenate((rest, block))
+            while len(rest) >= count:
+                yield rest[:count]
+                rest = rest[count:]
+    if rest is not None and len(rest):
+        yield rest
 
 
 def zarr_attributes(path: str | Path) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from d2a_core import training
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
 from d2a_core.fan import fan
-from d2a_core.fan.disk_rows import Rows
 from d2a_core.fan.network import Fan, HeatmapReadout, heatmaps
+from d2a_core.store.disk_rows import Rows
 
 LOG = logging.getLogger("test")
 OPTIONS = fan.Options(

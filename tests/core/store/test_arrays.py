@@ -59,6 +59,19 @@ def test_zarr_blocks_cover_the_array_chunk_by_chunk(store):
     assert list(arrays.zarr_blocks(path, opened["scalar"])) == [2.5]
 
 
+def test_rows_of_several_stores_come_so_many_at_a_time(tmp_path):
+    whole, paths = np.arange(32).reshape(16, 2), []
+    for number, part in enumerate(np.split(whole, [5, 5, 12])):
+        paths.append(tmp_path / f"{number}.zarr")
+        arrays.write_zarr(paths[-1], {"w": part}, attributes={}, chunk_rows=3)
+    parts = list(arrays.read_rows(paths, "w", 6))
+    assert [len(part) for part in parts] == [6, 6, 4]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert [len(part) for part in arrays.read_rows(paths, "w", 8)] == [8, 8]
+    with pytest.raises(ValueError, match="0.zarr has no array 'image' but w; delete it"):
+        next(arrays.read_rows(paths, "image", 8))
+
+
 def test_zarr_reading_ignores_what_snakemake_leaves_inside(store):
     path, contents = store
     (path / ".snakemake_timestamp").touch()

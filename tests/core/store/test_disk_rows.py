@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core.fan.disk_rows import Rows
+from d2a_core.store.disk_rows import Rows
 
 
 def test_rows_come_back_in_the_order_that_is_asked_for():
@@ -12,6 +12,12 @@ def test_rows_come_back_in_the_order_that_is_asked_for():
     index = np.array([49, 0, 8, 8, 7])
     assert len(rows) == 50
     np.testing.assert_array_equal(rows[index], array[index])
+
+
+def test_rows_keep_their_type():
+    rows = Rows((3,), np.float16)
+    rows.append(np.array([[1, 2, 0.1]]))
+    assert rows[np.array([0])].dtype == np.float16 and rows[np.array([0])][0, 2] == np.float16(0.1)
 
 
 def test_a_row_that_is_not_there_is_a_defect():
