@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -12,20 +12,33 @@ from torch import Tensor, nn
 
 from d2a_core.runtime import Progress
 
+Network = TypeVar("Network", bound=nn.Module)
+
 
 class Schedule(Protocol):
     """The part of a stage's options that `run` reads."""
 
-    epochs: int
-    learning_rate: float
-    seed: int
+    @property
+    def epochs(self) -> int:
+        """Passes over all rows."""
+        ...
+
+    @property
+    def learning_rate(self) -> float:
+        """Largest rate of the optimizer."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of the order of rows and of all random numbers."""
+        ...
 
 
 @dataclass
-class Training:
+class Training(Generic[Network]):
     """A network on its way: everything that a resumed run needs."""
 
-    network: nn.Module
+    network: Network
     optimizer: torch.optim.Optimizer
     epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -58,7 +71,7 @@ def split(count: int, *, validation_share: float, seed: int) -> tuple[Tensor, Te
 
 
 def run(
-    training: Training,
+    training: Training[Network],
     learn: Tensor,
     schedule: Schedule,
     *,
@@ -70,7 +83,7 @@ def run(
     resume: dict | None = None,
     save: Callable[[dict], None] = lambda state: None,
     log: logging.Logger,
-) -> Training:
+) -> Training[Network]:
     """Run the epochs that are left over the rows `learn` [n], counted as `unit`; the best is `training.best`.
 
     `step` gives the loss of `batch` rows, `evaluate` the figures of an epoch with `validation_loss` among

@@ -105,6 +105,15 @@ class PretrainedGenerator:
         with torch.no_grad():
             return self.map(torch.randn(MEAN_SAMPLES, self.z_dim, generator=rng)).mean(dim=0)
 
+    @property
+    def draft_size(self) -> int:
+        """Side of the drafts in px; raises ValueError for a generator without any."""
+        if self.draft is None:
+            raise ValueError(
+                "this generator was loaded without its draft; give the store that `fit_draft` wrote"
+            )
+        return self.draft.size
+
     def map(self, z: Tensor) -> Tensor:
         """[N, z_dim] standard normal → w [N, w_dim]."""
         return self.mapping(z.to(self.device))

@@ -102,7 +102,7 @@ def consultant(
 ) -> Consultant:
     """The consultant of an aligned photo u1 [R, R, 3]; `checkpoints` has the path of the networks or none."""
     networks = [load(weights.read_checkpoint(path), device=generator.device) for path in checkpoints]
-    size = generator.draft.size
+    size = generator.draft_size
     image = to_float(resize(photo[None], size))
     code = torch.as_tensor(wplus)
     return Consultant(generator, next(iter(networks), None), image, code, yaw_limit_deg)

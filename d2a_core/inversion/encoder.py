@@ -19,6 +19,7 @@ from d2a_core import training
 from d2a_core.generator import rendering
 from d2a_core.generator.generator import broadcast
 from d2a_core.inversion.encoder_network import Architecture, Encoder, Trunk
+from d2a_core.runtime import Progress
 from d2a_core.store import weights
 from d2a_core.store.disk_rows import Rows
 from d2a_core.training import Training
@@ -70,7 +71,7 @@ def faces(
     *,
     views: int,
     seed: int,
-    progress=None,
+    progress: Progress | None = None,
 ) -> Faces:
     """Maps of `images` as they are and as `views` - 1 worse photographs of the same face.
 
@@ -116,7 +117,7 @@ def photograph(images: Tensor, *, generator: torch.Generator) -> Tensor:
     return (blurred + noise * torch.randn(images.shape, generator=generator)).clamp(-1, 1)
 
 
-def start(faces: Faces, options: Options, *, device: str) -> Training:
+def start(faces: Faces, options: Options, *, device: str) -> Training[Encoder]:
     """A training run before its first epoch; the weights follow `options.seed`."""
     channels, side, _ = faces.maps.shape
     shape = Architecture(channels, side, WIDTH, DROPOUT, faces.w.shape[1])
@@ -138,7 +139,7 @@ def _split(faces: Faces, options: Options) -> tuple[Tensor, Tensor]:
 
 
 def train(
-    run: Training,
+    run: Training[Encoder],
     faces: Faces,
     options: Options,
     *,
@@ -146,7 +147,7 @@ def train(
     resume: dict | None = None,
     save: Callable[[dict], None] = lambda state: None,
     log: logging.Logger,
-) -> Training:
+) -> Training[Encoder]:
     """Least squares in w over the epochs that are left, a random view of each face a step."""
     learn, held = _split(faces, options)
 

@@ -42,10 +42,9 @@ class Trunk:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Float [N, 3, H, W] in [-1, 1] → [N, 272, 12, 12]."""
-        size = {"mode": "bilinear", "antialias": True, "align_corners": False}
-        seen = functional.interpolate(images / 2 + 0.5, size=(MESH_SIDE, MESH_SIDE), **size)
+        seen = _resized(images / 2 + 0.5, MESH_SIDE)
         rows = np.ascontiguousarray(seen.permute(0, 2, 3, 1).numpy())
-        colours = functional.interpolate(images, size=(PIXEL_SIDE, PIXEL_SIDE), **size)
+        colours = _resized(images, PIXEL_SIDE)
         maps = torch.stack([self._maps(row[None]) for row in rows])
         return torch.cat((maps, functional.pixel_unshuffle(colours, PIXEL_SIDE // SIDE)), dim=1)
 
@@ -53,6 +52,11 @@ class Trunk:
         """One image [1, 192, 192, 3]; the model's batch is fixed at one."""
         maps = [torch.from_numpy(value.copy()) for value in self._network(row).values()]
         return torch.cat([functional.adaptive_avg_pool2d(part[0], SIDE) for part in maps])
+
+
+def _resized(images: Tensor, side: int) -> Tensor:
+    size = (side, side)
+    return functional.interpolate(images, size=size, mode="bilinear", antialias=True, align_corners=False)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ class Architecture:
 
 class Encoder(nn.Module):
     """Maps [N, C, S, S] → w [N, w_dim], in the principal coordinates of the faces it was trained on."""
+
+    mean: Tensor
+    deviation: Tensor
+    w_mean: Tensor
+    axes: Tensor
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()

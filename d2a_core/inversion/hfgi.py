@@ -23,6 +23,7 @@ from d2a_core.inversion import consultant, image_losses
 from d2a_core.inversion.encoder import encode
 from d2a_core.inversion.encoder_network import Encoder
 from d2a_core.inversion.hfgi_network import STRIDE, Architecture, Hfgi
+from d2a_core.runtime import Progress
 from d2a_core.training import Training
 
 FACES_SEED = 20_220_003  # of the faces it is trained on, which the encoder has never seen
@@ -65,20 +66,16 @@ def faces(
     *,
     count: int,
     seed: int,
-    progress=None,
+    progress: Progress | None = None,
 ) -> Faces:
     """Draw `count` faces and render each beside what the encoder makes of it, as drafts.
 
     Fresh ones: on the faces it was trained on, the encoder's errors are too small to learn from. Raises
     ValueError for a generator without the map that is to be refined.
     """
-    if generator.synthesis.consulted_shape is None:
-        raise ValueError(
-            f"inversion.method hfgi refines a map of 64 px, which a generator of {generator.resolution} px "
-            "has not; choose encoder or optimize"
-        )
+    consulted_channels(generator)
     rng = torch.Generator().manual_seed(FACES_SEED + seed)
-    size, rows = generator.draft.size, []
+    size, rows = generator.draft_size, []
     with torch.no_grad():
         for w in generator.map(torch.randn(count, generator.z_dim, generator=rng)).split(1):
             image = to_uint8(generator.synthesize(broadcast(w, generator.num_layers), size))
@@ -86,8 +83,19 @@ def faces(
             rows.append((image, to_uint8(generator.synthesize(wplus, size)), w.cpu(), wplus.cpu()))
             if progress is not None:
                 progress.advance(1)
-    image, base, w, wplus = zip(*rows, strict=True)
-    return Faces(np.concatenate(image), np.concatenate(base), torch.cat(w), torch.cat(wplus))
+    images, bases, codes, found = zip(*rows, strict=True)
+    return Faces(np.concatenate(images), np.concatenate(bases), torch.cat(codes), torch.cat(found))
+
+
+def consulted_channels(generator: PretrainedGenerator) -> int:
+    """Channels of the map that is refined; raises ValueError for a generator without one."""
+    shape = generator.synthesis.consulted_shape
+    if shape is None:
+        raise ValueError(
+            f"inversion.method hfgi refines a map of 64 px, which a generator of {generator.resolution} px "
+            "has not; choose encoder or optimize"
+        )
+    return shape[0]
 
 
 def perspective(maps: Tensor, moves: Tensor) -> Tensor:
@@ -120,11 +128,11 @@ def distort(maps: Tensor, *, distortion: float, share: float) -> Tensor:
     return perspective(maps, (moves * chosen).to(maps))
 
 
-def start(generator: PretrainedGenerator, faces: Faces, options: Options) -> Training:
+def start(generator: PretrainedGenerator, faces: Faces, options: Options) -> Training[Hfgi]:
     """A training run before its first epoch: ADA passes maps on, the shift is the ridge regression."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        shape = Architecture(WIDTH, RANK, generator.synthesis.consulted_shape[0])
+        shape = Architecture(WIDTH, RANK, consulted_channels(generator))
         network = Hfgi(shape).to(generator.device)
     learn, _ = _split(faces, options)
     network.consultation.start_from(*fit_shift(generator, faces, learn[:RIDGE_FACES].tolist()))
@@ -137,7 +145,7 @@ def fit_shift(generator: PretrainedGenerator, faces: Faces, rows: list[int]) -> 
     Each cell of the 64 px map predicts f(w) - f(ŵ) from the 3×3 cells of colours around it; both are known,
     as the faces are the generator's own. Returns `response` [RANK, 48, 3, 3] and `basis` [C, RANK].
     """
-    gram, moment = 0, 0
+    gram = moment = torch.zeros((), dtype=torch.float64)
     for row in rows:
         image, base, _ = _batch(faces, torch.tensor([row]), "cpu")
         distortion = consultant.seen(image) - consultant.seen(base)
@@ -160,7 +168,7 @@ def _split(faces: Faces, options: Options) -> tuple[Tensor, Tensor]:
 
 
 def train(
-    run: Training,
+    run: Training[Hfgi],
     generator: PretrainedGenerator,
     faces: Faces,
     options: Options,
@@ -168,7 +176,7 @@ def train(
     resume: dict | None = None,
     save: Callable[[dict], None] = lambda state: None,
     log: logging.Logger,
-) -> Training:
+) -> Training[Hfgi]:
     """Train both networks through the frozen generator's drafts; ADA must undo a random perspective."""
     learn, held = _split(faces, options)
 

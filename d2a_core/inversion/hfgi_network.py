@@ -39,6 +39,12 @@ class Residual(nn.Module):
         return x + self.second(functional.leaky_relu(self.first(functional.leaky_relu(x, SLOPE)), SLOPE))
 
 
+def _silence(layer: nn.Module) -> None:
+    """Let a layer begin by giving nothing."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class Alignment(nn.Module):
     """ADA: a U-Net of residual blocks that lays a distortion map onto the face it is given.
 
@@ -59,8 +65,7 @@ class Alignment(nn.Module):
             for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True)
         )
         self.exit = nn.Conv2d(width, 3 * 4, 3, padding=1)
-        nn.init.zeros_(self.exit.weight)
-        nn.init.zeros_(self.exit.bias)
+        _silence(self.exit)
 
     def forward(self, distortion: Tensor, face: Tensor) -> Tensor:
         """Distortion map and face [N, 3, H, W] → the map where it belongs on that face."""
@@ -94,8 +99,7 @@ class Consultation(nn.Module):
             for _ in range(2)
         )
         for head in (self.scale, self.shift):  # at first the generator is left alone
-            nn.init.zeros_(head[1].weight)
-            nn.init.zeros_(head[1].bias)
+            _silence(head[1])
 
     def start_from(self, response: Tensor, basis: Tensor) -> None:
         """Let the shift begin as a linear map of the colours.
@@ -103,10 +107,10 @@ class Consultation(nn.Module):
         `response` [rank, 48, 3, 3] reads the colours around a cell, `basis` [C, rank] spans the features.
         """
         with torch.no_grad():
-            self.shift[0].weight.zero_()
-            self.shift[0].weight[: len(response), 64:] = response
-            self.shift[0].bias.zero_()
-            self.shift[1].weight[:, : len(response), 0, 0] = basis
+            waist = self.shift.get_parameter("0.weight").zero_()
+            waist[: len(response), 64:] = response
+            self.shift.get_parameter("0.bias").zero_()
+            self.shift.get_parameter("1.weight")[:, : len(response), 0, 0] = basis
 
     def forward(self, distortion: Tensor) -> tuple[Tensor, Tensor]:
         """[N, 3, 256, 256] → scale and shift, [N, C, 64, 64] each."""

@@ -22,12 +22,13 @@ from d2a_core.faces.dlib_identity import DlibEmbedder, five_points
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.generator import latent_prior
 from d2a_core.generator.drafts import AnchoredDraft
-from d2a_core.generator.generator import Generator
+from d2a_core.generator.generator import PretrainedGenerator
 from d2a_core.generator.latent_prior import LatentPrior
 from d2a_core.generator.rendering import render
 from d2a_core.inversion import consultant, quality, tuning
 from d2a_core.inversion.image_losses import Likeness, Weights
 from d2a_core.media import resampling, sheets
+from d2a_core.runtime import Progress
 from d2a_core.training import rate
 
 ROUND = 15  # steps between two anchors of the drafts
@@ -80,7 +81,7 @@ class Code:
     history: list[dict[str, object]] = field(default_factory=list)
 
 
-def phases(generator: Generator, options: Options, *, started: bool) -> list[Phase]:
+def phases(generator: PretrainedGenerator, options: Options, *, started: bool) -> list[Phase]:
     """What `optimize` runs: one code, codes by layer, and on the CPU some full-size steps.
 
     A GPU works at full size throughout. On the CPU most steps see drafts, which cost a tenth but do not
@@ -97,13 +98,13 @@ def phases(generator: Generator, options: Options, *, started: bool) -> list[Pha
 
 
 def optimize(
-    generator: Generator,
+    generator: PretrainedGenerator,
     likeness: Likeness,
     prior: LatentPrior,
     options: Options,
     *,
     start: Tensor | None = None,
-    progress=None,
+    progress: Progress | None = None,
 ) -> Code:
     """Code whose image comes nearest to the photo of `likeness`, from the mean face or `start` [1, L, 512].
 
@@ -133,14 +134,14 @@ def optimize(
 
 
 def descend(
-    generator: Generator,
+    generator: PretrainedGenerator,
     loss_terms: Callable[[Tensor], dict[str, Tensor]],
     free: Sequence[Tensor],
     code: Callable[[], Tensor],
     options: Options,
     phase: Phase,
     *,
-    progress=None,
+    progress: Progress | None = None,
 ) -> list[dict[str, object]]:
     """Run Adam on the tensors `free`, which make up `code()`; returns the terms of the loss at every step.
 
@@ -149,15 +150,17 @@ def descend(
     """
     optimizer = torch.optim.Adam(free, lr=options.learning_rate * phase.speed, betas=(0.9, 0.95))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, phase.steps))
-    history, before, render = [], math.inf, generator.synthesize
+    history: list[dict[str, object]] = []
+    picture: Callable[[Tensor], Tensor] = generator.synthesize
+    before = math.inf
     for step in range(phase.steps):
         anchored = step % ROUND == 0
         if anchored and phase.drafts:
-            render = AnchoredDraft(generator, code().detach())
-        terms = loss_terms(render(code()))
-        loss = sum(terms.values())
-        row = {"phase": phase.name, "loss": loss.item()}
-        history.append(row | {name: term.item() for name, term in terms.items()})
+            picture = AnchoredDraft(generator, code().detach())
+        terms = loss_terms(picture(code()))
+        loss = sum(terms.values(), start=torch.zeros(()))
+        figures = {name: term.item() for name, term in terms.items()}
+        history.append({"phase": phase.name, "loss": loss.item(), **figures})
         if progress is not None:
             progress.advance(1, phase=phase.name, loss=loss.item())
         if anchored and loss.item() > (1 - options.least_gain) * before:
@@ -196,14 +199,14 @@ class Judges:
 
 
 def invert(
-    generator: Generator,
+    generator: PretrainedGenerator,
     judges: Judges,
     photo: NDArray[np.uint8],
     options: Options,
     *,
     start: NDArray | None = None,
     consultation: Sequence[str] = (),
-    progress=None,
+    progress: Progress | None = None,
 ) -> Inversion:
     """Find the code of a `fitted` photo u1 [R, R, 3], tune the generator to it if asked to, and measure.
 
@@ -211,41 +214,69 @@ def invert(
     or none. Raises ValueError for a photo without a face.
     """
     began = time.monotonic()
+    likeness = _likeness(photo, judges, options.weights)
+    code = find_code(generator, likeness, options, start=start, progress=progress)
+    delta = find_delta(generator, torch.from_numpy(code.wplus), likeness, options, progress=progress)
+    seconds = time.monotonic() - began
+    still = consultant.consultant(generator, consultation, photo, code.wplus, yaw_limit_deg=math.inf)
+    pictures = _pictures(still, delta, method=options.method)
+    detector, embedder = judges.detector, judges.embedder
+    rows = {
+        name: quality.compare(picture, photo, detector=detector, embedder=embedder)
+        for name, picture in pictures.items()
+    }
+    strangers = quality.strangers(generator, detector=detector, embedder=embedder)
+    *_, last = pictures
+    figures = {
+        "method": options.method,
+        "tuned": bool(delta),
+        **rows[last],
+        "strangers": strangers,
+        "seconds": seconds,
+        "steps": len(code.history) + (options.tune_steps if delta else 0),
+    }
+    loss = np.array([row["loss"] for row in code.history], np.float32)
+    seen = detector.detect(pictures[last][None])
+    return Inversion(code.wplus, loss, seen, delta, figures, draw(photo, pictures, rows, strangers=strangers))
+
+
+def _likeness(photo: NDArray[np.uint8], judges: Judges, weights: Weights) -> Likeness:
+    """Likeness to a photo u1 [R, R, 3]; raises ValueError for one without a face."""
     seen = judges.detector.detect(photo[None])
     if not seen.found[0]:
         raise ValueError("no face found on the aligned photo; give another photo or check its alignment")
     corners = seen.points[0][list(five_points(judges.detector.scheme))]
-    likeness = Likeness(photo, corners, judges.features, weights=options.weights)
-    code = find_code(generator, likeness, options, start=start, progress=progress)
-    wplus = torch.from_numpy(code.wplus)
-    delta = find_delta(generator, wplus, likeness, options, progress=progress)
-    seconds = time.monotonic() - began
-    still = consultant.consultant(generator, consultation, photo, code.wplus, yaw_limit_deg=math.inf)
-    panels = {options.method: render(generator, wplus, consultation=still(wplus))[0]}
-    with tuning.applied(generator, delta):
-        panels |= {"tuned": render(generator, wplus, consultation=still(wplus))[0]} if delta else {}
-    looks = {"detector": judges.detector, "embedder": judges.embedder}
-    rows = {name: quality.compare(image, photo, **looks) for name, image in panels.items()}
-    last = list(panels)[-1]
-    figures = {"method": options.method, "tuned": bool(delta)} | rows[last]
-    figures["strangers"] = quality.strangers(generator, **looks)
-    figures |= {"seconds": seconds, "steps": len(code.history) + (options.tune_steps if delta else 0)}
-    return Inversion(
-        code.wplus,
-        np.array([row["loss"] for row in code.history], np.float32),
-        judges.detector.detect(panels[last][None]),
-        delta,
-        figures,
-        draw(photo, panels, rows, strangers=figures["strangers"]),
-    )
+    return Likeness(photo, corners, judges.features, weights=weights)
 
 
-def fitted(photo: NDArray[np.uint8], generator: Generator) -> NDArray[np.uint8]:
+def _pictures(
+    still: consultant.Consultant, delta: Mapping[str, Tensor], *, method: str
+) -> dict[str, NDArray[np.uint8]]:
+    """Full-size pictures u1 [R, R, 3] of a code: by its `method`, then `tuned` where there is a `delta`."""
+
+    def shown() -> NDArray[np.uint8]:
+        return render(still.generator, still.wplus, consultation=still(still.wplus))[0]
+
+    pictures = {method: shown()}
+    if delta:
+        with tuning.applied(still.generator, delta):
+            pictures["tuned"] = shown()
+    return pictures
+
+
+def fitted(photo: NDArray[np.uint8], generator: PretrainedGenerator) -> NDArray[np.uint8]:
     """An aligned photo u1 [S, S, 3] as the generator would show it: u1 [R, R, 3]."""
     return resampling.resize(photo[None], generator.resolution)[0]
 
 
-def find_code(generator, likeness: Likeness, options: Options, *, start: NDArray | None, progress) -> Code:
+def find_code(
+    generator: PretrainedGenerator,
+    likeness: Likeness,
+    options: Options,
+    *,
+    start: NDArray | None,
+    progress: Progress | None,
+) -> Code:
     """The code by `options.method`."""
     if options.method == "optimize":
         known = torch.from_numpy(start) if start is not None else None
@@ -256,7 +287,14 @@ def find_code(generator, likeness: Likeness, options: Options, *, start: NDArray
     return Code(np.asarray(start, np.float32))
 
 
-def find_delta(generator, wplus: Tensor, likeness: Likeness, options: Options, *, progress):
+def find_delta(
+    generator: PretrainedGenerator,
+    wplus: Tensor,
+    likeness: Likeness,
+    options: Options,
+    *,
+    progress: Progress | None,
+) -> dict[str, Tensor]:
     """Differences of weights by pivotal tuning; empty when it is not asked for."""
     if not options.tune:
         return {}
@@ -279,7 +317,7 @@ def steps(options: Options) -> int:
 
 def draw(
     photo: NDArray[np.uint8],
-    panels: Mapping[str, NDArray[np.uint8]],
+    pictures: Mapping[str, NDArray[np.uint8]],
     rows: Mapping[str, Mapping[str, float]],
     *,
     strangers: float,
@@ -289,7 +327,7 @@ def draw(
         f"{name}: {row['psnr']:.1f} dB, MS-SSIM {row['ms_ssim']:.3f}, identity {row['identity']:.3f}"
         for name, row in rows.items()
     ]
-    return sheets.side_by_side([photo, *panels.values()], height=512, captions=captions)
+    return sheets.side_by_side([photo, *pictures.values()], height=512, captions=captions)
 
 
 def columns(inversion: Inversion) -> dict[str, list]:
@@ -297,7 +335,7 @@ def columns(inversion: Inversion) -> dict[str, list]:
     return {name: [value] for name, value in inversion.figures.items()}
 
 
-def checkpoint(inversion: Inversion, facts) -> dict[str, object]:
+def checkpoint(inversion: Inversion, facts: Mapping[str, object]) -> dict[str, object]:
     """The tuning as it is stored."""
     return {"delta": inversion.delta, "provenance": facts}
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from d2a_core.generator.generator import PretrainedGenerator, broadcast
+from d2a_core.runtime import Progress
 from d2a_core.training import rate
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def tune(
     steps: int,
     learning_rate: float,
     locality_weight: float,
-    progress=None,
+    progress: Progress | None = None,
 ) -> dict[str, Tensor]:
     """Differences of weights that bring the full-size image of `wplus` [1, L, D] nearer to the photo.
 
