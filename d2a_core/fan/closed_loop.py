@@ -21,7 +21,7 @@ from d2a_core.fan.network import Fan
 from d2a_core.generator import detection, generator
 from d2a_core.generator.generator import Generator
 from d2a_core.inversion import tuning
-from d2a_core.runtime import Job
+from d2a_core.runtime import Job, Progress
 from d2a_core.store import arrays, weights
 
 
@@ -97,7 +97,7 @@ def step(animator: Animator, wplus: Tensor, delta: Tensor, current: NDArray, tar
     return animator.ball.renorm(delta + change.nan_to_num(nan=0.0), wplus)
 
 
-def detect(animator: Animator, wplus: Tensor, delta: Tensor, progress=None) -> Detections:
+def detect(animator: Animator, wplus: Tensor, delta: Tensor, progress: Progress | None = None) -> Detections:
     """What the detector sees on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
     return detection.detect(
         animator.generator, animator.detector, wplus, delta, size=animator.size, progress=progress
@@ -105,7 +105,7 @@ def detect(animator: Animator, wplus: Tensor, delta: Tensor, progress=None) -> D
 
 
 def look(
-    animator: Animator, wplus: Tensor, delta: Tensor, target: NDArray, progress=None
+    animator: Animator, wplus: Tensor, delta: Tensor, target: NDArray, progress: Progress | None = None
 ) -> tuple[NDArray, NDArray]:
     """Detect drafts of w + Δw: points [T, P, 2], error [T] against the target (no face: infinite)."""
     points = detect(animator, wplus, delta, progress).points
@@ -114,7 +114,13 @@ def look(
 
 
 def drive(
-    animator: Animator, wplus: Tensor, source: NDArray, target: NDArray, *, passes: int, progress=None
+    animator: Animator,
+    wplus: Tensor,
+    source: NDArray,
+    target: NDArray,
+    *,
+    passes: int,
+    progress: Progress | None = None,
 ) -> Iterator[LatentPath]:
     """Follow target points [T, P, 2] from source points [T, P, 2]: the open loop, then each closed-loop pass.
 

@@ -71,6 +71,8 @@ def faces(stores: Iterable[Mapping[str, np.ndarray]]) -> Faces:
         delta.append(steps.reshape(-1, *steps.shape[2:]))
         points.append(np.concatenate((store["source_points"][:, None], store["points"]), axis=1))
         found.append(np.concatenate((np.ones_like(store["found"][:, :1]), store["found"]), axis=1))
+    if delta is None:
+        raise ValueError("there is no store of pairs to train FAN on; give one at least")
     joined = (torch.from_numpy(np.concatenate(parts)) for parts in (points, found))
     return Faces(next(joined).float(), delta, next(joined))
 
@@ -150,7 +152,7 @@ def split(faces: Faces, options: Options) -> tuple[Tensor, Tensor]:
     return pairs, validation
 
 
-def start(faces: Faces, pairs: Tensor, vector: np.ndarray, options: Options, *, device: str) -> Training:
+def start(faces: Faces, pairs: Tensor, vector: np.ndarray, options: Options, *, device: str) -> Training[Fan]:
     """A training run on `pairs` [n, 3] before its first epoch; `vector` [M, L, D] are the directions."""
     network = build(options, points=faces.points.shape[2], vector=torch.from_numpy(vector)).to(device)
     sample = batch_of(faces, pairs[:: max(1, len(pairs) // STANDARD_PAIRS)], device)
@@ -158,7 +160,7 @@ def start(faces: Faces, pairs: Tensor, vector: np.ndarray, options: Options, *, 
     return go_on(network, options)
 
 
-def go_on(network: Fan, options: Options) -> Training:
+def go_on(network: Fan, options: Options) -> Training[Fan]:
     """A training run that continues from the weights of `network`."""
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
@@ -167,7 +169,7 @@ def go_on(network: Fan, options: Options) -> Training:
 
 
 def train(
-    run: Training,
+    run: Training[Fan],
     faces: Faces,
     pairs: Tensor,
     validation: Tensor,
@@ -177,7 +179,7 @@ def train(
     resume: dict | None = None,
     save: Callable[[dict], None] = lambda state: None,
     log: logging.Logger,
-) -> Training:
+) -> Training[Fan]:
     """Run the epochs that are left on `pairs` [n, 3]; the best one on `validation` [m, 3] is `run.best`.
 
     `save` receives the whole state after every epoch and `resume` is such a state.

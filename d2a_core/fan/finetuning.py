@@ -18,6 +18,7 @@ from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.fan import closed_loop, fan, pairs
 from d2a_core.fan.network import Fan
 from d2a_core.generator import rendering
+from d2a_core.runtime import Progress
 from d2a_core.training import Training
 
 STAGE = "fine-tuning"  # its random numbers are none of those that augment sampled faces
@@ -49,7 +50,7 @@ def around(
     *,
     group: str,
     seed: int,
-    progress=None,
+    progress: Progress | None = None,
 ) -> fan.Faces:
     """Augmentations, by a direction group, of the one source `code` [1, K, 512] with `points` [1, P, 2].
 
@@ -111,7 +112,7 @@ def tune(
     resume: dict | None = None,
     save: Callable[[dict], None] = lambda state: None,
     log: logging.Logger,
-) -> Training:
+) -> Training[Fan]:
     """Go on training `base` on the pairs of `split`; epoch 0 of the history is `base` itself.
 
     When no epoch beats it on the held-out pairs, the base weights are kept.

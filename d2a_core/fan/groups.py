@@ -1,6 +1,6 @@
 """Two FANs in place of one: the head's pose and the face's expression apart (paper, section 5, Figure 10)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -11,8 +11,6 @@ from d2a_core.faces.schemes import scheme_of
 from d2a_core.fan import fan
 from d2a_core.fan.fan import Fan
 from d2a_core.fan.network import Architecture
-
-Network = Callable[[Tensor, Tensor], Tensor]
 
 
 class SplitFan:

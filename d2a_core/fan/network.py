@@ -113,6 +113,10 @@ class Fan(nn.Module):
     the step stays in the span that CluDistiller found.
     """
 
+    mean: Tensor
+    deviation: Tensor
+    vector: Tensor
+
     def __init__(self, architecture: Architecture, vector: Tensor | None = None):
         """`vector` [M, L, 512] is required when `architecture.directions` is not 0."""
         super().__init__()
@@ -132,6 +136,7 @@ class Fan(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         if architecture.directions:
+            assert vector is not None and len(vector) == architecture.directions
             self.register_buffer("vector", vector.clone())
 
     def read(self, source: Tensor, target: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from d2a_core.directions.samples import Samples
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.generator import rendering, seeds
 from d2a_core.generator.generator import Generator, broadcast
+from d2a_core.runtime import Progress
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def augment(
     plan: Plan,
     *,
     size: int,
-    progress=None,
+    progress: Progress | None = None,
 ) -> dict[str, NDArray]:
     """Augment the first faces of a shard `per_source` times each: S sources, A augmentations.
 
@@ -100,7 +101,7 @@ def augment_codes(
     seed: int,
     ids: Iterable[int],
     size: int,
-    progress=None,
+    progress: Progress | None = None,
 ) -> dict[str, NDArray]:
     """Move each W+ [S, K, 512] `per_source` times along directions of `group` and detect the drafts.
 
