@@ -19,6 +19,7 @@ from d2a_core.media import cuts
 from d2a_core.media.sheets import draw_landmarks
 from d2a_core.media.timestamps import nominal_rate, paced
 from d2a_core.media.video_reading import Frame
+from d2a_core.runtime import Progress
 from d2a_core.store import tables
 
 LONGEST_GAP_S = 0.5  # a face away for longer may have done anything: its last pose is held
@@ -84,39 +85,40 @@ def track(
     clip: str | Path,
     rate: Fraction,
     smoothing_hz: float,
-    progress=None,
+    progress: Progress | None = None,
 ) -> Track:
     """Follow one face through the frames, then align its points as FFHQ faces are.
 
     `frames` are streamed; `clip` is what an error calls them. Gaps of up to `LONGEST_GAP_S` are interpolated,
     longer ones hold the last pose, or the first one before it. Roll is that in the aligned picture.
     """
-    rows, time_s, shot = _see(frames, follower, progress)
-    columns = {name: np.concatenate(column) for name, column in rows.items()}
-    found = columns["found"]
-    if not found.any():
-        raise ValueError(
-            f"{clip}: no face was found in any of {len(found)} frames; choose a clip that shows one"
-        )
-    interpolated, held = gaps(found, shot, longest=round(LONGEST_GAP_S * rate))
-    for name in ("points", "angles", "canonical"):
-        columns[name] = fill_gaps(columns[name], found, held=held)
+    columns = _filled(_see(frames, follower, progress, clip=clip), rate)
+    shot = columns["shot"]
     crops = _steady_shots(
         layout(columns["points"], follower.scheme), shot, rate_hz=float(rate), cutoff_hz=smoothing_hz
     )
     columns["angles"][:, 2] -= _tilt(crops) - _tilt(reference)
     return Track(
         align(columns["points"], crops, reference),
-        found,
+        columns["found"],
         columns["score"],
         columns["angles"].astype(np.float32),
         columns["canonical"].astype(np.float32),
-        time_s,
+        columns["time_s"],
         shot,
-        interpolated,
-        held,
+        columns["interpolated"],
+        columns["held"],
         quad=quads(crops, reference).astype(np.float32),
     )
+
+
+def _filled(columns: Mapping[str, NDArray], rate: Fraction) -> dict[str, NDArray]:
+    """Columns whose gaps are filled, and which rows [T] are `interpolated` or `held` by that."""
+    found = columns["found"]
+    interpolated, held = gaps(found, columns["shot"], longest=round(LONGEST_GAP_S * rate))
+    names = [name for name in ("points", "angles", "canonical") if name in columns]
+    filled = {name: fill_gaps(columns[name], found, held=held) for name in names}
+    return {**columns, **filled, "interpolated": interpolated, "held": held}
 
 
 def _steady_shots(crops: Layout, shot: NDArray, **smoothing: float) -> Layout:
@@ -133,13 +135,17 @@ def _tilt(crops: Layout) -> NDArray[np.float64]:
 
 
 def _see(
-    frames: Iterable[Frame], follower: Follower, progress
-) -> tuple[dict[str, list[NDArray]], NDArray[np.float64], NDArray[np.int32]]:
-    """What the follower sees on each frame, points in pixels; the times; the number of the shot."""
+    frames: Iterable[Frame], follower: Follower, progress: Progress | None, *, clip: str | Path
+) -> dict[str, NDArray]:
+    """What the follower sees on each frame, points in pixels; `time_s`; the number of the `shot`."""
     rows: dict[str, list[NDArray]] = {
         name: [] for name in ("points", "found", "score", "angles", "canonical")
     }
-    times, shots, before, image, cut = [], [], None, None, False
+    times: list[float] = []
+    shots: list[int] = []
+    before: NDArray | None = None
+    image: NDArray[np.uint8] | None = None
+    cut = False
     for frame in frames:
         if frame.image is not image:  # a frame shown for several ticks is looked at once
             image, small = frame.image, cuts.thumbnail(frame.image)
@@ -153,7 +159,12 @@ def _see(
         cut = False
         if progress is not None:
             progress.advance(1)
-    return rows, np.array(times), np.array(shots, np.int32)
+    if not any(map(np.any, rows["found"])):
+        raise ValueError(
+            f"{clip}: no face was found in any of {len(times)} frames; choose a clip that shows one"
+        )
+    columns = {name: np.concatenate(column) for name, column in rows.items()}
+    return {**columns, "time_s": np.array(times), "shot": np.array(shots, np.int32)}
 
 
 def table(track: Track) -> dict[str, object]:
@@ -201,33 +212,43 @@ def adopt(
             f"{clip} was tracked by the landmark detector {tracked_by} and cannot be used with {detector}; "
             "track the clip with the same detector"
         )
-    columns = _checked(table, clip=clip, size=scheme.size)
-    time_s = columns["time_s"] - columns["time_s"][0]
-    rate = _declared_rate(metadata) or nominal_rate(time_s, [])
-    rows = np.repeat(*np.transpose(list(paced(((t, 1 / rate, row) for row, t in enumerate(time_s)), rate))))
-    columns = {name: column[rows] for name, column in columns.items()}
-    found = columns["found"]
-    interpolated, held = gaps(found, columns["shot"], longest=round(LONGEST_GAP_S * rate))
-    points = fill_gaps(columns["points"], found, held=held)
+    columns, rate = _regular(_checked(table, clip=clip, size=scheme.size), _declared_rate(metadata))
+    columns = _filled(columns, rate)
+    points = columns["points"]
     if metadata.get("stage") != "driving":
-        crops = layout(points[found], scheme)
-        middle = Layout(*(np.median(part, axis=0, keepdims=True) for part in (crops.centre, crops.axis)))
-        points = align(points, middle, reference)
+        points = _moved(points, points[columns["found"]], scheme, reference)
     heads = lift_clip(points, scheme)
-    angles = (
-        fill_gaps(columns["angles"], found, held=held) if "angles" in columns else angles_of(heads.rotation)
-    )
+    angles = columns["angles"] if "angles" in columns else angles_of(heads.rotation)
     return Track(
         points.astype(np.float32),
-        found,
+        columns["found"],
         columns["score"].astype(np.float32),
         angles.astype(np.float32),
         heads.shape[..., :2].astype(np.float32),
-        np.arange(len(rows)) / float(rate),
+        np.arange(len(points)) / float(rate),
         columns["shot"].astype(np.int32),
-        interpolated,
-        held,
+        columns["interpolated"],
+        columns["held"],
     ), rate
+
+
+def _regular(
+    columns: Mapping[str, NDArray], declared: Fraction | None
+) -> tuple[dict[str, NDArray], Fraction]:
+    """Columns with one row for each tick of a constant rate, and that rate: the `declared` one, if any."""
+    time_s = columns["time_s"] - columns["time_s"][0]
+    rate = declared or nominal_rate(time_s, [])
+    lasts_s = float(1 / rate)
+    paces = paced(((float(at_s), lasts_s, row) for row, at_s in enumerate(time_s)), rate)
+    rows = np.repeat(*np.transpose(list(paces)))
+    return {name: column[rows] for name, column in columns.items()}, rate
+
+
+def _moved(points: NDArray, known: NDArray, scheme: Scheme, reference: Layout) -> NDArray[np.float32]:
+    """Move points [T, P, 2] as a whole, to the reference's crop of the median face of `known` [N, P, 2]."""
+    crops = layout(known, scheme)
+    middle = Layout(*(np.median(part, axis=0, keepdims=True) for part in (crops.centre, crops.axis)))
+    return align(points, middle, reference)
 
 
 def _checked(table: pyarrow.Table, *, clip: str | Path, size: int) -> dict[str, NDArray]:
