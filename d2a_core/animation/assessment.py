@@ -13,6 +13,7 @@ from d2a_core.faces import dlib_identity, geometry, identity
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.media import video_reading
 from d2a_core.media.video_reading import Frame
+from d2a_core.runtime import Progress
 from d2a_core.store import arrays, tables
 
 EVERY = 5  # frames between two looks at the identity, which are dear and change slowly
@@ -48,7 +49,7 @@ def assess(
     embedder: dlib_identity.DlibEmbedder,
     *,
     batch: int = 4,
-    progress=None,
+    progress: Progress | None = None,
 ) -> dict[str, float]:
     """Figures of a video of an aligned face against its clip, at the moments of the clip.
 
@@ -152,7 +153,7 @@ def stranger_faces(
     """Embeddings [S, E] of the first sampled faces, from stores of images and landmark tables."""
     if not stores:
         return UNKNOWN
-    images = arrays.open_zarr(stores[0])["image"][:STRANGERS]
+    images = np.asarray(arrays.open_zarr(stores[0])["image"][:STRANGERS])
     return embedder.embed(images, tables.points_array(tables.read_parquet(paths[0]))[: len(images)])
 
 

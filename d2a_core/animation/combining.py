@@ -75,23 +75,21 @@ def combine(pose: Driver, expression: Driver) -> tuple[Track, Fraction]:
     heads, faces = (_at(driver, time_s) for driver in (pose, expression))
     straight = replace(expression.rest, rotation=np.eye(3)[None])
     moved = replace(motion.turned(straight, pose.rest, heads, amount=1.0), shape=faces.shape)
-    flags = {
-        name: np.stack([_nearest(driver, time_s, name) for driver in (pose, expression)])
-        for name in ("found", "score", "shot", "interpolated", "held")
-    }
+
+    def both(name: str) -> list[NDArray]:
+        return [_nearest(driver, time_s, name) for driver in (pose, expression)]
+
+    cuts = (np.diff(shot, prepend=shot[:1]) != 0 for shot in both("shot"))
     return Track(
         points=project(moved).astype(np.float32),
-        found=flags["found"].all(axis=0),
-        score=flags["score"].min(axis=0),
+        found=np.logical_and(*both("found")),
+        score=np.minimum(*both("score")),
         angles=geometry.angles_of(moved.rotation),
         canonical=moved.shape[..., :2].astype(np.float32),
         time_s=time_s,
-        shot=np.abs(np.diff(flags["shot"], prepend=flags["shot"][:, :1]))
-        .any(axis=0)
-        .cumsum()
-        .astype(np.int32),
-        interpolated=flags["interpolated"].any(axis=0),
-        held=flags["held"].any(axis=0),
+        shot=np.logical_or(*cuts).cumsum().astype(np.int32),
+        interpolated=np.logical_or(*both("interpolated")),
+        held=np.logical_or(*both("held")),
         rest=project(straight).astype(np.float32),
     ), rate
 
@@ -140,7 +138,7 @@ def _played(
         kept = list(small)
         yield from (kept[min(place, len(kept) - 1)] for place in places)
         return
-    shown, image = -1, None
+    shown, image = 0, next(small)
     for place in places:
         while shown < place:
             image, shown = next(small, image), shown + 1

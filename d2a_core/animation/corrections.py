@@ -21,6 +21,7 @@ from d2a_core.faces import landmarks
 from d2a_core.faces.landmarks import Detections
 from d2a_core.fan import closed_loop
 from d2a_core.fan.closed_loop import Animator, LatentPath
+from d2a_core.runtime import Progress
 
 COST = 0.2  # of a correction as long in all layers as the ball allows
 
@@ -64,7 +65,7 @@ def correct(
 
 
 def corrected(
-    animator: Animator, source: pyarrow.Table, path: LatentPath, passes: int, progress=None
+    animator: Animator, source: pyarrow.Table, path: LatentPath, passes: int, progress: Progress | None = None
 ) -> LatentPath:
     """The path after as many `passes` that correct what the face does (see `corrections`).
 

@@ -28,6 +28,7 @@ from d2a_core.generator.rendering import to_float
 from d2a_core.inversion import image_losses
 from d2a_core.media import resampling, sheets, similarity
 from d2a_core.media.video_reading import Frame
+from d2a_core.runtime import Progress
 
 FIRST_ROUNDS = 15  # times that the first frame is gone over
 STRUCTURE_WEIGHT = 0.5  # of 1 - MS-SSIM, beside L1 on a pyramid
@@ -97,7 +98,7 @@ def refine(
     prior: LatentPrior,
     options: Options,
     *,
-    progress=None,
+    progress: Progress | None = None,
 ) -> Found:
     """Codes that show the `faces` u1 [S, S, 3], drafts in size, from a `path` that has their motion.
 
@@ -108,7 +109,9 @@ def refine(
     NEIGHBOUR_WEIGHT·mean(e²) for its change e since the frame before.
     """
     moved = rendering.apply(path.wplus, path.delta).to(prior.mean)
-    offset, codes, losses = torch.zeros_like(moved[:1]).requires_grad_(), [], []
+    offset = torch.zeros_like(moved[:1]).requires_grad_()
+    codes: list[Tensor] = []
+    losses: list[float] = []
     optimizer = torch.optim.Adam([offset], lr=options.learning_rate)
     for start, face in zip(moved.split(1), faces, strict=True):
         photo, known = to_float(face[None]).to(prior.mean), prior.encode(start)

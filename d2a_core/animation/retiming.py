@@ -41,10 +41,10 @@ def times(frames: int, rate: Fraction, *, fps: float | None, slow_motion: float,
     step = 1 / (shown * Fraction(slow_motion).limit_denominator(1000))  # s of the driver
     if not loop:
         count = max(1, round(frames / rate / step))
-        return Times(np.arange(count) * float(step), shown)
+        return Times(np.arange(count, dtype=np.float64) * float(step), shown)
     lasts = Fraction(frames - 1) / rate + Fraction(LOOP_S).limit_denominator(1000) * step * shown
     count = max(2, -int(-lasts // step))
-    return Times(np.arange(count) * float(step), shown, float(count * step))
+    return Times(np.arange(count, dtype=np.float64) * float(step), shown, float(count * step))
 
 
 def in_between(
