@@ -70,76 +70,77 @@ def split(count: int, *, validation_share: float, seed: int) -> tuple[Tensor, Te
     return order[held:], order[:held]
 
 
+@dataclass(frozen=True)
+class Task:
+    """What a network learns, and by what: `batch` of the `rows` [n] a step, counted as `unit` in the log.
+
+    `step` gives the loss of some rows, `evaluate` the figures of an epoch with `validation_loss` among them.
+    """
+
+    stage: str
+    rows: Tensor
+    batch: int
+    step: Callable[[Tensor], Tensor]
+    evaluate: Callable[[], dict[str, float]]
+    unit: str = "faces"
+
+
 def run(
     training: Training[Network],
-    learn: Tensor,
+    task: Task,
     schedule: Schedule,
     *,
-    stage: str,
-    batch: int,
-    unit: str = "faces",
-    step: Callable[[Tensor], Tensor],
-    evaluate: Callable[[], dict[str, float]],
     resume: dict | None = None,
     save: Callable[[dict], None] = lambda state: None,
     log: logging.Logger,
 ) -> Training[Network]:
-    """Run the epochs that are left over the rows `learn` [n], counted as `unit`; the best is `training.best`.
+    """Run the epochs that are left of a task; the best one is `training.best`.
 
-    `step` gives the loss of `batch` rows, `evaluate` the figures of an epoch with `validation_loss` among
-    them. `save` receives the whole state after every epoch and `resume` is such a state. Order and random
-    numbers are drawn anew in each epoch from (seed, epoch).
+    `save` receives the whole state after every epoch and `resume` is such a state. Order and random numbers
+    are drawn anew in each epoch from (seed, epoch).
     """
     if resume is not None:
         training.restore(resume)
-        log.info("%s resumed epoch=%d/%d", stage, training.epoch, schedule.epochs)
-    done = training.epoch * len(learn)
-    progress = Progress(log, stage, schedule.epochs * len(learn), unit=unit, done=done)
+        log.info("%s resumed epoch=%d/%d", task.stage, training.epoch, schedule.epochs)
+    count = len(task.rows)
+    total, done = schedule.epochs * count, training.epoch * count
+    progress = Progress(log, task.stage, total, unit=task.unit, done=done)
     for epoch in range(training.epoch, schedule.epochs):
-        figures = _run_epoch(
-            training, learn, schedule, epoch=epoch, batch=batch, step=step, progress=progress
-        )
+        figures = _run_epoch(training, task, schedule, epoch, progress)
         training.network.eval()
         with torch.no_grad():
-            figures |= evaluate()
+            figures |= task.evaluate()
         past = (row["validation_loss"] for row in training.history)
         if figures["validation_loss"] < min(past, default=math.inf):
             training.best = {name: value.clone() for name, value in training.network.state_dict().items()}
         training.history.append(figures)
         training.epoch = epoch + 1
         save(training.state())
-        log.info("%s %s", stage, " ".join(f"{name}={value:.4g}" for name, value in figures.items()))
+        log.info("%s %s", task.stage, " ".join(f"{name}={value:.4g}" for name, value in figures.items()))
     return training
 
 
 def _run_epoch(
-    training: Training,
-    learn: Tensor,
-    schedule: Schedule,
-    *,
-    epoch: int,
-    batch: int,
-    step: Callable[[Tensor], Tensor],
-    progress: Progress,
+    training: Training, task: Task, schedule: Schedule, epoch: int, progress: Progress
 ) -> dict[str, float]:
-    """One pass over the rows `learn`, the learning rate along a half cosine over all epochs."""
+    """One pass over the rows of a task, the learning rate along a half cosine over all epochs."""
     training.network.train()
     seed = schedule.seed * 100_003 + epoch
-    order = torch.randperm(len(learn), generator=torch.Generator().manual_seed(seed))
-    batches, total = order.split(batch), 0.0
+    order = torch.randperm(len(task.rows), generator=torch.Generator().manual_seed(seed))
+    batches, total = order.split(task.batch), 0.0
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for index, chosen in enumerate(batches):
             rate = learning_rate(schedule, epoch + index / len(batches))
             for group in training.optimizer.param_groups:
                 group["lr"] = rate
-            value = step(learn[chosen])
+            value = task.step(task.rows[chosen])
             training.optimizer.zero_grad(set_to_none=True)
             value.backward()
             training.optimizer.step()
             total += value.item() * len(chosen)
             progress.advance(len(chosen), loss=value.item())
-    return {"epoch": epoch + 1, "learning_rate": rate, "training_loss": total / len(learn)}
+    return {"epoch": epoch + 1, "learning_rate": rate, "training_loss": total / len(task.rows)}
 
 
 def learning_rate(schedule: Schedule, epoch: float) -> float:

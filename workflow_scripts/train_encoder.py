@@ -1,6 +1,6 @@
 """Train the encoder on the sampled faces."""
 
-from d2a_core import runtime
+from d2a_core import runtime, training
 from d2a_core.inversion import encoder
 from d2a_core.inversion.encoder_network import Trunk
 from d2a_core.media import trained
@@ -31,7 +31,8 @@ def main(snakemake):
     )
     kept = weights.ResumeFile("results/.state/train_encoder", facts)
     run = encoder.start(faces, options, device=device)
-    encoder.train(run, faces, options, device=device, resume=kept.read(), save=kept.write, log=log)
+    task = encoder.task(run.network, faces, options, device=device)
+    training.run(run, task, options, resume=kept.read(), save=kept.write, log=log)
     trained.keep(run, facts, snakemake.output, kept, title="Encoder", loss="squared error of w")
 
 

@@ -1,6 +1,6 @@
 """Train the facial action network of one group."""
 
-from d2a_core import runtime
+from d2a_core import runtime, training
 from d2a_core.directions import directions
 from d2a_core.fan import fan
 from d2a_core.media import trained
@@ -24,8 +24,8 @@ def main(snakemake):
     kept = weights.ResumeFile("results/.state/train_fan", facts)
     pairs, validation = fan.split(faces, options)
     run = fan.start(faces, pairs, vector, options, device=device)
-    keep = {"resume": kept.read(), "save": kept.write}
-    fan.train(run, faces, pairs, validation, options, device=device, log=log, **keep)
+    task = fan.task(run.network, faces, pairs, validation, options, device=device)
+    training.run(run, task, options, resume=kept.read(), save=kept.write, log=log)
     trained.keep(run, facts, snakemake.output, kept, **fan.CHART)
 
 

@@ -1,6 +1,6 @@
 """Train the consultation networks of HFGI on the generator's own faces."""
 
-from d2a_core import runtime
+from d2a_core import runtime, training
 from d2a_core.generator import generator
 from d2a_core.inversion import encoder, hfgi
 from d2a_core.inversion.encoder_network import Trunk
@@ -29,7 +29,8 @@ def main(snakemake):
     )
     kept = weights.ResumeFile("results/.state/train_hfgi", facts)
     run = hfgi.start(network, faces, options)
-    hfgi.train(run, network, faces, options, resume=kept.read(), save=kept.write, log=log)
+    task = hfgi.task(run.network, network, faces, options)
+    training.run(run, task, options, resume=kept.read(), save=kept.write, log=log)
     trained.keep(run, facts, snakemake.output, kept, title="HFGI", loss="image loss")
 
 

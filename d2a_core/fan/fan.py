@@ -1,8 +1,7 @@
 """Stage `fan`: train the facial action network on augmented pairs (paper, section 3.2, "Training")."""
 
-import logging
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch.nn import functional
 from d2a_core import training
 from d2a_core.fan.network import Architecture, Fan
 from d2a_core.store.disk_rows import Rows
-from d2a_core.training import Training
+from d2a_core.training import Task, Training
 
 PAIR_ARRAYS = ("source_points", "points", "delta", "found")
 HEATMAP_SIGMA = 1.5  # px, width of a landmark's Gaussian; paper: –
@@ -168,39 +167,22 @@ def go_on(network: Fan, options: Options) -> Training[Fan]:
     return Training(network, optimizer)
 
 
-def train(
-    run: Training[Fan],
-    faces: Faces,
-    pairs: Tensor,
-    validation: Tensor,
-    options: Options,
-    *,
-    device: str,
-    resume: dict | None = None,
-    save: Callable[[dict], None] = lambda state: None,
-    log: logging.Logger,
-) -> Training[Fan]:
-    """Run the epochs that are left on `pairs` [n, 3]; the best one on `validation` [m, 3] is `run.best`.
-
-    `save` receives the whole state after every epoch and `resume` is such a state.
-    """
+def task(
+    network: Fan, faces: Faces, pairs: Tensor, validation: Tensor, options: Options, *, device: str
+) -> Task:
+    """Equation 5 on `pairs` [n, 3]; the best epoch is that on `validation` [m, 3]."""
 
     def step(rows: Tensor) -> Tensor:
         source, target, delta = batch_of(faces, pairs[rows], device)
-        return loss(run.network(source, target), delta, l2_weight=options.l2_weight)
+        return loss(network(source, target), delta, l2_weight=options.l2_weight)
 
-    return training.run(
-        run,
+    return Task(
+        "fan",
         torch.arange(len(pairs)),
-        options,
-        stage="fan",
-        batch=options.batch,
+        options.batch,
+        step,
+        evaluate=lambda: evaluate(network, faces, validation, options, device=device),
         unit="pairs",
-        step=step,
-        evaluate=lambda: evaluate(run.network, faces, validation, options, device=device),
-        resume=resume,
-        save=save,
-        log=log,
     )
 
 

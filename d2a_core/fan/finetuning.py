@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from d2a_core import training
 from d2a_core.faces import dlib_identity, identity
 from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.fan import closed_loop, fan, pairs
@@ -123,7 +124,8 @@ def tune(
     run.best = {name: value.clone() for name, value in base.state_dict().items()}
     figures = fan.evaluate(base, faces, held, settings, device=device)
     run.history = [{"epoch": 0, "learning_rate": 0.0, "training_loss": figures["validation_loss"], **figures}]
-    return fan.train(run, faces, learn, held, settings, device=device, resume=resume, save=save, log=log)
+    task = fan.task(base, faces, learn, held, settings, device=device)
+    return training.run(run, task, settings, resume=resume, save=save, log=log)
 
 
 def compare(

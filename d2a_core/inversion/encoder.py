@@ -4,7 +4,6 @@ It gives the inversion its start and HFGI its base code. One w serves all layers
 offsets for single layers only fitted noise in w that no image shows.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from d2a_core.inversion.encoder_network import Architecture, Encoder, Trunk
 from d2a_core.runtime import Progress
 from d2a_core.store import weights
 from d2a_core.store.disk_rows import Rows
-from d2a_core.training import Training
+from d2a_core.training import Task, Training
 
 WIDTH = 192  # channels
 DROPOUT = 0.5  # share of readout features dropped in training
@@ -138,42 +137,22 @@ def _split(faces: Faces, options: Options) -> tuple[Tensor, Tensor]:
     return training.split(len(faces.w), validation_share=options.validation_share, seed=options.seed)
 
 
-def train(
-    run: Training[Encoder],
-    faces: Faces,
-    options: Options,
-    *,
-    device: str,
-    resume: dict | None = None,
-    save: Callable[[dict], None] = lambda state: None,
-    log: logging.Logger,
-) -> Training[Encoder]:
-    """Least squares in w over the epochs that are left, a random view of each face a step."""
+def task(network: Encoder, faces: Faces, options: Options, *, device: str) -> Task:
+    """Least squares in w, a random view of each face a step."""
     learn, held = _split(faces, options)
 
     def step(rows: Tensor) -> Tensor:
         view = torch.randint(faces.views, (len(rows),))
-        return _loss(run.network, faces.look(rows, view), faces.w[rows], device)
+        return _loss(network, faces.look(rows, view), faces.w[rows], device)
 
     def evaluate() -> dict[str, float]:
         parts = held.split(HELD_CHUNK)
-        losses = [_loss(run.network, faces.look(rows, 0), faces.w[rows], device).item() for rows in parts]
+        losses = [_loss(network, faces.look(rows, 0), faces.w[rows], device).item() for rows in parts]
         missed = sum(loss * len(rows) for loss, rows in zip(losses, parts, strict=True)) / len(held)
-        spread = (faces.w[held] - run.network.w_mean.cpu()).square().mean().item()
+        spread = (faces.w[held] - network.w_mean.cpu()).square().mean().item()
         return {"validation_loss": missed, "explained_variance": 1 - missed / spread}
 
-    return training.run(
-        run,
-        learn,
-        options,
-        stage="encoder",
-        batch=BATCH,
-        step=step,
-        evaluate=evaluate,
-        resume=resume,
-        save=save,
-        log=log,
-    )
+    return Task("encoder", learn, BATCH, step, evaluate)
 
 
 def _loss(network: Encoder, maps: Tensor, w: Tensor, device: str) -> Tensor:

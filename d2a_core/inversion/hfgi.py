@@ -5,9 +5,9 @@ The distortion map D = x - x0 between a photo and the render of its code is laid
 with encoder and generator frozen.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from d2a_core.inversion.encoder import encode
 from d2a_core.inversion.encoder_network import Encoder
 from d2a_core.inversion.hfgi_network import STRIDE, Architecture, Hfgi
 from d2a_core.runtime import Progress
-from d2a_core.training import Training
+from d2a_core.training import Task, Training
 
 FACES_SEED = 20_220_003  # of the faces it is trained on, which the encoder has never seen
 WIDTH = 16  # channels of the alignment network
@@ -147,8 +147,7 @@ def fit_shift(generator: PretrainedGenerator, faces: Faces, rows: list[int]) -> 
     """
     gram = moment = torch.zeros((), dtype=torch.float64)
     for row in rows:
-        image, base, _ = _batch(faces, torch.tensor([row]), "cpu")
-        distortion = consultant.seen(image) - consultant.seen(base)
+        distortion = _batch(faces, torch.tensor([row]), "cpu").distortion
         colours = functional.unfold(functional.pixel_unshuffle(distortion, STRIDE), 3, padding=1)[0]
         codes = torch.stack((broadcast(faces.w[row : row + 1], generator.num_layers)[0], faces.wplus[row]))
         with torch.no_grad():
@@ -167,61 +166,58 @@ def _split(faces: Faces, options: Options) -> tuple[Tensor, Tensor]:
     return training.split(len(faces.image), validation_share=options.validation_share, seed=options.seed)
 
 
-def train(
-    run: Training[Hfgi],
-    generator: PretrainedGenerator,
-    faces: Faces,
-    options: Options,
-    *,
-    resume: dict | None = None,
-    save: Callable[[dict], None] = lambda state: None,
-    log: logging.Logger,
-) -> Training[Hfgi]:
-    """Train both networks through the frozen generator's drafts; ADA must undo a random perspective."""
+def task(network: Hfgi, generator: PretrainedGenerator, faces: Faces, options: Options) -> Task:
+    """The image loss of drafts of the frozen generator; ADA must undo a random perspective besides."""
     learn, held = _split(faces, options)
 
     def step(rows: Tensor) -> Tensor:
-        image, base, wplus = _batch(faces, rows, generator.device)
-        distortion = consultant.seen(image) - consultant.seen(base)
-        warped = distort(distortion, distortion=DISTORTION, share=DISTORTION_SHARE)
-        aligned = run.network.alignment(warped, consultant.seen(base))
-        rendered = _render(generator, wplus, run.network.consultation(aligned), image)
-        misplaced = (aligned - distortion).abs().mean()
-        return image_losses.image_loss(rendered, image) + ALIGNMENT_WEIGHT * misplaced
+        batch = _batch(faces, rows, generator.device)
+        warped = distort(batch.distortion, distortion=DISTORTION, share=DISTORTION_SHARE)
+        aligned = network.alignment(warped, batch.face)
+        rendered = batch.render(generator, network.consultation(aligned))
+        misplaced = (aligned - batch.distortion).abs().mean()
+        return image_losses.image_loss(rendered, batch.image) + ALIGNMENT_WEIGHT * misplaced
 
-    def evaluate() -> dict[str, float]:
-        losses, errors, before = [], [], []
-        for row in held:
-            image, base, wplus = _batch(faces, row[None], generator.device)
-            distortion = consultant.seen(image) - consultant.seen(base)
-            rendered = _render(generator, wplus, run.network(distortion, consultant.seen(base)), image)
-            losses.append(image_losses.image_loss(rendered, image).item())
-            errors.append(image_losses.psnr(rendered, image))
-            before.append(image_losses.psnr(base, image))
-        figures = {"validation_loss": losses, "psnr_db": errors, "psnr_before_db": before}
-        return {name: float(np.mean(values)) for name, values in figures.items()}
-
-    return training.run(
-        run,
-        learn,
-        options,
-        stage="hfgi",
-        batch=BATCH,
-        step=step,
-        evaluate=evaluate,
-        resume=resume,
-        save=save,
-        log=log,
-    )
+    return Task("hfgi", learn, BATCH, step, lambda: _figures(network, generator, faces, held))
 
 
-def _batch(faces: Faces, rows: Tensor, device: str) -> tuple[Tensor, Tensor, Tensor]:
+def _figures(network: Hfgi, generator: PretrainedGenerator, faces: Faces, held: Tensor) -> dict[str, float]:
+    """Means over the faces `held` [n]: the image loss, and PSNR with and without a consultation."""
+    losses, errors, before = [], [], []
+    for row in held:
+        batch = _batch(faces, row[None], generator.device)
+        rendered = batch.render(generator, network(batch.distortion, batch.face))
+        losses.append(image_losses.image_loss(rendered, batch.image).item())
+        errors.append(image_losses.psnr(rendered, batch.image))
+        before.append(image_losses.psnr(batch.base, batch.image))
+    figures = {"validation_loss": losses, "psnr_db": errors, "psnr_before_db": before}
+    return {name: float(np.mean(values)) for name, values in figures.items()}
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Some faces of `Faces`, drafts [n, 3, S, S] in [-1, 1], and what the networks see of them."""
+
+    image: Tensor
+    base: Tensor
+    wplus: Tensor
+
+    @cached_property
+    def face(self) -> Tensor:
+        """The render of the code, [n, 3, 256, 256]."""
+        return consultant.seen(self.base)
+
+    @cached_property
+    def distortion(self) -> Tensor:
+        """What it lacks of the image, [n, 3, 256, 256]."""
+        return consultant.seen(self.image) - self.face
+
+    def render(self, generator: PretrainedGenerator, consultation: Consultation) -> Tensor:
+        """Drafts [n, 3, S, S] of the code with a consultation."""
+        return generator.synthesize(self.wplus, self.image.shape[-1], consultation=consultation)
+
+
+def _batch(faces: Faces, rows: Tensor, device: str) -> _Batch:
     chosen = rows.numpy()
     image, base = (to_float(part[chosen]).to(device) for part in (faces.image, faces.base))
-    return image, base, faces.wplus[rows].to(device)
-
-
-def _render(
-    generator: PretrainedGenerator, wplus: Tensor, consultation: Consultation, like: Tensor
-) -> Tensor:
-    return generator.synthesize(wplus, like.shape[-1], consultation=consultation)
+    return _Batch(image, base, faces.wplus[rows].to(device))

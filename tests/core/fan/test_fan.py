@@ -115,7 +115,8 @@ def _train(world, options, **arguments):
     faces, vector = world
     pairs, validation = fan.split(faces, options)
     run = fan.start(faces, pairs, vector, options, device="cpu")
-    return fan.train(run, faces, pairs, validation, options, device="cpu", log=LOG, **arguments)
+    task = fan.task(run.network, faces, pairs, validation, options, device="cpu")
+    return training.run(run, task, options, log=LOG, **arguments)
 
 
 @pytest.mark.parametrize(

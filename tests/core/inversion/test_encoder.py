@@ -44,7 +44,8 @@ def world():
 
 def _train(world, options, **arguments):
     run = encoder.start(world[2], options, device="cpu")
-    return encoder.train(run, world[2], options, device="cpu", log=LOG, **arguments)
+    task = encoder.task(run.network, world[2], options, device="cpu")
+    return training.run(run, task, options, log=LOG, **arguments)
 
 
 def test_training_finds_the_code_of_faces_it_has_not_seen(world):

@@ -137,8 +137,12 @@ def faces(network):
 
 @pytest.fixture(scope="module")
 def trained(network, faces):
+    return _train(network, faces)
+
+
+def _train(network, faces, **arguments):
     run = hfgi.start(network, faces, OPTIONS)
-    return hfgi.train(run, network, faces, OPTIONS, log=LOG)
+    return training.run(run, hfgi.task(run.network, network, faces, OPTIONS), OPTIONS, log=LOG, **arguments)
 
 
 def test_a_killed_and_resumed_run_ends_with_the_same_weights(network, faces, trained):
@@ -149,9 +153,8 @@ def test_a_killed_and_resumed_run_ends_with_the_same_weights(network, faces, tra
         raise Killed
 
     with pytest.raises(Killed):
-        hfgi.train(hfgi.start(network, faces, OPTIONS), network, faces, OPTIONS, save=save, log=LOG)
-    again = hfgi.start(network, faces, OPTIONS)
-    resumed = hfgi.train(again, network, faces, OPTIONS, resume=states[0], log=LOG)
+        _train(network, faces, save=save)
+    resumed = _train(network, faces, resume=states[0])
     assert resumed.history == trained.history
     for name, value in trained.best.items():
         assert torch.equal(value, resumed.best[name]), name
