@@ -6,7 +6,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -16,7 +15,7 @@ from d2a_core.directions.ball import Ball
 from d2a_core.directions.directions import basis
 from d2a_core.directions.samples import Samples
 from d2a_core.faces.landmarks import LandmarkDetector
-from d2a_core.generator import rendering, seeds
+from d2a_core.generator import detection, seeds
 from d2a_core.generator.generator import Generator, broadcast
 from d2a_core.runtime import Progress
 
@@ -116,18 +115,10 @@ def augment_codes(
     numbers = seeds.uniform(stage, seed, ids, per_source * (len(vector) + 1))
     uniform = torch.from_numpy(numbers).reshape(len(source), -1)
     delta, weight = draw(vector, source[:, : vector.shape[1]], ball.from_store(directions), uniform)
-    points, found = [], []
-    batch = generator.batch
-    for code, move in zip(source.split(batch), delta.split(batch), strict=True):
-        images = rendering.render(generator, rendering.apply(code, move), size)
-        detections = detector.detect(images)
-        points.append(detections.points)
-        found.append(detections.found)
-        if progress is not None:
-            progress.advance(len(code), found=float(np.concatenate(found).mean()))
+    seen = detection.detect(generator, detector, source, delta, size=size, progress=progress)
     return {
         "weight": weight.numpy().reshape(*groups, -1),
         "delta": delta.numpy().reshape(*groups, *delta.shape[1:]),
-        "points": np.concatenate(points).reshape(*groups, -1, 2),
-        "found": np.concatenate(found).reshape(groups),
+        "points": seen.points.reshape(*groups, -1, 2),
+        "found": seen.found.reshape(groups),
     }

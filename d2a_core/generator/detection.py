@@ -1,11 +1,13 @@
 """Detect faces on pictures as they are rendered."""
 
+import numpy as np
 from torch import Tensor
 
 from d2a_core.faces import landmarks
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.generator.generator import Generator
 from d2a_core.generator.rendering import apply, render
+from d2a_core.runtime import Progress
 
 
 def detect(
@@ -15,12 +17,12 @@ def detect(
     delta: Tensor,
     *,
     size: int,
-    progress=None,
+    progress: Progress | None = None,
 ) -> Detections:
     """What a detector sees on pictures of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
     parts = []
     for w, move in zip(wplus.split(generator.batch), delta.split(generator.batch), strict=True):
         parts.append(detector.detect(render(generator, apply(w, move), size)))
         if progress is not None:
-            progress.advance(len(w))
+            progress.advance(len(w), found=float(np.concatenate([part.found for part in parts]).mean()))
     return landmarks.join(parts)

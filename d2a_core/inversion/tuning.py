@@ -42,14 +42,13 @@ def tune(
     rng = torch.Generator().manual_seed(PIVOT_SEED)
     parameters = dict(generator.synthesis.named_parameters())
     free = {name: parameters[name] for name in generator.synthesis.tunable}
-    before = {name: tensor.detach().clone() for name, tensor in free.items()}
     size = generator.draft.size if generator.draft else None
     nearby = [_neighbour(generator, wplus, rng) for _ in range(steps)]
     with torch.no_grad():
         kept = [generator.synthesize(code, size) for code in nearby]
     optimizer = torch.optim.Adam(free.values(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps))
-    try:
+    with _restored(free) as before:
         for tensor in free.values():
             tensor.requires_grad_(True)
         for code, image in zip(nearby, kept, strict=True):
@@ -62,10 +61,6 @@ def tune(
             if progress is not None:
                 progress.advance(1, phase="tune", loss=loss.item())
         return {name: (tensor.detach() - before[name]).cpu() for name, tensor in free.items()}
-    finally:
-        _set(free, before)
-        for tensor in free.values():
-            tensor.requires_grad_(False)
 
 
 def _neighbour(generator: PretrainedGenerator, wplus: Tensor, rng: torch.Generator) -> Tensor:
@@ -79,12 +74,20 @@ def _neighbour(generator: PretrainedGenerator, wplus: Tensor, rng: torch.Generat
 def applied(generator: PretrainedGenerator, delta: Mapping[str, Tensor]) -> Iterator[None]:
     """Add `delta` to the weights inside the block; afterwards they are, to the bit, what they were."""
     parameters = dict(generator.synthesis.named_parameters())
-    before = {name: parameters[name].detach().clone() for name in delta}
-    try:
+    with _restored({name: parameters[name] for name in delta}):
         apply_delta(generator, delta)
         yield
+
+
+@contextmanager
+def _restored(weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Yield copies of `weights`, which the block may change; afterwards they are as before, and frozen."""
+    before = {name: tensor.detach().clone() for name, tensor in weights.items()}
+    try:
+        yield before
     finally:
-        _set(parameters, before)
+        for name, tensor in weights.items():
+            tensor.requires_grad_(False).copy_(before[name])
 
 
 def apply_delta(generator: PretrainedGenerator, delta: Mapping[str, Tensor]) -> None:
@@ -102,9 +105,3 @@ def apply_delta(generator: PretrainedGenerator, delta: Mapping[str, Tensor]) -> 
     with torch.no_grad():
         for name, change in delta.items():
             parameters[name].add_(change.to(parameters[name]))
-
-
-def _set(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, value in values.items():
-            parameters[name].copy_(value)
