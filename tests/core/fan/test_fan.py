@@ -182,3 +182,8 @@ def test_unknown_output_and_too_few_faces_are_one_sentence(world):
         fan.build(replace(OPTIONS, input="pixels"), points=98, vector=torch.zeros(1, 1, 4))
     with pytest.raises(ValueError, match="1 faces leave none to train on"):
         training.split(1, validation_share=0.1, seed=0)
+
+
+def test_no_store_of_pairs_is_one_sentence():
+    with pytest.raises(ValueError, match="no store of pairs to train FAN on; give one at least"):
+        fan.faces([])
