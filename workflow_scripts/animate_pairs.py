@@ -12,13 +12,12 @@ from d2a_core.store import arrays, provenance, tables, texts, weights
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
-    animator = closed_loop.of_job(snakemake)
-    device = runtime.device(snakemake.resources)
+    animator, device = closed_loop.of_job(snakemake), runtime.device(snakemake.resources)
     pairs = protocols.pairs_of(tables.read_parquet(inputs.pairs), params.protocols)
     passes = params.passes
     drawn = own_results.animate(
         animator,
-        fan.load_all(map(weights.read_checkpoint, [inputs.fan, *inputs.others]), device=device),
+        [animator.fan, *fan.load_all(map(weights.read_checkpoint, inputs.others), device=device)],
         pairs,
         dict(zip(params.sets, map(arrays.read_zarr, inputs.codes), strict=True)),
         face_table.known(tables.read_parquets(inputs.faces)),
@@ -26,12 +25,8 @@ def main(snakemake):
         progress=runtime.Progress(log, "evaluation", own_results.renders(pairs, passes)),
     )
     rows = results.keep(drawn, partial(images.keep_images, folder=snakemake.output.frames))
-    facts = provenance.provenance(
-        stage="evaluation",
-        method=params.method,
-        fan_sha256=texts.sha256(inputs.fan),
-        **animator.generator.identity.facts,
-    )
+    made_with = {"fan_sha256": texts.sha256(inputs.fan), **animator.generator.identity.facts}
+    facts = provenance.provenance(stage="evaluation", method=params.method, **made_with)
     tables.write_parquet(rows, snakemake.output.steps, metadata=facts)
 
 

@@ -1,8 +1,8 @@
 """Evaluate the first held-out pairs, from drawing the faces to the table."""
 
 from d2a_core import runtime
-from d2a_core.directions import directions
 from d2a_core.evaluation import first_pairs, held_out, score_tables, summary
+from d2a_core.evaluation.instruments import Instruments
 from d2a_core.faces import identity
 from d2a_core.fan import closed_loop
 from d2a_core.media import images
@@ -16,21 +16,17 @@ def main(snakemake):
     drawn = held_out.draw(
         animator.generator,
         arrays.read_zarrs(inputs.latents, ["w"])["w"],
-        directions.basis(arrays.read_zarr(inputs.directions)),
-        animator.ball,
+        arrays.read_zarr(inputs.directions),
         count=params.pairs,
         seed=params.seed,
     )
-    embedder = identity.of_job(snakemake)
+    eyes = Instruments(animator.detector, identity.of_job(snakemake))
     renders = first_pairs.renders(params.pairs, params.passes)
     progress = runtime.Progress(log, "evaluation", renders)
-    scores, sheet = first_pairs.evaluate(animator, embedder, drawn, passes=params.passes, progress=progress)
-    facts = provenance.provenance(
-        stage="evaluation",
-        identity=embedder.name,
-        detector=params.landmarks["detector"],
-        **animator.generator.identity.facts,
+    scores, sheet = first_pairs.evaluate(
+        animator, eyes.embedder, drawn, passes=params.passes, progress=progress
     )
+    facts = provenance.provenance(stage="evaluation", **eyes.facts, **animator.generator.identity.facts)
     rows = summary.summarise([scores], [])
     texts.write_text(score_tables.first_markdown(rows, facts, whole=params.whole), snakemake.output.text)
     images.write_image(sheet, snakemake.output.sheet, text=facts)

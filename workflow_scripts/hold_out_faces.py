@@ -1,9 +1,7 @@
 """Draw and render faces that no training stage has seen."""
 
 from d2a_core import runtime
-from d2a_core.directions import ball, directions
-from d2a_core.evaluation import face_table, held_out
-from d2a_core.faces import detectors, identity
+from d2a_core.evaluation import face_table, held_out, instruments
 from d2a_core.generator import generator
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables
@@ -13,25 +11,19 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs, options = snakemake.input, snakemake.params.protocols
     network = generator.of_job(snakemake, inputs.directions, *inputs.latents)
-    detector, embedder = detectors.of_job(snakemake, inputs.directions), identity.of_job(snakemake)
-    store = arrays.read_zarr(inputs.directions)
+    eyes = instruments.of_job(snakemake, inputs.directions)
     drawn = held_out.draw(
         network,
         arrays.read_zarrs(inputs.latents, ["w"])["w"],
-        directions.basis(store),
-        ball.from_store(store),
+        arrays.read_zarr(inputs.directions),
         count=options["pairs"],
         seed=options["seed"],
     )
     progress = runtime.Progress(log, "evaluation", held_out.faces(options["pairs"]))
     named = images.keep_images(drawn.pictures(network), snakemake.output.images)
-    columns = face_table.look(named, detector, embedder, progress)
+    columns = face_table.look(named, eyes.detector, eyes.embedder, progress)
     facts = provenance.provenance(
-        stage="evaluation",
-        protocols=options,
-        identity=embedder.name,
-        detector=detector.name,
-        **network.identity.facts,
+        stage="evaluation", protocols=options, **eyes.facts, **network.identity.facts
     )
     arrays.write_zarr(snakemake.output.codes, drawn.arrays(), attributes=facts)
     tables.write_parquet(columns, snakemake.output.faces, metadata=facts)

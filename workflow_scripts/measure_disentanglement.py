@@ -15,20 +15,13 @@ def main(snakemake):
     animator = closed_loop.of_job(snakemake)
     device = runtime.device(snakemake.resources)
     separate = groups.load(list(map(weights.read_checkpoint, inputs.groups)), device=device)
-    codes = arrays.read_zarr(inputs.codes, ["wplus"])["wplus"]
     clips = dict(zip(params.clips, map(tables.read_parquet, inputs.clips), strict=True))
-    ways = {
-        "all": disentanglement.Way(animator.fan),
-        "groups": disentanglement.Way(separate),
-        "all, corrected": disentanglement.Way(animator.fan, options.corrections),
-    }
-    looks = disentanglement.renders(
-        list(clips.values()), options, list(ways.values()), passes=settings.passes
-    )
+    ways = disentanglement.ways(animator.fan, separate, options)
+    looks = disentanglement.renders(clips, options, ways, passes=settings.passes)
     rows = disentanglement.measure(
         animator,
         ways,
-        codes,
+        arrays.read_zarr(inputs.codes, ["wplus"])["wplus"],
         tables.read_parquet(inputs.faces),
         clips,
         arrays.read_zarr(inputs.directions, ["deviation"])["deviation"],

@@ -1,8 +1,7 @@
 """Score the pictures of one method, pair by pair."""
 
 from d2a_core import runtime
-from d2a_core.evaluation import face_table, found_results, protocols, results, scores
-from d2a_core.faces import detectors, identity
+from d2a_core.evaluation import face_table, found_results, instruments, protocols, results, scores
 from d2a_core.media import images
 from d2a_core.store import provenance, tables
 
@@ -11,13 +10,9 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
     pairs = protocols.pairs_of(tables.read_parquet(inputs.pairs), params.protocols)
-    detector, embedder = detectors.of_job(snakemake, *inputs.faces), identity.of_job(snakemake)
-    judge = scores.Judge(
-        face_table.known(tables.read_parquets(inputs.faces)),
-        images.read_image,
-        detector,
-        embedder,
-    )
+    known = face_table.known(tables.read_parquets(inputs.faces))
+    eyes = instruments.of_job(snakemake, *inputs.faces)
+    judge = scores.Judge(known, images.read_image, eyes.detector, eyes.embedder)
     table = judge.score(
         pairs,
         found_results.finders(params.methods, inputs.frames, frames=params.frames),
@@ -25,9 +20,7 @@ def main(snakemake):
         steps=tables.read_optional(inputs.steps),
         progress=runtime.Progress(log, "evaluation", results.count(params.methods, pairs, params.passes)),
     )
-    facts = provenance.provenance(
-        stage="evaluation", method=params.method, identity=embedder.name, detector=detector.name
-    )
+    facts = provenance.provenance(stage="evaluation", method=params.method, **eyes.facts)
     tables.write_parquet(table, snakemake.output.scores, metadata=facts)
     log.info("evaluation method=%s %s", params.method, scores.counts(table))
 

@@ -65,6 +65,11 @@ def straightest(faces: pyarrow.Table, count: int) -> NDArray[np.int64]:
     return np.argsort(turned, kind="stable")[:count]
 
 
+def ways(whole: Fan | SplitFan, separate: Fan | SplitFan, options: Options) -> dict[str, Way]:
+    """The ways that are measured: one FAN for all motion, one for each half, and one with corrections."""
+    return {"all": Way(whole), "groups": Way(separate), "all, corrected": Way(whole, options.corrections)}
+
+
 def measure(
     animator: closed_loop.Animator,
     ways: Mapping[str, Way],
@@ -99,10 +104,12 @@ def measure(
     return rows
 
 
-def renders(clips: Sequence[pyarrow.Table], options: Options, ways: Sequence[Way], *, passes: int) -> int:
+def renders(
+    clips: Mapping[str, pyarrow.Table], options: Options, ways: Mapping[str, Way], *, passes: int
+) -> int:
     """Drafts that `measure` looks at, with enough faces."""
-    frames = sum(min(options.frames, len(clip)) for clip in clips)
-    looks = sum(passes + 2 + (way.corrections + 1 if way.corrections else 0) for way in ways)
+    frames = sum(min(options.frames, len(clip)) for clip in clips.values())
+    looks = sum(passes + 2 + (way.corrections + 1 if way.corrections else 0) for way in ways.values())
     return options.sources * frames * len(DRIVEN) * looks
 
 

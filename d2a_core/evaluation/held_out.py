@@ -1,6 +1,6 @@
 """Faces that no training stage has seen: drawn from a seed of their own, and checked."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core.directions.ball import Ball
+from d2a_core.directions import ball
+from d2a_core.directions.directions import basis
 from d2a_core.evaluation import protocols
 from d2a_core.fan import pairs
 from d2a_core.generator import rendering, seeds
@@ -47,15 +48,14 @@ class HeldOut:
 def draw(
     generator: Generator,
     trained: NDArray,
-    vector: NDArray,
-    ball: Ball,
+    directions: Mapping[str, NDArray],
     *,
     count: int,
     seed: int,
 ) -> HeldOut:
-    """Draw three times `count` faces, and augment the sources along `vector` [M, L, 512] (equation 1).
+    """Draw three times `count` faces, and augment the sources along the `directions` (equation 1).
 
-    More faces leave the first ones as they are.
+    These are the store of that stage. More faces leave the first ones as they are.
 
     Raises ValueError when one of them is among `trained` [N, 512], the w that the stages were trained on.
     """
@@ -65,8 +65,9 @@ def draw(
         w = torch.cat([generator.map(row) for row in torch.from_numpy(np.concatenate(kinds)).split(1)]).cpu()
     check_disjoint(w.numpy(), trained, seed=seed)
     source, target, reference = (broadcast(part, generator.num_layers).clone() for part in w.split(count))
+    vector = torch.from_numpy(basis(directions))
     uniform = torch.from_numpy(seeds.uniform("held-out", seed, ids, len(vector) + 1))
-    delta, _ = pairs.draw(torch.as_tensor(vector), source[:, : vector.shape[1]], ball, uniform)
+    delta, _ = pairs.draw(vector, source[:, : vector.shape[1]], ball.from_store(directions), uniform)
     return HeldOut(source, target, rendering.apply(source, delta), reference, delta)
 
 

@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from d2a_core.directions.ball import Ball
 from d2a_core.evaluation import held_out
 from d2a_core.generator import rendering
 
-BALL = Ball(torch.zeros(6), radius=5.0, reach=3.0)
+DIRECTIONS = {
+    "vector": np.repeat(np.eye(6, dtype=np.float32)[:3, None], 8, axis=1),
+    "layer_groups": np.array([1]),
+    "mean_w": np.zeros(6, np.float32),
+    "radius": np.array([5.0]),
+    "reach": np.array([3.0]),
+}
 
 
 @pytest.fixture
@@ -26,8 +31,7 @@ def generator():
 
 
 def _draw(generator, trained, seed=1):
-    vector = torch.eye(6)[:3, None].repeat(1, 8, 1)
-    return held_out.draw(generator, trained, vector, BALL, count=4, seed=seed)
+    return held_out.draw(generator, trained, DIRECTIONS, count=4, seed=seed)
 
 
 def test_augmented_sources_are_the_sources_after_a_known_step_in_the_ball(generator):
