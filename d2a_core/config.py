@@ -188,7 +188,7 @@ def _unique(section: str, names: Iterable[str]) -> None:
 
 
 def _meant(error: ValidationError) -> ValidationError:
-    """Pick the error of the form that an entry comes nearest to: the one whose keys it shares most."""
+    """Pick the error of the form that shares most keys with an entry."""
     if error.validator != "oneOf":
         return error
     keys = set(error.instance) if isinstance(error.instance, dict) else set()

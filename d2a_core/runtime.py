@@ -36,14 +36,14 @@ class Job(Protocol):
 
 
 class Hardware(TypedDict):
-    """What a job computes on."""
+    """Device of a job."""
 
     device: str
     threads: int
 
 
 class Engine(Hardware):
-    """What a job runs a generator with, too."""
+    """Device of a job that runs a generator."""
 
     runtime: str
 
@@ -234,7 +234,7 @@ def figures_line(figures: Mapping[str, object]) -> str:
 
 
 def _figure(value: object) -> str:
-    """Three significant digits, but no exponent for what a reader wants to see in full."""
+    """Round to three significant digits; from 1000 up to whole numbers."""
     if not isinstance(value, float):
         return str(value)
     return f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"

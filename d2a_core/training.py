@@ -30,13 +30,13 @@ class Schedule(Protocol):
 
     @property
     def seed(self) -> int:
-        """Of the order of rows and of all random numbers."""
+        """Seed of the row order and all random numbers."""
         ...
 
 
 @dataclass
 class Training(Generic[Network]):
-    """A network on its way: everything that a resumed run needs."""
+    """State of a training: everything that a resumed run needs."""
 
     network: Network
     optimizer: torch.optim.Optimizer
@@ -72,7 +72,7 @@ def split(count: int, *, validation_share: float, seed: int) -> tuple[Tensor, Te
 
 @dataclass(frozen=True)
 class Task:
-    """What a network learns, and by what: `batch` of the `rows` [n] a step, counted as `unit` in the log.
+    """Subject of a training: `batch` of the `rows` [n] a step, counted as `unit` in the log.
 
     `step` gives the loss of some rows, `evaluate` the figures of an epoch with `validation_loss` among them.
     """

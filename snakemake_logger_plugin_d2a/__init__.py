@@ -1,4 +1,4 @@
-"""A logger plug-in of Snakemake: what a run does, as JSON, one event a line.
+"""A logger plug-in of Snakemake: events of a run as JSON, one a line.
 
 `snakemake --logger d2a --logger-d2a-file FILE`. The commands of `d2a` follow and plan runs by it.
 """
@@ -62,5 +62,5 @@ class LogHandler(LogHandlerBase):
 
 
 def _plain(value: object) -> object:
-    """Resources are a list whose items have names, and so a mapping."""
+    """Turn resources, a list of named items, into a mapping."""
     return dict(value.items()) if hasattr(value, "items") else value

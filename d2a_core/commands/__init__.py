@@ -1,1 +1,1 @@
-"""What a user calls: d2a, its requests, and the page in the browser."""
+"""Commands of users: d2a, its requests, and the page in the browser."""

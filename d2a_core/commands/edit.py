@@ -35,7 +35,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Made:
-    """A finished picture: the `edit`, and what full-size pictures of it show.
+    """A finished picture: the `edit`, and measures of it in full size.
 
     `likeness` to the source (dlib, cosine) and `turn` (yaw and pitch in degrees) hold first the code as it
     was, or the source, then the result.

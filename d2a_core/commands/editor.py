@@ -1,4 +1,4 @@
-"""One face in memory, moved by its controls: what `d2a edit`, `d2a frontalize` and the studio share."""
+"""One face in memory, moved by its controls, for `d2a edit`, `d2a frontalize` and the studio."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ STRAIGHT = 3.0  # degrees of yaw and pitch that a frontal face may be off
 
 @dataclass(frozen=True)
 class Edit:
-    """A moved face: its code `wplus` [1, K, D], what controls were `asked` and `reached`, `notes` to tell."""
+    """A moved face: its code `wplus` [1, K, D], controls `asked` and `reached`, `notes` to tell."""
 
     wplus: Tensor
     asked: dict[str, float]

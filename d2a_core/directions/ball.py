@@ -1,4 +1,4 @@
-"""Limit of what a latent may move before faces break (paper, section 3.2, "Augmentation").
+"""Longest steps of a latent before faces break (paper, section 3.2, "Augmentation").
 
 The paper holds the distance of an altered w from the latent mean under a fixed number that it does not
 give. Here the threshold is a quantile of that distance over the sampled latents, so it fits any generator.

@@ -186,7 +186,7 @@ def _reach(kind: Kind, deviation: NDArray) -> float:
 
 
 def purity(measured: Measured) -> dict[str, list]:
-    """Columns of a table: what each control does to each attribute at every strength, one row each.
+    """Columns of a table: effect of each control on each attribute at every strength, a row each.
 
     `value` is what it does to its own attribute, in its unit; `change` that to the attribute, in standard
     deviations of the samples; `found` the share of faces that were seen.

@@ -1,4 +1,4 @@
-"""Pictures of what directions do."""
+"""Draw the effects of directions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

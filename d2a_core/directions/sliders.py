@@ -1,4 +1,4 @@
-"""Sliders of a face: what each one asks for, how far it goes, and the step in W+ that it takes."""
+"""Sliders of a face: the wish, the range and the step in W+ of each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ STORED = ("vector", "strength", "response")
 
 @dataclass(frozen=True)
 class Control:
-    """A slider: what it is called and moves, in `unit`, between `low` and `high`."""
+    """A slider: its names, and its range from `low` to `high` in `unit`."""
 
     name: str
     label: str

@@ -54,12 +54,12 @@ def scaling(config: Mapping) -> dict[str, dict]:
 
 
 def overlays(config: Mapping) -> dict[str, Mapping]:
-    """What each ablation changes, by its name: those of `scaling` and those of `evaluation.ablations`."""
+    """Overlay of each ablation by its name: those of `scaling` and those of `evaluation.ablations`."""
     return {**scaling(config), **config["evaluation"]["ablations"]}
 
 
 def trained_on(config: Mapping) -> dict[str, int]:
-    """What the FAN of a configuration learns from: `faces` sampled, `pair_renders` of augmented ones."""
+    """Training data of a configuration's FAN: `faces` sampled, `pair_renders` of augmented ones."""
     pairs, size = config["pairs"], config["latents"]["shard_size"]
     sources = pairs["shards"] * min(pairs["sources_per_shard"], size)
     return {"faces": config["latents"]["samples"], "pair_renders": sources * pairs["per_source"]}

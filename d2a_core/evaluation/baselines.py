@@ -18,7 +18,7 @@ NOISE_SIDE = 256  # px
 
 
 def baseline(name: str, pair: Pair, read: Callable[[str], Picture]) -> Picture:
-    """What a wrong method returns: the SOURCE unchanged, the TARGET itself, or NOISE.
+    """Result of a wrong method: the SOURCE unchanged, the TARGET itself, or NOISE.
 
     Their rows must come out as no motion at full likeness, no error at a stranger's likeness, and no face.
     `read` gives pictures by their paths.

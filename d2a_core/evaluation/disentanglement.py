@@ -1,4 +1,4 @@
-"""How much of the face moves when only the head is driven, and the reverse (paper, section 5, Figure 10)."""
+"""Motion of the face when only the head is driven, and the reverse (paper, section 5, Figure 10)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Sum:
-    """What a `part` did when a half was driven: `along` and `share` of what is `asked`, over all clips.
+    """Motion of a `part` when a half is driven: `along` and `share` of what is `asked`, over all clips.
 
     Each row weighs as the square of the motion that it was asked for, so that a still clip says nothing.
     """
@@ -184,7 +184,7 @@ def _sum(rows: Sequence[Mapping[str, object]], fan: str, driven: str, part: str)
 
 
 def markdown(rows: Sequence[Mapping[str, object]]) -> str:
-    """The table for a reader: how much of the driven half is reached, how much of the other one leaks."""
+    """The table for a reader: shares of the driven half that are reached, and of the other that leak."""
     lines = [
         "# Disentanglement",
         "",

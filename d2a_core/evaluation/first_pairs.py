@@ -1,4 +1,4 @@
-"""The first held-out pairs, in one process and in memory: a quick look at what the evaluation measures."""
+"""The first held-out pairs, in one process and in memory: a quick look at the evaluation."""
 
 from functools import partial
 

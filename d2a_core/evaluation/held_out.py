@@ -41,7 +41,7 @@ class HeldOut:
                 yield protocols.face_name(kind, number), rendering.render(generator, row)[0]
 
     def arrays(self) -> dict[str, NDArray]:
-        """What methods are given: `wplus` [n, K, 512] of the sources; and what only scores see, `delta`."""
+        """Arrays to store: `wplus` [n, K, 512] of the sources for methods; `delta` for scores alone."""
         return {"wplus": self.source.numpy(), "delta": self.delta.numpy()}
 
 

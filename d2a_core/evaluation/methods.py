@@ -1,4 +1,4 @@
-"""Methods of the evaluation: which there are, on which protocols and after how many passes each is scored."""
+"""Methods of the evaluation, and the protocols and numbers of passes that each is scored on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def scored_together(config: Mapping) -> dict[str, tuple[str, ...]]:
 
 
 def in_table_1(config: Mapping) -> list[str]:
-    """Names in `scored_together` of what stands in the table of scores, in its order."""
+    """Names in `scored_together` of the rows of the table of scores, in order."""
     return [MAIN, *config["evaluation"]["external"], TOGETHER]
 
 

@@ -1,4 +1,4 @@
-"""What our method makes of the pairs: the open loop, and every closed-loop pass."""
+"""Results of our method on pairs: the open loop, and every closed-loop pass."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

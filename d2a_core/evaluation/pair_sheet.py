@@ -1,4 +1,4 @@
-"""Show pairs beside what became of them."""
+"""Show pairs beside their results."""
 
 from collections.abc import Callable, Sequence
 

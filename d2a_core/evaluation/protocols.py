@@ -1,4 +1,4 @@
-"""Who drives whom in the evaluation (paper, section 4): one table, on which every method is scored.
+"""Pairs of the evaluation (paper, section 4): one table, on which every method is scored.
 
 A set holds faces by name: sources `s00000`, …, targets `t…`, augmented sources `a…` (generator only) and
 references `r…`, which no method sees and realism is measured against. Frames of a clip are `f…`.

@@ -1,4 +1,4 @@
-"""How real the results of a method look as a set: distances between Inception features (see `inception`).
+"""Realism of a method's results as a set: distances between Inception features (see `inception`).
 
 FID: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium"
 (NeurIPS 2017). KID: Bińkowski et al., "Demystifying MMD GANs" (ICLR 2018). Inception score: Salimans et al.,
@@ -98,7 +98,7 @@ def inception_score(logits: NDArray, seed: int, *, splits: int = SPLITS) -> tupl
 
 
 def inception_score_gap(score: float, reference: float) -> float:
-    """How far an Inception score is from that of the reference pictures; lower is better.
+    """Distance of an Inception score from that of references; lower is better.
 
     Unlike the score itself it is best for pictures like the reference. At equal numbers of images only: the
     score grows with them.

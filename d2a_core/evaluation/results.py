@@ -50,6 +50,6 @@ def count(methods: Sequence[str], pairs: Sequence[Pair], passes: Sequence[int]) 
 
 
 def result_name(pair: int, passes: int) -> str:
-    """Where a result lies in the folder of its method, less its suffix: `1/00007` after one pass."""
+    """Path of a result in the folder of its method, without suffix: `1/00007` after one pass."""
     name = f"{pair:05d}"
     return name if passes == NO_PASSES else f"{passes}/{name}"

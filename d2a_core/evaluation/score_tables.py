@@ -151,7 +151,7 @@ def _levels(rows: Sequence[Row]) -> str:
 
 
 def closing(facts: Mapping[str, object]) -> list[str]:
-    """What the figures mean, and with what they were measured."""
+    """Meaning of the figures, and the instruments."""
     return [
         f"Landmarks: {facts.get('detector')}, on full-size pictures of results and targets alike. Identity: "
         f"{facts.get('identity')}; only the distance from its two levels above means something.",

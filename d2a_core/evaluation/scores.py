@@ -48,7 +48,7 @@ class Judge:
         steps: pyarrow.Table | None = None,
         progress: Progress | None = None,
     ) -> pyarrow.Table:
-        """One row for every method, number of passes and pair: is there a picture, a face on it, and figures.
+        """One row for every method, number of passes and pair: picture or none, face or none, and figures.
 
         `finders` give the pictures of each method by its name, `steps` is the table of the errors of Δw, with
         columns pair, passes and step_error.
@@ -159,7 +159,7 @@ def fidelity(image: Picture, true: Picture) -> tuple[float, float]:
 
 
 def counts(table: pyarrow.Table) -> str:
-    """How many results there are, as `name=value` for the log."""
+    """Number of results, as `name=value` for the log."""
     numbers = {"results": len(table)}
     for name in ("missing", "found"):
         numbers[name] = int(np.sum(table.column(name).to_numpy(zero_copy_only=False)))

@@ -1,4 +1,4 @@
-"""Stage `evaluation`: what the scores of all methods add up to (paper, section 4)."""
+"""Stage `evaluation`: summaries of the scores of all methods (paper, section 4)."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,1 +1,1 @@
-"""What is seen of a face: landmarks, head, alignment, tracking, identity."""
+"""Faces on pictures: landmarks, head, alignment, tracking, identity."""

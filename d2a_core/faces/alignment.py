@@ -1,4 +1,4 @@
-"""The crop of FFHQ: where faces lie on the pictures that the generator was trained on."""
+"""The crop of FFHQ: the place of faces on the generator's training pictures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ class Crop:
 
     @property
     def _turn(self) -> complex:
-        """What multiplies a pixel of the picture to give a step on the photo: scale and rotation."""
+        """Scale and rotation that turn a pixel of the picture into a step on the photo."""
         return complex(*(self.quad[3] - self.quad[0])) / self.size
 
     def to_photo(self, points: NDArray) -> NDArray[np.float64]:
@@ -117,7 +117,7 @@ def _from_complex(points: NDArray) -> NDArray[np.float64]:
 
 
 def crop_of(points: NDArray, reference: Layout, scheme: Scheme, *, size: int = SIZE) -> Crop:
-    """Crop that brings the face with `points` [P, 2] to where the `reference` says that faces lie.
+    """Crop that brings the face with `points` [P, 2] to the place of the `reference`.
 
     With the reference `FFHQ` this is the crop of Karras et al.
     """

@@ -112,7 +112,7 @@ def chips(images: Tensor, corners: Tensor) -> Tensor:
 
 
 class _Reader:
-    """What dlib's serialisation of this network holds, in the order of the file."""
+    """Reader of dlib's file of this network, in the order of the file."""
 
     TOKEN = re.compile(rb"\x01\x05con_4|\x01\x07affine_|\x01\x04fc_2")
 

@@ -1,4 +1,4 @@
-"""The back ends that tell whose face a picture shows, by the name in the config."""
+"""Choose and load the identity embedder that the config names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from d2a_core.store import optional_weights
 
 
 class Embedder(Protocol):
-    """What `DlibEmbedder` and `arcface.Embedder` have in common; `name` is what tables print."""
+    """Contract of `DlibEmbedder` and `arcface.Embedder`; `name` is printed in tables."""
 
     name: str
 

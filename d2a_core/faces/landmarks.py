@@ -26,7 +26,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Detections:
-    """What a detector saw on N images; rows without a face are NaN but for `score` and `found`.
+    """Faces on N images; rows without a face are NaN but for `score` and `found`.
 
     `points` [N, P, 2] fractions of width and height, `score` [N] in [0, 1], `found` [N], `angles` [N, 3]
     yaw, pitch, roll in degrees (nose to the right, up, clockwise), `canonical` [N, P, 2] the points turned
@@ -57,7 +57,7 @@ class Follower(Protocol):
 
     @property
     def scheme(self) -> Scheme:
-        """What its points are."""
+        """Meaning of points."""
         ...
 
     def see(self, image: NDArray[np.uint8], *, cut: bool) -> Detections:

@@ -173,7 +173,7 @@ def overlap(centre: NDArray, size: NDArray, best: int) -> NDArray[np.float64]:
 
 
 def _same(centre: NDArray, size: NDArray, best: int) -> NDArray[np.bool_]:
-    """Which candidates [K] show the same face as candidate `best`, itself among them whatever its size."""
+    """Mask [K] of the candidates with the same face as `best`, itself among them whatever its size."""
     same = overlap(centre, size, best) > SAME_FACE
     same[best] = True
     return same

@@ -27,7 +27,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Aligned:
-    """A photo's face as the generator's lie: `image` u1 [1024, 1024, 3], its `crop`, all `notes`."""
+    """A photo's face cropped as FFHQ's: `image` u1 [1024, 1024, 3], its `crop`, all `notes`."""
 
     image: NDArray[np.uint8]
     crop: alignment.Crop
@@ -42,7 +42,7 @@ class Aligned:
 
 @dataclass(frozen=True)
 class Aligner:
-    """What aligning takes: models that search, a detector that looks again, and where sampled faces lie."""
+    """Tools of aligning: models that search, a detector that looks again, and the place of sampled faces."""
 
     models: FaceModels
     detector: LandmarkDetector

@@ -1,4 +1,4 @@
-"""Landmark schemes: what each point is, its mirror image, its facial part.
+"""Landmark schemes: meaning, mirror image and facial part of points.
 
 Left and right are sides of the image. Layouts: WFLW (Wu et al., CVPR 2018) and 300-W (Sagonas et al.,
 ICCV workshops 2013).
@@ -42,7 +42,7 @@ class Scheme:
 
     @property
     def lines(self) -> tuple[tuple[int, ...], ...]:
-        """What a drawing of the face joins: contour, nose, brows, then eyes and lips, which are closed."""
+        """Lines of a drawn face: contour, nose, brows, then eyes and lips, which are closed."""
         nose, mouth = self.parts["nose"], self.parts["mouth"]
         closed = (self.left_eye, self.right_eye, mouth[:12], mouth[12:])  # outer, then inner lips
         open_lines = (self.parts["contour"], nose[:4], nose[4:], self.left_brow, self.right_brow)

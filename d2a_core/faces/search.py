@@ -1,4 +1,4 @@
-"""Faces on any photo: found at every place and size, measured with the same points as aligned faces."""
+"""Find faces on any photo, at every place and size, and measure the same points as on aligned faces."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def choose(faces: Sequence[Face], number: int, *, path: object) -> Face:
 
 
 def remarks(face: Face, *, path: object) -> tuple[str, ...]:
-    """What the user should know about this face: a sentence for each thing that costs likeness."""
+    """Warnings about this face: a sentence for each thing that costs likeness."""
     notes = []
     if face.eye_distance < SMALL_EYES_PX:
         notes.append(
@@ -146,7 +146,7 @@ def _distinct(image: NDArray[np.uint8], models: FaceModels) -> Iterator[NDArray[
 
 
 def _measured(image: NDArray[np.uint8], models: FaceModels, region: NDArray) -> Face:
-    """What the mesh model sees in a region (x, y, side, angle) of the photo."""
+    """The face in a region (x, y, side, angle) of the photo, by the mesh."""
     x, y, side, angle = region
     room = max(2, round(ROOM * side))
     corner = np.rint([x - room / 2, y - room / 2]).astype(int)

@@ -28,7 +28,7 @@ class Independent:
 
     @property
     def scheme(self) -> Scheme:
-        """Of the detector."""
+        """Scheme of the detector."""
         return self.detector.scheme
 
     def see(self, image: NDArray[np.uint8], *, cut: bool) -> Detections:
@@ -37,7 +37,7 @@ class Independent:
 
 
 class MeshFollower:
-    """Looks around the face mesh of the frame before, as MediaPipe does, so that no box can jitter.
+    """Look around the face mesh of the frame before, as MediaPipe does, so that no box can jitter.
 
     The largest face is taken at first. When the mesh fades, it is searched for near where it was for
     `PATIENCE_S`, and only then in the whole frame, where the nearest face wins; after a cut the largest.

@@ -1,4 +1,4 @@
-"""What the two networks of a generator offer: a mapping and a synthesis, whatever their architecture."""
+"""Contract of a generator's two networks, a mapping and a synthesis of any architecture."""
 
 from collections.abc import Sequence
 

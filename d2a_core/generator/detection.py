@@ -19,7 +19,7 @@ def detect(
     size: int,
     progress: Progress | None = None,
 ) -> Detections:
-    """What a detector sees on pictures of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
+    """Detect faces on pictures of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
     parts = []
     for w, move in zip(wplus.split(generator.batch), delta.split(generator.batch), strict=True):
         parts.append(detector.detect(render(generator, apply(w, move), size)))

@@ -1,4 +1,4 @@
-"""How a network runs: compiled by OpenVINO on a CPU, in batches that fit on a GPU."""
+"""Run a network: compiled by OpenVINO on a CPU, in batches that fit on a GPU."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ def compile_openvino(module: nn.Module, *examples: Tensor, threads: int):
 
 
 def run_compiled(network, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Outputs [N, …] of what `compile_openvino` made, for inputs [N, …] each."""
+    """Outputs [N, …] of a network of `compile_openvino`, for inputs [N, …]."""
     rows = zip(*(tensor.detach().numpy().copy() for tensor in inputs), strict=True)
     whole: list[NDArray[np.float32]] = []
     for index, row in enumerate(rows):

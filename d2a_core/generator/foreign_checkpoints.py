@@ -1,4 +1,4 @@
-"""StyleGAN2 generators in the files that people have, as one architecture and one state dict.
+"""Read StyleGAN2 generators of other projects as one architecture and one state dict.
 
 Read are pickles of NVIDIA's PyTorch code (stylegan2-ada-pytorch, and stylegan3 with `--cfg=stylegan2`),
 pickles of its TensorFlow code, checkpoints of rosinality's code, and our own safetensors. Nothing that such
@@ -32,7 +32,7 @@ ROSINALITY_LR_MULTIPLIER = 0.01  # the only one its training code uses; not reco
 
 @dataclass(frozen=True)
 class _Recorded:
-    """What a file says beside its tensors."""
+    """Facts of a file beside its tensors."""
 
     lr_multiplier: float
     resample_filter: tuple[float, ...]

@@ -37,7 +37,7 @@ class Options:
 
 
 class Generator(Protocol):
-    """What every stage may ask of a pretrained generator."""
+    """Contract of every pretrained generator."""
 
     resolution: int
     num_layers: int
@@ -205,7 +205,7 @@ def load(
     threads: int,
     runtime: str,
 ) -> PretrainedGenerator:
-    """The generator that lies at `path`: MobileStyleGAN's folder, or a StyleGAN2 that `convert` wrote.
+    """Load the generator at `path`: MobileStyleGAN's folder, or a StyleGAN2 that `convert` wrote.
 
     `draft` is the store of its draft. Raises ValueError when that is another generator's, or when there can
     be no draft of `options.draft_size`.

@@ -1,4 +1,4 @@
-"""Where the generator of a config comes from: a model that the project knows, a download, or a file."""
+"""Origin of a config's generator: a model that the project knows, a download, or a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Origin:
 
     @property
     def key(self) -> str:
-        """What tells it from other generators, in the name of the converted file."""
+        """Part of the converted file's name that tells generators apart."""
         return (self.sha256 or "unknown")[:KEY_CHARS]
 
     @property
@@ -49,7 +49,7 @@ class Origin:
 
     @property
     def model(self) -> str:
-        """What the stages load."""
+        """Path that is loaded."""
         return self.source if self.name in KNOWN else f"results/generator/{self.key}.safetensors"
 
 

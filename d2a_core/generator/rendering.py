@@ -1,4 +1,4 @@
-"""From a step in W+ to pictures (paper, equations 1 and 7)."""
+"""Render a step in W+ (paper, equations 1 and 7)."""
 
 from collections.abc import Callable, Iterator
 

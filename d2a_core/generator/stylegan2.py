@@ -28,7 +28,7 @@ CONSULTED = 4  # doublings to the 64 px map that a consultation refines; its fir
 
 @dataclass(frozen=True)
 class Architecture:
-    """What the weights alone do not say, and the shapes that they must have.
+    """Facts beside the weights, and the shapes that those must have.
 
     `channels` holds the widths of the blocks of 4, 8, … `resolution` px. `synthesis` is `skip` (each block
     adds to an RGB image), `resnet` or `orig` (RGB at the end only). `resample_filter` holds the taps of the
@@ -154,7 +154,7 @@ def truncate(wplus: Tensor, mean: Tensor, psi: float, *, cutoff: int | None = No
 
 
 def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
-    """What brings each output channel back to unit variance, 1/√Σ(w·s)²: [O, I, k, k], [N, I] → [N, O]."""
+    """Scale of each output channel back to unit variance, 1/√Σ(w·s)²: [O, I, k, k], [N, I] → [N, O]."""
     return torch.rsqrt(functional.linear(styles.square(), weight.square().sum(dim=(2, 3))) + TINY)
 
 

@@ -1,4 +1,4 @@
-"""See where a clip was cut, on small pictures of its frames."""
+"""Find the cuts of a clip on small pictures of its frames."""
 
 import numpy as np
 from numpy.typing import NDArray

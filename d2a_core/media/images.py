@@ -87,7 +87,7 @@ def image_text(path: str | Path) -> dict[str, str]:
 
 @contextmanager
 def _picture(path: str | Path) -> Iterator[None]:
-    """Unlike our own artefacts, a picture may be the user's: name what to give instead."""
+    """Turn errors of reading a picture into one sentence; it may be the user's."""
     from PIL import Image
 
     manifests.check(path)

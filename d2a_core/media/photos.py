@@ -25,7 +25,7 @@ DEEP = ("I;16", "I;16B", "I;16L")  # grey of 16 bits
 
 @dataclass(frozen=True)
 class Photo:
-    """An upright picture `image` u1 [H, W, 3], sRGB, and `notes`, what was done to the file to get there."""
+    """An upright picture `image` u1 [H, W, 3], sRGB, and `notes` on the changes to the file."""
 
     image: NDArray[np.uint8]
     notes: tuple[str, ...]

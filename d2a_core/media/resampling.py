@@ -24,7 +24,7 @@ def scaled(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
 
 
 def warped(image: NDArray, quad: NDArray, sides: tuple[int, int], *, fine: int) -> NDArray[np.float32]:
-    """What lies in the corners `quad` [4, 2] of an image [H, W] or [H, W, 3], as a picture of `sides` (w, h).
+    """Warp the corners `quad` [4, 2] of an image [H, W] or [H, W, 3] into a picture of `sides` (w, h).
 
     The corners come as they lie on the picture: top left, bottom left, bottom right, top right. It is sampled
     `fine` times finer, bicubic, and reduced (Lanczos), in float: Pillow cuts 8-bit samples off instead of

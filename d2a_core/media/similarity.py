@@ -1,4 +1,4 @@
-"""How alike two pictures are: PSNR and MS-SSIM."""
+"""Similarity of two pictures: PSNR, MS-SSIM."""
 
 import numpy as np
 import pytorch_msssim

@@ -1,4 +1,4 @@
-"""From the uneven time stamps of a clip to a constant frame rate."""
+"""Turn uneven time stamps of a clip into a constant frame rate."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ def nominal_rate(times: NDArray, declared: Sequence[Fraction]) -> Fraction:
 
 
 def paced(items: Iterable[tuple[float, float, Item]], rate: Fraction) -> Iterator[tuple[Item, int]]:
-    """Each item with the number of ticks of a clock of `rate` Hz that it is nearest to, as they stream by.
+    """Yield each item and how many ticks of a clock of `rate` Hz it is the nearest to.
 
     An item is (time from 0 on, how long it lasts if it is the last one, itself), both in s. At a constant
     rate every item gets one tick; the sum is the clip's length, at least one.

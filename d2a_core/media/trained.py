@@ -1,4 +1,4 @@
-"""Write what a training leaves: its history, the loss as a curve, and the network."""
+"""Write the results of a training: history, loss curve and network."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Videos in and out, streamed frame by frame, through PyAV."""
+"""Read videos frame by frame, through PyAV."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ ASPECT_SLACK = 0.02  # rounding to even sides
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video is.
+    """Facts of a video.
 
     `width` and `height` are those of the upright picture in square pixels, after the turn by
     `rotation` degrees clockwise (0, 90, 180 or 270). `rate` in Hz and `frames` are those of
@@ -52,7 +52,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class _Scan:
-    """What must be known before frames are read: the `first` one, when it starts, `rate` and number."""
+    """Facts needed before frames are read: the `first` one, when it starts, `rate` and number."""
 
     first: av.VideoFrame
     start_s: float
@@ -61,7 +61,7 @@ class _Scan:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Read what a video is, and that its first frame can be decoded; raises ValueError if not."""
+    """Read facts of a video and decode its first frame; raises ValueError if that fails."""
     with _reading(path) as (container, stream):
         scan = _scan(path, container, stream)
         turn, sides = _turn(scan.first), _square(scan.first, stream)
@@ -109,7 +109,7 @@ def _timed(frames: Iterable[av.VideoFrame], scan: _Scan) -> Iterator[tuple[float
 
 
 def sound_start_s(path: str | Path) -> float | None:
-    """When the first frame of a clip with sound is shown, in s of its own clock; None without sound."""
+    """Time of the first frame of a clip with sound, in s of its own clock; None without sound."""
     with _reading(path) as (container, stream):
         return _scan(path, container, stream).start_s if container.streams.audio else None
 

@@ -33,7 +33,7 @@ TIMEOUT_S = 30.0  # how long a server may be silent
 
 
 class AssetError(ValueError):
-    """A model file cannot be had or is not what it should be; the message says what to do."""
+    """A model file is missing or wrong; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ ASSETS: dict[str, Asset] = {asset.name: asset for asset in _TABLE}
 
 
 def named(asset: str | Mapping) -> Asset:
-    """The asset of that name, or the one that a mapping has the fields of."""
+    """The asset of that name, or one with the fields of a mapping."""
     if not isinstance(asset, str):
         return Asset(**asset)
     if asset not in ASSETS:
@@ -312,7 +312,7 @@ def _download_url(asset: Asset, beside: Path, log: logging.Logger, timeout_s: fl
 
 
 def _is_whole(error: Exception) -> bool:
-    """Whether a server has nothing to add to what has come already: status 416."""
+    """Whether a server says by status 416 that the download is complete."""
     response = getattr(error, "response", None)
     return response is not None and response.status_code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 

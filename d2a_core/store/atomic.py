@@ -119,7 +119,7 @@ def _manifest_of(part: Path, path: Path) -> dict[str, Any]:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """What killed writers have left in a folder and its folders: parts, and manifests of nothing."""
+    """Find what killed jobs left behind: unfinished files, and manifests whose file is missing."""
     hidden = list(folder.rglob(".*"))
     parts = {path for path in hidden if manifests.PART.fullmatch(path.name)}
     lonely = {

@@ -1,4 +1,4 @@
-"""What an artefact or a user's file is, by the end of its name."""
+"""Kinds of artefacts and of users' files, by the end of a name."""
 
 from pathlib import PurePath
 

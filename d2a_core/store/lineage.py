@@ -17,7 +17,7 @@ class Identity:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What the provenance of an artefact says of its generator."""
+        """Facts on the generator for the provenance of an artefact."""
         return {"generator": self.name, "generator_sha256": self.sha256}
 
     def __str__(self) -> str:
@@ -87,7 +87,7 @@ def shared_detector(paths: Iterable[str | Path]) -> str | None:
 
 
 def facts(path: str | Path) -> dict[str, Any]:
-    """Read what a store, a table or a checkpoint says of how it was made; {} where it says nothing."""
+    """Read how a store, a table or a checkpoint was made; {} where it does not say."""
     path = Path(path)
     if path.suffix == ".parquet":
         return tables.parquet_metadata(path)
@@ -97,5 +97,5 @@ def facts(path: str | Path) -> dict[str, Any]:
 
 
 def shared_facts(paths: Iterable[str | Path]) -> dict[str, Any]:
-    """Read what several artefacts say of how they were made; of what two say, the later counts."""
+    """Read how several artefacts were made; where two differ, the later one counts."""
     return {name: value for path in paths for name, value in facts(path).items()}

@@ -68,7 +68,7 @@ def _parsed(path: Path, inode: int, modified_ns: int, size: int) -> dict[str, di
 
 
 def check(path: str | Path, remedy: str | None = None) -> Path:
-    """Return `path` if it is as it was written; one without a manifest counts as such.
+    """Return `path` if it is unchanged since it was written. Without a manifest it is not checked.
 
     A file is compared by size and digest with its own manifest or that of its folder, a folder by the
     sizes of its files and the digests of its zarr metadata: zarr's chunks carry check sums of their own.

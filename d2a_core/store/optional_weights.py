@@ -1,4 +1,4 @@
-"""Weights that a figure needs and the workflow can do without: where they are, or why there are none."""
+"""Optional weights: where they are, or why there are none."""
 
 import logging
 from collections.abc import Mapping
@@ -62,10 +62,10 @@ def obtain(
 
 
 def record(found: Path | str) -> dict[str, str]:
-    """What `obtain` found as plain values: where the weights are, or why there are none."""
+    """Turn a result of `obtain` into plain values."""
     return {"reason": found} if isinstance(found, str) else {"path": found.as_posix()}
 
 
 def recorded(values: Mapping[str, str]) -> Path | str:
-    """What `obtain` found, from its `record`."""
+    """Result of `obtain`, from its `record`."""
     return Path(values["path"]) if "path" in values else values["reason"]

@@ -61,7 +61,7 @@ def cached_sha256(path: str | Path, cache: str | Path) -> str:
 
 
 def read_cache(path: str | Path) -> dict[str, Any]:
-    """What `write_cache` wrote; {} where there is none or a damaged one."""
+    """Read a cache file; {} where there is none or a damaged one."""
     try:
         return dict(json.loads(Path(path).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
@@ -69,7 +69,7 @@ def read_cache(path: str | Path) -> dict[str, Any]:
 
 
 def write_cache(known: Mapping[str, Any], path: str | Path) -> None:
-    """Keep plain values that save time alone; where nothing can be written, nothing is kept.
+    """Write a cache file. Errors are ignored: the cache only saves time.
 
     There is no manifest, as jobs that start at the same time write one over the other.
     """

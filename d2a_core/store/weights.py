@@ -82,7 +82,7 @@ class ResumeFile:
         self.path = Path(folder) / f"{digest}.pt"
 
     def read(self) -> dict[str, Any] | None:
-        """What the last `write` left, or None."""
+        """State of the last `write`, or None."""
         return read_checkpoint(self.path) if self.path.exists() else None
 
     def write(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Faces of the studio: which there are in a work directory, and pictures of them, moved by controls."""
+"""Faces of the studio: those in a work directory, and pictures of them, moved by controls."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

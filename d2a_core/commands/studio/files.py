@@ -1,4 +1,4 @@
-"""Files of the studio: what users bring, and the artefacts of a run to look at."""
+"""Files of the studio: uploads of users, and artefacts of a run to look at."""
 
 import io
 import re

@@ -47,7 +47,7 @@ class Job:
 
     @property
     def state(self) -> str:
-        """It goes from waiting over running to done, failed or cancelled."""
+        """State: waiting or running, then done, failed or cancelled."""
         if self.future.running():
             return "running"
         if not self.ended:

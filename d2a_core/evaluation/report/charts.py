@@ -173,7 +173,7 @@ def bar_chart(groups: Sequence[str], series: Sequence[Series], *, title: str) ->
 
 
 def passes_title(number: int) -> str:
-    """How readers call a number of closed-loop passes; -1 where there is no such thing."""
+    """Title of a number of closed-loop passes; – for -1, where there are none."""
     return {-1: "–", 0: "open loop", 1: "1 closed-loop pass"}.get(number, f"{number} closed-loop passes")
 
 

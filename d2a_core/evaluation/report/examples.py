@@ -1,4 +1,4 @@
-"""Which pairs the report shows."""
+"""Choose the pairs to show."""
 
 import numpy as np
 import pyarrow

@@ -56,7 +56,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Tables:
-    """What was measured, as the evaluation stage writes it; None for what was not.
+    """Tables of the evaluation stage; None for what was not measured.
 
     `summary` has one row for each method, number of passes, protocol and data set; `scores` has one for each
     pair of these and is needed of the main method alone; `pairs` says which pictures a pair is of.
@@ -71,7 +71,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class Pictures:
-    """How pictures are read, RGB u1 [H, W, 3] by path, and which there are beside the results."""
+    """Reader of pictures, RGB u1 [H, W, 3] by path, and paths of those beside the results."""
 
     read: Callable[[str], Picture]
     gallery: Sequence[str] = ()
@@ -88,7 +88,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture as a data URI, and what those read who do not see it."""
+    """A picture as a data URI, with its text for screen readers."""
 
     uri: str
     alt: str

@@ -1,4 +1,4 @@
-"""The paper's own tables, and what the report says in words beside them.
+"""The paper's own tables, and the words of the report beside them.
 
 The paper is Chen et al., D²Animator, ACM MM '22, doi 10.1145/3503161.3548002; its rows stand here digit for
 digit.

@@ -125,7 +125,7 @@ def groups(rows: Iterable[Row], columns: Sequence[Figure]) -> list[Group]:
 
 
 def notes(rows: Sequence[Row]) -> tuple[str, ...]:
-    """What the rows say of their realism, each once, with the methods that it is said of unless it is all."""
+    """Notes of the rows on their realism, each once, with its methods unless it is all."""
     said: dict[str, list[str]] = {}
     for row in rows:
         if row.get("note"):

@@ -165,7 +165,7 @@ class Machine:
         return argument
 
     def frame(self, size: int) -> None:
-        """Frames are for buffering and change nothing; one longer than the file is a sign of damage."""
+        """Refuse a frame longer than the file. Others are for buffering and change nothing."""
         if size > self.reader.left:
             raise Refusal(f"ends too early: {size} bytes are due and {self.reader.left} are left", AGAIN)
 
@@ -269,17 +269,17 @@ class Machine:
         return self.call(function, args)
 
     def object_of(self, function: object, _base: object, state: object = None) -> object:
-        """An instance as protocols 0 and 1 write it."""
+        """Handle `copyreg._reconstructor`, which pickle protocols 0 and 1 use to create objects."""
         return self.call(function, () if state is None else (state,))
 
     def storage(self, data: object) -> object:
-        """What PyTorch wrote into the bytes of a plain pickle: a file within the file."""
+        """Read PyTorch's data in the bytes of a plain pickle, a file within the file."""
         if type(data) is not bytes or self.nested:
             raise Refusal("nests a PyTorch file in another", DISTRUST)
         return _read_stream(io.BytesIO(data), len(data), self.budget, nested=True)
 
     def typed(self, function: object, _type: object, args: object, _state: object) -> object:
-        """A tensor that has attributes, which it loses."""
+        """Rebuild a tensor without its attributes."""
         if type(function) is not Name or function.module != "torch._utils":
             raise Refusal(f"makes a tensor by {kind(function)}", DISTRUST)
         return self.call(function, args)
@@ -366,7 +366,7 @@ ACTIONS: dict[str, Callable[[Machine, Any], object]] = {
 
 
 def _check_tree(root: object) -> None:
-    """Refuse what would never end for those who walk through it, or would overflow their stack."""
+    """Refuse containers that contain themselves, nest too deep or hold too much."""
     done: dict[int, tuple[int, int]] = {}  # depth and number of items of each container
     begun = {id(root)}
     path = [(root, _containers(root))]

@@ -1,4 +1,4 @@
-"""What reading an untrusted file needs: refusals, limits, bounded reading, and inert records."""
+"""Tools to read an untrusted file: refusals, limits, bounded reading, and inert records."""
 
 import io
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ AGAIN = "copy or download it again"
 
 
 class Refusal(ValueError):
-    """What is wrong with a file, and the remedy; whoever knows the file's name puts it in front."""
+    """Fault of a file, and the remedy; whoever knows the file's name puts it in front."""
 
     def __init__(self, wrong: str, remedy: str) -> None:
         super().__init__(f"{wrong}; {remedy}")
@@ -23,7 +23,7 @@ class Refusal(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """What the file names and nothing here knows: a class, an instance of it or a call."""
+    """Unknown thing that the file names: a class, an instance of it or a call."""
 
     module: str
     name: str
@@ -37,7 +37,7 @@ class Name(Record):
 
 
 class Budget:
-    """What one file may cost: steps, memory, and the bytes that its arrays show."""
+    """Limits of one file: steps, memory, and the bytes that its arrays show."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -127,7 +127,7 @@ def is_shape(numbers: object) -> TypeGuard[tuple[int, ...]]:
 
 
 def checked_key(value: object) -> object:
-    """Let only such keys pass whose hashes cost nothing and do not meet by design."""
+    """Let only keys pass whose hashes are cheap and cannot be made to collide."""
     if value is None or type(value) in (str, bytes, bool) or (type(value) is int and abs(value) < 1 << 63):
         return value
     raise Refusal(f"takes {kind(value)} as a key", DISTRUST)
