@@ -1,4 +1,4 @@
-"""What is not imported before it is needed: one process that comes to know more and more."""
+"""Imports that wait until they are needed: one process that imports more and more."""
 
 import json
 import subprocess

@@ -64,7 +64,7 @@ def store():
 
 
 def slope():
-    """How the attributes are thought to answer to each layer: a turn that opens the mouth, in all layers."""
+    """Supposed slopes of the attributes in each layer: a turn that opens the mouth, in all layers."""
     values = np.zeros((len(geometry.ATTRIBUTES), LAYERS, WIDTH), np.float32)
     values[YAW, :, 0], values[MOUTH, :, 1] = TURN / 15.0 / LAYERS, OPEN / 0.04 / LAYERS
     values[YAW, :, 1] = 0.2
@@ -77,7 +77,7 @@ def looker(world: World) -> Looker:
 
 
 def measured(looker: Looker) -> Measured:
-    """Controls made on typical faces, and what they do to others."""
+    """Controls made on typical faces, and their effect on others."""
     made_on, measured_on = controls.faces(looker.generator, OPTIONS)
     vector = controls.build(looker, store(), slope(), made_on)
     return controls.measure(looker, store(), vector, measured_on)

@@ -1,4 +1,4 @@
-"""A tiny project that is struck from outside, and what tests of faults ask of it."""
+"""A tiny project that is struck from outside, for tests of faults."""
 
 import contextlib
 import importlib.util
@@ -43,7 +43,7 @@ class FaultyProject:
             (self.state / f"{rule}.moment").write_text(moment)
 
     def held(self):
-        """How many workers wait."""
+        """Number of workers that wait."""
         return len(list(self.state.glob("held.*")))
 
     def release(self):
@@ -55,7 +55,7 @@ class FaultyProject:
         return {path.stem: path.read_text() for path in self.state.glob("*.struck")}
 
     def runs(self, since=None):
-        """How often a worker of each rule has started; `since` is what this said earlier."""
+        """Starts of workers of each rule; `since` is an earlier result to subtract."""
         now = Counter(path.name.partition(".")[0] for path in (self.state / "runs").glob("*"))
         return now - (since or Counter())
 
@@ -87,13 +87,13 @@ class FaultyProject:
         return started.returncode, said
 
     def complete(self, *options, targets=(), **process):
-        """What Snakemake says when it must succeed."""
+        """Output of a Snakemake that must succeed."""
         code, said = self.snakemake(*options, targets=targets, **process)
         assert code == 0, said[-6000:]
         return said
 
     def run_d2a(self, *words):
-        """What the command `d2a` says in the project when it succeeds."""
+        """Output of the command `d2a`, which must succeed."""
         done = subprocess.run(
             [sys.executable, "-c", "from d2a_core.commands.cli import main; main()", *words],
             cwd=self.folder,

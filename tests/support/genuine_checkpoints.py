@@ -44,7 +44,7 @@ class EasyDict(dict):
 
 
 class Network:
-    """What stylegan2 for TensorFlow pickles."""
+    """Pickle of stylegan2 for TensorFlow."""
 
     def __init__(self, **state):
         self.state = state
@@ -58,7 +58,7 @@ def rebuild(meta):
 
 
 class Persistent:
-    """What `torch_utils.persistence` does to the classes of stylegan2-ada-pytorch and stylegan3."""
+    """Class as `torch_utils.persistence` makes those of stylegan2-ada-pytorch and stylegan3."""
 
     def __init__(self, name, state):
         self.name = name

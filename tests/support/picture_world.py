@@ -15,7 +15,7 @@ OUTER = np.linalg.norm(TEMPLATE[60] - TEMPLATE[72])  # distance of the outer eye
 
 
 def seen(points, angles=(0.0, 0.0, 0.0), canonical=None):
-    """What a detector says of faces with these landmarks [N, 98, 2]."""
+    """Detections of faces with these landmarks [N, 98, 2]."""
     points = np.asarray(points, np.float32)
     count = len(points)
     return Detections(

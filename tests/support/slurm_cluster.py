@@ -112,7 +112,7 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ask(self, program, *words):
-        """What a command of SLURM prints, or why it fails."""
+        """Output of a command of SLURM, or its errors."""
         done = subprocess.run(
             [self.programs[program], *words],
             env=self.environment,

@@ -1,4 +1,4 @@
-"""A project in which every rule is struck once: when, and how it is run until it is whole."""
+"""A project in which every rule is struck once, and which is run until it is whole."""
 
 import json
 from collections import Counter

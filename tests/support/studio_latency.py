@@ -1,4 +1,4 @@
-"""Measure how soon a slider is followed, on a quiet machine.
+"""Measure the latency of a slider, on a quiet machine.
 
 python tests/support/studio_latency.py WORK CONFIG FACE
 """

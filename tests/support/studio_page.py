@@ -1,4 +1,4 @@
-"""A running studio, and what a user does on its page."""
+"""A running studio, and a user's acts on its page."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Small StyleGAN2 generators, and the files in which the programs of others would have written them."""
+"""Small StyleGAN2 generators, in files as the programs of others would have written them."""
 
 import collections
 import io

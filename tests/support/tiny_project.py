@@ -60,7 +60,7 @@ class Project:
         return self.resume(folder, *self.configs)
 
     def run(self, *words):
-        """What Python says when it runs these words on the code of the copy."""
+        """Output of Python with these words on the code of the copy."""
         done = subprocess.run(
             [sys.executable, *words],
             cwd=self.folder,
@@ -73,7 +73,7 @@ class Project:
         return done.stdout + done.stderr
 
     def snakemake(self, *options, targets=TARGETS, configs=None):
-        """What Snakemake says."""
+        """Output of Snakemake."""
         command = ["-m", "snakemake", "--cores", "2", *options]
         return self.run(*command, "--configfile", *(configs or self.configs), "--", *targets)
 

@@ -1,4 +1,4 @@
-"""Who writes files: found in the syntax trees of the scripts and of the modules that they reach."""
+"""Writers of files, found in the syntax trees of scripts and of the modules that they reach."""
 
 import ast
 

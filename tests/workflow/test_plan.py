@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def plan(work, *words):
-    """What `d2a plan` says of a work directory without results."""
+    """Output of `d2a plan` on a work directory without results."""
     configs = ["--configfile", str(ROOT / "tests" / "config" / "tiny.yaml")]
     done = CliRunner().invoke(main, ["plan", "--work", str(work), *configs, *words])
     assert done.exit_code == 0, done.output

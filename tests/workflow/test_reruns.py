@@ -1,4 +1,4 @@
-"""What an edit of the core reruns: a rule depends on the modules that its script reaches, and on no other."""
+"""Reruns after edits of the core: a rule depends on the modules that its script reaches, and on no other."""
 
 import shutil
 from pathlib import Path

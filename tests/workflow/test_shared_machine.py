@@ -1,4 +1,4 @@
-"""On a machine that others use too: nothing runs what a config says, shows what is private, or calls home."""
+"""A machine that others use too: nothing runs what a config says, shows what is private, or calls home."""
 
 import copy
 import os

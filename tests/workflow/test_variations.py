@@ -1,4 +1,4 @@
-"""What else the workflow can do, once each, on a few dozen faces of 64 px."""
+"""Other features of the workflow, once each, on a few dozen faces of 64 px."""
 
 import json
 import os

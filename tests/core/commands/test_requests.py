@@ -32,7 +32,7 @@ class Meal:
 
 
 def served(*words, options=()):
-    """What a command with the options of a meal was given, and what it said."""
+    """Arguments and output of a command with the options of a meal."""
     given = {}
 
     @click.command()

@@ -22,7 +22,7 @@ def _cosine(one, other):
 
 
 def of_w(w):
-    """Samples of which nothing but w is looked at."""
+    """Samples with nothing in them but w."""
     return Samples(np.arange(len(w)), w, None, None, None)
 
 

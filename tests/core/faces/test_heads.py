@@ -34,7 +34,7 @@ def test_projecting_is_the_inverse_of_lifting():
 
 
 def nose_length(face):
-    """How far the nose lies before the eye corners, in inter-ocular distances."""
+    """Distance of the nose before the eye corners, in inter-ocular ones."""
     return face[[60, 64, 68, 72], 2].mean() - face[51:60, 2].mean()
 
 

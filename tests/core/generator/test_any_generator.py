@@ -1,4 +1,4 @@
-"""What all stages ask of a generator, on StyleGAN2s of several sizes and kinds with random weights."""
+"""The contract of a generator, on StyleGAN2s of several sizes and kinds with random weights."""
 
 from dataclasses import asdict
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Whatever is no generator is refused by `foreign_checkpoints.load`, also what `machine.load` takes."""
+"""`foreign_checkpoints.load` refuses whatever is no generator, also what `machine.load` takes."""
 
 import os
 import time

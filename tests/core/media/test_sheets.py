@@ -11,7 +11,7 @@ def plain(colour, height=20, width=20):
 
 
 def ink(sheet):
-    """Where a sheet of coloured tiles has grey text on it."""
+    """Mask of the grey text on a sheet of coloured tiles."""
     spread = np.ptp(sheet.astype(int), axis=2)
     return (spread < 12) & (sheet.max(axis=2) < 128)
 

@@ -1,4 +1,4 @@
-"""What a manifest notices."""
+"""Checks by manifests."""
 
 import json
 import random

@@ -35,7 +35,7 @@ def handler(tmp_path):
 
 
 def written(handler, **facts):
-    """What the file holds when a record with these facts has been logged."""
+    """Content of the file after a record with these facts."""
     handler.handle(logging.makeLogRecord({"msg": "said", **facts}))
     return [json.loads(line) for line in Path(handler.baseFilename).read_text().splitlines()]
 

@@ -24,7 +24,7 @@ class Terminal(io.StringIO):
         return True
 
     def screen(self):
-        """What a reader sees: the lines after all movements up and erasures."""
+        """Lines on the screen after all movements up and erasures."""
         lines = []
         for up, text in re.findall(r"(?:\x1b\[(\d+)A\x1b\[J)?([^\x1b]+)", self.getvalue()):
             lines = lines[: len(lines) - int(up or 0)] + text.splitlines()

@@ -1,4 +1,4 @@
-"""Which faces the studio knows."""
+"""Faces that the studio knows."""
 
 import pytest
 

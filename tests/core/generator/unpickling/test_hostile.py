@@ -70,7 +70,7 @@ def canary(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory, canary):
-    """What reading each hostile file has led to, by its name."""
+    """Outcome of reading each hostile file, by its name."""
     folder = tmp_path_factory.mktemp("hostile")
     files = {**hostile.RUNNING, **hostile.BROKEN, **hostile.COSTLY}
     for name, write in files.items():
