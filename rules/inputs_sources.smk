@@ -33,7 +33,7 @@ def image_of(wildcards):
 
 
 def tuning_of(wildcards):
-    """What the generator has learned of a photo; a source from a seed needs none."""
+    """The generator tuned to a photo; a source from a seed needs none."""
     tuned = f"results/sources/{wildcards.source}/tuning.pt"
     return [tuned] if wildcards.source in [*PHOTOS, *EVALUATED_PHOTOS] else []
 

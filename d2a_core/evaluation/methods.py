@@ -10,7 +10,7 @@ from d2a_core.evaluation.protocols import CROSS, FINETUNING, NO_PASSES, SELF, SE
 
 @dataclass(frozen=True)
 class Method:
-    """How a method is scored: its protocols, and the numbers of closed-loop passes that it has results of."""
+    """Scoring of a method: its protocols, and the numbers of closed-loop passes that it has results of."""
 
     protocols: tuple[str, ...]
     passes: tuple[int, ...] = (NO_PASSES,)

@@ -1,4 +1,4 @@
-"""How an artefact was made, as plain JSON values."""
+"""Origin of an artefact, as plain JSON values."""
 
 import dataclasses
 import json

@@ -23,7 +23,7 @@ ENCRYPTED = 1  # bit of an entry's flags
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where an entry's bytes lie."""
+    """Place of an entry's bytes."""
 
     name: str
     header: int
