@@ -16,7 +16,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Schedule(Protocol):
-    """The part of a stage's options that `run` reads."""
+    """Options of a stage that `run` reads."""
 
     @property
     def epochs(self) -> int:
@@ -45,7 +45,7 @@ class Training(Generic[Network]):
     history: list[dict[str, float]] = field(default_factory=list)
 
     def state(self) -> dict:
-        """All of it as plain values and tensors."""
+        """Return the run as plain values and tensors."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -62,7 +62,7 @@ class Training(Generic[Network]):
 
 
 def split(count: int, *, validation_share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices of training and validation faces, at least one held out."""
+    """Draw indices of training and validation faces, at least one held out."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     held = max(1, round(count * validation_share))
     if held >= count:
@@ -150,7 +150,7 @@ def learning_rate(schedule: Schedule, epoch: float) -> float:
 
 
 def checkpoint(run: Training, provenance: Mapping) -> dict:
-    """The best epoch as plain values and tensors: an architecture, its weights, their origin."""
+    """Pack the best epoch as plain values and tensors: an architecture, its weights, their origin."""
     architecture = run.network.architecture
     assert is_dataclass(architecture) and not isinstance(architecture, type)  # PyTorch says: a tensor
     return {
@@ -161,7 +161,7 @@ def checkpoint(run: Training, provenance: Mapping) -> dict:
 
 
 def history_columns(training: Training) -> dict[str, np.ndarray]:
-    """The loss curve as columns, one row an epoch."""
+    """Return the loss curve as columns, one row an epoch."""
     return {name: np.array([row[name] for row in training.history]) for name in training.history[0]}
 
 

@@ -1,1 +1,1 @@
-"""A clip drives a source: driving, motion, path, video; morphs, footage, paste-back."""
+"""Let a clip drive a source: driving, motion, path, video; morphs, footage, paste-back."""

@@ -46,14 +46,14 @@ class Options:
 
     @property
     def transfer(self) -> Transfer:
-        """The transfer that these options ask for."""
+        """Transfer that these options ask for."""
         return Transfer(
             self.motion, self.motion_scale, self.pose_scale, self.expression_scale, self.rest_lips
         )
 
 
 def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDArray[np.float32]:
-    """Landmarks [T, P, 2] that the source of one table is asked for behind the clip of the other."""
+    """Landmarks [T, P, 2] that a clip asks of a source, from their tables."""
     points = tables.points_array(driver)
     scheme = scheme_of(points.shape[1])
     rest, neutral = None, None
@@ -163,7 +163,7 @@ def retimed(
 
 
 def yaw_from(source: pyarrow.Table, path: LatentPath) -> NDArray[np.float32]:
-    """Turn of each frame's head away from the source, as it was asked for, in degrees of yaw: [T]."""
+    """Yaw [T] in degrees that each frame's head was asked to turn away from the source."""
     points = np.concatenate((tables.points_array(source), path.target))
     heads = lift_clip(points, scheme_of(points.shape[1]))
     yaw = geometry.angles_of(heads.rotation)[:, 0]

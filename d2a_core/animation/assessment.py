@@ -1,4 +1,4 @@
-"""How well a rendered video follows its driver and keeps its source."""
+"""Measure how well a rendered video follows its driver and keeps its source."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ UNKNOWN = np.zeros((0, 1), np.float32)  # embeddings of nobody
 
 @dataclass(frozen=True)
 class Driving:
-    """What a video is held against: a clip's landmarks and its moments, and who is seen.
+    """Reference of a video: a clip's landmarks and its moments, and the faces that are seen.
 
     `points` [T, P, 2] at `known_s` [T] are the clip's; `target` [T', P, 2] is what the source was asked for
     at the moments `time_s` [T'] of the video, on the clock of the clip. `faces` [M, E] are embeddings of the
@@ -51,7 +51,7 @@ def assess(
     batch: int = 4,
     progress: Progress | None = None,
 ) -> dict[str, float]:
-    """Figures of a video of an aligned face against its clip, at the moments of the clip.
+    """Compare a video of an aligned face with its clip, at the moments of the clip.
 
     `photo` u1 [H, W, 3] is the aligned source with landmarks `photo_points` [1, P, 2]. Returns the figures of
     `motion.compare` against the driver, the error `nme_target` against what was asked, `frames`, how many
@@ -83,7 +83,7 @@ def assess(
 
 
 def following(result: NDArray, driving: Driving) -> dict[str, float]:
-    """How a video, seen as landmarks [T', P, 2], follows its clip, at the moments of the clip."""
+    """Compare a video, seen as landmarks [T', P, 2], with its clip, at the moments of the clip."""
     count = min(len(result), len(driving.time_s))  # a container may announce one frame too many
     time_s = driving.time_s[:count]
     seen, target = (
@@ -95,7 +95,7 @@ def following(result: NDArray, driving: Driving) -> dict[str, float]:
 
 
 def anonymity(source: NDArray, result: NDArray, driving: Driving) -> dict[str, float]:
-    """How alike to the driver: the result, the source itself, and people who are neither.
+    """Compare with the driver's face: the result, the source itself, and people who are neither.
 
     `source` [1, E] and `result` [N, E] are embeddings. Each figure is the mean cosine over all frames of
     both: `driver_identity` of the result, `driver_identity_source` of the source, `driver_strangers` of
@@ -125,7 +125,7 @@ def _mean(values: NDArray) -> float:
 
 
 def ways(driver: pyarrow.Table, latents: Mapping[str, NDArray]) -> dict[str, NDArray]:
-    """Landmarks and moments of a `Driving`, from the clip's landmark table and what `animate` has stored."""
+    """Collect landmarks and moments of a `Driving` from the clip's table and the latents of `animate`."""
     known_s = driver.column("time_s").to_numpy()
     asked = {name: latents[name] for name in ("target", "time_s")}
     return {"points": tables.points_array(driver), "known_s": known_s, **asked}
@@ -158,7 +158,7 @@ def stranger_faces(
 
 
 def summary(figures: Mapping[str, float]) -> str:
-    """The figures of a video that its maker wants to know at once, in one line; NaN is a dash."""
+    """Sum a video up for its maker, in one line; NaN is a dash."""
 
     def shown(name: str) -> str:
         return "–" if np.isnan(figures[name]) else f"{figures[name]:.2f}".replace("-", "−")
@@ -174,5 +174,5 @@ def summary(figures: Mapping[str, float]) -> str:
 
 
 def columns(figures: Mapping[str, float], **names: str) -> dict[str, list]:
-    """The table of one row: `names` first, then the figures."""
+    """Columns of a table of one row: `names` first, then the figures."""
     return {name: [value] for name, value in {**names, **figures}.items()}

@@ -1,4 +1,4 @@
-"""A driver made of two: the head of one clip and the face of another (paper, section 5, Figure 10)."""
+"""Make one driver of two: the head of one clip and the face of another (paper, section 5, Figure 10)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -32,13 +32,13 @@ class Driver:
 
     @property
     def duration_s(self) -> float:
-        """How long it moves; a single picture does not."""
+        """Seconds of its motion, 0 for a single picture."""
         frames = len(self.heads.scale)
         return float(frames / self.rate) if frames > 1 else 0.0
 
 
 def driver_of(table: pyarrow.Table, metadata: Mapping[str, object]) -> Driver:
-    """The driver of a landmark table, whose `metadata` has the `rate` in Hz.
+    """Read the driver of a landmark table, whose `metadata` has the `rate` in Hz.
 
     Of a single picture the rest is made up, of a clip it is found.
     """
@@ -67,7 +67,7 @@ def times(pose: Driver, expression: Driver) -> tuple[NDArray[np.float64], Fracti
 
 
 def combine(pose: Driver, expression: Driver) -> tuple[Track, Fraction]:
-    """The face of `expression` on the moving head of `pose`, as landmarks; the shorter goes to and fro.
+    """Put the face of `expression` on the moving head of `pose`, as landmarks; the shorter goes to and fro.
 
     The rest of the combined driver, which no frame needs to show, is that face at rest, seen from the front.
     """
@@ -121,7 +121,7 @@ def _at(driver: Driver, time_s: NDArray) -> Heads:
 def show(
     pose: tuple[Driver, Iterable[Frame]], expression: tuple[Driver, Iterable[Frame]], *, height: int
 ) -> Iterator[NDArray[np.uint8]]:
-    """Frames u1 [H, W, 3] of both clips beside one another, as they are combined; `height` in px."""
+    """Show both clips beside one another, as they are combined: u1 [H, W, 3], `height` in px."""
     time_s, _ = times(pose[0], expression[0])
     panels = (_played(driver, frames, time_s, height) for driver, frames in (pose, expression))
     for images in zip(*panels, strict=True):

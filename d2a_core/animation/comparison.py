@@ -49,7 +49,7 @@ def _tile(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def behind(driver: Iterable[Frame], time_s: NDArray) -> Iterator[Frame]:
-    """The frame of the driver next to each moment `time_s` [T]; the moments rise, its last frame stays."""
+    """Yield the driver's frame next to each moment `time_s` [T]; the moments rise, its last frame stays."""
     frames = iter(driver)
     now = next(frames)
     after: Frame | None = now
@@ -62,7 +62,7 @@ def behind(driver: Iterable[Frame], time_s: NDArray) -> Iterator[Frame]:
 def side_by_side(
     source: NDArray, driver: Iterable[Frame], result: Iterable[Frame], *, height: int, sheet: Sheet
 ) -> Iterator[NDArray[np.uint8]]:
-    """Frames of source | driver | result, captioned, u1 [H, W, 3]; fills `sheet` on the way."""
+    """Yield frames of source | driver | result, captioned, u1 [H, W, 3]; fill `sheet` on the way."""
     for left, right in zip(driver, result, strict=False):  # a container may announce one frame too many
         sheet.offer(right.index, right.time_s, left.image, right.image)
         panels = [source, left.image, right.image]

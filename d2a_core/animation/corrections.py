@@ -1,4 +1,4 @@
-"""Corrections of a path by what the face does: turn, mouth, eyes, brows and gaze, each by its own control.
+"""Correct a path by what the face does: turn, mouth, eyes, brows and gaze, each by its own control.
 
 FAN brings landmarks near, all points alike, and a smaller error of the contour pays for a mouth that opens
 half as far as the driver's. Here drafts of the path are measured as the controls are, against what the
@@ -45,7 +45,7 @@ def correct(
     *,
     passes: int,
 ) -> Tensor:
-    """Δw [T, L, D] whose faces have the attributes `asked` [T, A], from `delta` [T, L, D].
+    """Correct `delta` [T, L, D] to a Δw whose faces have the attributes `asked` [T, A].
 
     `look` detects drafts of w + Δw, `wplus` [T, K, D] is w. Each frame settles by itself (see
     `sliders.settle`), in `passes` rounds, on the strengths of the controls that bring it nearest to what is
@@ -67,7 +67,7 @@ def correct(
 def corrected(
     animator: Animator, source: pyarrow.Table, path: LatentPath, passes: int, progress: Progress | None = None
 ) -> LatentPath:
-    """The path after as many `passes` that correct what the face does (see `corrections`).
+    """Correct what the face does along a path, in as many `passes` (see `corrections`).
 
     `source` is the landmark table of the face as it is.
     """

@@ -113,7 +113,7 @@ def track(
 
 
 def _filled(columns: Mapping[str, NDArray], rate: Fraction) -> dict[str, NDArray]:
-    """Columns whose gaps are filled, and which rows [T] are `interpolated` or `held` by that."""
+    """Fill the gaps of columns; tell which rows [T] are `interpolated` or `held` by that."""
     found = columns["found"]
     interpolated, held = gaps(found, columns["shot"], longest=round(LONGEST_GAP_S * rate))
     names = [name for name in ("points", "angles", "canonical") if name in columns]
@@ -122,7 +122,7 @@ def _filled(columns: Mapping[str, NDArray], rate: Fraction) -> dict[str, NDArray
 
 
 def _steady_shots(crops: Layout, shot: NDArray, **smoothing: float) -> Layout:
-    """`steady` for each run of one `shot` [T]; a cut is no motion to smooth."""
+    """Apply `steady` to each run of one `shot` [T]; a cut is no motion to smooth."""
     parts = [steady(Layout(crops.centre[run], crops.axis[run]), **smoothing) for run in runs(shot)]
     return Layout(
         np.concatenate([part.centre for part in parts]), np.concatenate([part.axis for part in parts])
@@ -137,7 +137,7 @@ def _tilt(crops: Layout) -> NDArray[np.float64]:
 def _see(
     frames: Iterable[Frame], follower: Follower, progress: Progress | None, *, clip: str | Path
 ) -> dict[str, NDArray]:
-    """What the follower sees on each frame, points in pixels; `time_s`; the number of the `shot`."""
+    """Look at each frame: columns of detections, points in pixels, `time_s` and the number of the `shot`."""
     rows: dict[str, list[NDArray]] = {
         name: [] for name in ("points", "found", "score", "angles", "canonical")
     }
@@ -235,7 +235,7 @@ def adopt(
 def _regular(
     columns: Mapping[str, NDArray], declared: Fraction | None
 ) -> tuple[dict[str, NDArray], Fraction]:
-    """Columns with one row for each tick of a constant rate, and that rate: the `declared` one, if any."""
+    """Bring columns to one row a tick of a constant rate; return the rate too, the `declared` one if any."""
     time_s = columns["time_s"] - columns["time_s"][0]
     rate = declared or nominal_rate(time_s, [])
     lasts_s = float(1 / rate)
@@ -252,7 +252,7 @@ def _moved(points: NDArray, known: NDArray, scheme: Scheme, reference: Layout) -
 
 
 def _checked(table: pyarrow.Table, *, clip: str | Path, size: int) -> dict[str, NDArray]:
-    """Columns of a table given as a clip; the optional ones are filled in."""
+    """Check a table given as a clip; return its columns, the optional ones filled in."""
     missing = [name for name in ("time_s", "found", "points") if name not in table.column_names]
     if missing:
         raise ValueError(f"{clip} lacks the column {', '.join(missing)}; {WANTED}")
@@ -307,7 +307,7 @@ def _declared_rate(metadata: Mapping[str, object]) -> Fraction | None:
 
 
 def pictures_of(track: Track, *, size: int) -> Iterator[NDArray[np.uint8]]:
-    """Frames u1 [size, size, 3] of drawn landmarks, in place of those of a clip that is not at hand."""
+    """Draw landmarks as frames u1 [size, size, 3], in place of those of a clip that is not at hand."""
     lines = scheme_of(track.points.shape[1]).lines
     for points in track.points:
         yield draw_landmarks(points, lines, size=size)

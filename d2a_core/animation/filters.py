@@ -1,4 +1,4 @@
-"""Filters along time, and what a detector missed in between."""
+"""Filter values along time, and fill what a detector missed."""
 
 import itertools
 
@@ -14,7 +14,7 @@ def one_euro(
     beta: float,
     derivative_cutoff_hz: float = 1.0,
 ) -> NDArray[np.float64]:
-    """One-Euro filter over the first axis of [T, ...], without lag; returns [T, ...].
+    """Apply the One-Euro filter over the first axis of [T, ...], without lag; return [T, ...].
 
     Casiez, Roussel and Vogel, "1 € Filter", CHI 2012 (doi 10.1145/2207676.2208639), with X the
     values, Tₑ = 1 / rate and each element on its own:
@@ -91,7 +91,7 @@ def fill_gaps(
 
 
 def runs(labels: NDArray) -> list[slice]:
-    """Where one label of [T] follows itself without a break, in order."""
+    """Slices in which one label of [T] follows itself, in order."""
     starts = [0, *(np.flatnonzero(np.diff(labels)) + 1), len(labels)]
     return [slice(int(start), int(end)) for start, end in itertools.pairwise(starts)]
 

@@ -1,4 +1,4 @@
-"""Stage `footage`: a video of a face as a path of codes, and back, so that it can be edited.
+"""Stage `footage`: turn a video of a face into a path of codes, and back, so that it can be edited.
 
 The paper's section 5 names video editing and says no more. Every frame is inverted with its neighbours' help:
 FAN leads from the code of one frame to pose and expression of all others, and what is left to say is found
@@ -49,25 +49,25 @@ class Options:
 
 
 def crops(quads: NDArray, size: int) -> list[Crop]:
-    """The squares of all frames from the column `quad` [T, 4, 2] of a driving table."""
+    """Crops of all frames, from the column `quad` [T, 4, 2] of a driving table."""
     return [Crop(quad.astype(np.float64), size) for quad in quads]
 
 
 def aligned(frames: Iterable[Frame], places: Sequence[Crop]) -> Iterator[NDArray[np.uint8]]:
-    """The face of every frame, as faces of the generator lie: u1 [size, size, 3]."""
+    """Cut out the face of every frame, as faces of the generator lie: u1 [size, size, 3]."""
     for frame, crop in zip(frames, places, strict=False):  # a container may announce one frame too many
         yield extract(frame.image, crop)
 
 
 @dataclass(frozen=True)
 class Found:
-    """The clip inside the generator: `wplus` [T, K, D] and the `loss` [T] of its frames on drafts."""
+    """Clip inside the generator: `wplus` [T, K, D] and the `loss` [T] of its frames on drafts."""
 
     wplus: Tensor
     loss: NDArray[np.float32]
 
     def arrays(self) -> dict[str, NDArray]:
-        """What is stored."""
+        """Arrays to store."""
         return {"wplus": self.wplus.numpy(), "loss": self.loss}
 
     @property
@@ -79,7 +79,7 @@ class Found:
 
 
 def as_it_moves(settings: animations.Options) -> animations.Options:
-    """The motion of a clip behind itself: its own landmarks, whatever the config asks of other drivers."""
+    """Let a clip follow itself: its own landmarks, whatever the config asks of other drivers."""
     return replace(
         settings,
         motion="absolute",
@@ -100,7 +100,7 @@ def refine(
     *,
     progress: Progress | None = None,
 ) -> Found:
-    """Codes that show the `faces` u1 [S, S, 3], drafts in size, from a `path` that has their motion.
+    """Find codes that show the `faces` u1 [S, S, 3], drafts in size, from a `path` that has their motion.
 
     The offset from the path, in the whitened coordinates of `prior`, goes on from frame to frame with the
     moments of its optimizer; the first frame is gone over `FIRST_ROUNDS` times, so that no colour fades in.
@@ -161,7 +161,7 @@ def retake(
     points: NDArray,
     edited: NDArray,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Frames u1 [H, W, 3], both sides even, with the edited face in the place of the old one.
+    """Put the edited face in the place of the old one: frames u1 [H, W, 3], both sides even.
 
     `shown` and `wanted` are the renders of the code of each frame and of the edited one, u1 [R, R, 3]; what
     the first lacks of the footage's colour and light is added to the second. `points` and `edited` [T, P, 2]
@@ -180,9 +180,10 @@ def retake(
 def tinted(
     picture: NDArray[np.uint8], footage: NDArray[np.uint8], shown: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """A `picture` u1 [R, R, 3] with the colour and light that `shown` [R, R, 3] lacks of `footage` [S, S, 3].
+    """Tint a `picture` u1 [R, R, 3] by the colour and light that `shown` lacks of `footage` [S, S, 3].
 
-    The difference of the two is blurred, so that it has no features of its own.
+    `shown` is u1 [R, R, 3] and `footage` u1 [S, S, 3]. The difference of the two is blurred, so that it has
+    no features of its own.
     """
     side = len(footage)
     lacking = footage.astype(np.float32) - resampling.resize(shown[None], side)[0]
@@ -199,7 +200,7 @@ def tinted(
 def draw(
     animator: closed_loop.Animator, found: Found, faces: Iterable[NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
-    """Contact sheet u1 [H, W, 3]: the footage over its codes, at even times."""
+    """Draw a contact sheet u1 [H, W, 3]: the footage over its codes, at even times."""
     count = len(found.wplus)
     moments = sorted({round(moment) for moment in np.linspace(0, count - 1, min(COLUMNS, count))})
     above = [resampling.resize(face[None], TILE)[0] for index, face in enumerate(faces) if index in moments]
@@ -210,6 +211,6 @@ def draw(
 
 
 def renders(generator: PretrainedGenerator, codes: Tensor) -> Iterator[NDArray[np.uint8]]:
-    """Full-size pictures u1 [R, R, 3] of codes [T, K, D], one at a time."""
+    """Render codes [T, K, D] in full size, u1 [R, R, 3], one at a time."""
     for code in codes.split(1):
         yield rendering.render(generator, code)[0]

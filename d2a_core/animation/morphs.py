@@ -1,4 +1,4 @@
-"""Stage `morphs`: from one pose of a source to another, in even steps of what is seen (paper, Figure 9)."""
+"""Stage `morphs`: lead a source from one pose to another, in even visible steps (paper, Figure 9)."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Morph:
-    """A `path` of all frames and their `times`, and the landmarks `asked` [2, P, 2] of its two poses.
+    """Path of all frames and their `times`, and the landmarks `asked` [2, P, 2] of its two poses.
 
     `uneven` is the coefficient of variation of the landmarks' steps when frames are even on the latent way.
     """
@@ -65,7 +65,7 @@ def morph(
     settings: animations.Options,
     log: logging.Logger,
 ) -> Morph:
-    """The way of the source `code` [1, K, 512] between two poses, from landmark tables of their faces.
+    """Lead the source `code` [1, K, 512] from one pose to another, given as landmark tables.
 
     A pose is the first row of its table, and what of it is asked for is as in an animation with these
     `settings`: with relative motion pose and expression of the face, with absolute motion its shape as well.
@@ -93,7 +93,7 @@ def _asked(source: pyarrow.Table, table: pyarrow.Table, settings: animations.Opt
 
 
 def _ends(animator: Animator, code: Tensor, source: NDArray, asked: NDArray, passes: int) -> LatentPath:
-    """The two ends; where the source's own landmarks are asked for, it stays as it is."""
+    """Drive to both ends; where the source's own landmarks are asked for, it stays as it is."""
     start = np.broadcast_to(source, asked.shape).astype(np.float32)
     *_, path = closed_loop.drive(animator, code.expand(2, -1, -1), start, asked, passes=passes)
     path.delta[(start == asked).all(axis=(1, 2))] = 0
@@ -109,7 +109,7 @@ def between(ends: Tensor, position: NDArray) -> Tensor:
 def _spaced(
     animator: Animator, ends: LatentPath, count: int, progress: Progress
 ) -> tuple[NDArray, NDArray, float]:
-    """Positions [count] of even steps, landmarks [count, P, 2] there, and the variation without all this."""
+    """Space frames evenly: positions [count], landmarks [count, P, 2] there, and the variation before."""
     known = np.linspace(0, 1, retiming.looks(count))
     points = _see(animator, ends, known, progress)
     knots = np.linspace(0, len(known) - 1, CHORDS + 1).round().astype(int)
@@ -119,7 +119,7 @@ def _spaced(
 
 
 def steady_look(detector: LandmarkDetector, frame: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Landmarks [1, P, 2] of a frame u1 [R, R, 3]: the mean of looks at copies of it that are shifted.
+    """Landmarks [1, P, 2] of a frame u1 [R, R, 3]: the mean of looks at shifted copies.
 
     A detector trembles by as much as a face moves between two frames of a slow morph, and single looks would
     measure that. The shifts cancel in the mean.
@@ -137,7 +137,7 @@ def _see(animator: Animator, ends: LatentPath, position: NDArray, progress: Prog
 
 
 class Watch:
-    """Looks at the frames of a morph while they stream by: the first `count`, from one pose to the other."""
+    """Watch the frames of a morph while they stream by: the first `count`, from one pose to the other."""
 
     def __init__(self, detector: LandmarkDetector, *, count: int, columns: int) -> None:
         self.detector, self.count = detector, count
@@ -147,7 +147,7 @@ class Watch:
         self.tiles: list[NDArray] = []
 
     def over(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-        """The same frames u1 [R, R, 3]."""
+        """Pass the frames u1 [R, R, 3] on."""
         for index, frame in enumerate(frames):
             if index < self.count:
                 self.points.append(steady_look(self.detector, frame))
@@ -157,11 +157,11 @@ class Watch:
             yield frame
 
     def sheet(self) -> NDArray[np.uint8]:
-        """The contact sheet, u1 [H, W, 3]."""
+        """Draw the contact sheet, u1 [H, W, 3]."""
         return grid([self.tiles], captions_top=[str(index) for index in self.wanted], tile=TILE)
 
     def figures(self, morph: Morph) -> dict[str, float]:
-        """Evenness of the frames as they are, and how near the ends came to the poses.
+        """Measure the evenness of the frames, and how near the ends came to the poses.
 
         `variation` and `variation_uneven` are coefficients of variation of the landmarks' steps, with and
         without the even spacing; `variation_once` is the first of them by one look at each frame, which holds
@@ -189,7 +189,7 @@ def _known(lengths: NDArray) -> NDArray:
 
 
 def summary(figures: Mapping[str, float]) -> str:
-    """What the maker of a morph wants to know at once, in one line."""
+    """Sum a morph up for its maker, in one line."""
     step, variation, uneven = (100 * figures[name] for name in ("step", "variation", "variation_uneven"))
     said = f"steps of {step:.1f} % of the eyes' distance vary by {variation:.0f} %"
     return f"{said} ({uneven:.0f} % without even spacing)"

@@ -24,7 +24,7 @@ TURNED_DEGREES, MOUTH_UNIT, EYES_UNIT, SHAPE_UNIT = 10.0, 0.05, 0.06, 0.015
 
 @dataclass(frozen=True)
 class Transfer:
-    """How the motion of a driver becomes that of a source.
+    """Rules by which the motion of a driver becomes that of a source.
 
     `motion` is "absolute" or "relative". `pose` multiplies turn, shift and size of the head, `expression` the
     rest, `scale` both. With `rest_lips` "driver" relative motion starts from the source with its mouth no
@@ -53,7 +53,7 @@ def goal(
     neutral: int | None = None,
     rest: Heads | None = None,
 ) -> NDArray[np.float32]:
-    """Landmarks [T, P, 2] that the `source` [1] is asked for when the `driver` [T] moves.
+    """Landmarks [T, P, 2] that the `driver` [T] asks of the `source` [1].
 
     Motion is transferred in space: a turn of the driver turns the source's head. Relative motion starts from
     the `neutral_heads`.
@@ -94,7 +94,7 @@ def _moved(
 
 
 def neutral_heads(driver: Heads, neutral: int | None = None, rest: Heads | None = None) -> Heads:
-    """The head [1] of a driver [T] at rest.
+    """Head [1] of a driver [T] at rest.
 
     That is `rest` where no frame shows it, else the frame `neutral`, else the one that is found. The rest of
     a single picture is made up.
@@ -107,13 +107,13 @@ def neutral_heads(driver: Heads, neutral: int | None = None, rest: Heads | None 
 
 
 def frame(heads: Heads, index: int) -> Heads:
-    """One head of several, as heads."""
+    """Take one head of several, as heads [1]."""
     chosen = slice(index, index + 1)
     return Heads(heads.rotation[chosen], heads.scale[chosen], heads.shift[chosen], heads.shape[chosen])
 
 
 def rest_of_picture(driver: Heads) -> Heads:
-    """The head of one picture at rest, which nobody has seen: straight, with the features of the mean face.
+    """Make up the head of one picture at rest: straight, with the features of the mean face.
 
     Its contour and nose stay its own, or the width of a face would count as an expression; the chin rises
     with the mouth that closes.
@@ -127,7 +127,7 @@ def rest_of_picture(driver: Heads) -> Heads:
 
 
 def turned(source: Heads, start: Heads, driver: Heads, *, amount: float) -> Heads:
-    """The source's head after `amount` times the way of the driver's from `start`: turn, size and shift."""
+    """Turn, size and shift the source's head by `amount` times the way of the driver's from `start`."""
     turn = Rotation.from_matrix(driver.rotation @ start.rotation.transpose(0, 2, 1)).as_rotvec()
     rotation = Rotation.from_rotvec(amount * turn).as_matrix() @ source.rotation
     scale = source.scale * (driver.scale / start.scale) ** amount
@@ -160,7 +160,7 @@ def proportions(source: NDArray, neutral: NDArray, scheme: Scheme) -> NDArray[np
 
 
 def closed(source: NDArray, neutral: NDArray, gain: NDArray, scheme: Scheme) -> NDArray[np.float64]:
-    """The source's shape [P, 3] with its lips no further apart than the driver's at rest, [P, 3].
+    """Close the lips of the shape `source` [P, 3] until they are as near as the driver's at rest, [P, 3].
 
     The lower lip rises and the chin with it, the upper lip comes down a little; corners stay, so a smile
     remains one. `gain` [P, 3] are the `proportions` of the two.
@@ -191,7 +191,7 @@ def _uncrossed(shape: NDArray, driver: NDArray, scheme: Scheme) -> NDArray[np.fl
 
 
 def neutral_frame(heads: Heads) -> int:
-    """The frame of a clip [T] in which the face is at rest: the least of `neutral_costs`."""
+    """Index of the frame of a clip [T] at rest, the least of `neutral_costs`."""
     costs = neutral_costs(heads)
     padded = np.pad(costs, NEIGHBOURS, mode="edge")
     costs = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1).max(axis=1)
@@ -199,7 +199,7 @@ def neutral_frame(heads: Heads) -> int:
 
 
 def neutral_costs(heads: Heads) -> NDArray[np.float64]:
-    """How far each frame [T] is from rest: turned, mouth open, eyes closing, unlike the calm half."""
+    """Distance of each frame [T] from rest: turned, mouth open, eyes closing, unlike the calm half."""
     angles, canonical = geometry.angles_of(heads.rotation), heads.shape[..., :2]
     measured = geometry.attributes(canonical, canonical, angles, scheme_of(canonical.shape[1]))
     mouth, eyes = measured["mouth_opening"], measured["eye_opening"]
@@ -213,7 +213,7 @@ def neutral_costs(heads: Heads) -> NDArray[np.float64]:
 
 
 def neutral_index(time_s: NDArray, neutral_s: float) -> int:
-    """The frame nearest to `neutral_s` seconds; ValueError outside the clip."""
+    """Index of the frame nearest to `neutral_s` seconds; ValueError outside the clip."""
     if not 0 <= neutral_s <= time_s[-1]:
         raise ValueError(
             f"animations.neutral_s is {neutral_s:g} s, but the clip ends at {time_s[-1]:.2f} s; "
@@ -223,7 +223,7 @@ def neutral_index(time_s: NDArray, neutral_s: float) -> int:
 
 
 def compare(result: NDArray, driver: NDArray) -> dict[str, float]:
-    """How well a video follows its driver, both as landmarks [T, P, 2] in one layout.
+    """Compare a video with its driver, both as landmarks [T, P, 2] in one layout.
 
     `nme` mean error and `jitter`, `driver_jitter` mean second difference along time, in inter-ocular
     distances; `yaw_correlation`, `mouth_correlation`, `eye_correlation` over time, NaN where one stands

@@ -1,4 +1,4 @@
-"""Back into the photo: the animated face, by the inverse of the alignment and under a soft mask."""
+"""Put the animated face back into its photo, by the inverse of the alignment and under a soft mask."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Place:
-    """Where frames go on a photo u1 [H, W, 3] with even sides: `box` left, top, right, bottom in pixels.
+    """Place of frames on a photo u1 [H, W, 3] with even sides: `box` left, top, right, bottom in pixels.
 
     `alpha` [bottom - top, right - left, 1] is the share of the frame there.
     """
@@ -74,7 +74,7 @@ def _outlines(points: NDArray, scheme: Scheme) -> NDArray[np.float64]:
 
 
 def prepare(photo: NDArray[np.uint8], crop: Crop, mask: NDArray[np.float32]) -> Place:
-    """Where the frames of a video go on an upright photo u1 [H, W, 3]; `mask` [size, size] as of `face_mask`.
+    """Find the place of frames on an upright photo u1 [H, W, 3]; `mask` [size, size] as of `face_mask`.
 
     The photo loses its last row and column where their number is odd, which H.264 cannot hold.
     """
@@ -98,7 +98,7 @@ def _corners_of(mask: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def paste(place: Place, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The photo u1 [H, W, 3] with an animated face u1 [size, size, 3] in its box; the rest is untouched."""
+    """Put an animated face u1 [size, size, 3] into its box of the photo u1 [H, W, 3]; leave the rest."""
     left, top, right, bottom = place.box
     pasted = place.photo.copy()
     inside = place.photo[top:bottom, left:right].astype(np.float32)
@@ -108,7 +108,7 @@ def paste(place: Place, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def fitted(photo: NDArray[np.uint8], crop: Crop, *, longest: int) -> tuple[NDArray[np.uint8], Crop]:
-    """Photo and crop scaled down so that no side is longer than `longest` px, which players can decode."""
+    """Scale photo and crop down so that no side is longer than `longest` px, which players can decode."""
     scale = min(1.0, longest / max(photo.shape[:2]))
     if scale == 1:
         return photo, crop
@@ -124,7 +124,7 @@ def follow(
     points: NDArray,
     scheme: Scheme,
 ) -> Iterator[NDArray[np.uint8]]:
-    """The photo with each frame of a video, one at a time: u1 [H, W, 3], both sides even.
+    """Put the frames of a video into the photo, one at a time: u1 [H, W, 3], both sides even.
 
     `source` [1, P, 2] and `points` [T, P, 2], one row a frame, are landmarks as fractions of the picture. The
     mask of a frame covers the source and the frames around it: a mask for the whole video would be wide
@@ -139,12 +139,12 @@ def follow(
 def paste_back(
     photo: NDArray[np.uint8], frame: NDArray[np.uint8], crop: Crop, mask: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """One frame into the photo; `follow` does it for a video."""
+    """Put one frame into the photo; `follow` does it for a video."""
     return paste(prepare(photo, crop, mask), frame)
 
 
 def _placed(picture: NDArray, crop: Crop, box: tuple[int, int, int, int]) -> NDArray[np.float32]:
-    """A square picture u1 [S, S, 3] or mask f4 [S, S] as it lies in a box of the photo: [H, W, 3] or [H, W].
+    """Lay a square picture u1 [S, S, 3] or mask f4 [S, S] into a box of the photo: [H, W, 3] or [H, W].
 
     Where the face on the photo is smaller than the picture, the box is sampled finer and then reduced, else
     it would alias.

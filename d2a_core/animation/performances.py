@@ -57,7 +57,7 @@ def score(played: Score, frames: int) -> NDArray[np.float32]:
 
 
 def perform(store: Mapping[str, NDArray], wplus: Tensor, performance: Performance) -> Tensor:
-    """Δw [T, L, 512] that plays the scores on the face `wplus` [1, K, 512], within the ball of the latents.
+    """Play the scores on the face `wplus` [1, K, 512], within the ball of the latents: Δw [T, L, 512].
 
     `store` is the directions' store: each goal becomes the least-squares sum of directions whose measured
     effects give it, pose on the first layers and expression on the rest, so that less of the face changes.

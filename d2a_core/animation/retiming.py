@@ -1,4 +1,4 @@
-"""Between the frames: paths at another rate, paths without an end, and even steps of what is seen."""
+"""Resample a latent path: other frame rates, seamless loops, steps of equal visible size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SAME_MOMENT = 1e-6  # of the time between two frames
 
 @dataclass(frozen=True)
 class Times:
-    """When the frames of a video lie on the clock of its driver.
+    """Moments of a video's frames on the clock of its driver.
 
     `time_s` [T'] rises in even steps, `rate` is that of the video in Hz. `period_s` is when a loop is back at
     its first frame, None for no loop; between the driver's last frame and that moment lies the way back.
@@ -32,7 +32,7 @@ class Times:
 
 
 def times(frames: int, rate: Fraction, *, fps: float | None, slow_motion: float, loop: bool) -> Times:
-    """Clock of a video of `fps` (None: `rate`) behind a driver of `frames` at `rate` Hz.
+    """Set the clock of a video of `fps` (None: `rate`) behind a driver of `frames` at `rate` Hz.
 
     It lasts `slow_motion` times as long as its driver. With `loop` the way back is added, which takes
     `LOOP_S` of the video and up to one frame more, so that a whole number of frames closes the loop.
@@ -50,7 +50,7 @@ def times(frames: int, rate: Fraction, *, fps: float | None, slow_motion: float,
 def in_between(
     values: NDArray, known_s: NDArray, times: Times, *, shot: NDArray | None = None
 ) -> NDArray[np.float32]:
-    """Values [T', ...] at the moments of `times`, smoothly through `values` [T, ...] at `known_s` [T].
+    """Interpolate smoothly through `values` [T, ...] at `known_s` [T]: [T', ...] at the moments of `times`.
 
     A cubic Hermite spline, every channel on its own, with the slopes of Fritsch and Butland ("A method for
     constructing local monotone piecewise cubic interpolants", SIAM J. Sci. Stat. Comput. 1984): it meets its
@@ -78,7 +78,7 @@ def _through(knots: NDArray, values: NDArray, moments: NDArray) -> NDArray[np.fl
 def _pieces(
     known_s: NDArray, times: Times, shot: NDArray | None
 ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]]:
-    """Per shot: which moments [T'] lie in it, the rows of its values, and when these are due.
+    """Split by shots: the moments [T'] in each, the rows of its values, and the times of these.
 
     In a loop the first shot comes after the last one: each has the other's values beyond its end.
     """
@@ -99,7 +99,7 @@ def _pieces(
 
 
 def at(values: NDArray, known_s: NDArray, wanted_s: NDArray) -> NDArray[np.float64]:
-    """Values [T, ...] at `wanted_s` [T], straight between `values` [T', ...] at rising `known_s` [T'].
+    """Interpolate straight between `values` [T', ...] at rising `known_s` [T']: [T, ...] at `wanted_s` [T].
 
     Beyond the ends it stands still. A row of NaN spoils only what lies next to it.
     """
@@ -117,12 +117,12 @@ def at(values: NDArray, known_s: NDArray, wanted_s: NDArray) -> NDArray[np.float
 
 
 def steps(points: NDArray) -> NDArray[np.float64]:
-    """Mean way of the landmarks [T, P, 2] from each frame to the next, [T - 1], in their unit."""
+    """Mean length of the landmarks' [T, P, 2] way from each frame to the next, [T - 1], in their unit."""
     return np.linalg.norm(np.diff(points, axis=0), axis=-1).mean(axis=-1)
 
 
 def even(positions: NDArray, lengths: NDArray, count: int) -> NDArray[np.float64]:
-    """Positions [count] on a way that cut it into parts of equal length, both ends kept.
+    """Cut a way into parts of equal length, both ends kept: positions [count].
 
     `positions` [K] rise from one end to the other, `lengths` [K - 1] were measured between them. In between
     the length is taken to grow smoothly (see `in_between`).
@@ -133,7 +133,7 @@ def even(positions: NDArray, lengths: NDArray, count: int) -> NDArray[np.float64
 
 
 def looks(count: int) -> int:
-    """Frames of a way that are looked at to space `count` of them; drafts would do worse, they wobble."""
+    """Number of frames to look at to space `count` of them; drafts would do worse, they wobble."""
     return min(max(count, LOOKS[0]), LOOKS[1])
 
 

@@ -27,7 +27,7 @@ from d2a_core.store import arrays, weights
 
 @dataclass(frozen=True)
 class LatentPath:
-    """A way through W+: `wplus` [T, K, 512] the source of each frame, `delta` [T, L, 512] added to it.
+    """Path through W+: `wplus` [T, K, 512] the source of each frame, `delta` [T, L, 512] added to it.
 
     `target` [T, P, 2] are the landmarks it leads to. `error` [passes + 1, T] is the landmark error (NME,
     inter-ocular) on drafts after the open loop and after each closed-loop pass, before corrections and
@@ -86,7 +86,7 @@ def _given(inputs: object, *names: str) -> list[str]:
 
 
 def step(animator: Animator, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:
-    """Δw [T, L, 512] after FAN saw `current` and `target` points [T, P, 2]: equation 6, kept in the ball.
+    """Let FAN see `current` and `target` points [T, P, 2]: Δw [T, L, 512] of equation 6, kept in the ball.
 
     `wplus` [T, K, 512] are the sources and `delta` what was added to them before. The sum is re-normed
     layer by layer as the training pairs were, so no pass leaves the ball in which FAN was trained. Where
@@ -98,7 +98,7 @@ def step(animator: Animator, wplus: Tensor, delta: Tensor, current: NDArray, tar
 
 
 def detect(animator: Animator, wplus: Tensor, delta: Tensor, progress: Progress | None = None) -> Detections:
-    """What the detector sees on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
+    """Detect faces on drafts of w + Δw, `wplus` [T, K, 512] and `delta` [T, L, 512]."""
     return detection.detect(
         animator.generator, animator.detector, wplus, delta, size=animator.size, progress=progress
     )

@@ -93,7 +93,7 @@ def loss(predicted: Tensor, true: Tensor, *, l2_weight: float) -> Tensor:
 
 
 def ordered_pairs(faces: Faces, chosen: Tensor) -> Tensor:
-    """Every ordered pair of two different states of one chosen face, [n, 3]: face, from, to.
+    """List every ordered pair of two different states of one chosen face, [n, 3]: face, from, to.
 
     The source and each of its augmentations are equally good starting points, since their difference in
     w is known: m augmentations give m(m + 1) pairs for m renders. Pairs without a detected face are left out.
@@ -107,7 +107,7 @@ def ordered_pairs(faces: Faces, chosen: Tensor) -> Tensor:
 
 
 def batch_of(faces: Faces, pairs: Tensor, device: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Source points, target points [n, P, 2] and Δw [n, L, D] of `pairs` [n, 3]."""
+    """Return source points, target points [n, P, 2] and Δw [n, L, D] of `pairs` [n, 3]."""
     face, start, end = pairs.T
     delta = faces.steps(face, end) - faces.steps(face, start)
     return (
@@ -118,7 +118,7 @@ def batch_of(faces: Faces, pairs: Tensor, device: str) -> tuple[Tensor, Tensor, 
 
 
 def build(options: Options, *, points: int, vector: Tensor) -> Fan:
-    """An untrained FAN for `vector` [M, L, D]; the weights follow `options.seed`."""
+    """Make an untrained FAN for `vector` [M, L, D]; the weights follow `options.seed`."""
     if options.output not in ("coefficients", "direct"):
         raise ValueError(f"fan.output is {options.output!r}; choose 'coefficients' or 'direct'")
     if options.input not in ("heatmaps", "coordinates"):
@@ -152,7 +152,7 @@ def split(faces: Faces, options: Options) -> tuple[Tensor, Tensor]:
 
 
 def start(faces: Faces, pairs: Tensor, vector: np.ndarray, options: Options, *, device: str) -> Training[Fan]:
-    """A training run on `pairs` [n, 3] before its first epoch; `vector` [M, L, D] are the directions."""
+    """Start a training run on `pairs` [n, 3]; `vector` [M, L, D] are the directions."""
     network = build(options, points=faces.points.shape[2], vector=torch.from_numpy(vector)).to(device)
     sample = batch_of(faces, pairs[:: max(1, len(pairs) // STANDARD_PAIRS)], device)
     network.standardise(*sample[:2])
@@ -160,7 +160,7 @@ def start(faces: Faces, pairs: Tensor, vector: np.ndarray, options: Options, *, 
 
 
 def go_on(network: Fan, options: Options) -> Training[Fan]:
-    """A training run that continues from the weights of `network`."""
+    """Start a training run from the weights of `network`."""
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
     )
@@ -201,12 +201,12 @@ def evaluate(network: Fan, faces: Faces, pairs: Tensor, options: Options, *, dev
 
 
 def load_all(states: Iterable[Mapping], *, device: str) -> list[Fan]:
-    """Trained FANs from several checkpoints."""
+    """Load trained FANs from several checkpoints."""
     return [load(state, device=device) for state in states]
 
 
 def load(state: Mapping, *, device: str) -> Fan:
-    """A trained FAN from a checkpoint written by `checkpoint`."""
+    """Load a trained FAN from a checkpoint that `training.checkpoint` packed."""
     architecture = Architecture(**state["architecture"])
     network = Fan(architecture, state["state"].get("vector"))
     network.load_state_dict(state["state"])

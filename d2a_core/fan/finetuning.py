@@ -53,7 +53,7 @@ def around(
     seed: int,
     progress: Progress | None = None,
 ) -> fan.Faces:
-    """Augmentations, by a direction group, of the one source `code` [1, K, 512] with `points` [1, P, 2].
+    """Augment one source `code` [1, K, 512] with `points` [1, P, 2] by a direction group.
 
     State 0 is the source; the last `held_out` of the others are never trained on.
     """
@@ -136,7 +136,7 @@ def compare(
     embedder: dlib_identity.DlibEmbedder,
     options: Options,
 ) -> dict[str, object]:
-    """One row for each held-out augmentation and network: open loop from the source, measured on drafts.
+    """Compare both networks on each held-out augmentation: open loop from the source, seen on drafts.
 
     `nme` against the landmarks asked for (inter-ocular), `csim` between the source and the result.
     """

@@ -14,7 +14,7 @@ from d2a_core.fan.network import Architecture
 
 
 class SplitFan:
-    """Asks the FAN of the group `pose` for the turn of the head, then that of `expression` for the rest.
+    """Two FANs: that of the group `pose` turns the head, then that of `expression` does the rest.
 
     In between lies the face as it is, in the pose that is wanted: neither network sees a change that is the
     other's, so that what one of them lets through is put right by the closed loop.
@@ -25,7 +25,7 @@ class SplitFan:
 
     @property
     def architecture(self) -> Architecture:
-        """That of the network for the pose; both move the same layers."""
+        """Sizes of the network for the pose; both move the same layers."""
         return self.pose.architecture
 
     def __call__(self, current: Tensor, target: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class SplitFan:
 
 
 def turn(current: Tensor, target: Tensor) -> Tensor:
-    """The faces `current` in the pose, size and place of the faces `target`, all [N, P, 2]; NaN stays NaN."""
+    """Give the faces `current` pose, size and place of the faces `target`, all [N, P, 2]; NaN stays NaN."""
     scheme, turned = scheme_of(current.shape[1]), current.clone()
     known = (current + target).isfinite().all(dim=2).all(dim=1)
     found, wanted = (lift(points[known].cpu().numpy(), scheme) for points in (current, target))
@@ -44,6 +44,6 @@ def turn(current: Tensor, target: Tensor) -> Tensor:
 
 
 def load(states: Sequence[Mapping], *, device: str) -> Fan | SplitFan:
-    """The FAN of one checkpoint, or those of two, of the groups pose and expression."""
+    """Load the FAN of one checkpoint, or of two, those of the groups pose and expression."""
     networks = fan.load_all(states, device=device)
     return networks[0] if len(networks) == 1 else SplitFan(*networks)

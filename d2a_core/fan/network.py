@@ -82,7 +82,7 @@ class HeatmapReadout(nn.Module):
 
 
 class CoordinateReadout(nn.Module):
-    """The landmarks themselves: what is lost when FAN sees numbers and no maps."""
+    """Landmarks as they are, to show what FAN loses when it sees numbers and no maps."""
 
     features = 2
 
@@ -118,7 +118,7 @@ class Fan(nn.Module):
     vector: Tensor
 
     def __init__(self, architecture: Architecture, vector: Tensor | None = None):
-        """`vector` [M, L, 512] is required when `architecture.directions` is not 0."""
+        """Start untrained; `vector` [M, L, 512] is required when `architecture.directions` is not 0."""
         super().__init__()
         self.architecture = architecture
         a = architecture
@@ -140,7 +140,7 @@ class Fan(nn.Module):
             self.register_buffer("vector", vector.clone())
 
     def read(self, source: Tensor, target: Tensor) -> Tensor:
-        """What the readout sees of two point sets [N, P, 2]: [N, 2·P·K], the change and the source."""
+        """Read two point sets [N, P, 2] as the change and the source: [N, 2·P·K]."""
         before, after = self.readout(torch.cat((source, target), dim=1)).chunk(2, dim=1)
         return torch.cat((after - before, before), dim=1).flatten(1)
 

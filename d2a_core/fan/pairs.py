@@ -22,7 +22,7 @@ from d2a_core.runtime import Progress
 
 @dataclass(frozen=True)
 class Plan:
-    """What one shard of pairs is made of."""
+    """Recipe of one shard of pairs."""
 
     shard: int
     group: str
@@ -31,12 +31,12 @@ class Plan:
     seed: int
 
     def renders(self, faces: int) -> int:
-        """Images to render from a shard with this many faces."""
+        """Count the images to render from a shard with this many faces."""
         return min(self.sources_per_shard, faces) * self.per_source
 
 
 def draw(vector: Tensor, wplus: Tensor, ball: Ball, uniform: Tensor) -> tuple[Tensor, Tensor]:
-    """One augmentation of each W+ [N, L, 512]: Δw = u·t ∘ Σ rᵢ vᵢ with r ~ U(-1, 1), re-normed per layer.
+    """Augment each W+ [N, L, 512] once: Δw = u·t ∘ Σ rᵢ vᵢ with r ~ U(-1, 1), re-normed per layer.
 
     `vector` is [M, L, 512], `uniform` [N, M + 1] holds numbers from U(0, 1). The sum of many directions
     nearly always reaches the threshold, so all faces would lie on its sphere; u = √U(0, 1), one number a

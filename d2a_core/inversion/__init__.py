@@ -1,1 +1,1 @@
-"""A seed or a photo to a code, and what the code cannot hold."""
+"""Turn a seed or a photo into a code, and put back what the code cannot hold."""

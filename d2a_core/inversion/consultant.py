@@ -26,14 +26,14 @@ def seen(images: Tensor) -> Tensor:
 
 
 def load(state: Mapping, *, device: str) -> Hfgi:
-    """Trained networks from a checkpoint written by `checkpoint`."""
+    """Load trained networks from a checkpoint that `training.checkpoint` packed."""
     network = Hfgi(Architecture(**state["architecture"]))
     network.load_state_dict(state["state"])
     return network.to(device).eval().requires_grad_(False)
 
 
 def consult(generator: PretrainedGenerator, networks: Hfgi, image: Tensor, wplus: Tensor) -> Consultation:
-    """Scale and shift that bring the render of `wplus` [N, L, D] to `image` [N, 3, S, S] in [-1, 1].
+    """Compute scale and shift that bring the render of `wplus` [N, L, D] to `image` [N, 3, S, S] in [-1, 1].
 
     `image` has the size of a draft. `wplus` may be the encoder's code or a better one.
     """
@@ -50,7 +50,7 @@ def consult_frame(
     yaw_deg: Tensor | float = 0.0,
     yaw_limit_deg: float = float("inf"),
 ) -> Consultation:
-    """Scale and shift for frames `moved` [N, L, D] of the face of `image` [1 or N, 3, S, S].
+    """Compute scale and shift for frames `moved` [N, L, D] of the face of `image` [1 or N, 3, S, S].
 
     ADA sees the frame and lays the distortion map of the still onto it. `yaw_deg` [N] is how far each frame
     is turned from the still: see `fade`.
@@ -68,7 +68,7 @@ def consult_frame(
 
 @dataclass(frozen=True)
 class Consultant:
-    """What is put back into the frames of one photo; without `networks` it is nothing.
+    """Put back into the frames of one photo what its code lacks; nothing without `networks`.
 
     `image` [1, 3, S, S] in [-1, 1] is the photo at the size of a draft, `wplus` [1, L, D] its code.
     """
@@ -88,7 +88,7 @@ class Consultant:
         return consult_frame(self.generator, self.networks, *pictures, yaw_deg=yaw_deg, yaw_limit_deg=limit)
 
     def along(self, yaw_deg: NDArray) -> Callable[[Tensor, int], Consultation | None]:
-        """What `rendering.frames` asks for each frame of a path that is turned by `yaw_deg` [T]."""
+        """Return the `consult` of `rendering.frames` for a path whose frames turn by `yaw_deg` [T]."""
         return lambda moved, index: self(moved, float(yaw_deg[index]))
 
 
@@ -100,7 +100,7 @@ def consultant(
     *,
     yaw_limit_deg: float,
 ) -> Consultant:
-    """The consultant of an aligned photo u1 [R, R, 3]; `checkpoints` has the path of the networks or none."""
+    """Make the consultant of an aligned photo u1 [R, R, 3]; `checkpoints` has the networks' path or none."""
     networks = [load(weights.read_checkpoint(path), device=generator.device) for path in checkpoints]
     size = generator.draft_size
     image = to_float(resize(photo[None], size))

@@ -72,7 +72,7 @@ def faces(
     seed: int,
     progress: Progress | None = None,
 ) -> Faces:
-    """Maps of `images` as they are and as `views` - 1 worse photographs of the same face.
+    """Compute maps of `images` as they are and as `views` - 1 worse photographs of the same face.
 
     The images come u1 [`CHUNK`, H, W, 3] at a time, the rest at the end; no two such parts are in memory.
     """
@@ -91,7 +91,7 @@ def faces(
 
 
 def photograph(images: Tensor, *, generator: torch.Generator) -> Tensor:
-    """What a camera and a careless crop make of `images` [N, 3, H, W] in [-1, 1]: the w stays the same.
+    """Photograph `images` [N, 3, H, W] in [-1, 1] badly and crop them carelessly: the w stays the same.
 
     Gain and offset of every colour channel, a similarity of about 3 % of the side, blur and noise. No
     mirroring: a mirrored face has another w.
@@ -117,7 +117,7 @@ def photograph(images: Tensor, *, generator: torch.Generator) -> Tensor:
 
 
 def start(faces: Faces, options: Options, *, device: str) -> Training[Encoder]:
-    """A training run before its first epoch; the weights follow `options.seed`."""
+    """Start a training run; the weights follow `options.seed`."""
     channels, side, _ = faces.maps.shape
     shape = Architecture(channels, side, WIDTH, DROPOUT, faces.w.shape[1])
     with torch.random.fork_rng(devices=[]):
@@ -161,7 +161,7 @@ def _loss(network: Encoder, maps: Tensor, w: Tensor, device: str) -> Tensor:
 
 
 def load(state: Mapping, *, device: str) -> Encoder:
-    """A trained encoder from a checkpoint written by `checkpoint`."""
+    """Load a trained encoder from a checkpoint that `training.checkpoint` packed."""
     network = Encoder(Architecture(**state["architecture"]))
     network.load_state_dict(state["state"])
     return network.to(device).eval().requires_grad_(False)

@@ -28,7 +28,7 @@ class Trunk:
     channels = 32 + 64 + 128 + 3 * (PIXEL_SIDE // SIDE) ** 2
 
     def __init__(self, folder: Path, *, threads: int) -> None:
-        """`folder` holds `face_landmark.tflite`."""
+        """Load FaceMesh; `folder` holds `face_landmark.tflite`."""
         import openvino
 
         core = openvino.Core()
@@ -49,7 +49,7 @@ class Trunk:
         return torch.cat((maps, functional.pixel_unshuffle(colours, PIXEL_SIDE // SIDE)), dim=1)
 
     def _maps(self, row: np.ndarray) -> Tensor:
-        """One image [1, 192, 192, 3]; the model's batch is fixed at one."""
+        """Maps of one image [1, 192, 192, 3]; the model's batch is fixed at one."""
         maps = [torch.from_numpy(value.copy()) for value in self._network(row).values()]
         return torch.cat([functional.adaptive_avg_pool2d(part[0], SIDE) for part in maps])
 
@@ -61,7 +61,7 @@ def _resized(images: Tensor, side: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that shapes an encoder's head."""
+    """Sizes of an encoder's head."""
 
     channels: int
     side: int

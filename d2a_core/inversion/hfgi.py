@@ -51,7 +51,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Faces:
-    """`image` of `w` [N, D] and `base` of the encoder's `wplus` [N, L, D], drafts u1 [N, S, S, 3]."""
+    """Drafts u1 [N, S, S, 3]: `image` of `w` [N, D] and `base` of the encoder's `wplus` [N, L, D]."""
 
     image: NDArray[np.uint8]
     base: NDArray[np.uint8]
@@ -129,7 +129,7 @@ def distort(maps: Tensor, *, distortion: float, share: float) -> Tensor:
 
 
 def start(generator: PretrainedGenerator, faces: Faces, options: Options) -> Training[Hfgi]:
-    """A training run before its first epoch: ADA passes maps on, the shift is the ridge regression."""
+    """Start a training run: ADA passes maps on, the shift is the ridge regression."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         shape = Architecture(WIDTH, RANK, consulted_channels(generator))
@@ -140,7 +140,7 @@ def start(generator: PretrainedGenerator, faces: Faces, options: Options) -> Tra
 
 
 def fit_shift(generator: PretrainedGenerator, faces: Faces, rows: list[int]) -> tuple[Tensor, Tensor]:
-    """Reduced-rank ridge regression from the distortion map to the change of features it stands for.
+    """Fit a reduced-rank ridge regression from the distortion map to the change of features it stands for.
 
     Each cell of the 64 px map predicts f(w) - f(ŵ) from the 3×3 cells of colours around it; both are known,
     as the faces are the generator's own. Returns `response` [RANK, 48, 3, 3] and `basis` [C, RANK].
@@ -209,7 +209,7 @@ class _Batch:
 
     @cached_property
     def distortion(self) -> Tensor:
-        """What it lacks of the image, [n, 3, 256, 256]."""
+        """Image minus render, [n, 3, 256, 256]."""
         return consultant.seen(self.image) - self.face
 
     def render(self, generator: PretrainedGenerator, consultation: Consultation) -> Tensor:

@@ -19,7 +19,7 @@ PICTURE = 64 * STRIDE  # px, side of the pictures that the networks look at
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that shapes the networks; `channels` are those of the generator's consulted map."""
+    """Sizes of the networks; `channels` are those of the generator's consulted map."""
 
     width: int
     rank: int
@@ -40,7 +40,7 @@ class Residual(nn.Module):
 
 
 def _silence(layer: nn.Module) -> None:
-    """Let a layer begin by giving nothing."""
+    """Zero a layer: it begins by giving nothing."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
 

@@ -1,4 +1,4 @@
-"""How far a picture is from a photograph, with gradients: pixels, structure, and what tells people apart."""
+"""Measure, with gradients, how far a picture is from a photograph: pixels, structure, features, identity."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ OCTAVES = 4  # of the pixel pyramid; the coarsest is 1/8 of the image
 
 @dataclass(frozen=True)
 class Weights:
-    """What the terms of the loss count; 0 leaves one out."""
+    """Weights of the terms of the loss; 0 leaves one out."""
 
     pixel: float
     structure: float
@@ -39,7 +39,7 @@ class Likeness:
     def __init__(
         self, photo: NDArray, corners: NDArray, network: face_resnet.FaceResNet, *, weights: Weights
     ) -> None:
-        """`photo` u1 [R, R, 3]; `corners` [5, 2] of the face in fractions (`dlib_identity.five_points`)."""
+        """Look at a `photo` u1 [R, R, 3]; `corners` [5, 2] are `dlib_identity.five_points` in fractions."""
         self.weights, self.network = weights, network
         device = next(network.parameters()).device
         self.corners = torch.as_tensor(corners)

@@ -1,4 +1,4 @@
-"""Stage `inversion`: a photograph becomes a code in W+ (paper, section 3.2: ŵ of a real source).
+"""Stage `inversion`: find the code of a photograph in W+ (paper, section 3.2: ŵ of a real source).
 
 Optimisation after Karras et al. (StyleGAN2, appendix D) and Tov et al. (e4e): first one code for all
 layers, then an offset for each late one, in the whitened coordinates of `latent_prior`, pulled to the common
@@ -58,7 +58,7 @@ class Options:
 
     @property
     def weights(self) -> Weights:
-        """What the terms of the likeness count."""
+        """Weights of the terms of the likeness."""
         return Weights(self.pixel_weight, self.structure_weight, self.features_weight, self.identity_weight)
 
 
@@ -75,14 +75,14 @@ class Phase:
 
 @dataclass(frozen=True)
 class Code:
-    """`wplus` [1, L, 512] and the loss at every step: rows of `phase` and the weighted terms by name."""
+    """Code `wplus` [1, L, 512] and the loss at every step: rows of `phase` and the weighted terms by name."""
 
     wplus: NDArray[np.float32]
     history: list[dict[str, object]] = field(default_factory=list)
 
 
 def phases(generator: PretrainedGenerator, options: Options, *, started: bool) -> list[Phase]:
-    """What `optimize` runs: one code, codes by layer, and on the CPU some full-size steps.
+    """List the phases of `optimize`: one code, codes by layer, and on the CPU some full-size steps.
 
     A GPU works at full size throughout. On the CPU most steps see drafts, which cost a tenth but do not
     depend on the last layers: those follow in the full-size steps. A given start needs no common code.
@@ -106,7 +106,7 @@ def optimize(
     start: Tensor | None = None,
     progress: Progress | None = None,
 ) -> Code:
-    """Code whose image comes nearest to the photo of `likeness`, from the mean face or `start` [1, L, 512].
+    """Find the code that comes nearest to the photo of `likeness`, from the mean face or `start` [1, L, 512].
 
     Minimises likeness + prior_weight·mean(c²) + spread_weight·mean(d²) over the whitened common code c
     and the offsets d of the layers after the `shared_layers`.
@@ -265,7 +265,7 @@ def _pictures(
 
 
 def fitted(photo: NDArray[np.uint8], generator: PretrainedGenerator) -> NDArray[np.uint8]:
-    """An aligned photo u1 [S, S, 3] as the generator would show it: u1 [R, R, 3]."""
+    """Bring an aligned photo u1 [S, S, 3] to the size of the generator's images: u1 [R, R, 3]."""
     return resampling.resize(photo[None], generator.resolution)[0]
 
 
@@ -277,7 +277,7 @@ def find_code(
     start: NDArray | None,
     progress: Progress | None,
 ) -> Code:
-    """The code by `options.method`."""
+    """Find the code by `options.method`."""
     if options.method == "optimize":
         known = torch.from_numpy(start) if start is not None else None
         prior = latent_prior.fit(generator)
@@ -295,7 +295,7 @@ def find_delta(
     *,
     progress: Progress | None,
 ) -> dict[str, Tensor]:
-    """Differences of weights by pivotal tuning; empty when it is not asked for."""
+    """Find differences of weights by pivotal tuning; empty when it is not asked for."""
     if not options.tune:
         return {}
     return tuning.tune(
@@ -310,7 +310,7 @@ def find_delta(
 
 
 def steps(options: Options) -> int:
-    """Most steps that an inversion takes, for its progress."""
+    """Count the steps that an inversion takes at most, for its progress."""
     found = options.w_steps + options.wplus_steps + options.full_steps
     return found + (options.tune_steps if options.tune else 0)
 
@@ -322,7 +322,7 @@ def draw(
     *,
     strangers: float,
 ) -> NDArray[np.uint8]:
-    """Photo and reconstructions by name side by side, their figures below."""
+    """Draw photo and reconstructions by name side by side, their figures below."""
     captions = [f"photo (strangers: identity {strangers:.3f})"] + [
         f"{name}: {row['psnr']:.1f} dB, MS-SSIM {row['ms_ssim']:.3f}, identity {row['identity']:.3f}"
         for name, row in rows.items()
@@ -331,16 +331,16 @@ def draw(
 
 
 def columns(inversion: Inversion) -> dict[str, list]:
-    """The table of one row."""
+    """Columns of a table of one row."""
     return {name: [value] for name, value in inversion.figures.items()}
 
 
 def checkpoint(inversion: Inversion, facts: Mapping[str, object]) -> dict[str, object]:
-    """The tuning as it is stored."""
+    """Pack the tuning as it is stored."""
     return {"delta": inversion.delta, "provenance": facts}
 
 
 def load_judges(detector: LandmarkDetector, folder: str | Path, *, device: str) -> Judges:
-    """`folder` holds dlib's models."""
+    """Load the judges; `folder` holds dlib's models."""
     network = face_resnet.load(Path(folder) / face_resnet.FILE).to(device)
     return Judges(detector, DlibEmbedder(folder), network)

@@ -1,4 +1,4 @@
-"""How good a reconstruction is: the figures that the literature on inversion reports (peers: GANInverter)."""
+"""Measure a reconstruction by the figures that papers on inversion report (peers: GANInverter)."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ def compare(
     detector: LandmarkDetector,
     embedder: dlib_identity.DlibEmbedder,
 ) -> dict[str, float]:
-    """Figures of a reconstruction u1 [R, R, 3] against the aligned photo of the same size.
+    """Compare a reconstruction u1 [R, R, 3] with the aligned photo of the same size.
 
     `psnr` and `psnr_256` in dB, `ms_ssim`, `identity` the cosine of dlib's embeddings, `nme` the landmark
     error in inter-ocular distances. NaN where no face is found. `identity` is no independent witness of an
@@ -44,7 +44,7 @@ def compare(
 def strangers(
     generator: Generator, *, detector: LandmarkDetector, embedder: dlib_identity.DlibEmbedder
 ) -> float:
-    """Mean cosine between sampled faces, each against the next: what unrelated people score."""
+    """Mean cosine between sampled faces, each against the next: the score of unrelated people."""
     rng = torch.Generator().manual_seed(STRANGERS_SEED)
     with torch.no_grad():
         w = generator.map(torch.randn(STRANGERS, generator.z_dim, generator=rng))

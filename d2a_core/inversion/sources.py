@@ -31,7 +31,7 @@ class Face:
 
 
 def code(generator: Generator, *, seed: int, truncation: float) -> Tensor:
-    """W+ [1, num_layers, 512] of the face of `seed`.
+    """Draw the code of the face of `seed`, W+ [1, num_layers, 512].
 
     `truncation` ψ pulls w towards the mean, w̄ + ψ(w - w̄): 1 is the full variety of the generator, lower
     values give plainer, cleaner faces (StyleGAN, section B).

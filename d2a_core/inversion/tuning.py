@@ -34,7 +34,7 @@ def tune(
     locality_weight: float,
     progress: Progress | None = None,
 ) -> dict[str, Tensor]:
-    """Differences of weights that bring the full-size image of `wplus` [1, L, D] nearer to the photo.
+    """Find differences of weights that bring the full-size image of `wplus` [1, L, D] nearer to the photo.
 
     Minimises likeness + locality_weight·‖tuned - original‖₁ of drafts at random codes near the pivot; leaves
     the generator as it was.
