@@ -4,22 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core.faces import detectors, tracking
-from d2a_core.faces.landmarks import Detections, Options
+from d2a_core.faces import tracking
+from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.schemes import WFLW98
 from d2a_core.media import cuts
-
-
-@pytest.fixture(scope="module")
-def detector(assets):
-    options = Options("facemesh", 0.5, "detect", None)
-    return detectors.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
-
-
-@pytest.fixture(scope="module")
-def portrait():
-    """A photograph u1 [512, 512, 3]; the face is about 110 px wide, its middle near (225, 120)."""
-    return pytest.importorskip("skimage.data").astronaut()
 
 
 def place(portrait, *spots, height=480, width=960, size=240):
