@@ -4,7 +4,7 @@ import json
 import re
 import stat
 
-import numpy as np
+import evaluated
 import pytest
 from faulty_project import FaultyProject
 from finished_projects import UMASK
@@ -37,21 +37,7 @@ def test_the_result_is_a_full_size_video_with_its_provenance(project):
 
 
 def test_the_evaluation_beats_no_motion_and_wrong_methods_land_where_they_must(project):
-    table = tables.read_parquet(project.folder / "results" / "evaluation" / "table.parquet").to_pylist()
-    rows = {(row["method"], row["passes"]): row for row in table if row["protocol"] == "cross-identity"}
-    ours, source = rows["d2animator", 1], rows["control-source", -1]
-    target, noise = rows["control-target", -1], rows["control-noise", -1]
-    assert 0 < ours["nme_inter_ocular"] < source["nme_inter_ocular"]
-    assert ours["csim_strangers"] < ours["csim"] < source["csim"] == pytest.approx(1, abs=1e-3)
-    assert target["nme_inter_ocular"] < 0.002 and target["yaw_error"] < 0.1
-    assert target["csim"] == pytest.approx(source["csim_strangers"], abs=0.01)
-    assert noise["found"] == 0 and np.isnan(noise["nme_inter_ocular"])
-    assert {row["protocol"] for row in table} == {"cross-identity", "self-driving", "sequence-driving"}
-    assert all(row["note"] for row in table)  # no Inception weights, or too few pictures
-    pairs = tables.read_parquet(project.folder / "results" / "evaluation" / "pairs.parquet").to_pylist()
-    assert all(
-        (project.folder / pair[name]).is_file() for pair in pairs for name in ("source_image", "target_image")
-    )
+    evaluated.check(project.folder)
 
 
 def test_nobody_else_may_read_what_a_run_with_a_strict_umask_leaves(full):
