@@ -183,15 +183,7 @@ def run(
     # To files and not pipes: when this process is killed, the run does not choke on a broken one.
     with log.open("w", encoding="utf-8") as sink, events.open(encoding="utf-8") as source:
         with _counted_signals() as signals:
-            process = subprocess.Popen(
-                workflow.command(*words, *telling(events)),
-                cwd=workflow.work,
-                env=workflow.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # the terminal's Ctrl-C reaches us alone, and we pass it on
-            )
+            process = _start(workflow, *words, *telling(events), sink=sink)
             try:
                 while process.poll() is None and not (signals or cancelled.is_set()):
                     watch(read_events(source))
@@ -202,6 +194,19 @@ def run(
                 raise KeyboardInterrupt
             watch(read_events(source))
             return process.returncode
+
+
+def _start(workflow: Workflow, *words: str, sink: IO[str]) -> subprocess.Popen:
+    """Start Snakemake with `words`; all it says goes to `sink`."""
+    return subprocess.Popen(
+        workflow.command(*words),
+        cwd=workflow.work,
+        env=workflow.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=sink,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # the terminal's Ctrl-C reaches us alone, and we pass it on
+    )
 
 
 @contextmanager
