@@ -21,7 +21,7 @@ help:
 	@echo "make test-studio  drive the page with a headless Chromium (apt-get install chromium)"
 	@echo "make slurm  set up, with what profiles/slurm needs"
 	@echo "make studio       set up, with what the page in the browser needs, and open it"
-	@echo "make lint   check the style of code and workflow"
+	@echo "make lint   check the style and types of code and workflow"
 	@echo "make clean  remove results/; models and environment stay"
 
 demo: $(READY)
