@@ -1,27 +1,10 @@
-import controlled_faces
 import numpy as np
 import pytest
-from controlled_faces import BALL, FACE, LOWER, MOUTH, OPEN, OPTIONS, YAW, World, slope, store
+from controlled_faces import FACE, LOWER, MOUTH, OPEN, OPTIONS, YAW, slope, store
 
 from d2a_core.directions import controls
-from d2a_core.directions.sliders import Controls
 from d2a_core.faces import geometry
 from d2a_core.faces.schemes import WFLW98
-
-
-@pytest.fixture(scope="module")
-def looker():
-    return controlled_faces.looker(World())
-
-
-@pytest.fixture(scope="module")
-def measured(looker):
-    return controlled_faces.measured(looker)
-
-
-@pytest.fixture
-def moves(measured):
-    return Controls(measured, BALL)
 
 
 def test_a_control_changes_its_own_attribute_and_not_the_other(measured):

@@ -1,29 +1,13 @@
 from dataclasses import replace
 
-import controlled_faces
 import numpy as np
 import pytest
 import torch
-from controlled_faces import BALL, LAYERS, MOUTH, WIDTH, YAW, World, store
+from controlled_faces import BALL, LAYERS, MOUTH, WIDTH, YAW, store
 
 from d2a_core.directions import sliders
 from d2a_core.directions.sliders import Controls, Measured, Problem, settle
 from d2a_core.faces import geometry
-
-
-@pytest.fixture(scope="module")
-def looker():
-    return controlled_faces.looker(World())
-
-
-@pytest.fixture(scope="module")
-def measured(looker):
-    return controlled_faces.measured(looker)
-
-
-@pytest.fixture
-def moves(measured):
-    return Controls(measured, BALL)
 
 
 def test_only_what_varies_has_a_control(moves):
