@@ -1,17 +1,16 @@
 import errno
 import hashlib
-import http.server
 import json
 import logging
 import re
 import shutil
 import subprocess
 import sys
-import threading
 import zipfile
 from dataclasses import replace
 
 import pytest
+from local_server import Quiet, served
 
 from d2a_core.store import assets
 from d2a_core.store.assets import ASSETS, Asset, AssetError
@@ -80,7 +79,7 @@ def server(asked):
     give; `/cut.bin` breaks off after half of what was asked for.
     """
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self):
             if self.path == "/moved.bin":
                 self.send_response(302)
@@ -96,16 +95,8 @@ def server(asked):
             self.end_headers()
             self.wfile.write(body[: len(body) // 2] if self.path == "/cut.bin" else body)
 
-        def log_message(self, *args):
-            pass
-
-    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{web.server_port}"
-    web.shutdown()
-    thread.join()
-    web.server_close()
+    with served(Handler) as address:
+        yield address
 
 
 def only(folder):

@@ -5,11 +5,10 @@ import sys
 import traceback
 from pathlib import Path
 
-import numpy as np
 import pytest
+from made_artefacts import write_pictures, write_store, write_table
 
-from d2a_core.media import images
-from d2a_core.store import arrays, atomic, manifests, tables
+from d2a_core.store import atomic, manifests, tables
 
 
 def only(folder):
@@ -34,20 +33,6 @@ def test_atomic_path_replaces_a_folder_by_a_folder(tmp_path):
         part.mkdir()
         (part / "new").touch()
     assert only(path) == [".manifest.json", "new"] and only(tmp_path) == ["a"]
-
-
-def write_store(path):
-    contents = {"w": np.arange(600, dtype=np.float32).reshape(100, 6), "image": np.zeros((100, 8), np.uint8)}
-    arrays.write_zarr(path, contents, attributes={"seed": 7, "truncation": 0.5})
-
-
-def write_table(path):
-    columns = {"sample_id": np.arange(50), "yaw": np.linspace(-30, 30, 50)}
-    tables.write_parquet(columns, path, metadata={"detector": "facemesh", "seed": 7})
-
-
-def write_pictures(path):
-    images.write_images(np.random.default_rng(0).integers(0, 255, (3, 16, 16, 3), np.uint8), path)
 
 
 def _fork(work):

@@ -7,19 +7,10 @@ import re
 import numpy as np
 import pytest
 import torch
+from made_artefacts import write_pictures, write_store, write_table
 
 from d2a_core.media import images, video_reading, video_writing
 from d2a_core.store import arrays, manifests, tables, texts, weights
-
-
-def write_store(path):
-    contents = {"w": np.arange(600, dtype=np.float32).reshape(100, 6), "image": np.zeros((100, 8), np.uint8)}
-    arrays.write_zarr(path, contents, attributes={"seed": 7, "truncation": 0.5})
-
-
-def write_table(path):
-    columns = {"sample_id": np.arange(50), "yaw": np.linspace(-30, 30, 50)}
-    tables.write_parquet(columns, path, metadata={"detector": "facemesh", "seed": 7})
 
 
 def write_checkpoint(path):
@@ -32,10 +23,6 @@ def write_tensors(path):
 
 def write_picture(path):
     images.write_image(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8), path)
-
-
-def write_pictures(path):
-    images.write_images(np.random.default_rng(0).integers(0, 255, (3, 16, 16, 3), np.uint8), path)
 
 
 def write_facts(path):

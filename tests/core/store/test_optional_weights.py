@@ -1,10 +1,10 @@
 import hashlib
-import http.server
 import json
 import threading
 from pathlib import Path
 
 import pytest
+from local_server import Quiet, served
 
 from d2a_core.store import optional_weights
 
@@ -17,7 +17,7 @@ def server():
     """A local web server: `/net.pth` is WEIGHTS, `/cut.pth` breaks off, `/slow.pth` is silent."""
     free = threading.Event()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self):
             if self.path == "/slow.pth":
                 free.wait(10)
@@ -28,17 +28,9 @@ def server():
             if known:
                 self.wfile.write(WEIGHTS[:5000] if self.path == "/cut.pth" else WEIGHTS)
 
-        def log_message(self, *args):
-            pass
-
-    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{web.server_port}"
-    free.set()
-    web.shutdown()
-    thread.join()
-    web.server_close()
+    with served(Handler) as address:
+        yield address
+        free.set()
 
 
 def obtain(source, folder, timeout_s=5.0):
