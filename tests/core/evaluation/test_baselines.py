@@ -1,4 +1,5 @@
 import numpy as np
+from counting import Count
 from picture_world import FACES, PAIRS
 
 from d2a_core.config import BASELINES
@@ -12,17 +13,6 @@ def test_baselines_are_the_source_the_target_and_noise():
     assert source is FACES[one.source_image] and target is FACES[one.target_image]
     assert 120 < noise.mean() < 135
     assert not np.array_equal(noise, baselines.baseline(BASELINES[2], other, FACES.__getitem__))
-
-
-class Count:
-    """Counts what it is asked for."""
-
-    done = 0
-
-    def over(self, items):
-        for item in items:
-            yield item
-            self.done += 1
 
 
 def test_each_baseline_has_a_folder_with_a_picture_for_every_pair(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from counting import Count
 from linear_world import LinearWorld, TimidFan
 
 from d2a_core.directions.ball import Ball
@@ -19,20 +20,6 @@ class Everybody:
     def embed(self, images, points):
         vectors = np.ones((len(images), 2), np.float32)
         return np.where(np.isnan(points).any(axis=(1, 2))[:, None], np.nan, vectors)
-
-
-class Count:
-    """Counts what is done."""
-
-    done = 0
-
-    def over(self, items):
-        for item in items:
-            yield item
-            self.done += 1
-
-    def advance(self, n):
-        self.done += n
 
 
 def codes(*shifts):

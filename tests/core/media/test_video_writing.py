@@ -9,6 +9,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from counting import Count
 from made_videos import NTSC, psnr, scene, write
 
 from d2a_core.media import video_reading, video_writing
@@ -137,13 +138,7 @@ def test_a_rate_of_zero_is_refused(tmp_path):
 
 
 def test_write_frames_streams_and_counts(tmp_path):
-    class Counter:
-        done = 0
-
-        def advance(self, n):
-            self.done += n
-
-    counter, frames = Counter(), iter(scene(5))
+    counter, frames = Count(), iter(scene(5))
     video_writing.write_frames(frames, tmp_path / "a.mp4", rate=NTSC, metadata={}, progress=counter)
     assert counter.done == 5 and video_reading.probe(tmp_path / "a.mp4").frames == 5
 
