@@ -55,6 +55,18 @@ def test_features_have_gradients_in_the_whole_chip(network):
     assert (image.grad.abs().sum(dim=1) > 0)[0, :147, :147].all()
 
 
+def test_gradients_have_the_same_bits_every_time(network):
+    chip = torch.rand(1, 3, 150, 150, generator=torch.Generator().manual_seed(0)) * 255
+
+    def gradient():
+        image = chip.clone().requires_grad_()
+        network(image)[1].square().sum().backward()
+        return image.grad
+
+    first = gradient()
+    assert all(torch.equal(gradient(), first) for _ in range(200))
+
+
 def test_another_file_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "other.dat").write_bytes(b"\x01\x05con_4 and little else")
     with pytest.raises(ValueError, match="run `d2a fetch dlib-face`"):
