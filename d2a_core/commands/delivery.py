@@ -121,12 +121,12 @@ def _compute(request: Request | MorphRequest, plan: Plan, work: Path, watcher: W
 
 
 def digest(facts: object) -> str:
-    """Name of what plain values ask for, the same for the same ones."""
+    """Digest of plain values, the same for the same ones."""
     return hashlib.sha256(yaml.safe_dump(facts).encode()).hexdigest()[:DIGEST_CHARS]
 
 
 def adopt_source(request: Request, work: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Entry of the source in the config, and which file of the user's the copy of a photo is.
+    """Entry of the source in the config, and the user's photo by the path of its copy.
 
     What was asked is kept in the work directory: see `recalled`.
     """

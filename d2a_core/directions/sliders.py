@@ -101,7 +101,7 @@ def _in_unit(measured: Measured, number: int, change: NDArray) -> NDArray[np.flo
 
 
 def scale(measured: Measured, number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Strengths and responses between which a control rises and faces are found, through no motion.
+    """Strengths and responses of the range around rest in which a control works.
 
     From rest outwards, a range ends before the response rises by less than `LEAST_RISE` of its slope at rest,
     or fewer than `LEAST_FOUND` of the faces are found.

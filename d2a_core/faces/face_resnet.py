@@ -125,7 +125,7 @@ class _Reader:
         self.data, self.starts = data, [found.end() for found in self.TOKEN.finditer(data)]
 
     def integer(self, at: int) -> tuple[int, int]:
-        """A number and where it ends: a byte that counts bytes, then these, the lowest first."""
+        """Read a number and its end: a byte that counts bytes, then these, the lowest first."""
         end = at + 1 + (self.data[at] & 15)
         return int.from_bytes(self.data[at + 1 : end], "little"), end
 

@@ -69,7 +69,7 @@ def _removed_after(folder: Path) -> Iterator[None]:
 
 
 def _check(path: Path, kind: str) -> None:
-    """Raise ValueError for what is no photo, or no clip, picture or landmark table that could drive."""
+    """Raise ValueError for a file that cannot be read as a photo, or as a driver."""
     if not path.stat().st_size:
         raise ValueError(f"{path} is empty; give another file")
     if kind == "photo":
@@ -143,7 +143,7 @@ def _size(path: Path) -> int:
 
 
 def _kind(path: Path) -> str:
-    """Kind as which the page shows an artefact: video, picture or text; `data` is only described."""
+    """Kind of an artefact on the page: video, picture or text; `data` is only described."""
     kind = "text" if kind_of(path) == "json" else kind_of(path)
     return kind if kind in ("video", "picture", "text") else "data"
 
@@ -189,7 +189,7 @@ def zipped(folder: Path) -> Iterator[bytes]:
 
 
 class _Sink(io.RawIOBase):
-    """Keeps what is written until it is `taken`; zipfile sees that it cannot seek."""
+    """Keep what is written until it is `taken`; zipfile sees that it cannot seek."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []

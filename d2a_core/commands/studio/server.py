@@ -119,7 +119,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _names(host: str) -> tuple[str, ...]:
-    """Names under which the server may be called: of a loopback one only those of the loopback."""
+    """Names under which the server may be called; on the loopback only names of the loopback."""
     return LOOPBACK if _is_loopback(host) else ()
 
 
