@@ -18,7 +18,7 @@ from d2a_core.store import texts
 from d2a_core.workflow import rates
 from d2a_core.workflow.execution import Workflow
 
-FACES = "results/evaluation/faces/held-out"
+FACES, SHEET = "results/evaluation/faces/held-out", "results/evaluation/pairs.png"
 LARGE = [
     "all",
     "results/evaluation/table.md",
@@ -58,11 +58,11 @@ def checkpoint(work: Path) -> None:
 def small(work: Path) -> None:
     """Run every other rule on a few dozen faces; held-out ones stand for the photos of a data set."""
     configs = [CONFIGS / name for name in ("tiny.yaml", "struck.yaml", "struck-inputs.yaml")]
-    run(work, configs[:2], TARGETS)
+    run(work, configs[:2], [*TARGETS, SHEET])
     photos = work / "photos"
     photos.mkdir(exist_ok=True)
     for face in sorted((work / FACES).glob("r*.png"))[:3]:
-        shutil.copy(face, photos)
+        shutil.copy2(face, photos)
     run(work, configs, INPUT_TARGETS)
 
 
