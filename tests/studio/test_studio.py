@@ -1,5 +1,6 @@
 """`d2a studio` as a user meets it: in a browser, on a small finished project."""
 
+import contextlib
 import io
 import json
 import os
@@ -49,6 +50,15 @@ def _measured(page, name):
     return page.evaluate("name => performance.getEntriesByName(name).map(entry => entry.duration)", name)
 
 
+@contextlib.contextmanager
+def _draft_then_full(page):
+    """What is done within makes the page show a draft, however briefly, and then the full size."""
+    before = len(_measured(page, "draft"))
+    yield
+    until(page, f"performance.getEntriesByName('draft').length > {before}")
+    page.wait_for_selector("#now[data-size=full]")
+
+
 def _photo(folder):
     path = folder / "astronaut.png"
     Image.fromarray(data.astronaut()).save(path)
@@ -66,16 +76,14 @@ def test_a_slider_changes_the_picture_first_as_a_draft_and_then_in_full(face):
     before = _pixels(face)
     slider = _slider(face)
     slider.focus()
-    for _ in range(25):
-        face.keyboard.press("ArrowRight")
-    face.wait_for_selector("#now[data-size=draft]")
-    face.wait_for_selector("#now[data-size=full]")
+    with _draft_then_full(face):
+        for _ in range(25):
+            face.keyboard.press("ArrowRight")
     after = _pixels(face)
     assert _change(before, after) > 2
     assert slider.get_attribute("aria-valuetext").split()[0] not in ("0", "")
-    face.get_by_role("button", name="Reset").click()
-    face.wait_for_selector("#now[data-size=draft]")
-    face.wait_for_selector("#now[data-size=full]")
+    with _draft_then_full(face):
+        face.get_by_role("button", name="Reset").click()
     assert _change(before, _pixels(face)) < 0.5
     assert statistics.median(_measured(face, "draft")) < 2000  # the bar itself is measured on a quiet machine
 
@@ -122,15 +130,13 @@ def test_a_direction_changes_the_picture_as_its_strength_says(face):
     before = _pixels(face)
     tab(face, "Directions")
     face.wait_for_selector("#gallery img[src]")
-    face.get_by_role("button", name="Next").click()
-    face.wait_for_selector("#now[data-size=draft]")
-    face.wait_for_selector("#now[data-size=full]")
+    with _draft_then_full(face):
+        face.get_by_role("button", name="Next").click()
     along = _pixels(face)
     assert _change(before, along) > 2
     assert face.locator("#gallery button[aria-pressed=true]").count() == 1
-    face.get_by_label("Strength").fill("-1")
-    face.wait_for_selector("#now[data-size=draft]")
-    face.wait_for_selector("#now[data-size=full]")
+    with _draft_then_full(face):
+        face.get_by_label("Strength").fill("-1")
     assert _change(along, _pixels(face)) > 2
 
 
