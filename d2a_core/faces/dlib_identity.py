@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from d2a_core.faces import face_resnet
 from d2a_core.faces.schemes import Scheme, scheme_of
-
-CHIP_SIDE, CHIP_PADDING = 150, 0.25  # what the network was trained on
 
 
 class DlibEmbedder:
@@ -16,6 +16,8 @@ class DlibEmbedder:
     dlib calls two photographs the same person below a Euclidean distance of 0.6. Its embeddings share a
     large common part, so cosines are high throughout: the table of the evaluation prints the value between
     strangers beside every figure, and only the distance from that value means something.
+
+    dlib cuts the faces out; the network is the port to PyTorch, which takes a fifth of the time.
     """
 
     name = "dlib ResNet 128-d"
@@ -24,9 +26,7 @@ class DlibEmbedder:
         import dlib
 
         self._dlib = dlib
-        self._network = dlib.face_recognition_model_v1(
-            str(Path(folder) / "dlib_face_recognition_resnet_model_v1.dat")
-        )
+        self.network = face_resnet.load(Path(folder) / face_resnet.FILE)
 
     def embed(self, images: NDArray[np.uint8], points: NDArray) -> NDArray[np.float32]:
         """[N, 128] for images u1 [N, H, W, 3] with landmarks [N, P, 2] in fractions; NaN for NaN."""
@@ -37,9 +37,11 @@ class DlibEmbedder:
             return np.full(128, np.nan, np.float32)
         shape = self._five_points(points * [image.shape[1], image.shape[0]])
         chip = self._dlib.get_face_chip(
-            np.ascontiguousarray(image), shape, size=CHIP_SIDE, padding=CHIP_PADDING
+            np.ascontiguousarray(image), shape, size=face_resnet.CHIP_SIDE, padding=face_resnet.CHIP_PADDING
         )
-        return np.array(self._network.compute_face_descriptor(chip), dtype=np.float32)
+        with torch.no_grad():
+            pixels = torch.from_numpy(chip).to(self.network.mean.device)
+            return self.network(pixels.permute(2, 0, 1)[None].float())[1][0].cpu().numpy()
 
     def _five_points(self, pixels: NDArray):
         order = five_points(scheme_of(len(pixels)))

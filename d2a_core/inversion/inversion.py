@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core.faces import face_resnet
 from d2a_core.faces.dlib_identity import DlibEmbedder, five_points
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.generator import latent_prior
@@ -191,11 +190,10 @@ class Inversion:
 
 @dataclass(frozen=True)
 class Judges:
-    """The networks that look at faces: landmarks, identity, and its port with gradients."""
+    """The networks that look at faces: landmarks and identity."""
 
     detector: LandmarkDetector
     embedder: DlibEmbedder
-    features: face_resnet.FaceResNet
 
 
 def invert(
@@ -246,7 +244,7 @@ def _likeness(photo: NDArray[np.uint8], judges: Judges, weights: Weights) -> Lik
     if not seen.found[0]:
         raise ValueError("no face found on the aligned photo; give another photo or check its alignment")
     corners = seen.points[0][list(five_points(judges.detector.scheme))]
-    return Likeness(photo, corners, judges.features, weights=weights)
+    return Likeness(photo, corners, judges.embedder.network, weights=weights)
 
 
 def _pictures(
@@ -342,5 +340,6 @@ def checkpoint(inversion: Inversion, facts: Mapping[str, object]) -> dict[str, o
 
 def load_judges(detector: LandmarkDetector, folder: str | Path, *, device: str) -> Judges:
     """Load the judges; `folder` holds dlib's models."""
-    network = face_resnet.load(Path(folder) / face_resnet.FILE).to(device)
-    return Judges(detector, DlibEmbedder(folder), network)
+    embedder = DlibEmbedder(folder)
+    embedder.network.to(device)
+    return Judges(detector, embedder)

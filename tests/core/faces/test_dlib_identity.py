@@ -1,7 +1,8 @@
+import dlib
 import numpy as np
 import pytest
 
-from d2a_core.faces import detectors, dlib_identity, identity, landmarks
+from d2a_core.faces import detectors, dlib_identity, face_resnet, identity, landmarks
 
 
 def test_cosine_of_parallel_and_orthogonal_rows():
@@ -25,6 +26,16 @@ def test_a_person_is_closer_to_herself_than_to_a_stranger(assets):
     assert np.linalg.norm(vectors[0]) == pytest.approx(np.linalg.norm(vectors[1]), rel=0.1)
     assert np.linalg.norm(vectors[0] - vectors[1]) < 0.6  # dlib's own bound for one person
     assert np.isnan(vectors[2]).all()  # no face, no identity
+    assert np.abs(vectors[0][0] - _by_dlib(astronaut, detector, assets)).max() < 1e-5
+
+
+def _by_dlib(image, detector, assets):
+    """The embedding by dlib alone, of corners in whole pixels as it takes them."""
+    corners = detector.detect(image[None]).points[0][list(dlib_identity.five_points(detector.scheme))]
+    places = [dlib.point(*(round(float(v)) for v in place * image.shape[1::-1])) for place in corners]
+    shape = dlib.full_object_detection(dlib.rectangle(0, 0, 511, 511), dlib.points(places))
+    network = dlib.face_recognition_model_v1(str(assets / "dlib-face" / face_resnet.FILE))
+    return np.array(network.compute_face_descriptor(dlib.get_face_chip(image, shape, size=150, padding=0.25)))
 
 
 def test_embedding_of_a_mirrored_or_moved_photo_is_the_same(assets):
