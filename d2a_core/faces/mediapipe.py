@@ -206,13 +206,13 @@ def crop(images: Tensor, regions: NDArray, side: int) -> NDArray[np.float32]:
             regions / [factor, factor, factor, 1],
         )
     height, width = images.shape[2:]
-    x, y, size, angle = torch.as_tensor(np.asarray(regions), dtype=torch.float32).T
+    x, y, size, angle = torch.as_tensor(np.asarray(regions), dtype=torch.float32).T[..., None, None]
     cos, sin = torch.cos(angle) * size, torch.sin(angle) * size
-    rows = (
-        torch.stack((cos / width, -sin / width, 2 * x / width - 1), dim=1),
-        torch.stack((sin / height, cos / height, 2 * y / height - 1), dim=1),
-    )
-    grid = functional.affine_grid(torch.stack(rows, dim=1), [len(images), 3, side, side], align_corners=False)
+    across = (torch.arange(side) + 0.5) / side * 2 - 1
+    down = across[:, None]
+    columns = (cos * across - sin * down + 2 * x) / width - 1
+    rows = (sin * across + cos * down + 2 * y) / height - 1
+    grid = torch.stack((columns, rows), dim=-1)  # affine_grid multiplies thin matrices: ten times as long
     cut = functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return cut.permute(0, 2, 3, 1).contiguous().numpy()
 
