@@ -10,7 +10,6 @@ from d2a_core.generator.mobile_stylegan import by_channel, inverse_haar
 from d2a_core.generator.rendering import render
 
 pytestmark = pytest.mark.slow
-RENDERS = 30  # enough for a draft; the workflow takes twice as many
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +20,7 @@ def network(mobile):
 
 @pytest.fixture(scope="module")
 def drafting(network):
-    network.draft = drafts.fit(network, size=256, renders=RENDERS)
+    network.draft = drafts.fit(network, size=256)
     return network
 
 
