@@ -13,10 +13,9 @@ STAGES = (  # in the order of the data: rules/<stage>*.smk write results/<stage>
     *("sources", "driving", "animations", "footage", "morphs", "ablations", "evaluation"),
 )
 
-# A job of one thread shares the processors with others, and PyTorch has two threads in it (`limit_threads`):
-# those that wait must sleep. By default they spin, and two such jobs on two cores take six times as long.
-# Snakemake sets the number, and OpenMP reads both when PyTorch is loaded. With two processors spinning is
-# faster.
+# A job of two threads that is given one processor has both (`runtime.start`): the one that waits must sleep.
+# By default it spins, and keeps the other from working. Snakemake sets the number, and OpenMP reads both when
+# PyTorch is loaded. With two processors spinning is faster.
 if os.environ.get("OMP_NUM_THREADS") == "1":
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

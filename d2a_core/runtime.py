@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_limits
 
 CLEAR_LINE = "\r\x1b[K"  # back to column 0 and erase what a status line left there
 STATUS_EVERY_S = 0.5
-LEAST_THREADS = 2
 # For OpenVINO, which ties its threads to the first processors: two jobs would share one of them.
 FREE_THREADS = {"ENABLE_CPU_PINNING": False}
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
@@ -95,9 +94,12 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def start(snakemake: Job) -> logging.Logger:
-    """Open the log of a Snakemake script and keep to the threads its rule was given."""
-    limit_threads(snakemake.threads)
+def start(snakemake: Job, *, least: int = 1) -> logging.Logger:
+    """Open the log of a Snakemake script and keep to the threads its rule was given.
+
+    `least` are those that the rule asks for: `--cores 1` gives it one, and PyTorch takes them all the same.
+    """
+    limit_threads(snakemake.threads, least=least)
     return start_log(snakemake.log[0])
 
 
@@ -135,11 +137,11 @@ def device(resources: object) -> str:
     )
 
 
-def limit_threads(count: int) -> None:
+def limit_threads(count: int, *, least: int = 1) -> None:
     """Let PyTorch use `count` threads and remember the count for OpenVINO (see `threads`).
 
     Sums of several threads differ in their last bits from those of one, so that a network trained with
-    `--cores 1` would be another one: PyTorch gets at least LEAST_THREADS, which take turns on a single core,
+    `--cores 1` would be another one: PyTorch gets `least` threads or more, which take turns on a single core,
     and NumPy and scikit-learn get one. OpenVINO gives the same bits for any number. PyTorch is not imported
     for it: whatever computes with it imports it on top, so that it is there before a job starts.
     """
@@ -149,7 +151,7 @@ def limit_threads(count: int) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # of what is loaded later: scikit-learn brings an OpenMP of its own
     threadpool_limits(1)
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(max(count, LEAST_THREADS))
+        sys.modules["torch"].set_num_threads(max(count, least))
     global _threads
     _threads = count
 

@@ -10,7 +10,7 @@ from d2a_core.store import arrays, provenance, tables, texts
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     inputs = snakemake.input
     options = animations.Options(**snakemake.params.animations)
     animator = closed_loop.of_job(snakemake)

@@ -8,7 +8,7 @@ from d2a_core.store import arrays, provenance, tables, texts, weights
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     inputs, device = snakemake.input, runtime.device(snakemake.resources)
     training_options = fan.Options(**snakemake.params.fan)
     options = finetuning.Options(**snakemake.params.finetune)

@@ -10,7 +10,7 @@ from d2a_core.store import arrays, lineage, provenance, tables
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     inputs, params = snakemake.input, snakemake.params
     eyes = instruments.of_job(snakemake, *inputs.landmarks)
     aligner = photo_alignment.aligner(snakemake, eyes.detector)

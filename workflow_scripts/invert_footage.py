@@ -9,7 +9,7 @@ from d2a_core.store import arrays, provenance, tables
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     inputs, params = snakemake.input, snakemake.params
     options = footage.Options(**params.footage)
     settings = footage.as_it_moves(animations.Options(**params.animations))

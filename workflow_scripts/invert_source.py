@@ -9,7 +9,7 @@ from d2a_core.store import arrays, provenance, tables, texts, weights
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     options = inversion.Options(**snakemake.params.inversion)
     inputs, hardware = snakemake.input, runtime.hardware(snakemake)
     network = generator.of_job(snakemake, *inputs.encoder, *inputs.consultation)

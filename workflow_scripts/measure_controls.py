@@ -9,7 +9,7 @@ from d2a_core.store import arrays, provenance, tables, texts
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     inputs, outputs = snakemake.input, snakemake.output
     options = controls.Options(**snakemake.params.controls)
     network = generator.of_job(snakemake, inputs.directions, *inputs.pairs)

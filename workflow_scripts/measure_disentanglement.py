@@ -8,7 +8,7 @@ from d2a_core.store import arrays, provenance, tables, texts, weights
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     inputs, params = snakemake.input, snakemake.params
     options = disentanglement.Options(**params.disentanglement)
     settings = animations.Options(**params.animations)

@@ -10,7 +10,7 @@ from d2a_core.store import arrays, provenance, tables
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     inputs, outputs = snakemake.input, snakemake.output
     options = morphs.Options(**snakemake.params.morph)
     settings = animations.Options(**snakemake.params.animations)

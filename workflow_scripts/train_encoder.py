@@ -8,7 +8,7 @@ from d2a_core.store import arrays, lineage, provenance, texts, weights
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     options = encoder.Options(**snakemake.params.encoder)
     device = runtime.device(snakemake.resources)
     trunk = Trunk(snakemake.input.models, threads=snakemake.threads)

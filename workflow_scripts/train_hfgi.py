@@ -9,7 +9,7 @@ from d2a_core.store import provenance, texts, weights
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     options = hfgi.Options(**snakemake.params.hfgi)
     network = generator.of_job(snakemake, snakemake.input.encoder)
     faces = hfgi.faces(

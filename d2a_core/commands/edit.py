@@ -75,7 +75,7 @@ def make(request: Request, wanted: Wanted) -> Made:
             checks.check_picture_name(option(name), getattr(wanted, name), [request.source])
     check_values(wanted.values or {})
     source = delivery.prepare(request)
-    runtime.limit_threads(request.cores or os.cpu_count() or 1)
+    runtime.limit_threads(request.cores or os.cpu_count() or 1, least=2)
     work = request.work.resolve()
     settings = configuration(d2a_core.ROOT, request.configfiles)
     editor = load_editor(work, source, settings=settings, threads=request.cores or 0)

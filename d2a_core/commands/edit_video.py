@@ -30,7 +30,7 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
     checks.check_video_name("--output", output, [request.source])
     check_values(values)
     name, clip = delivery.prepare_footage(request)
-    runtime.limit_threads(request.cores or os.cpu_count() or 1)
+    runtime.limit_threads(request.cores or os.cpu_count() or 1, least=2)
     work = request.work.resolve()
     settings = configuration(d2a_core.ROOT, request.configfiles)
     editor = load_editor(work, f"{name}-first-frame", settings=settings, threads=request.cores or 0)

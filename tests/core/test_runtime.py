@@ -102,8 +102,10 @@ def test_limit_threads_reaches_torch_and_is_remembered(monkeypatch):
     assert runtime.threads() == 7
     runtime.limit_threads(3)
     assert (runtime.threads(), seen) == (3, [3])
-    runtime.limit_threads(1)  # sums of one thread differ from those of two
-    assert (runtime.threads(), seen) == (1, [3, 2])
+    runtime.limit_threads(1)
+    assert (runtime.threads(), seen) == (1, [3, 1])
+    runtime.limit_threads(1, least=2)  # sums of one thread differ from those of two
+    assert (runtime.threads(), seen) == (1, [3, 1, 2])
     with pytest.raises(ValueError, match="0 threads"):
         runtime.limit_threads(0)
 

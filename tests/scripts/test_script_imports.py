@@ -90,3 +90,12 @@ def test_torch_is_imported_with_the_script_that_computes_with_it_and_with_no_oth
     assert seen[script.stem]["torch"] == expected
     assert compute_with_torch(digest.modules_of(script)) == expected
     assert compute_with_torch(seen[script.stem]["core"]) == expected
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_pytorch_has_the_threads_of_its_rule_with_a_single_core_too(script):
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    body = re.search(rf"^rule {script.stem}:\n((?:    .*\n|\n)+)", rules, re.M)[1]
+    threads = re.search(r"^    threads: (\d+)$", body, re.M)[1]
+    least = re.search(r"runtime\.start\(snakemake, least=(\d+)\)", script.read_text())
+    assert (least[1] if least else "1") == ("1" if script.stem in WITHOUT_TORCH else threads)
