@@ -32,6 +32,9 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
+# Priority of the rules from the generator to FAN: all other jobs wait for them, or can run beside the last of them.
+AWAITED = 1
+
 # Ancient: a file that was only touched or moved reruns nothing, another generator has another sha256.
 GENERATOR = ancient(ORIGIN.model)
 DRAFTS = {

@@ -18,6 +18,7 @@ rule train_fan:
         "results/logs/train_fan/{group}.log",
     benchmark:
         "results/benchmarks/train_fan/{group}.tsv"
+    priority: AWAITED
     threads: 1
     resources:
         mem_mb=more(3500),

@@ -38,6 +38,7 @@ rule fit_draft:
         "results/logs/fit_draft.log",
     benchmark:
         "results/benchmarks/fit_draft.tsv"
+    priority: AWAITED
     threads: 2
     resources:
         mem_mb=more(3000),

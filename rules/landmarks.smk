@@ -12,6 +12,7 @@ rule detect_landmarks:
         "results/logs/detect_landmarks/{shard}.log",
     benchmark:
         "results/benchmarks/detect_landmarks/{shard}.tsv"
+    priority: AWAITED
     group:
         "landmarks"
     threads: 1

@@ -9,7 +9,7 @@ from writers import SCRIPTS, strays
 
 from d2a_core import STAGES
 
-ORDER = "input output log benchmark group retries threads resources params script".split()
+ORDER = "input output log benchmark priority group retries threads resources params script".split()
 
 
 def _rules():
