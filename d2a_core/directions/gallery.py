@@ -13,7 +13,7 @@ from d2a_core.generator import rendering
 from d2a_core.generator.generator import Generator, broadcast
 from d2a_core.media.sheets import grid
 
-STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+STEPS = (-1.0, -0.5, 0.5, 1.0)  # on either side of the face itself
 FACE_TRUNCATION = 0.6  # a plain face, so that the eye sees the motion
 REACH = 2.0  # times a direction's length at the outermost steps
 
@@ -67,16 +67,18 @@ def draw(
     mean_w = torch.from_numpy(store["mean_w"])
     wplus = broadcast(mean_w + FACE_TRUNCATION * (w.cpu() - mean_w), generator.num_layers)
     chosen = choose(store["effect"], store["deviation"], rows=options.rows)
-    pictures = []
+    (face,) = rendering.render(generator, wplus, size)
+    before, pictures = sum(step < 0 for step in STEPS), []
     for index in chosen:
         steps = torch.tensor(STEPS)[:, None, None] * REACH * torch.from_numpy(store["vector"][index])
-        moved = rendering.apply(wplus.expand(len(steps), -1, -1), steps)
-        pictures.append(list(rendering.render(generator, moved, size)))
+        moved = rendering.render(generator, rendering.apply(wplus.expand(len(steps), -1, -1), steps), size)
+        pictures.append([*moved[:before], face, *moved[before:]])
         if progress is not None:
             progress.advance(1)
+    tops = [f"{REACH * step:+.0f} lengths" for step in STEPS]
     return grid(
         pictures,
         captions_left=[caption(catalogue[index], store["deviation"]) for index in chosen],
-        captions_top=[f"{REACH * step:+.0f} lengths" if step else "face" for step in STEPS],
+        captions_top=[*tops[:before], "face", *tops[before:]],
         title="Directions of CluDistiller",
     )
