@@ -24,6 +24,7 @@ rule animate:
         "results/logs/animate/{source}--{clip}.log",
     benchmark:
         "results/benchmarks/animate/{source}--{clip}.tsv"
+    priority: TOWARDS_VIDEO
     threads: 2
     resources:
         mem_mb=more(5000),

@@ -16,7 +16,7 @@ rule cluster_landmarks:
         "results/logs/cluster_landmarks.log",
     benchmark:
         "results/benchmarks/cluster_landmarks.tsv"
-    priority: AWAITED
+    priority: TOWARDS_FAN
     threads: 1
     resources:
         mem_mb=more(2000),

@@ -32,8 +32,8 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
-# Priority of the rules from the generator to FAN: all other jobs wait for them, or can run beside the last of them.
-AWAITED = 1
+# Priorities: what all else waits for is done first, then what a video waits for; looks at results fill the gaps.
+TOWARDS_FAN, TOWARDS_VIDEO = 2, 1
 
 # Ancient: a file that was only touched or moved reruns nothing, another generator has another sha256.
 GENERATOR = ancient(ORIGIN.model)

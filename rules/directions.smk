@@ -15,7 +15,7 @@ rule collect_directions:
         "results/logs/collect_directions.log",
     benchmark:
         "results/benchmarks/collect_directions.tsv"
-    priority: AWAITED
+    priority: TOWARDS_FAN
     threads: 1
     resources:
         mem_mb=more(3000),

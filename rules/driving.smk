@@ -13,6 +13,7 @@ rule perform_driver:
         "results/logs/perform_driver/{performance}.log",
     benchmark:
         "results/benchmarks/perform_driver/{performance}.tsv"
+    priority: TOWARDS_VIDEO
     threads: 1
     resources:
         mem_mb=more(3500),
@@ -38,6 +39,7 @@ rule track_driving:
         "results/logs/track_driving/{tracked}.log",
     benchmark:
         "results/benchmarks/track_driving/{tracked}.tsv"
+    priority: TOWARDS_VIDEO
     threads: 1
     resources:
         mem_mb=more(3000),

@@ -18,7 +18,7 @@ rule train_fan:
         "results/logs/train_fan/{group}.log",
     benchmark:
         "results/benchmarks/train_fan/{group}.tsv"
-    priority: AWAITED
+    priority: TOWARDS_FAN
     threads: 1
     resources:
         mem_mb=more(3500),
@@ -55,6 +55,7 @@ rule finetune_fan:
         "results/logs/finetune_fan/{group}-{source}.log",
     benchmark:
         "results/benchmarks/finetune_fan/{group}-{source}.tsv"
+    priority: TOWARDS_VIDEO
     threads: 2
     resources:
         mem_mb=more(3500),

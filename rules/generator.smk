@@ -38,8 +38,8 @@ rule fit_draft:
         "results/logs/fit_draft.log",
     benchmark:
         "results/benchmarks/fit_draft.tsv"
-    priority: AWAITED
-    threads: 2
+    priority: TOWARDS_FAN
+    threads: 1
     resources:
         mem_mb=more(3000),
         runtime=more(30),

@@ -12,7 +12,7 @@ rule detect_landmarks:
         "results/logs/detect_landmarks/{shard}.log",
     benchmark:
         "results/benchmarks/detect_landmarks/{shard}.tsv"
-    priority: AWAITED
+    priority: TOWARDS_FAN
     group:
         "landmarks"
     threads: 1

@@ -17,7 +17,7 @@ rule sample_latents:
         "results/logs/sample_latents/{shard}.log",
     benchmark:
         "results/benchmarks/sample_latents/{shard}.tsv"
-    priority: AWAITED
+    priority: TOWARDS_FAN
     threads: 1
     resources:
         mem_mb=more(3000),

@@ -16,7 +16,7 @@ rule augment_latents:
         "results/logs/augment_latents/{group}-{shard}.log",
     benchmark:
         "results/benchmarks/augment_latents/{group}-{shard}.tsv"
-    priority: AWAITED
+    priority: TOWARDS_FAN
     threads: 1
     resources:
         mem_mb=more(3000),

@@ -14,6 +14,7 @@ rule sample_source:
         "results/logs/sample_source/{seeded}.log",
     benchmark:
         "results/benchmarks/sample_source/{seeded}.tsv"
+    priority: TOWARDS_VIDEO
     threads: 1
     resources:
         mem_mb=more(3000),
@@ -41,6 +42,7 @@ rule align_source:
         "results/logs/align_source/{photo}.log",
     benchmark:
         "results/benchmarks/align_source/{photo}.tsv"
+    priority: TOWARDS_VIDEO
     retries: 0  # what it refuses, it refuses again
     threads: 1
     resources:
@@ -100,6 +102,7 @@ rule invert_source:
         "results/logs/invert_source/{photo}.log",
     benchmark:
         "results/benchmarks/invert_source/{photo}.tsv"
+    priority: TOWARDS_VIDEO
     threads: 2
     resources:
         mem_mb=more(6000),

@@ -10,7 +10,7 @@ from d2a_core.store import arrays, provenance, texts
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     inputs, params = snakemake.input, snakemake.params
     animator = closed_loop.of_job(snakemake)
     drawn = held_out.draw(

@@ -6,7 +6,7 @@ from d2a_core.store import arrays, provenance
 
 
 def main(snakemake):
-    log = runtime.start(snakemake, least=2)
+    log = runtime.start(snakemake)
     options = generator.Options(**snakemake.params.generator)
     network = generator.of_job(snakemake)
     draft = drafts.fit(
