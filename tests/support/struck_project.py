@@ -14,6 +14,7 @@ FIRST_FRAME = "results/animations/performance-first-frame--performance"
 TARGETS = [
     "all",
     "results/evaluation/report.html",
+    "results/evaluation/pairs.png",
     f"{FIRST_FRAME}--paste-back.mp4",
     f"{FIRST_FRAME}--frames",
     "results/sources/performance-first-frame/pose.parquet",
