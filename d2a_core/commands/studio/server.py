@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ def _studio(options: Options) -> "Studio":
     threads = options.cores or runtime.threads()
     faces = Faces(work, settings, threads=threads)
     renderer = ThreadPoolExecutor(
-        1, "studio-renderer", initializer=runtime.limit_threads, initargs=(threads,)
+        1, "studio-renderer", initializer=partial(runtime.limit_threads, threads, least=2)
     )
 
     def report(error: BaseException) -> None:
