@@ -43,6 +43,7 @@ DRAFTS = {
 DRAFT = "results/generator/draft.zarr"
 FACE_MODELS = "data/assets/mediapipe-face"
 IDENTITY = "data/assets/dlib-face"
+GROWN = ("dlib-face",)  # assets that had fewer files in 0.1.0
 DIRECTIONS = "results/directions/directions.zarr"
 
 SHARDS = [
@@ -142,9 +143,13 @@ def images_of(wildcards):
 
 
 def asset_of(wildcards):
-    """A model file to fetch: its name in the table of assets, or a download that the config describes."""
-    download = DOWNLOADS.get(wildcards.asset)
-    return dataclasses.asdict(download) if download else wildcards.asset
+    """A model file to fetch: its name in the table of assets, or all that is known of it.
+
+    A folder of files that have become more is fetched anew; the name alone would not tell Snakemake.
+    """
+    name = wildcards.asset
+    asset = assets.ASSETS[name] if name in GROWN else DOWNLOADS.get(name)
+    return dataclasses.asdict(asset) if asset else name
 
 
 wildcard_constraints:

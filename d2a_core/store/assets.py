@@ -96,10 +96,11 @@ _TABLE = (
             "face_recognition_models/models",
             "dlib_face_recognition_resnet_model_v1.dat",
             "shape_predictor_5_face_landmarks.dat",
+            "shape_predictor_68_face_landmarks.dat",
         ),
         sha256="cfd0ea1ae392981e5c359adaaea184dbfeb73c42ff1ec7f42c10afd0a712abe7",
-        licence="CC0-1.0",
-        room=240_000_000,
+        licence="CC0-1.0; the 68 points were learned from 300-W, which is for non-commercial use only",
+        room=340_000_000,
     ),
 )
 ASSETS: dict[str, Asset] = {asset.name: asset for asset in _TABLE}
@@ -127,7 +128,9 @@ def fetch(
     log = log or logging.getLogger("d2a")
     try:
         verify(asset, destination)
-    except AssetError:
+    except AssetError as error:
+        if destination.exists():
+            log.info("assets replacing=%s reason=%r", name, str(error).partition(";")[0])
         log.info("assets fetching=%s origin=%s", name, asset.origin)
     else:
         log.info("assets complete=%s folder=%s", name, destination)
@@ -154,18 +157,20 @@ def verify(asset: Asset, folder: Path) -> None:
     remedy = f"delete the folder {folder} and {again}"
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        files = {target: record["files"][target]["sha256"] for _, target in asset.members}
+        files = {target: fact["sha256"] for target, fact in record["files"].items()}
         origin = (record["origin"], record["sha256"])
     except (FileNotFoundError, NotADirectoryError):
         raise AssetError(f"{folder} does not hold the asset {name}; {remedy}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AssetError(f"{folder / RECORD} is damaged; {remedy}") from error
     if origin != (asset.origin, asset.sha256):
         raise AssetError(f"{folder} holds {origin[0]} instead of {asset.origin}; {remedy}")
-    for target, known in files.items():
+    for _, target in asset.members:
+        if target not in files:
+            raise AssetError(f"{folder} is from a version that did without {target}; {remedy}")
         if not (folder / target).is_file():
             raise AssetError(f"{folder / target} is missing; {remedy}")
-        if texts.sha256(folder / target) != known:
+        if texts.sha256(folder / target) != files[target]:
             raise AssetError(f"{folder / target} was altered; {remedy}")
 
 

