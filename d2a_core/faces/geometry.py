@@ -89,7 +89,8 @@ def attributes(points: NDArray, canonical: NDArray, angles: NDArray, scheme: Sch
 
     `yaw`, `pitch`, `roll` in degrees; the others from the canonical points [N, P, 2] in inter-ocular
     distances: `mouth_opening` gap of the inner lips, `smile` width of the mouth plus how far its corners
-    lie above the upper lip's middle, `eye_opening` gap of the lids over the eye's width, `brow_height`
+    lie above the upper lip's middle, `eye_opening` gap of the lids over the eye's width, on both eyes, and
+    `left_eye_opening` and `right_eye_opening` that of the eye on this side of the picture, `brow_height`
     brows above the eyes, `gaze_x` and `gaze_y` pupils off the middle of the eye corners (right, down; NaN
     without pupils).
     """
@@ -119,6 +120,8 @@ def attributes(points: NDArray, canonical: NDArray, angles: NDArray, scheme: Sch
         "mouth_opening": gap,
         "smile": np.linalg.norm(mouth_right - mouth_left, axis=1) + lift,
         "eye_opening": lids / (widths / 2),
+        "left_eye_opening": _opening(canonical, left, scheme.left_eye, scheme),
+        "right_eye_opening": _opening(canonical, right, scheme.right_eye, scheme),
         "brow_height": corners[:, 1] - brows,
         "gaze_x": gaze[:, 0],
         "gaze_y": gaze[:, 1],
@@ -126,7 +129,16 @@ def attributes(points: NDArray, canonical: NDArray, angles: NDArray, scheme: Sch
     return {name: np.asarray(values, dtype=np.float32) for name, values in measured.items()}
 
 
-ATTRIBUTES = (
+def _opening(
+    canonical: NDArray, corners: tuple[int, int], eye: tuple[int, ...], scheme: Scheme
+) -> NDArray[np.float64]:
+    """Gap [N] of the lids of one `eye` over its width, the distance of its `corners`."""
+    pairs = np.array([pair for pair in scheme.lids if pair[0] in eye])
+    gap = np.linalg.norm(canonical[:, pairs[:, 1]] - canonical[:, pairs[:, 0]], axis=2).mean(axis=1)
+    return gap / np.linalg.norm(canonical[:, corners[1]] - canonical[:, corners[0]], axis=1)
+
+
+ATTRIBUTES = (  # those with directions and sliders, which move both eyes as one
     "yaw",
     "pitch",
     "roll",

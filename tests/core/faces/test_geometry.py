@@ -88,6 +88,21 @@ def test_closed_lids_have_no_opening_and_a_wide_raised_mouth_smiles():
     assert _attributes(smiling)["smile"] - _attributes(face)["smile"] == pytest.approx(0.25, abs=1e-3)
 
 
+@pytest.mark.parametrize("scheme", [WFLW98, IBUG68], ids=lambda scheme: scheme.name)
+def test_a_wink_closes_the_eye_on_its_side_alone(scheme):
+    face = template_of(scheme)[None, :, :2].copy()
+    before = _attributes(face, scheme)
+    for upper, lower in scheme.lids:
+        if upper in scheme.left_eye:  # the eye with the smaller x
+            face[:, upper] = face[:, lower]
+    after = _attributes(face, scheme)
+    assert after["left_eye_opening"] == 0 and after["right_eye_opening"] == before["right_eye_opening"]
+    assert face[0, list(scheme.left_eye), 0].max() < face[0, list(scheme.right_eye), 0].min()
+    both = (before["left_eye_opening"] + before["right_eye_opening"]) / 2
+    assert before["eye_opening"] == pytest.approx(both, rel=0.01)  # eyes are about equally wide
+    assert after["eye_opening"] == pytest.approx(before["eye_opening"] / 2, rel=0.01)
+
+
 def test_68_points_have_no_gaze():
     face = template_of(IBUG68)[None, :, :2]
     measured = _attributes(face, IBUG68)
