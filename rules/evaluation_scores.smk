@@ -12,7 +12,7 @@ rule score_frames:
         models=FACE_MODELS,
         identity=IDENTITY,
         faces=FACE_TABLES,
-        truths=FACE_FOLDERS,
+        pictures=FACE_FOLDERS,
         frames=frames_of,
         steps=steps_of,
     output:

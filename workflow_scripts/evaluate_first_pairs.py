@@ -1,9 +1,7 @@
 """Evaluate the first held-out pairs, from drawing the faces to the table."""
 
 from d2a_core import runtime
-from d2a_core.evaluation import first_pairs, held_out, score_tables, summary
-from d2a_core.evaluation.instruments import Instruments
-from d2a_core.faces import identity
+from d2a_core.evaluation import first_pairs, held_out, instruments, score_tables, summary
 from d2a_core.fan import closed_loop
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, texts
@@ -20,12 +18,10 @@ def main(snakemake):
         count=params.pairs,
         seed=params.seed,
     )
-    eyes = Instruments(animator.detector, identity.of_job(snakemake))
+    eyes = instruments.beside(animator.detector, snakemake)
     renders = first_pairs.renders(params.pairs, params.passes)
     progress = runtime.Progress(log, "evaluation", renders)
-    scores, sheet = first_pairs.evaluate(
-        animator, eyes.embedder, drawn, passes=params.passes, progress=progress
-    )
+    scores, sheet = first_pairs.evaluate(animator, eyes, drawn, passes=params.passes, progress=progress)
     facts = provenance.provenance(stage="evaluation", **eyes.facts, **animator.generator.identity.facts)
     rows = summary.summarise([scores], [])
     texts.write_text(score_tables.first_markdown(rows, facts, whole=params.whole), snakemake.output.text)

@@ -18,7 +18,7 @@ def main(snakemake):
     sources = zip(params.sources, map(images.read_image, inputs.sources), strict=True)
     progress = runtime.Progress(log, "evaluation", len([*params.sources, *params.others]))
     named = images.keep_images(chain(sources, aligned), snakemake.output.images)
-    columns = face_table.look(named, eyes.detector, eyes.embedder, progress)
+    columns = face_table.look(named, eyes, progress)
     said = {**lineage.facts(inputs.codes[0]), "stage": "evaluation", **eyes.facts}
     facts = provenance.provenance(**said)
     arrays.write_zarr(snakemake.output.codes, arrays.read_zarrs(inputs.codes, ["wplus"]), attributes=facts)

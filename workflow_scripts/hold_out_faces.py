@@ -21,7 +21,7 @@ def main(snakemake):
     )
     progress = runtime.Progress(log, "evaluation", held_out.faces(options["pairs"]))
     named = images.keep_images(drawn.pictures(network), snakemake.output.images)
-    columns = face_table.look(named, eyes.detector, eyes.embedder, progress)
+    columns = face_table.look(named, eyes, progress)
     facts = provenance.provenance(
         stage="evaluation", protocols=options, **eyes.facts, **network.identity.facts
     )

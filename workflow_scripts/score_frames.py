@@ -12,7 +12,7 @@ def main(snakemake):
     pairs = protocols.pairs_of(tables.read_parquet(inputs.pairs), params.protocols)
     known = face_table.known(tables.read_parquets(inputs.faces))
     eyes = instruments.of_job(snakemake, *inputs.faces)
-    judge = scores.Judge(known, images.read_image, eyes.detector, eyes.embedder)
+    judge = scores.Judge(known, images.read_image, eyes)
     table = judge.score(
         pairs,
         found_results.finders(params.methods, inputs.frames, frames=params.frames),

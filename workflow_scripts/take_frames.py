@@ -15,7 +15,7 @@ def main(snakemake):
     named = zip(map(protocols.frame_name, range(len(frames))), frames, strict=True)
     named = photo_alignment.align_all(named, photo_alignment.aligner(snakemake, eyes.detector), log=log)
     kept = images.keep_images(named, snakemake.output.images)
-    columns = face_table.look(kept, eyes.detector, eyes.embedder)
+    columns = face_table.look(kept, eyes)
     facts = provenance.provenance(stage="evaluation", clip=snakemake.wildcards.target_clip, **eyes.facts)
     tables.write_parquet(columns, snakemake.output.faces, metadata=facts)
 

@@ -1,4 +1,4 @@
-"""Look at pictures of faces: landmarks, angles and embeddings of each."""
+"""Look at pictures of faces: landmarks of both detectors, angles and embeddings of each."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,19 +15,24 @@ from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.store import tables
 
 if TYPE_CHECKING:
-    from d2a_core.faces.identity import Embedder
+    from d2a_core.evaluation.instruments import Instruments
 
 BATCH = 8  # pictures read at a time
+OWN = ("image", "second_points", "embedding", "embedding_of_mirror")  # columns that no landmark table has
 
 Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Faces:
-    """Known faces by the path of their picture: rows of `seen`, `embedding` and `flipped` [N, D]."""
+    """Known faces by the path of their picture.
+
+    Their rows: `seen`, the `second` detector's points [N, 68, 2], `embedding` and `flipped` [N, D].
+    """
 
     row: dict[str, int]
     seen: Detections
+    second: NDArray[np.float32]
     embedding: NDArray[np.float32]
     flipped: NDArray[np.float32]
 
@@ -36,24 +41,24 @@ class Faces:
         return np.array([self.row[path] for path in paths], dtype=np.int64)
 
 
-def look(
-    pictures_: Iterable[tuple[str, Picture]], detector: LandmarkDetector, embedder: "Embedder", progress=None
-) -> dict[str, object]:
+def look(pictures_: Iterable[tuple[str, Picture]], eyes: "Instruments", progress=None) -> dict[str, object]:
     """Columns of a table of faces: `image`, its path, landmarks, embeddings of it and of its mirror image."""
-    paths, parts, vectors, mirrored = [], [], [], []
+    paths, parts, second, vectors, mirrored = [], [], [], [], []
     for chunk in chunks(pictures_):
         images = np.stack([image for _, image in chunk])
-        seen = detector.detect(images)
+        seen = eyes.detector.detect(images)
         paths += [path for path, _ in chunk]
         parts.append(seen)
-        vectors.append(embedder.embed(images, seen.points))
-        mirrored.append(embedder.embed(images[:, :, ::-1], mirror(seen.points, detector)))
+        second.append(eyes.second.points(images, seen.points))
+        vectors.append(eyes.embedder.embed(images, seen.points))
+        mirrored.append(eyes.embedder.embed(images[:, :, ::-1], mirror(seen.points, eyes.detector)))
         if progress is not None:
             progress.advance(len(chunk))
     detections = landmarks.join(parts)
     return {
         "image": paths,
         **landmarks.table(detections, sample_id=range(len(paths))),
+        "second_points": tables.points_column(np.concatenate(second)),
         "embedding": _vectors(np.concatenate(vectors)),
         "embedding_of_mirror": _vectors(np.concatenate(mirrored)),
     }
@@ -87,7 +92,8 @@ def known(table: pyarrow.Table) -> Faces:
         canonical=tables.points_array(table, "canonical"),
     )
     rows = {path: index for index, path in enumerate(paths)}
-    return Faces(rows, seen, _matrix(table, "embedding"), _matrix(table, "embedding_of_mirror"))
+    vectors = (_matrix(table, name) for name in ("embedding", "embedding_of_mirror"))
+    return Faces(rows, seen, tables.points_array(table, "second_points"), *vectors)
 
 
 def chunks(items: Iterable) -> Iterator[list]:
@@ -100,4 +106,4 @@ def chunks(items: Iterable) -> Iterator[list]:
 def row_of(faces: pyarrow.Table, name: str) -> pyarrow.Table:
     """The landmark table of the one face called `name`, from a table of `look`."""
     chosen = [protocols.name_of(path) == name for path in faces["image"].to_pylist()]
-    return faces.filter(pyarrow.array(chosen)).drop_columns(["image", "embedding", "embedding_of_mirror"])
+    return faces.filter(pyarrow.array(chosen)).drop_columns(list(OWN))

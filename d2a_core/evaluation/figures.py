@@ -68,9 +68,18 @@ NME = (
         source="Wu et al., WFLW, CVPR 2018",
     ),
     _share(
+        "nme_dlib",
+        "NME dlib",
+        brief=True,
+        main=True,
+        definition="NME inter-ocular by a second detector, dlib's 68 points, which takes part in no stage: "
+        "what pleases the first one alone is far off here",
+        source="Kazemi and Sullivan, CVPR 2014; layout: Sagonas et al., 300-W, 2013",
+    ),
+    _share(
         "nme_inter_pupil",
         "NME inter-pupil",
-        definition="the same, in % of the distance between the target's pupils",
+        definition="that by the first detector, in % of the distance between the target's pupils",
         source="Sagonas et al., 300-W, 2013",
     ),
     _share(
@@ -134,7 +143,9 @@ LIKENESS = (
         better=HIGH,
         brief=True,
         main=True,
-        definition="cosine between the identity embeddings of source and result",
+        definition="cosine between the identity embeddings of source and result. Where FAN is trained on "
+        "pictures (fan.loss: image, identity_weight above 0) dlib's network was a term of its loss; ArcFace, "
+        "when given, never is",
         source="metric of the paper, which uses ArcFace (Deng et al., CVPR 2019)",
     ),
     Figure(
@@ -164,6 +175,21 @@ FIDELITY = (
         source="Wang et al., Asilomar 2003",
     ),
     Figure("ms_ssim", "MS-SSIM", better=HIGH, protocol=SELF),
+)
+OUTSIDE = (
+    Figure(
+        "psnr_outside",
+        "PSNR outside",
+        "dB",
+        1,
+        better=HIGH,
+        brief=True,
+        family="PSNR, SSIM outside",
+        definition="result against source, at 256 px, outside both faces: the hulls of their landmarks with "
+        "a forehead, 15 % larger. Of a video the mean over the frames looked at",
+        source="SSIM: Wang et al., IEEE TIP 2004",
+    ),
+    Figure("ssim_outside", "SSIM outside", better=HIGH),
 )
 STEPS = (
     Figure(
@@ -248,10 +274,14 @@ VIDEOS = (  # over time: see `animation.assessment`
     Figure("frames", "frames", digits=0),
     Figure("lost", "lost", digits=0),
 )
-SCORES = (*NME, *PARTS, *ANGLES, *FEATURES, *LIKENESS, *FIDELITY, *STEPS)  # of one pair
+SCORES = (*NME, *PARTS, *ANGLES, *FEATURES, *LIKENESS, *OUTSIDE, *FIDELITY, *STEPS)  # of one pair
 BY_KEY = {figure.key: figure for figure in (*SCORES, *REALISM)}
 # Of which methods are compared pair by pair, by the name of the difference.
-COMPARED = {"nme": BY_KEY["nme_inter_ocular"], "csim": BY_KEY["csim"]}
+COMPARED = {
+    "nme": BY_KEY["nme_inter_ocular"],
+    "nme_dlib": BY_KEY["nme_dlib"],
+    "csim": BY_KEY["csim"],
+}
 REALISM_COLUMNS = tuple(
     chain.from_iterable((row.key, f"{row.key}_std") if row.spread else (row.key,) for row in REALISM)
 )

@@ -12,6 +12,7 @@ from d2a_core.evaluation.figures import (
     LIKENESS,
     NME,
     NOTHING,
+    OUTSIDE,
     STEPS,
     Figure,
     Row,
@@ -24,7 +25,7 @@ from d2a_core.evaluation.protocols import NO_PASSES
 
 SCORES = tuple(
     figure
-    for family in (NME, LIKENESS, ANGLES, FEATURES, FIDELITY, STEPS)
+    for family in (NME, LIKENESS, ANGLES, FEATURES, OUTSIDE, FIDELITY, STEPS)
     for figure in family
     if figure.brief
 )
@@ -153,10 +154,14 @@ def _levels(rows: Sequence[Row]) -> str:
 def closing(facts: Mapping[str, object]) -> list[str]:
     """Meaning of the figures, and the instruments."""
     return [
-        f"Landmarks: {facts.get('detector')}, on full-size pictures of results and targets alike. Identity: "
-        f"{facts.get('identity')}; only the distance from its two levels above means something.",
+        f"Landmarks: {facts.get('detector')}, on full-size pictures of results and targets alike; NME dlib: "
+        f"{facts.get('second_detector')}, which no stage uses. Identity: {facts.get('identity')}; only the "
+        "distance from its two levels above means something. Where FAN is trained on pictures (`fan.loss: "
+        "image`, `identity_weight` above 0) dlib's network was a term of its loss; ArcFace, when given, "
+        "never is.",
         "",
         "In brackets: bootstrap 95 % interval of the mean, sources resampled. Mouth in inter-ocular "
-        "distances, eyes as opening over width. `control-source`, `control-target` and `control-noise` "
-        "return the source, the target and noise: any method lies between them.",
+        "distances, eyes as opening over width. PSNR outside: against the source, beside both faces. "
+        "`control-source`, `control-target` and `control-noise` return the source, the target and noise: any "
+        "method lies between them.",
     ]

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from d2a_core.evaluation import face_table, protocols
 from d2a_core.evaluation.face_table import Faces, Picture
+from d2a_core.evaluation.instruments import Instruments
 from d2a_core.evaluation.protocols import Pair
 from d2a_core.evaluation.results import Find
-from d2a_core.faces import geometry, identity, landmarks
-from d2a_core.faces.identity import Embedder
-from d2a_core.faces.landmarks import Detections, LandmarkDetector
+from d2a_core.faces import geometry, identity, landmarks, surroundings
+from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.media import resampling, similarity
 from d2a_core.runtime import Progress
@@ -29,15 +29,15 @@ NORMALISERS = ("inter_ocular", "inter_pupil", "box")
 
 @dataclass(frozen=True)
 class Judge:
-    """Scores pictures of results against known `faces`, with these instruments.
+    """Scores pictures of results against known `faces`, with the instruments `eyes`.
 
-    `truth` reads the target picture of self-driving, where it is what the result should be.
+    `picture` reads that of a known face: the source's, of which all but the face should stay, and the
+    target's in self-driving, where it is what the result should be.
     """
 
     faces: Faces
-    truth: Callable[[str], Picture]
-    detector: LandmarkDetector
-    embedder: Embedder
+    picture: Callable[[str], Picture]
+    eyes: Instruments
 
     def score(
         self,
@@ -69,16 +69,18 @@ class Judge:
     def _figures(self, pairs: Sequence[Pair], images: Sequence[Picture | None]) -> dict[str, NDArray]:
         sources = self.faces.rows(pair.source_image for pair in pairs)
         targets = self.faces.rows(pair.target_image for pair in pairs)
-        seen, vectors = _seen(images, self.detector, self.embedder)
+        seen, second, vectors = _seen(images, self.eyes)
         wanted = _taken(self.faces.seen, targets)
         missing = np.array([image is None for image in images])
         usable = ~missing & seen.found & wanted.found & self.faces.seen.found[sources]
         source, target = self.faces.embedding[sources], self.faces.embedding[targets]
         figures = landmark_errors(seen, wanted)
+        figures["nme_dlib"] = geometry.normalized_mean_error(second, self.faces.second[targets])
         figures["csim"] = identity.cosine_similarity(source, vectors)
         figures["csim_strangers"] = identity.cosine_similarity(source, target)
         figures["csim_same"] = identity.cosine_similarity(source, self.faces.flipped[sources])
         figures["psnr"], figures["ms_ssim"] = self._fidelities(pairs, images).T
+        figures["psnr_outside"], figures["ssim_outside"] = self._outside(pairs, images, seen.points).T
         return {
             "missing": missing,
             "found": usable,
@@ -92,7 +94,19 @@ class Judge:
         found = np.full((len(pairs), 2), np.nan, np.float32)
         for row, pair, image in zip(found, pairs, images, strict=True):
             if image is not None and pair.protocol == protocols.SELF:
-                row[:] = fidelity(image, self.truth(pair.target_image))
+                row[:] = fidelity(image, self.picture(pair.target_image))
+        return found
+
+    def _outside(
+        self, pairs: Sequence[Pair], images: Sequence[Picture | None], points: NDArray
+    ) -> NDArray[np.float32]:
+        """PSNR and SSIM [N, 2] of each picture and its source outside their faces; `points` [N, P, 2]."""
+        found = np.full((len(pairs), 2), np.nan, np.float32)
+        known = self.faces.seen.points[self.faces.rows(pair.source_image for pair in pairs)]
+        for row, pair, image, face, rest in zip(found, pairs, images, points, known, strict=True):
+            if image is not None:
+                both = surroundings.compared(image, face, self.picture(pair.source_image), rest)
+                row[:] = similarity.psnr_where(*both), similarity.ssim_where(*both)
         return found
 
 
@@ -107,16 +121,21 @@ def _columns(pairs: Sequence[Pair], method: str, passes: int) -> dict[str, objec
 
 
 def _seen(
-    images: Sequence[Picture | None], detector: LandmarkDetector, embedder: Embedder
-) -> tuple[Detections, NDArray[np.float32]]:
-    """Landmarks and embeddings; pictures of other tools may differ in size, and some may be missing."""
+    images: Sequence[Picture | None], eyes: Instruments
+) -> tuple[Detections, NDArray[np.float32], NDArray[np.float32]]:
+    """Landmarks of both detectors [N, P, 2] and [N, 68, 2], and embeddings [N, D].
+
+    Pictures of other tools may differ in size, and some may be missing.
+    """
     blank = np.zeros((64, 64, 3), np.uint8)
     singles = [blank[None] if image is None else image[None] for image in images]
     alike = len({each.shape for each in singles}) == 1
     groups = [np.concatenate(singles)] if alike else singles
-    parts = [detector.detect(group) for group in groups]
-    vectors = [embedder.embed(group, part.points) for group, part in zip(groups, parts, strict=True)]
-    return landmarks.join(parts), np.concatenate(vectors)
+    parts = [eyes.detector.detect(group) for group in groups]
+    looked = [(group, part.points) for group, part in zip(groups, parts, strict=True)]
+    second = [eyes.second.points(*each) for each in looked]
+    vectors = [eyes.embedder.embed(*each) for each in looked]
+    return landmarks.join(parts), np.concatenate(second), np.concatenate(vectors)
 
 
 def _taken(seen: Detections, rows: NDArray) -> Detections:

@@ -94,10 +94,11 @@ def _array(table: pyarrow.Table, name: str) -> NDArray:
 def columns_of(rows: Sequence[Mapping[str, object]], facts: Mapping[str, object]) -> dict[str, list]:
     """Columns of a table from its rows, which all have the keys of the first, and the instruments used.
 
-    Figures measured with another `identity` network or `detector` do not compare.
+    Figures measured with another `identity` network, `detector` or `second_detector` do not compare.
     """
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return columns | {name: [facts.get(name)] * len(rows) for name in ("identity", "detector")}
+    used = ("identity", "detector", "second_detector")
+    return columns | {name: [facts.get(name)] * len(rows) for name in used}
 
 
 def ablation_rows(

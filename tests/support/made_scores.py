@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow
 
-from d2a_core.evaluation.figures import SCORES
+from d2a_core.evaluation.figures import COMPARED, SCORES
 
 FIGURES = [figure.key for figure in SCORES if figure.key != "step_error"]
 NOTE = "no Inception weights were given"
@@ -41,12 +41,12 @@ def summary(method="d2animator", passes=0, **changes):
     for name in FIGURES:
         row |= {name: 0.05, f"{name}_median": 0.05, f"{name}_low": 0.04, f"{name}_high": 0.06}
     row |= dict.fromkeys(("fid", "kid", "kid_std", "is", "is_gap"), NAN) | {"images": 0, "note": NOTE}
-    return row | {"identity": "dlib ResNet", "detector": "mediapipe"} | changes
+    return row | {"identity": "dlib ResNet", "detector": "mediapipe", "second_detector": "dlib"} | changes
 
 
 def ablation(method, faces, renders, nme):
     """A made-up row of Table 2."""
-    change = {f"{name}_difference{end}": 0.002 for name in ("nme", "csim") for end in ("", "_low", "_high")}
+    change = {f"{name}_difference{end}": 0.002 for name in COMPARED for end in ("", "_low", "_high")}
     figures = {
         "nme_inter_ocular": nme,
         "nme_inter_ocular_low": nme - 0.01,

@@ -10,12 +10,12 @@ from d2a_core.evaluation.report.charts import passes_title
 
 SHOWN = (
     *(*figures.REALISM, *figures.NME, *figures.PARTS, *figures.LIKENESS, *figures.ANGLES),
-    *(*figures.FEATURES, *figures.STEPS, *figures.FIDELITY),
+    *(*figures.FEATURES, *figures.STEPS, *figures.OUTSIDE, *figures.FIDELITY),
 )
 SCORES = tuple(figure for figure in SHOWN if figure.main)
 MEDIANS = tuple(
-    replace(figure, key=f"{figure.key}_median", title=f"{name.upper()} median")
-    for name, figure in COMPARED.items()
+    replace(figure, key=f"{figure.key}_median", title=f"{figure.title} median")
+    for figure in COMPARED.values()
 )
 DETAILS = (*MEDIANS, *(figure for figure in SHOWN if not figure.main))
 ABLATIONS = (
@@ -24,7 +24,7 @@ ABLATIONS = (
         column
         for name, figure in COMPARED.items()
         for column in (
-            replace(figure, title=name.upper()),
+            figure,
             Figure(f"{name}_difference", "difference", "", figure.digits, figure.scale, signed=True),
         )
     ),
@@ -172,13 +172,12 @@ def videos(rows: Sequence[Row]) -> Listing | None:
 def run_facts(facts: Mapping[str, object], rows: Sequence[Row]) -> list[tuple[str, str]]:
     """Generator, seeds, version and what else is known of the run: names, dotted where nested, and values.
 
-    The detector and the identity network stand in the `rows` of scores.
+    The detectors and the identity network stand in the `rows` of scores.
     """
-    measured = {
-        name: _listed([str(row[name]) for row in rows if row.get(name)]) for name in ("detector", "identity")
-    }
+    used = ("detector", "second_detector", "identity")
+    measured = {name: _listed([str(row[name]) for row in rows if row.get(name)]) for name in used}
     flat = _flat({name: value for name, value in measured.items() if value} | dict(facts))
-    first = ("generator", "generator_sha256", "version", "detector", "identity")
+    first = ("generator", "generator_sha256", "version", *used)
     order = {name: index for index, name in enumerate(first)}
     return sorted(flat, key=lambda fact: (order.get(fact[0], len(first)), not fact[0].endswith("seed")))
 

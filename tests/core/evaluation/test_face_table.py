@@ -1,14 +1,14 @@
 import numpy as np
 import pyarrow
 import pytest
-from picture_world import FACES, WORLD
+from picture_world import EYES, FACES, WORLD
 
 from d2a_core.evaluation import face_table
 
 
 @pytest.fixture(scope="module")
 def table():
-    return pyarrow.table(face_table.look(FACES.items(), WORLD, WORLD))
+    return pyarrow.table(face_table.look(FACES.items(), EYES))
 
 
 def test_faces_are_known_by_the_path_of_their_picture(table):
@@ -35,4 +35,11 @@ def test_mirrored_landmarks_change_sides_and_twice_is_none(table):
 
 def test_a_face_has_its_row_as_a_landmark_table(table):
     row = face_table.row_of(table, "t00002")
-    assert row["yaw"].to_pylist() == [30] and "embedding" not in row.column_names
+    assert row["yaw"].to_pylist() == [30] and not set(face_table.OWN) & set(row.column_names)
+
+
+def test_the_second_detector_has_its_own_points_of_every_face(table):
+    known = face_table.known(table)
+    assert known.second.shape == (8, 68, 2)
+    away = known.second[:, 0] - known.seen.points[:, 0]
+    np.testing.assert_allclose(away[:, 0], 0.001 * known.seen.angles[:, 0], atol=1e-6)

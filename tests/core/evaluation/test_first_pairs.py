@@ -7,6 +7,8 @@ from linear_world import LinearWorld, TimidFan
 from d2a_core.directions.ball import Ball
 from d2a_core.evaluation import first_pairs, summary
 from d2a_core.evaluation.held_out import HeldOut
+from d2a_core.evaluation.instruments import Instruments
+from d2a_core.faces.dlib_landmarks import as_68
 from d2a_core.fan.closed_loop import Animator
 
 PASSES = 1
@@ -20,6 +22,15 @@ class Everybody:
     def embed(self, images, points):
         vectors = np.ones((len(images), 2), np.float32)
         return np.where(np.isnan(points).any(axis=(1, 2))[:, None], np.nan, vectors)
+
+
+class Second:
+    """Agrees with the first detector."""
+
+    name = "agrees"
+
+    def points(self, images, faces):
+        return as_68(faces)
 
 
 def codes(*shifts):
@@ -36,7 +47,9 @@ def evaluated():
     )
     source, target = codes(0.0, 1.0), codes(4.0, 3.0)
     drawn = HeldOut(source, target, source, target, torch.zeros(2, 8, 512))
-    scores, sheet = first_pairs.evaluate(animator, Everybody(), drawn, passes=PASSES, progress=count)
+    scores, sheet = first_pairs.evaluate(
+        animator, Instruments(world, Everybody(), Second()), drawn, passes=PASSES, progress=count
+    )
     return scores, sheet, count
 
 
@@ -56,4 +69,5 @@ def test_every_pass_comes_nearer_and_a_wrong_method_lands_where_it_must(evaluate
     open_loop, closed = (rows["d2animator", passes]["nme_inter_ocular"] for passes in (0, 1))
     assert rows["control-target", -1]["nme_inter_ocular"] == 0
     assert 0 < closed < open_loop < still
+    assert rows["d2animator", 1]["nme_dlib"] == pytest.approx(closed, rel=0.1)
     assert sheet.shape[0] > 2 * 256 and sheet.shape[1] > 4 * 256

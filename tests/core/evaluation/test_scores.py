@@ -71,6 +71,28 @@ def test_every_figure_of_a_pair_has_its_column():
     assert {figure.key for figure in figures.SCORES} < set(table.column_names)
 
 
+def test_the_second_detector_has_an_error_of_its_own():
+    table = score(lambda pair: FACES[pair.source_image])  # no motion: the turn of the target is missing
+    turns = 0.001 * np.array([FACES[pair.target_image][5, 5, 1] for pair in PAIRS])
+    assert table["nme_inter_ocular"].to_numpy() == pytest.approx(turns / (0.3 * OUTER), rel=1e-3)
+    assert table["nme_dlib"].to_numpy() == pytest.approx(2 * turns / (0.3 * OUTER), rel=1e-3)
+
+
+def test_what_changes_beside_the_face_is_seen_there_alone():
+    def some(pair):
+        picture = FACES[pair.source_image].copy()
+        if pair.number == PAIRS[0].number:
+            picture[24:40, 24:40, 0] = 255  # on the face
+        if pair.number == PAIRS[1].number:
+            picture[..., 0] = np.maximum(picture[..., 0], 10)
+        return picture
+
+    table = score(some)
+    assert table["psnr_outside"][0].as_py() == np.inf and table["ssim_outside"][0].as_py() == pytest.approx(1)
+    error = 10**2 / 3  # of one channel of three; the pixel that is the person hardly counts
+    assert table["psnr_outside"][1].as_py() == pytest.approx(10 * np.log10(255**2 / error), abs=0.1)
+
+
 def test_only_self_driving_knows_the_picture_that_should_come_out():
     true = FACES[PAIRS[0].target_image]
     pairs = [PAIRS[0], replace(PAIRS[0], protocol=protocols.SELF)]

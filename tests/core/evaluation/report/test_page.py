@@ -145,7 +145,8 @@ def test_names_are_escaped(whole):
 def test_what_was_run_starts_with_generator_version_and_seed(whole):
     facts = rows.run_facts(FACTS, [summary()])
     assert [name for name, _ in facts] == [
-        *("generator", "generator_sha256", "version", "detector", "identity", "options.seed", "options.pairs")
+        *("generator", "generator_sha256", "version", "detector", "second_detector", "identity"),
+        *("options.seed", "options.pairs"),
     ]
     assert "ab" * 32 in whole and "1000003" in whole and "dlib ResNet" in whole
 
