@@ -2,7 +2,7 @@
 
 from d2a_core import runtime
 from d2a_core.animation import assessment
-from d2a_core.faces import detectors, dlib_identity
+from d2a_core.faces import detectors, dlib_identity, dlib_landmarks
 from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, provenance, tables
 
@@ -26,6 +26,7 @@ def main(snakemake):
         ),
         detector,
         embedder,
+        dlib_landmarks.DlibLandmarks(inputs.identity),
         progress=runtime.Progress(log, "animations", video_reading.probe(inputs.video).frames, unit="frames"),
     )
     names = {"source": snakemake.wildcards.source, "clip": snakemake.wildcards.clip}

@@ -9,14 +9,16 @@ import pyarrow
 from numpy.typing import NDArray
 
 from d2a_core.animation import motion, retiming
-from d2a_core.faces import dlib_identity, geometry, identity
+from d2a_core.animation.looks import Flicker, Looks
+from d2a_core.faces import dlib_identity, geometry
+from d2a_core.faces.dlib_landmarks import SecondDetector
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.media import video_reading
 from d2a_core.media.video_reading import Frame
 from d2a_core.runtime import Progress
 from d2a_core.store import arrays, tables
 
-EVERY = 5  # frames between two looks at the identity, which are dear and change slowly
+EVERY = 5  # frames between two looks at what is dear and changes slowly: see `looks`
 DRIVER_LOOKS = 12  # frames of a clip on which the driver's face is looked at
 STRANGERS = 64  # sampled faces that tell how alike two people are who have nothing to do with each other
 HIGH = 0.95  # quantile of the strangers' likeness above which a face is no stranger's
@@ -47,6 +49,7 @@ def assess(
     driving: Driving,
     detector: LandmarkDetector,
     embedder: dlib_identity.DlibEmbedder,
+    second: SecondDetector,
     *,
     batch: int = 4,
     progress: Progress | None = None,
@@ -54,44 +57,45 @@ def assess(
     """Compare a video of an aligned face with its clip, at the moments of the clip.
 
     `photo` u1 [H, W, 3] is the aligned source with landmarks `photo_points` [1, P, 2]. Returns the figures of
-    `motion.compare` against the driver, the error `nme_target` against what was asked, `frames`, how many
-    were `lost`, without a face, mean, least and deviation over time of `identity`, the cosine between photo
-    and result, and the figures of `anonymity`.
+    `following`, `Looks`, `anonymity` and `Flicker`, `frames`, and how many were `lost`, without a face.
     """
-    known = embedder.embed(photo[None], photo_points)
-    points, looks = [], [np.zeros((0, known.shape[1]), np.float32)]
-    stream = iter(frames)
+    looks = Looks(photo, photo_points, driving.target, embedder, second)
+    points, flicker, stream = [], Flicker(), iter(frames)
     while chunk := list(islice(stream, batch)):
         images = np.stack([frame.image for frame in chunk])
         seen = detector.detect(images).points
         points.append(seen)
-        looked = [number for number, frame in enumerate(chunk) if frame.index % EVERY == 0]
-        if looked:
-            looks.append(embedder.embed(images[looked], seen[looked]))
+        flicker.add(images)
+        numbers = np.array([frame.index for frame in chunk])
+        looked = numbers % EVERY == 0
+        if looked.any():
+            looks.add(numbers[looked], images[looked], seen[looked])
         if progress is not None:
             progress.advance(len(chunk))
-    result, faces = np.concatenate(points), np.concatenate(looks)
-    cosine = identity.cosine_similarity(known.repeat(len(faces), axis=0), faces)
-    return following(result, driving) | {
-        "identity": float(np.nanmean(cosine)),
-        "least_identity": float(np.nanmin(cosine)),
-        "identity_deviation": float(np.nanstd(cosine)),
-        **anonymity(known, faces, driving),
+    result = np.concatenate(points)
+    return {
+        **following(result, driving),
+        **looks.figures(),
+        **anonymity(looks.known, looks.faces, driving),
+        "flicker": flicker.level,
         "frames": len(result),
         "lost": int(np.isnan(result).any(axis=(1, 2)).sum()),
     }
 
 
 def following(result: NDArray, driving: Driving) -> dict[str, float]:
-    """Compare a video, seen as landmarks [T', P, 2], with its clip, at the moments of the clip."""
+    """Compare a video, seen as landmarks [T', P, 2], with its clip, at the moments of the clip.
+
+    The figures of `motion.compare` against the driver, those of `motion.followed` and the error `nme_target`
+    against what was asked.
+    """
     count = min(len(result), len(driving.time_s))  # a container may announce one frame too many
     time_s = driving.time_s[:count]
     seen, target = (
         retiming.at(points[:count], time_s, driving.known_s) for points in (result, driving.target)
     )
-    return motion.compare(seen, driving.points) | {
-        "nme_target": float(np.nanmean(geometry.normalized_mean_error(seen, target)))
-    }
+    error = float(np.nanmean(geometry.normalized_mean_error(seen, target)))
+    return motion.compare(seen, driving.points) | motion.followed(seen, target) | {"nme_target": error}
 
 
 def anonymity(source: NDArray, result: NDArray, driving: Driving) -> dict[str, float]:
@@ -163,7 +167,8 @@ def summary(figures: Mapping[str, float]) -> str:
     def shown(name: str) -> str:
         return "–" if np.isnan(figures[name]) else f"{figures[name]:.2f}".replace("-", "−")
 
-    followed = ", ".join(f"{name} {shown(f'{name}_correlation')}" for name in ("yaw", "mouth", "eye"))
+    parts = ("yaw", "mouth", "eye")
+    followed = ", ".join(f"{name} {shown(f'driver_{name}_correlation')}" for name in parts)
     line = f"follows its driver: {followed}; likeness to the source {shown('identity')}"
     if np.isnan(figures["driver_identity"]):
         return line

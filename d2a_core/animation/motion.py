@@ -20,6 +20,19 @@ CHIN = 0.7  # of the way of the lower lip that the chin goes
 CHIN_WIDTH = 0.2  # share of the contour on either side of the chin that goes with it
 # Equally far from rest: this turn, gap of the lips, narrowing of the eyes, mean distance from the median
 TURNED_DEGREES, MOUTH_UNIT, EYES_UNIT, SHAPE_UNIT = 10.0, 0.05, 0.06, 0.015
+FOLLOWED = {  # attributes of which the motion is measured, by the name of the figure
+    "yaw": "yaw",
+    "pitch": "pitch",
+    "mouth": "mouth_opening",
+    "smile": "smile",
+    "left_eye": "left_eye_opening",
+    "right_eye": "right_eye_opening",
+    "brows": "brow_height",
+    "gaze_x": "gaze_x",
+    "gaze_y": "gaze_y",
+}
+# Standard deviations over a clip up to which an attribute stands still: less is noise of the detector
+STILL_DEGREES, STILL = 0.5, 0.01
 
 
 @dataclass(frozen=True)
@@ -226,8 +239,8 @@ def compare(result: NDArray, driver: NDArray) -> dict[str, float]:
     """Compare a video with its driver, both as landmarks [T, P, 2] in one layout.
 
     `nme` mean error and `jitter`, `driver_jitter` mean second difference along time, in inter-ocular
-    distances; `yaw_correlation`, `mouth_correlation`, `eye_correlation` over time, NaN where one stands
-    still. Rows of NaN are left out.
+    distances; `driver_yaw_correlation`, `driver_mouth_correlation`, `driver_eye_correlation` over time, NaN
+    where one does not move. Rows of NaN are left out.
     """
     seen = np.isfinite(result).all(axis=(1, 2)) & np.isfinite(driver).all(axis=(1, 2))
     if not seen.any():
@@ -243,14 +256,43 @@ def compare(result: NDArray, driver: NDArray) -> dict[str, float]:
         "driver_jitter": jitter(driver) / sizes[1],
     }
     for name, attribute in (("yaw", "yaw"), ("mouth", "mouth_opening"), ("eye", "eye_opening")):
-        figures[f"{name}_correlation"] = _correlation(ours[attribute], theirs[attribute])
+        figures[f"driver_{name}_correlation"] = _correlation(ours[attribute], theirs[attribute])
     return {name: float(value) for name, value in figures.items()}
+
+
+def followed(result: NDArray, asked: NDArray) -> dict[str, float]:
+    """Compare the motion of a video with what was asked of it, both as landmarks [T, P, 2] in one layout.
+
+    For each of `FOLLOWED`: `{name}_correlation`, Pearson's r over time, and `{name}_slope`, by how much the
+    result changes where a change of 1 was asked for (least squares). NaN where what was asked stands still,
+    its standard deviation being at most STILL_DEGREES, or STILL in the unit of `geometry.attributes`; a
+    result that does not move has a slope of 0. Rows of NaN are left out.
+    """
+    seen = np.isfinite(result).all(axis=(1, 2)) & np.isfinite(asked).all(axis=(1, 2))
+    if not seen.any():
+        return {f"{name}_{kind}": float("nan") for name in FOLLOWED for kind in ("correlation", "slope")}
+    scheme = scheme_of(asked.shape[1])
+    ours, wanted = (_attributes(points[seen], scheme) for points in (result, asked))
+    figures = {}
+    for name, attribute in FOLLOWED.items():
+        moved, goal = (each[attribute].astype(np.float64) for each in (ours, wanted))
+        still = STILL_DEGREES if attribute in ("yaw", "pitch") else STILL
+        moves = np.std(goal) > still  # not so for the NaN of a scheme without pupils
+        figures[f"{name}_correlation"] = _correlation(moved, goal) if moves else float("nan")
+        figures[f"{name}_slope"] = _slope(moved, goal) if moves else float("nan")
+    return figures
 
 
 def _attributes(points: NDArray, scheme: Scheme) -> dict[str, NDArray]:
     heads = lift_clip(points, scheme)
     angles = geometry.angles_of(heads.rotation)
     return geometry.attributes(points, heads.shape[..., :2], angles, scheme)
+
+
+def _slope(values: NDArray, over: NDArray) -> float:
+    """Slope of the least-squares line of `values` [T] over another series [T], which moves."""
+    steps = over - over.mean()
+    return float(steps @ values / (steps @ steps))
 
 
 def _correlation(one: NDArray, other: NDArray) -> float:

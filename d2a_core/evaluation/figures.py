@@ -57,6 +57,14 @@ def _angle(name: str, **more) -> Figure:
     return Figure(f"{name}_error", name, "°", 1, better=LOW, main=True, **more)
 
 
+def _followed(name: str, title: str, **more) -> tuple[Figure, Figure]:
+    """How an attribute follows what was asked for, over time."""
+    return (
+        Figure(f"{name}_correlation", f"{title} correlation", digits=2, better=HIGH, **more),
+        Figure(f"{name}_slope", f"{title} slope", digits=2),
+    )
+
+
 NME = (
     _share(
         "nme_inter_ocular",
@@ -245,9 +253,17 @@ REALISM = (
         definition="the Inception Score less that of real pictures: 0 is best",
     ),
 )
+SCORES = (*NME, *PARTS, *ANGLES, *FEATURES, *LIKENESS, *OUTSIDE, *FIDELITY, *STEPS)  # of one pair
+BY_KEY = {figure.key: figure for figure in (*SCORES, *REALISM)}
 VIDEOS = (  # over time: see `animation.assessment`
     _share("nme", "NME against driver"),
     _share("nme_target", "NME against what was asked for"),
+    _share(
+        "nme_dlib_target",
+        "NME dlib against what was asked for",
+        definition="NME of a video against what its source was asked for, by the second detector; what was "
+        "asked for is shifted by how far its points lie from the first one's on the photo",
+    ),
     Figure("identity", "CSIM", better=HIGH),
     Figure("least_identity", "least CSIM", better=HIGH),
     Figure("identity_deviation", "CSIM deviation over frames", better=LOW),
@@ -255,6 +271,7 @@ VIDEOS = (  # over time: see `animation.assessment`
     Figure("driver_identity_source", "source's CSIM with the driver"),
     Figure("driver_strangers", "strangers' CSIM with the driver"),
     Figure("driver_strangers_high", "95 % of strangers below"),
+    BY_KEY["psnr_outside"],
     _share(
         "jitter",
         "jitter",
@@ -262,20 +279,42 @@ VIDEOS = (  # over time: see `animation.assessment`
     ),
     Figure("driver_jitter", "driver's jitter", "%", 2, 100),
     Figure(
-        "yaw_correlation",
-        "yaw correlation",
+        "flicker",
+        "flicker",
+        digits=2,
+        better=LOW,
+        definition="median over the frames of the mean absolute second difference of pixels along time, in "
+        "gray levels of 255, at 256 px",
+    ),
+    *_followed(
+        "yaw",
+        "yaw",
+        family="correlation, slope",
+        definition="along time, between result and what the source was asked for: Pearson's r, and by how "
+        "much the result changes where 1 is asked for (least squares; 1 is best). None where what is asked "
+        "for stands still",
+    ),
+    *_followed("pitch", "pitch"),
+    *_followed("mouth", "mouth"),
+    *_followed("smile", "smile"),
+    *_followed("left_eye", "left eye"),
+    *_followed("right_eye", "right eye"),
+    *_followed("brows", "brows"),
+    *_followed("gaze_x", "gaze right"),
+    *_followed("gaze_y", "gaze down"),
+    Figure(
+        "driver_yaw_correlation",
+        "yaw correlation with driver",
         digits=2,
         better=HIGH,
-        family="correlation",
+        family="correlation with driver",
         definition="Pearson's r along time between result and driver, for yaw and openings of mouth and eyes",
     ),
-    Figure("mouth_correlation", "mouth correlation", digits=2, better=HIGH),
-    Figure("eye_correlation", "eye correlation", digits=2, better=HIGH),
+    Figure("driver_mouth_correlation", "mouth correlation with driver", digits=2, better=HIGH),
+    Figure("driver_eye_correlation", "eye correlation with driver", digits=2, better=HIGH),
     Figure("frames", "frames", digits=0),
     Figure("lost", "lost", digits=0),
 )
-SCORES = (*NME, *PARTS, *ANGLES, *FEATURES, *LIKENESS, *OUTSIDE, *FIDELITY, *STEPS)  # of one pair
-BY_KEY = {figure.key: figure for figure in (*SCORES, *REALISM)}
 # Of which methods are compared pair by pair, by the name of the difference.
 COMPARED = {
     "nme": BY_KEY["nme_inter_ocular"],
@@ -305,6 +344,6 @@ def count(row: Row, key: str) -> int:
 
 def definitions() -> Iterator[tuple[str, str, str]]:
     """Name, meaning and source of all figures, one for each family."""
-    for figure in (*SCORES, *REALISM, *VIDEOS):
+    for figure in dict.fromkeys((*SCORES, *REALISM, *VIDEOS)):  # some are of pairs and of videos
         if figure.definition:
             yield figure.family or figure.title, figure.definition, figure.source

@@ -122,7 +122,8 @@ properties:
       motion_scale: {type: number, minimum: 0, description: Strength}
 """
 FIGURES = (
-    *("yaw_correlation", "mouth_correlation", "eye_correlation", "identity", "driver_identity"),
+    *("driver_yaw_correlation", "driver_mouth_correlation", "driver_eye_correlation"),
+    *("identity", "driver_identity"),
     *("driver_strangers", "driver_strangers_high", "step", "variation", "variation_uneven"),
 )
 

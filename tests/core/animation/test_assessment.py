@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from d2a_core.animation import assessment
+from d2a_core.faces.dlib_landmarks import as_68
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
@@ -35,18 +36,26 @@ class Embedder:
         return rows
 
 
+class Second:
+    """Sees all points 0.05 further down than the first detector, as a habit."""
+
+    def points(self, images, faces):
+        return as_68(faces) + np.float32([0, 0.05])
+
+
 def _face(*levels):
     """Embeddings of faces of these grey levels."""
     return np.stack([(np.cos(level / 10), np.sin(level / 10)) for level in levels])
 
 
-def _assess(levels, driver, times=1, faces=assessment.UNKNOWN, strangers=assessment.UNKNOWN):
+def _assess(levels, driver, times=1, faces=assessment.UNKNOWN, strangers=assessment.UNKNOWN, asked=None):
     frames = [Frame(i, i / 25, np.full((8, 8, 3), level, np.uint8)) for i, level in enumerate(levels)]
     photo = np.full((8, 8, 3), 1, np.uint8)
-    target = REST + np.zeros((len(levels), 1, 2), np.float32) + [0.01, 0]
-    known_s, time_s = np.arange(len(driver)) / 25, np.arange(len(levels)) / 25 / times
+    asked = len(levels) if asked is None else asked
+    target = REST + np.zeros((asked, 1, 2), np.float32) + [0.01, 0]
+    known_s, time_s = np.arange(len(driver)) / 25, np.arange(asked) / 25 / times
     driving = assessment.Driving(driver, known_s, target, time_s, faces, strangers)
-    return assessment.assess(frames, photo, REST[None], driving, Detector(), Embedder())
+    return assessment.assess(frames, photo, REST[None], driving, Detector(), Embedder(), Second())
 
 
 def test_figures_of_a_still_video_are_its_distance_from_driver_and_target():
@@ -54,7 +63,9 @@ def test_figures_of_a_still_video_are_its_distance_from_driver_and_target():
     figures = _assess([2] * 7, driver)
     assert figures["nme"] == pytest.approx(0.02 / OCULAR, rel=1e-3)
     assert figures["nme_target"] == pytest.approx(0.01 / OCULAR, rel=1e-3)
-    assert figures["jitter"] == pytest.approx(0, abs=1e-6)
+    assert figures["nme_dlib_target"] == pytest.approx(0.01 / OCULAR, rel=1e-3)  # without the habit
+    assert figures["psnr_outside"] == pytest.approx(20 * np.log10(255 / 1))  # one grey level off the photo
+    assert figures["jitter"] == pytest.approx(0, abs=1e-6) and figures["flicker"] == 0
     assert figures["identity"] == pytest.approx(np.cos(0.1), abs=1e-4)
     assert (figures["frames"], figures["lost"]) == (7, 0)
 
@@ -79,6 +90,19 @@ def test_a_video_of_another_rate_is_measured_at_the_moments_of_its_clip():
     assert half["nme"] == pytest.approx(0, abs=1e-6) and half["frames"] == 4
 
 
+def test_a_video_that_alternates_flickers_by_twice_the_difference():
+    driver = np.repeat(REST[None], 6, axis=0)
+    assert _assess([2, 5, 2, 5, 2, 5], driver)["flicker"] == pytest.approx(2 * 3)
+    assert _assess([2, 4, 6, 8, 10, 12], driver)["flicker"] == pytest.approx(0)  # a steady fade
+    assert np.isnan(_assess([2, 5], driver[:2])["flicker"])
+
+
+def test_a_frame_more_than_was_asked_for_is_not_compared_with_it():
+    levels, driver = [2] * 6, np.repeat(REST[None], 6, axis=0)
+    longer, whole = _assess(levels, driver, asked=5), _assess(levels, driver)
+    assert longer["nme_dlib_target"] == pytest.approx(whole["nme_dlib_target"])
+
+
 def test_likeness_to_the_driver_stands_beside_that_of_strangers():
     driver = np.repeat(REST[None], 7, axis=0)
     blind = np.full((1, 2), np.nan)
@@ -92,7 +116,8 @@ def test_likeness_to_the_driver_stands_beside_that_of_strangers():
 
 
 def test_a_summary_is_one_line_and_leaves_out_nobody():
-    names = ("yaw_correlation", "mouth_correlation", "eye_correlation", "identity", "driver_identity")
+    names = [f"driver_{name}_correlation" for name in ("yaw", "mouth", "eye")]
+    names += ["identity", "driver_identity"]
     figures = dict(zip(names, (0.912, -0.1, np.nan, 0.95, 0.83), strict=True))
     figures |= {"driver_strangers": 0.81, "driver_strangers_high": 0.9}
     said = assessment.summary(figures)
@@ -105,8 +130,8 @@ def test_a_summary_is_one_line_and_leaves_out_nobody():
 
 def test_nobody_behind_a_landmark_table_has_no_likeness():
     figures = _assess([2] * 7, np.repeat(REST[None], 7, axis=0))
-    names = [name for name in figures if name.startswith("driver_") and name != "driver_jitter"]
-    assert len(names) == 4 and all(np.isnan(figures[name]) for name in names)
+    names = ["driver_identity", "driver_identity_source", "driver_strangers", "driver_strangers_high"]
+    assert all(np.isnan(figures[name]) for name in names)
 
 
 def test_drivers_are_seen_on_frames_spread_over_their_clips(tmp_path):

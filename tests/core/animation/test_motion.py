@@ -240,7 +240,7 @@ def test_a_result_that_equals_its_driver_has_no_error_and_its_jitter():
     figures = motion.compare(clip, clip)
     assert figures["nme"] == 0 and figures["jitter"] == figures["driver_jitter"] > 0
     for name in ("yaw", "mouth", "eye"):
-        assert figures[f"{name}_correlation"] == pytest.approx(1)
+        assert figures[f"driver_{name}_correlation"] == pytest.approx(1)
 
 
 def test_the_report_tells_what_does_not_follow():
@@ -248,11 +248,68 @@ def test_the_report_tells_what_does_not_follow():
     turned = np.stack([picture(FACE, yaw=15 * np.sin(n / 9)) for n in range(60)])
     opposed = np.stack([picture(FACE, yaw=-15 * np.sin(n / 9)) for n in range(60)])
     figures = motion.compare(opposed, turned)
-    assert figures["yaw_correlation"] == pytest.approx(-1, abs=0.01)
+    assert figures["driver_yaw_correlation"] == pytest.approx(-1, abs=0.01)
     trembling = clip + np.random.default_rng(0).normal(0, 0.002, clip.shape)
     assert motion.compare(trembling, clip)["jitter"] > 1.5 * motion.compare(clip, clip)["jitter"]
     shifted = motion.compare(clip + np.float32(0.025), clip)
     assert shifted["nme"] == pytest.approx(0.025 * 2**0.5 / 0.25, rel=0.05)
+
+
+WAVE = np.sin(np.arange(60) / 5)
+
+
+def test_a_half_of_every_motion_has_a_slope_of_a_half():
+    def clip(share):
+        faces = [opened(FACE, share * (0.1 + 0.1 * wave)) for wave in WAVE]
+        return np.stack([picture(face, yaw=15 * share * w) for face, w in zip(faces, WAVE, strict=True)])
+
+    figures = motion.followed(clip(0.5), clip(1))
+    for name in ("yaw", "mouth"):
+        assert figures[f"{name}_correlation"] == pytest.approx(1, abs=0.01)
+        assert figures[f"{name}_slope"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_an_eye_that_closes_in_place_of_the_other_follows_nothing():
+    def winking(eye):
+        face = np.repeat(picture(FACE)[None], 60, axis=0)
+        for upper, lower in WFLW98.lids:
+            if upper in eye:
+                middle = (face[:, upper] + face[:, lower]) / 2
+                share = (0.75 + 0.25 * WAVE)[:, None]
+                face[:, upper] = middle + share * (face[:, upper] - middle)
+                face[:, lower] = middle + share * (face[:, lower] - middle)
+        return face
+
+    left, right = winking(WFLW98.left_eye), winking(WFLW98.right_eye)
+    same, other = motion.followed(left, left), motion.followed(right, left)
+    assert same["left_eye_slope"] == pytest.approx(1) and np.isnan(same["right_eye_slope"])
+    assert other["left_eye_slope"] == pytest.approx(0, abs=0.01) and np.isnan(other["right_eye_correlation"])
+
+
+def test_pupils_that_look_the_other_way_have_a_slope_of_minus_one():
+    def looking(sign):
+        face = np.repeat(picture(FACE)[None], 60, axis=0)
+        face[:, [96, 97], 0] += 0.01 * sign * WAVE[:, None]  # 0.04 inter-ocular distances
+        return face
+
+    figures = motion.followed(looking(-1), looking(1))
+    assert figures["gaze_x_slope"] == pytest.approx(-1) and figures["gaze_x_correlation"] == pytest.approx(-1)
+    assert np.isnan(figures["gaze_y_slope"])
+
+
+@pytest.mark.parametrize(("degrees", "moves"), [(0.4, False), (1.0, True)])
+def test_what_asks_for_less_than_the_noise_stands_still(degrees, moves):
+    swing = degrees * 2**0.5  # of a sine with that standard deviation
+    clip = np.stack([picture(FACE, yaw=swing * np.sin(n / 63 * 2 * np.pi)) for n in range(63)])
+    assert np.isfinite(motion.followed(clip, clip)["yaw_slope"]) == moves
+
+
+def test_frames_without_a_face_are_left_out_and_none_gives_nan():
+    clip = np.stack([picture(FACE, yaw=15 * wave) for wave in WAVE])
+    holed = clip.copy()
+    holed[::7] = np.nan
+    assert motion.followed(holed, clip)["yaw_slope"] == pytest.approx(1, abs=0.01)
+    assert all(np.isnan(list(motion.followed(np.full_like(clip, np.nan), clip).values())))
 
 
 def test_rows_without_a_face_are_left_out_of_the_report():

@@ -6,11 +6,12 @@ from d2a_core.evaluation import figures, score_tables
 from d2a_core.evaluation.figures import Figure
 from d2a_core.evaluation.report import rows
 
-KEYS = [figure.key for figure in (*figures.SCORES, *figures.REALISM, *figures.VIDEOS)]
+ROWS = {*figures.SCORES, *figures.REALISM, *figures.VIDEOS}
 
 
 def test_a_key_has_one_row():
-    assert len(KEYS) == len(set(KEYS))
+    assert len({figure.key for figure in ROWS}) == len(ROWS)
+    assert len(set(figures.VIDEOS)) == len(figures.VIDEOS)
 
 
 @pytest.mark.parametrize("table", [rows.SCORES, rows.DETAILS, score_tables.SCORES], ids=len)
@@ -36,6 +37,11 @@ def test_every_figure_of_a_pair_is_defined_by_itself_or_by_its_family():
     ]
     for family in (figures.NME, figures.PARTS, figures.ANGLES, figures.FIDELITY, figures.REALISM):
         assert family[0].definition and all(row.definition or family[0].family for row in family)
+
+
+def test_a_figure_of_pairs_and_of_videos_is_defined_once():
+    names = [name for name, _, _ in figures.definitions()]
+    assert figures.BY_KEY["psnr_outside"] in figures.VIDEOS and len(names) == len(set(names))
 
 
 def test_a_head_has_its_unit_and_the_page_says_which_end_is_better():
