@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from d2a_core.faces import geometry, identity, surroundings
 from d2a_core.faces.dlib_identity import DlibEmbedder
-from d2a_core.faces.dlib_landmarks import SecondDetector, as_68
+from d2a_core.faces.dlib_landmarks import SecondDetector, as_68, trusted
 from d2a_core.media import resampling, similarity
 
 
@@ -46,7 +46,8 @@ class Looks:
     `target` [T, P, 2] is what was asked for in each frame, as points of the first detector. Those of the
     `second` lie elsewhere by habit, at the jaw most of all: the way from the first one's points to its own on
     the photo is added to what was asked, so that a still video of the photo has no error. The way is that in
-    the picture and does not turn with the head.
+    the picture and does not turn with the head. Where the second detector is astray on the photo, it says
+    nothing.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class Looks:
     ) -> None:
         self._photo, self._points, self._embedder, self._second = photo, points[0], embedder, second
         self.known = embedder.embed(photo[None], points)
-        self._asked = as_68(target) + (second.points(photo[None], points) - as_68(points))
+        own = second.points(photo[None], points)
+        habit = own - as_68(points) if trusted(own, points)[0] else np.nan
+        self._asked = as_68(target) + habit
         self._faces = [np.zeros((0, self.known.shape[1]), np.float32)]
         self._errors, self._outside = [np.zeros(0, np.float32)], [np.zeros(0)]
 

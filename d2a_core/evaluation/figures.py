@@ -81,7 +81,8 @@ NME = (
         brief=True,
         main=True,
         definition="NME inter-ocular by a second detector, dlib's 68 points, which takes part in no stage: "
-        "what pleases the first one alone is far off here",
+        "what pleases the first one alone is far off here. Pairs with targets on which it is astray, most of "
+        "those turned by more than 30°, do not count",
         source="Kazemi and Sullivan, CVPR 2014; layout: Sagonas et al., 300-W, 2013",
     ),
     _share(

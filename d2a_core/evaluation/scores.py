@@ -17,7 +17,7 @@ from d2a_core.evaluation.face_table import Faces, Picture
 from d2a_core.evaluation.instruments import Instruments
 from d2a_core.evaluation.protocols import Pair
 from d2a_core.evaluation.results import Find
-from d2a_core.faces import geometry, identity, landmarks, surroundings
+from d2a_core.faces import dlib_landmarks, geometry, identity, landmarks, surroundings
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.media import resampling, similarity
@@ -75,7 +75,7 @@ class Judge:
         usable = ~missing & seen.found & wanted.found & self.faces.seen.found[sources]
         source, target = self.faces.embedding[sources], self.faces.embedding[targets]
         figures = landmark_errors(seen, wanted)
-        figures["nme_dlib"] = geometry.normalized_mean_error(second, self.faces.second[targets])
+        figures["nme_dlib"] = second_errors(second, self.faces.second[targets], wanted.points)
         figures["csim"] = identity.cosine_similarity(source, vectors)
         figures["csim_strangers"] = identity.cosine_similarity(source, target)
         figures["csim_same"] = identity.cosine_similarity(source, self.faces.flipped[sources])
@@ -169,6 +169,16 @@ def landmark_errors(result: Detections, target: Detections) -> dict[str, NDArray
         figures[f"{name}_error"] = np.abs(ours[f"{name}_opening"] - theirs[f"{name}_opening"])
     figures["gaze_error"] = np.hypot(*(ours[name] - theirs[name] for name in ("gaze_x", "gaze_y")))
     return {name: np.asarray(values, np.float32) for name, values in figures.items()}
+
+
+def second_errors(result: NDArray, target: NDArray, known: NDArray) -> NDArray[np.float32]:
+    """Errors [N] of the second detector's points [N, 68, 2] on results against those on targets.
+
+    In the target's inter-ocular distances; NaN where they are astray on the target, whose landmarks by the
+    first detector are `known` [N, P, 2]. That is so or not for all methods alike.
+    """
+    error = geometry.normalized_mean_error(result, target)
+    return np.where(dlib_landmarks.trusted(target, known), error, np.float32(np.nan))
 
 
 def fidelity(image: Picture, true: Picture) -> tuple[float, float]:

@@ -72,8 +72,10 @@ def compare(one: pyarrow.Table, other: pyarrow.Table) -> dict[str, float]:
     found = first["found"][left] & second["found"][right]
     row = {}
     for name, figure in COMPARED.items():
-        change = (first[figure.key][left] - second[figure.key][right])[found].astype(np.float64)
-        low, high = interval(change, first["source"][left][found]) if len(change) else (np.nan, np.nan)
+        change = (first[figure.key][left] - second[figure.key][right]).astype(np.float64)
+        known = found & np.isfinite(change)
+        change = change[known]
+        low, high = interval(change, first["source"][left][known]) if len(change) else (np.nan, np.nan)
         row[f"{name}_difference"] = float(change.mean()) if len(change) else np.nan
         row[f"{name}_difference_low"], row[f"{name}_difference_high"] = low, high
     return row

@@ -31,7 +31,7 @@ def seen(points, angles=(0.0, 0.0, 0.0), canonical=None):
 
 @dataclass
 class World:
-    """Two detectors and an embedder. The second detector sees a face turn twice as far."""
+    """Two detectors and an embedder. The second detector sees a face turn half as far again."""
 
     scheme = WFLW98
     name = "made-up"
@@ -50,7 +50,7 @@ class World:
         return replace(seen(points), angles=np.stack((pose, 0 * pose, 0 * pose), axis=1))
 
     def points(self, images, faces):
-        turn = 0.001 * images[:, 5, 5, 1].astype(np.float32)
+        turn = 0.0005 * images[:, 5, 5, 1].astype(np.float32)
         return as_68(faces) + np.stack((turn, 0 * turn), axis=1)[:, None]
 
     def embed(self, images, points):

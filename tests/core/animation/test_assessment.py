@@ -37,10 +37,10 @@ class Embedder:
 
 
 class Second:
-    """Sees all points 0.05 further down than the first detector, as a habit."""
+    """Sees all points 0.02 further down than the first detector, as a habit."""
 
     def points(self, images, faces):
-        return as_68(faces) + np.float32([0, 0.05])
+        return as_68(faces) + np.float32([0, 0.02])
 
 
 def _face(*levels):

@@ -42,4 +42,4 @@ def test_the_second_detector_has_its_own_points_of_every_face(table):
     known = face_table.known(table)
     assert known.second.shape == (8, 68, 2)
     away = known.second[:, 0] - known.seen.points[:, 0]
-    np.testing.assert_allclose(away[:, 0], 0.001 * known.seen.angles[:, 0], atol=1e-6)
+    np.testing.assert_allclose(away[:, 0], 0.0005 * known.seen.angles[:, 0], atol=1e-6)

@@ -6,6 +6,7 @@ import pytest
 from picture_world import FACES, OUTER, PAIRS, TEMPLATE, WORLD, judge, score, seen
 
 from d2a_core.evaluation import figures, protocols, scores
+from d2a_core.faces import dlib_landmarks
 from d2a_core.faces.schemes import WFLW98
 
 
@@ -75,7 +76,14 @@ def test_the_second_detector_has_an_error_of_its_own():
     table = score(lambda pair: FACES[pair.source_image])  # no motion: the turn of the target is missing
     turns = 0.001 * np.array([FACES[pair.target_image][5, 5, 1] for pair in PAIRS])
     assert table["nme_inter_ocular"].to_numpy() == pytest.approx(turns / (0.3 * OUTER), rel=1e-3)
-    assert table["nme_dlib"].to_numpy() == pytest.approx(2 * turns / (0.3 * OUTER), rel=1e-3)
+    assert table["nme_dlib"].to_numpy() == pytest.approx(1.5 * turns / (0.3 * OUTER), rel=1e-3)
+
+
+def test_a_target_on_which_the_second_detector_is_astray_has_no_error_of_it():
+    faces = np.tile(TEMPLATE * 0.3 + 0.5, (2, 1, 1))
+    target = dlib_landmarks.as_68(faces) + np.array([0.05, 0.2])[:, None, None] * [0.3 * OUTER, 0]
+    result = target + [0, 0.03 * OUTER]
+    assert scores.second_errors(result, target, faces) == pytest.approx([0.1, np.nan], nan_ok=True)
 
 
 def test_what_changes_beside_the_face_is_seen_there_alone():

@@ -1,6 +1,8 @@
 from dataclasses import replace
 
+import made_scores
 import numpy as np
+import pyarrow
 import pytest
 from picture_world import FACES, OUTER, PAIRS, WORLD, judge, score
 
@@ -58,6 +60,16 @@ def test_a_comparison_is_paired():
     assert change["nme_difference"] == pytest.approx(2 * per_degree, rel=1e-3)
     assert change["nme_difference_low"] == pytest.approx(change["nme_difference_high"], abs=1e-6)
     assert change["csim_difference"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_pair_without_a_figure_is_left_out_of_its_difference_alone():
+    def with_dlib(*errors):
+        table = made_scores.scores(passes=(0,), pairs=3)
+        column = table.schema.get_field_index("nme_dlib")
+        return table.set_column(column, "nme_dlib", pyarrow.array(np.float32(errors)))
+
+    change = summary.compare(with_dlib(0.2, 0.3, np.nan), with_dlib(0.1, 0.2, 0.1))
+    assert change["nme_dlib_difference"] == pytest.approx(0.1) and change["nme_difference"] == 0
 
 
 def test_table_2_has_the_main_method_first_on_the_pairs_of_each_protocol():

@@ -33,6 +33,14 @@ def test_the_points_go_along_with_the_picture(second, detector, portrait):
     assert found[1] - found[0] == pytest.approx(np.broadcast_to(by, (68, 2)), abs=2e-3)
 
 
+def test_points_are_trusted_up_to_a_tenth_of_the_inter_ocular_distance():
+    face = template_of(WFLW98)[None, :, :2]  # at inter-ocular distance 1
+    ocular = np.linalg.norm(face[0, 60] - face[0, 72])
+    faces = np.concatenate((face, face, np.full_like(face, np.nan)))
+    second = dlib_landmarks.as_68(faces) + np.array([0.09, 0.11, 0])[:, None, None] * [ocular, 0]
+    assert dlib_landmarks.trusted(second, faces).tolist() == [True, False, False]
+
+
 def test_no_face_has_no_points(second):
     found = second.points(np.zeros((1, 64, 64, 3), np.uint8), np.full((1, 98, 2), np.nan))
     assert found.shape == (1, 68, 2) and np.isnan(found).all()
