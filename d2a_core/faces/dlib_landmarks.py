@@ -45,7 +45,7 @@ class DlibLandmarks:
     scatter by 0.7 %.
     """
 
-    name, scheme = "dlib, 68 points", IBUG68
+    name, scheme = "dlib's 68 points", IBUG68
 
     def __init__(self, folder: str | Path) -> None:
         import dlib

@@ -109,10 +109,7 @@ def attributes(points: NDArray, canonical: NDArray, angles: NDArray, scheme: Sch
     middle = np.mean([point(up)[:, 1] for up, _ in scheme.lips], axis=0)
     lift = middle - (mouth_left[:, 1] + mouth_right[:, 1]) / 2
     brows = canonical[:, [*scheme.left_brow, *scheme.right_brow], 1].mean(axis=1)
-    if scheme.pupils:
-        gaze = (point(scheme.pupils[0]) + point(scheme.pupils[1])) / 2 - corners
-    else:
-        gaze = np.full((len(points), 2), np.nan)
+    gaze = _gaze(canonical, corners, scheme)
     measured = {
         "yaw": angles[:, 0],
         "pitch": angles[:, 1],
@@ -127,6 +124,13 @@ def attributes(points: NDArray, canonical: NDArray, angles: NDArray, scheme: Sch
         "gaze_y": gaze[:, 1],
     }
     return {name: np.asarray(values, dtype=np.float32) for name, values in measured.items()}
+
+
+def _gaze(canonical: NDArray, corners: NDArray, scheme: Scheme) -> NDArray:
+    """Pupils off the middle [N, 2] of the eye `corners`; NaN without pupils."""
+    if not scheme.pupils:
+        return np.full((len(canonical), 2), np.nan)
+    return (canonical[:, scheme.pupils[0]] + canonical[:, scheme.pupils[1]]) / 2 - corners
 
 
 def _opening(
