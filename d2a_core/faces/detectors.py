@@ -12,7 +12,7 @@ from d2a_core.store import lineage
 def load_detector(options: Options, folder: str | Path, *, device: str, threads: int) -> LandmarkDetector:
     """The back end that `options.detector` names; `folder` holds the MediaPipe models."""
     if options.detector == FaceMeshDetector.name:
-        return FaceMeshDetector(options, Path(folder), threads=threads)
+        return FaceMeshDetector(options, Path(folder), device=device, threads=threads)
     if options.detector == "face-alignment":
         from d2a_core.faces.face_alignment_68 import FaceAlignmentDetector
 

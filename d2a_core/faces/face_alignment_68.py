@@ -34,7 +34,8 @@ class FaceAlignmentDetector:
 
     def __init__(self, options: landmarks.Options, folder: Path, *, device: str, threads: int) -> None:
         self.options = options
-        self.models = mediapipe.FaceModels(folder, threads=threads) if options.box == "detect" else None
+        searched = options.box == "detect"
+        self.models = mediapipe.FaceModels(folder, device=device, threads=threads) if searched else None
         self.network = _Alignment(options.weights, device)
 
     def detect(self, images: NDArray[np.uint8]) -> landmarks.Detections:
@@ -55,7 +56,7 @@ class FaceAlignmentDetector:
         if self.models is None:
             box = np.array(FFHQ_BOX) * [width, height, width, height]
             return np.tile(box, (len(images), 1)), np.ones(len(images), bool)
-        regions, score = self.models.boxes(images)
+        regions, score = self.models.boxes(self.models.tensor(images))
         half = regions[:, 2:3] / mediapipe.MESH_MARGIN / 2
         return np.hstack((regions[:, :2] - half, regions[:, :2] + half)), score >= self.options.min_score
 

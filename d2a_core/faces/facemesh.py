@@ -1,9 +1,13 @@
 """Detect 98 WFLW landmarks with MediaPipe's FaceMesh."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from d2a_core.faces import landmarks, mediapipe
 from d2a_core.faces.landmarks import Detections, Options
@@ -96,90 +100,120 @@ class FaceMeshDetector:
 
     name, scheme = "facemesh", WFLW98
 
-    def __init__(self, options: Options, folder: Path, *, threads: int) -> None:
+    def __init__(self, options: Options, folder: Path, *, device: str, threads: int) -> None:
         if options.box not in ("ffhq", "detect"):
             raise ValueError(f"landmarks.box is {options.box!r}; choose 'ffhq' or 'detect'")
         self.options = options
-        self.models = mediapipe.FaceModels(folder, threads=threads)
+        self.models = mediapipe.FaceModels(folder, device=device, threads=threads)
 
+    @torch.no_grad()
     def detect(self, images: NDArray[np.uint8]) -> Detections:
         """Detect the face of each image u1 [N, H, W, 3]; of several faces the most prominent."""
-        regions, sure = self._first_regions(images)
-        points, score = two_looks(self.models, images, regions)
+        tensor = self.models.tensor(images)
+        regions, sure = self._first_regions(tensor)
+        points, score = (part.cpu().numpy() for part in two_looks(self.models, tensor, regions))
         found = sure & (score >= self.options.min_score)
         return landmarks.describe(points, score, found, self.scheme, images.shape[1:3])
 
-    def _first_regions(self, images: NDArray) -> tuple[NDArray, NDArray]:
-        height, width = images.shape[1:3]
+    def look_at(
+        self, images: NDArray[np.uint8], regions: NDArray
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Points [N, 98, 3] in pixels, score [N] and mesh [N, 468, 3] of the faces in `regions` [N, 4]."""
+        place = torch.from_numpy(regions.astype(np.float32)).to(self.models.device)
+        with torch.no_grad():
+            points, score, mesh = symmetric_look(self.models, self.models.tensor(images), place)
+        return points.cpu().numpy(), score.cpu().numpy(), mesh.cpu().numpy()
+
+    def _first_regions(self, images: Tensor) -> tuple[Tensor, NDArray[np.bool_]]:
+        height, width = images.shape[2:]
         if self.options.box == "detect":
             regions, score = self.models.boxes(images)
-            return regions, score >= self.options.min_score
+            return torch.from_numpy(regions).to(images), score >= self.options.min_score
         x, y, side, angle = FFHQ_REGION
-        region = np.array([x * width, y * height, side * width, angle], np.float32)
-        return np.tile(region, (len(images), 1)), np.ones(len(images), bool)
+        region = images.new_tensor([x * width, y * height, side * width, angle])
+        return region.expand(len(images), 4), np.ones(len(images), bool)
 
 
-def two_looks(
-    models: mediapipe.FaceModels, images: NDArray[np.uint8], regions: NDArray
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def two_looks(models: mediapipe.FaceModels, images: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
     """The 98 points [N, 98, 3] in pixels, and the mesh score [N], of the face in one region of each image.
 
-    `images` u1 [N, H, W, 3], `regions` [N, 4]. The second look, at a region around the points of the first,
-    refines them; the iris model refines the eyes.
+    `images` float [N, 3, H, W] in [0, 1], `regions` [N, 4]. The second look, at a region around the points of
+    the first, refines them; the iris model refines the eyes.
     """
-    mesh, _ = models.mesh(mediapipe.to_tensor(images), regions)
-    regions = mediapipe.region_around(mesh)
-    regions[:, 2] = np.clip(regions[:, 2], 8, 4 * max(images.shape[1:3]))  # noise has no extent
-    points, score, _ = look(models, images, regions)
+    points, score, _ = symmetric_look(models, images, second_regions(models, images, regions))
     return points, score
 
 
-def look(
-    models: mediapipe.FaceModels, images: NDArray[np.uint8], regions: NDArray
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def second_regions(models: mediapipe.FaceModels, images: Tensor, regions: Tensor) -> Tensor:
+    """Regions [N, 4] around the faces that a first look at `regions` [N, 4] sees on images [N, 3, H, W]."""
+    mesh, _ = models.mesh(mediapipe.crop(images, regions, mediapipe.MESH_SIDE), regions)
+    x, y, side, angle = mediapipe.region_around(mesh).T
+    side = side.clamp(8, 4 * max(images.shape[2:]))  # noise has no extent
+    return torch.stack((x, y, side, angle), dim=1)
+
+
+def symmetric_look(
+    models: mediapipe.FaceModels, images: Tensor, regions: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Points [N, 98, 3] in pixels, score [N] and mesh [N, 468, 3] of the faces in `regions` [N, 4]."""
-    tensor = mediapipe.to_tensor(images)
-    mesh, score = models.mesh(tensor, regions)
-    irises, contours = models.irises(tensor, mesh)
-    mesh[:, LEFT_CONTOUR, :2], mesh[:, RIGHT_CONTOUR, :2] = contours[:, 0], contours[:, 1]
-    mirrored, _ = models.mesh(tensor, regions, mirrored=True)
+    crops = mediapipe.crop(images, regions, mediapipe.MESH_SIDE)
+    mesh, score = models.mesh(crops, regions)
+    mesh, irises = _with_eyes(models, images, mesh)
+    mirrored, _ = models.mesh(crops, regions, mirrored=True)
     return symmetric(to_wflw(mesh, irises), to_wflw(mirrored, irises)), score, mesh
 
 
-def to_wflw(mesh: NDArray, irises: NDArray) -> NDArray[np.float32]:
+def _with_eyes(
+    models: mediapipe.FaceModels, images: Tensor, mesh: Tensor, *, mirrored: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The mesh [N, 468, 3] with the eyes that the iris model sees, and its iris centres [N, 2, 2]."""
+    irises, contours = models.irises(images, mesh, mirrored=mirrored)
+    mesh = mesh.clone()
+    mesh[:, LEFT_CONTOUR + RIGHT_CONTOUR, :2] = contours.flatten(1, 2)
+    return mesh, irises
+
+
+def to_wflw(mesh: Tensor, irises: Tensor) -> Tensor:
     """Mesh [N, 468, 3] and iris centres [N, 2, 2] → the 98 WFLW points [N, 98, 3].
 
     The contour is the mesh's face oval, resampled to equal arc lengths, not the visible silhouette of WFLW.
     The depth of a pupil is that of its eye's middle.
     """
-    left, right = (resample(mesh[:, list(line)], JAW_POINTS) for line in (LEFT_JAW, RIGHT_JAW))
-    contour = np.concatenate((left, right[:, -2::-1]), axis=1)
-    inner = np.stack([mesh[:, list(vertices)].mean(axis=1) for vertices in VERTICES], axis=1)
-    points = np.concatenate((contour, inner), axis=1)
-    depth = np.stack([points[:, list(eye), 2].mean(axis=1) for eye in (WFLW98.left_eye, WFLW98.right_eye)], 1)
-    pupils = np.concatenate((irises, depth[..., None]), axis=2)
-    return np.concatenate((points, pupils), axis=1).astype(np.float32)
+    left, right = resample(torch.cat((mesh[:, LEFT_JAW], mesh[:, RIGHT_JAW])), JAW_POINTS).chunk(2)
+    inner = torch.einsum("pv,nvd->npd", _means(mesh.device, mesh.dtype), mesh)
+    points = torch.cat((left, right[:, :-1].flip(1), inner), dim=1)
+    eyes = points[:, WFLW98.left_eye + WFLW98.right_eye, 2:].unflatten(1, (2, -1))
+    return torch.cat((points, torch.cat((irises, eyes.mean(dim=2)), dim=2)), dim=1)
 
 
-def symmetric(points: NDArray, mirrored: NDArray) -> NDArray[np.float32]:
+@cache
+def _means(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Matrix [63, 468] that takes a mesh to its means over `VERTICES`."""
+    matrix = torch.zeros(len(VERTICES), mediapipe.MESH_POINTS, dtype=dtype)
+    for row, vertices in zip(matrix, VERTICES, strict=True):
+        for vertex in vertices:
+            row[vertex] += 1 / len(vertices)
+    return matrix.to(device)
+
+
+def symmetric(points: Tensor, mirrored: Tensor) -> Tensor:
     """Mean of points [N, 98, 3] and those found on the mirrored image; the eyes, already refined, are kept.
 
     FaceMesh errs by 2-3 % of the inter-ocular distance to one side, by as much to the other on the mirror.
     """
-    mean = (points + mirrored[:, list(WFLW98.mirror)]) / 2
-    eyes = list(WFLW98.parts["eyes"])
+    mean = (points + mirrored[:, WFLW98.mirror]) / 2
+    eyes = WFLW98.parts["eyes"]
     mean[:, eyes] = points[:, eyes]
     return mean
 
 
-def resample(lines: NDArray, count: int) -> NDArray[np.float64]:
+def resample(lines: Tensor, count: int) -> Tensor:
     """Points at equal arc lengths along polylines [N, K, D]: [N, count, D], both ends kept."""
-    steps = np.linalg.norm(np.diff(lines[..., :2], axis=1), axis=-1)
-    length = np.concatenate((np.zeros((len(lines), 1)), np.cumsum(steps, axis=1)), axis=1)
-    wanted = np.linspace(0, 1, count) * length[:, -1:]
-    last = lines.shape[1] - 1
-    after = np.clip((wanted[..., None] >= length[:, None]).sum(axis=-1), 1, last)
-    start, end = (np.take_along_axis(length, index, axis=1) for index in (after - 1, after))
-    share = ((wanted - start) / np.maximum(end - start, 1e-9))[..., None]
-    low, high = (np.take_along_axis(lines, index[..., None], axis=1) for index in (after - 1, after))
-    return low + share * (high - low)
+    steps = lines[..., :2].diff(dim=1).norm(dim=-1)
+    length = functional.pad(steps.cumsum(dim=1), (1, 0))
+    wanted = torch.linspace(0, 1, count, dtype=lines.dtype, device=lines.device) * length[:, -1:]
+    after = (wanted[..., None] >= length[:, None]).sum(dim=-1).clamp(1, lines.shape[1] - 1)
+    start, end = length.gather(1, after - 1), length.gather(1, after)
+    share = ((wanted - start) / (end - start).clamp(min=1e-9))[..., None]
+    places = after[..., None].expand(-1, -1, lines.shape[2])
+    return torch.lerp(lines.gather(1, places - 1), lines.gather(1, places), share)

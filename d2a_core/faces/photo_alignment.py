@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from d2a_core import runtime
 from d2a_core.faces import alignment, search
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.faces.mediapipe import FaceModels
 from d2a_core.media.photos import Photo
-from d2a_core.runtime import Job
 from d2a_core.store import tables
 
 
@@ -49,10 +49,10 @@ class Aligner:
     reference: alignment.Layout
 
 
-def aligner(job: Job, detector: LandmarkDetector) -> Aligner:
+def aligner(job: runtime.Job, detector: LandmarkDetector) -> Aligner:
     """Make the aligner of a Snakemake job: its inputs `models`, and `landmarks` of all samples."""
     samples = tables.read_parquets(job.input.landmarks)
-    models = FaceModels(job.input.models, threads=job.threads)
+    models = FaceModels(job.input.models, **runtime.hardware(job))
     return Aligner(models, detector, alignment.reference_layout(samples, detector.scheme))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -152,8 +153,10 @@ def _measured(image: NDArray[np.uint8], models: FaceModels, region: NDArray) -> 
     corner = np.rint([x - room / 2, y - room / 2]).astype(int)
     patch, scale = _cut(image, corner, room), min(1.0, MESH_WORK_PX / side)
     patch = _scaled(patch, scale) if scale < 1 else patch
-    inside = np.array([[(x - corner[0]) * scale, (y - corner[1]) * scale, side * scale, angle]], np.float32)
-    points, score = two_looks(models, patch[None], inside)
+    tensor = models.tensor(patch[None])
+    inside = tensor.new_tensor([[(x - corner[0]) * scale, (y - corner[1]) * scale, side * scale, angle]])
+    with torch.no_grad():
+        points, score = (part.cpu().numpy() for part in two_looks(models, tensor, inside))
     angles, _ = geometry.head_pose(points, template_of(WFLW98), WFLW98.rigid)
     placed = points[0, :, :2].astype(np.float64) / scale + corner
     return Face(placed, float(score[0]), float(angles[0, 0]))

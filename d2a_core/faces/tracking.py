@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from d2a_core.faces import mediapipe, search
-from d2a_core.faces.facemesh import FaceMeshDetector, look
 from d2a_core.faces.landmarks import Detections, Follower, LandmarkDetector, describe
 from d2a_core.faces.schemes import WFLW98, Scheme
 
@@ -18,6 +19,19 @@ WINDOW = 1.6  # sides of the region that are looked at: the region, turned by an
 SEARCH_EVERY_S = 0.5  # between searches of the whole frame, which take a second or more on large ones
 SURE = 0.9  # share of the best score: beside a real face, folds of a sleeve are none
 ROOM = 1.7  # side of the region for a first look, in widths of the face
+
+
+@runtime_checkable
+class RegionDetector(LandmarkDetector, Protocol):
+    """A detector that can be told where to look, and whose models search a frame."""
+
+    models: mediapipe.FaceModels
+
+    def look_at(
+        self, images: NDArray[np.uint8], regions: NDArray
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Points [N, P, 3] in pixels, score [N] and mesh [N, 468, 3] of the faces in `regions` [N, 4]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class MeshFollower:
     `PATIENCE_S`, and only then in the whole frame, where the nearest face wins; after a cut the largest.
     """
 
-    def __init__(self, detector: FaceMeshDetector, *, rate_hz: float) -> None:
+    def __init__(self, detector: RegionDetector, *, rate_hz: float) -> None:
         self.detector, self.scheme = detector, detector.scheme
         self.patience, self.every = round(PATIENCE_S * rate_hz), max(1, round(SEARCH_EVERY_S * rate_hz))
         self._region: NDArray | None = None  # of the face, or where it was
@@ -76,8 +90,7 @@ class MeshFollower:
         part, offset = _window(image, region[:2], WINDOW * region[2])
         if part is None:
             return nothing
-        local = (region - [*offset, 0, 0]).astype(np.float32)
-        points, score, mesh = look(self.detector.models, part[None], local[None])
+        points, score, mesh = self.detector.look_at(part[None], (region - [*offset, 0, 0])[None])
         shift = np.array([*offset, 0], np.float32)
         return points[0] + shift, float(score[0]), mesh[0] + shift
 
@@ -109,7 +122,7 @@ class MeshFollower:
 
 def follower(detector: LandmarkDetector, *, rate_hz: float) -> Follower:
     """The way to follow a face with this detector."""
-    if isinstance(detector, FaceMeshDetector):
+    if isinstance(detector, RegionDetector):
         return MeshFollower(detector, rate_hz=rate_hz)
     return Independent(detector)
 
@@ -128,7 +141,7 @@ def _same(region: NDArray, now: NDArray) -> bool:
 
 def _region_of(mesh: NDArray) -> NDArray[np.float64]:
     """Region (x, y, side, angle) for the next look at a face with this mesh [468, 3]."""
-    region = mediapipe.region_around(mesh[None])[0].astype(np.float64)
+    region = mediapipe.region_around(torch.from_numpy(mesh[None]))[0].numpy().astype(np.float64)
     region[2] = max(region[2], 8)  # noise has no extent
     return region
 

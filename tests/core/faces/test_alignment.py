@@ -113,7 +113,7 @@ def test_a_photo_of_one_colour_stays_that_colour_everywhere():
 @pytest.fixture(scope="module")
 def finder(assets):
     """Aligns the largest face of a photo; the crop."""
-    models = FaceModels(assets / "mediapipe-face", threads=1)
+    models = FaceModels(assets / "mediapipe-face", device="cpu", threads=1)
     options = landmarks.Options(detector="facemesh", min_score=0.5, box="ffhq", weights=None)
     detector = detectors.load_detector(options, assets / "mediapipe-face", device="cpu", threads=1)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from d2a_core.faces import detectors, facemesh
 from d2a_core.faces.geometry import normalized_mean_error
@@ -60,7 +61,7 @@ def test_an_image_without_a_face_is_not_found(assets, box, kind):
 
 
 def test_resampling_an_arc_gives_equal_steps_and_keeps_its_ends():
-    line = np.array([[[0.0, 0, 0], [1, 0, 0], [1, 3, 0]]])
+    line = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [1, 3, 0]]])
     points = facemesh.resample(line, 5)[0]
     assert points[:, :2].tolist() == [[0, 0], [1, 0], [1, 1], [1, 2], [1, 3]]
 

@@ -10,7 +10,7 @@ EYES = np.array([[204.0, 101.0], [247.0, 103.5]])  # the astronaut's, read off h
 
 @pytest.fixture(scope="module")
 def models(assets):
-    return FaceModels(assets / "mediapipe-face", threads=1)
+    return FaceModels(assets / "mediapipe-face", device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")
