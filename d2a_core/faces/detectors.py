@@ -5,7 +5,7 @@ from pathlib import Path
 
 from d2a_core import runtime
 from d2a_core.faces.facemesh import FaceMeshDetector
-from d2a_core.faces.landmarks import LandmarkDetector, Options
+from d2a_core.faces.landmarks import DifferentiableDetector, LandmarkDetector, Options
 from d2a_core.store import lineage
 
 
@@ -18,6 +18,16 @@ def load_detector(options: Options, folder: str | Path, *, device: str, threads:
 
         return FaceAlignmentDetector(options, Path(folder), device=device, threads=threads)
     raise ValueError(f"landmarks.detector is {options.detector!r}; choose 'facemesh' or 'face-alignment'")
+
+
+def differentiable(detector: LandmarkDetector) -> DifferentiableDetector:
+    """The detector, whose points have gradients; raises ValueError when those of this one have none."""
+    if isinstance(detector, DifferentiableDetector):
+        return detector
+    raise ValueError(
+        f"landmarks.detector is {detector.name!r}, which has no gradients; image space needs 'facemesh', "
+        "or set fan.loss to latent and animations.refinements to 0"
+    )
 
 
 def of_job(job: runtime.Job, *seen: str | Path, box: str | None = None) -> LandmarkDetector:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from d2a_core.faces import landmarks, mediapipe
-from d2a_core.faces.landmarks import Detections, Options
+from d2a_core.faces.landmarks import Detections, Look, Options
 from d2a_core.faces.schemes import WFLW98
 
 # Where FFHQ alignment puts the mesh model's square: x, y, side as fractions of the image, and angle.
@@ -115,6 +115,28 @@ class FaceMeshDetector:
         found = sure & (score >= self.options.min_score)
         return landmarks.describe(points, score, found, self.scheme, images.shape[1:3])
 
+    @torch.no_grad()
+    def regions(self, images: Tensor) -> Tensor:
+        """Regions [N, 4] (x, y, side, angle; pixels, radians) of the second look that `detect` takes.
+
+        `images` float [N, 3, H, W] in [-1, 1].
+        """
+        tensor = self._seen(images)
+        return second_regions(self.models, tensor, self._first_regions(tensor)[0]).to(images.device)
+
+    def points(self, images: Tensor, regions: Tensor, *, look: Look = "both") -> Tensor:
+        """Points [N, 98, 2] as fractions of width and height, with gradients to `images`; see `detect`.
+
+        `images` float [N, 3, H, W] in [-1, 1], `regions` [N, 4] as `regions` gives them.
+        """
+        tensor, place = self._seen(images), regions.to(self.models.device)
+        if look == "both":
+            points, _, _ = symmetric_look(self.models, tensor, place)
+        else:
+            points = single_look(self.models, tensor, place, mirrored=look == "mirrored")
+        height, width = images.shape[2:]
+        return (points[..., :2] / points.new_tensor([width, height])).to(images.device)
+
     def look_at(
         self, images: NDArray[np.uint8], regions: NDArray
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
@@ -123,6 +145,10 @@ class FaceMeshDetector:
         with torch.no_grad():
             points, score, mesh = symmetric_look(self.models, self.models.tensor(images), place)
         return points.cpu().numpy(), score.cpu().numpy(), mesh.cpu().numpy()
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """Images in [-1, 1], as the models see them once they are pictures of 8 bits: in [0, 1]."""
+        return (images.to(self.models.device) / 2 + 0.5).clamp(0, 1)
 
     def _first_regions(self, images: Tensor) -> tuple[Tensor, NDArray[np.bool_]]:
         height, width = images.shape[2:]
@@ -161,6 +187,13 @@ def symmetric_look(
     mesh, irises = _with_eyes(models, images, mesh)
     mirrored, _ = models.mesh(crops, regions, mirrored=True)
     return symmetric(to_wflw(mesh, irises), to_wflw(mirrored, irises)), score, mesh
+
+
+def single_look(models: mediapipe.FaceModels, images: Tensor, regions: Tensor, *, mirrored: bool) -> Tensor:
+    """Points [N, 98, 3] in pixels by one of the meshes of `symmetric_look`, with eyes where it has them."""
+    mesh, _ = models.mesh(mediapipe.crop(images, regions, mediapipe.MESH_SIDE), regions, mirrored=mirrored)
+    points = to_wflw(*_with_eyes(models, images, mesh, mirrored=mirrored))
+    return points[:, WFLW98.mirror] if mirrored else points
 
 
 def _with_eyes(

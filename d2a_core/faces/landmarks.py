@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow
@@ -12,6 +12,12 @@ from d2a_core.faces import geometry
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import Scheme
 from d2a_core.store import tables
+
+if TYPE_CHECKING:  # tables of landmarks are read by many jobs that do without PyTorch
+    from torch import Tensor
+
+# A model that errs to one side looks at a face as it is and at its mirror image, and takes the mean.
+Look = Literal["both", "straight", "mirrored"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,23 @@ class LandmarkDetector(Protocol):
 
     def detect(self, images: NDArray[np.uint8]) -> Detections:
         """Detect one face on each image u1 [N, H, W, 3]."""
+        ...
+
+
+@runtime_checkable
+class DifferentiableDetector(LandmarkDetector, Protocol):
+    """A detector whose points have gradients to the images, float [N, 3, H, W] in [-1, 1] on any device."""
+
+    def regions(self, images: "Tensor") -> "Tensor":
+        """Where `detect` looks for the points, a constant: [N, 4] x, y, side and angle (pixels, radians)."""
+        ...
+
+    def points(self, images: "Tensor", regions: "Tensor", *, look: Look = "both") -> "Tensor":
+        """Points [N, P, 2] as fractions of width and height, as seen in these `regions` [N, 4].
+
+        Both looks at `regions(images)` are what `detect` gives. Of a look alone the points lie where the mean
+        has them, give or take that look's error; it costs half.
+        """
         ...
 
 

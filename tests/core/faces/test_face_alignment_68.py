@@ -48,6 +48,15 @@ def test_face_alignment_points_lie_where_its_heatmaps_peak(heatmap_network, tmp_
     assert np.isfinite(seen.angles).all() and seen.canonical.shape == (2, 68, 2)
 
 
+def test_the_68_points_have_no_gradients_and_the_sentence_says_what_has(heatmap_network, tmp_path):
+    options = landmarks.Options("face-alignment", 0.5, "ffhq", str(heatmap_network))
+    detector = detectors.load_detector(options, tmp_path, device="cpu", threads=1)
+    with pytest.raises(
+        ValueError, match="is 'face-alignment', which has no gradients; image space needs 'facemesh'"
+    ):
+        detectors.differentiable(detector)
+
+
 def test_68_point_pose_is_that_of_the_turned_mean_face():
 
     template = template_of(IBUG68)
