@@ -70,7 +70,7 @@ class DifferentiableDetector(LandmarkDetector, Protocol):
         """Points [N, P, 2] as fractions of width and height, as seen in these `regions` [N, 4].
 
         Both looks at `regions(images)` are what `detect` gives. Of a look alone the points lie where the mean
-        has them, give or take that look's error; it costs half.
+        has them, give or take that look's error; it costs a network less.
         """
         ...
 
