@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from d2a_core.animation.filters import jitter
-from d2a_core.faces import geometry
+from d2a_core.faces import geometry, moves
 from d2a_core.faces.heads import Heads, lift_clip, project
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import Scheme, scheme_of
@@ -15,9 +15,6 @@ from d2a_core.faces.schemes import Scheme, scheme_of
 LARGEST_RATIO = 1.5  # between the sizes of two people's parts; more is an error of measurement
 NEIGHBOURS = 2  # frames on either side that must be as neutral: a single one does not win
 WIDE_OPEN = 0.8  # quantile of a clip's eye opening that counts as open
-JAW = 0.75  # share of a closing mouth that the lower lip goes, the upper one goes the rest
-CHIN = 0.7  # of the way of the lower lip that the chin goes
-CHIN_WIDTH = 0.2  # share of the contour on either side of the chin that goes with it
 # Equally far from rest: this turn, gap of the lips, narrowing of the eyes, mean distance from the median
 TURNED_DEGREES, MOUTH_UNIT, EYES_UNIT, SHAPE_UNIT = 10.0, 0.05, 0.06, 0.015
 FOLLOWED = {  # attributes of which the motion is measured, by the name of the figure
@@ -181,14 +178,8 @@ def closed(source: NDArray, neutral: NDArray, gain: NDArray, scheme: Scheme) -> 
     upper, lower = map(list, zip(*scheme.lips, strict=True))
     rest = np.maximum(gain[lower, 1] * (neutral[lower, 1] - neutral[upper, 1]), 0)
     surplus = np.maximum(source[lower, 1] - source[upper, 1] - rest, 0)
-    left, right = scheme.mouth_corners
-    slit = np.stack((source[left], *(source[upper] + source[lower]) / 2, source[right]))
-    shape, mouth, contour = source.copy(), list(scheme.parts["mouth"]), list(scheme.parts["contour"])
-    excess = np.interp(source[mouth, 0], slit[:, 0], np.pad(surplus, 1))
-    below = source[mouth, 1] > np.interp(source[mouth, 0], slit[:, 0], slit[:, 1])
-    shape[mouth, 1] += np.where(below, -JAW, 1 - JAW) * excess
-    away = np.abs(np.arange(len(contour)) / (len(contour) - 1) - 0.5) / CHIN_WIDTH
-    shape[contour, 1] -= CHIN * JAW * surplus.max() * np.cos(np.pi / 2 * np.minimum(away, 1))
+    shape = source.copy()
+    moves.spread_lips(shape[None], -surplus[None], scheme)
     return shape
 
 
