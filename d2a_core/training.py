@@ -74,15 +74,17 @@ def split(count: int, *, validation_share: float, seed: int) -> tuple[Tensor, Te
 class Task:
     """Subject of a training: `batch` of the `rows` [n] a step, counted as `unit` in the log.
 
-    `step` gives the loss of some rows, `evaluate` the figures of an epoch with `validation_loss` among them.
+    `step` gives the loss of some rows, or losses by name, whose sum is minimised; `evaluate` gives figures
+    of an epoch with `validation_loss` among them. A gradient longer than `longest_gradient` is shortened.
     """
 
     stage: str
     rows: Tensor
     batch: int
-    step: Callable[[Tensor], Tensor]
+    step: Callable[[Tensor], Tensor | dict[str, Tensor]]
     evaluate: Callable[[], dict[str, float]]
     unit: str = "faces"
+    longest_gradient: float = math.inf
 
 
 def run(
@@ -127,20 +129,32 @@ def _run_epoch(
     training.network.train()
     seed = schedule.seed * 100_003 + epoch
     order = torch.randperm(len(task.rows), generator=torch.Generator().manual_seed(seed))
-    batches, total = order.split(task.batch), 0.0
+    batches, totals = order.split(task.batch), dict[str, float]()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for index, chosen in enumerate(batches):
             rate = learning_rate(schedule, epoch + index / len(batches))
-            for group in training.optimizer.param_groups:
-                group["lr"] = rate
-            value = task.step(task.rows[chosen])
-            training.optimizer.zero_grad(set_to_none=True)
-            value.backward()
-            training.optimizer.step()
-            total += value.item() * len(chosen)
-            progress.advance(len(chosen), loss=value.item())
-    return {"epoch": epoch + 1, "learning_rate": rate, "training_loss": total / len(task.rows)}
+            losses = _step(training, task, task.rows[chosen], rate)
+            for name, value in losses.items():
+                totals[name] = totals.get(name, 0.0) + value * len(chosen)
+            progress.advance(len(chosen), loss=losses["loss"])
+    means = {f"training_{name}": total / len(task.rows) for name, total in totals.items()}
+    return {"epoch": epoch + 1, "learning_rate": rate, **means}
+
+
+def _step(training: Training, task: Task, rows: Tensor, rate: float) -> dict[str, float]:
+    """One step of the optimizer on some rows; returns the `loss` and, where it has several, its terms."""
+    for group in training.optimizer.param_groups:
+        group["lr"] = rate * group.get("share", 1.0)
+    found = task.step(rows)
+    terms = found if isinstance(found, dict) else {}
+    loss = sum(terms.values(), torch.zeros(())) if isinstance(found, dict) else found
+    training.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if task.longest_gradient < math.inf:
+        nn.utils.clip_grad_norm_(training.network.parameters(), task.longest_gradient)
+    training.optimizer.step()
+    return {"loss": loss.item(), **{name: term.item() for name, term in terms.items()}}
 
 
 def learning_rate(schedule: Schedule, epoch: float) -> float:

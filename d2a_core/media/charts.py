@@ -7,8 +7,14 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def loss_curve(history: Mapping[str, np.ndarray], *, title: str, loss: str) -> np.ndarray:
-    """Training and validation loss over the epochs, as a picture u1 [H, W, 3]."""
+    """Training and validation loss over the epochs, as a picture u1 [H, W, 3].
+
+    A loss of several terms shows those of the validation as well, `validation_{term}`.
+    """
     series = {name: (history["epoch"], history[f"{name}_loss"]) for name in ("training", "validation")}
+    terms = (name.removeprefix("training_") for name in history if name.startswith("training_"))
+    shown = {term: f"validation_{term}" for term in terms if term != "loss"}
+    series |= {term: (history["epoch"], history[name]) for term, name in shown.items() if name in history}
     return line_chart(series, title=title, x_label="epoch", y_label=loss)
 
 

@@ -25,3 +25,21 @@ def test_line_chart_draws_a_falling_line_and_its_legend():
 def test_line_chart_of_one_point_shows_it():
     labels = {"title": "", "x_label": "epoch", "y_label": "loss"}
     assert len(curve(charts.line_chart({"a": ([1], [0.5])}, **labels), (31, 119, 180))[0]) > 20
+
+
+def test_a_loss_curve_shows_training_and_validation_and_the_terms_of_the_latter():
+    epoch = np.arange(1, 6)
+    history = {"epoch": epoch, "training_loss": 6.0 - epoch, "validation_loss": 7.0 - epoch}
+    plain = charts.loss_curve(history, title="FAN", loss="loss")
+    terms = {
+        "training_landmarks": 3.0 - epoch / 2, "validation_landmarks": 0 * epoch + 1.0,
+        "training_rate": epoch, "learning_rate": epoch,
+    }  # fmt: skip
+    whole = charts.loss_curve(history | terms, title="FAN", loss="loss")
+    blue, orange, green, red = (31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40)
+    for colour in (blue, orange):
+        assert len(curve(plain, colour)[0]) > 500 and len(curve(whole, colour)[0]) > 500
+    assert len(curve(plain, green)[0]) == 0 and len(curve(whole, red)[0]) == 0  # no more than that one term
+    rows, columns = curve(whole, green)
+    line = rows[columns < 600]
+    assert len(line) > 500 and np.ptp(line) < 12  # level, as the validation's is
