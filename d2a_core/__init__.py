@@ -9,8 +9,19 @@ from typing import cast
 __version__ = "0.1.0"
 ROOT = Path(__file__).parents[1]  # of the project: Snakefile, config.yaml, schemas, profiles
 STAGES = (  # in the order of the data: rules/<stage>*.smk write results/<stage>/
-    *("generator", "latents", "landmarks", "clusters", "directions", "controls", "pairs", "fan", "inversion"),
-    *("sources", "driving", "animations", "footage", "morphs", "ablations", "evaluation"),
+    *("generator", "latents", "landmarks", "clusters", "directions", "controls", "pairs"),
+    *(
+        "goals",
+        "fan",
+        "inversion",
+        "sources",
+        "driving",
+        "animations",
+        "footage",
+        "morphs",
+        "ablations",
+        "evaluation",
+    ),
 )
 
 # A job of two threads that is given one processor has both (`runtime.start`): the one that waits must sleep.

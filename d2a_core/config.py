@@ -16,6 +16,7 @@ NAME = "^[A-Za-z0-9]+([._]?[A-Za-z0-9]+|-[A-Za-z0-9]+)*$"
 HELD_OUT = "held-out"
 MAIN, UNTUNED, FINETUNED = "d2animator", "untuned", "finetuned"
 BASELINES, TOGETHER = ("control-source", "control-target", "control-noise"), "baselines"
+FANS = {"base", "latent", "image"}  # beside those of sources
 PATTERNS = {  # of the schema, in words
     NAME: "it may hold only letters and digits with single . _ - between them",
     "^[0-9a-f]{64}$": "it must be 64 hexadecimal digits in small letters",
@@ -58,9 +59,9 @@ def check(config: Mapping, schema: Mapping) -> None:
     if error is not None:
         raise ValueError(_sentence(_meant(error)))
     _unique("sources", (source["name"] for source in config["sources"]))
-    if any(source["name"] == "base" for source in config["sources"]):
+    for name in {source["name"] for source in config["sources"]} & FANS:
         raise ValueError(
-            "config: a source cannot be called 'base', the FAN of all has that name; choose another"
+            f"config: a source cannot be called {name!r}, a FAN of all has that name; choose another"
         )
     driving = config["driving"]
     clips = [*driving["performances"], *driving["clips"]]

@@ -7,6 +7,7 @@ rule animate:
         generator=GENERATOR,
         draft=DRAFT,
         models=FACE_MODELS,
+        identity=IDENTITY,
         directions=DIRECTIONS,
         fan=fans_of,
         controls=controls_of,
@@ -34,6 +35,7 @@ rule animate:
         generator_sha256=ORIGIN.sha256,
         landmarks=config["landmarks"],
         animations=without(config["animations"], "comparison", "paste_back"),
+        loss=STEPS_LOSS if config["animations"]["refinements"] else None,
         yaw_limit_deg=config["hfgi"]["yaw_limit_deg"],
         core=core_digest("animate"),
     script:

@@ -51,6 +51,7 @@ SHARDS = [
     for shard in range(config["latents"]["samples"] // config["latents"]["shard_size"])
 ]
 PAIR_SHARDS = SHARDS[: config["pairs"]["shards"]]
+GOAL_SHARDS = [f"{shard:05d}" for shard in range(config["goals"]["shards"])]
 PAIR_PLAN = {
     name: config["pairs"][name] for name in ("sources_per_shard", "per_source", "seed")
 }
@@ -99,6 +100,13 @@ HELD_SOURCES = [
     f"{protocols.HELD_OUT}-{protocols.face_name('s', number)}"
     for number in range(config["evaluation"]["protocols"]["finetuned"])
 ]
+
+# Weights of the loss that gradient steps follow, by its terms.
+STEPS_LOSS = {
+    key.removesuffix("_weight"): value
+    for key, value in config["fan"]["image"].items()
+    if key.endswith("_weight")
+}
 
 
 def core_digest(rule):

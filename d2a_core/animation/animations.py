@@ -9,7 +9,7 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core.animation import corrections, motion, retiming
+from d2a_core.animation import corrections, motion, refinements, retiming
 from d2a_core.animation.filters import one_euro, runs
 from d2a_core.animation.motion import Transfer
 from d2a_core.animation.retiming import Times
@@ -36,6 +36,7 @@ class Options:
     expression_scale: float
     fan: str
     passes: int
+    refinements: int
     corrections: int
     min_cutoff_hz: float
     beta: float
@@ -87,10 +88,16 @@ def follow(
     quick moves.
     """
     target = asked(source, driver, options)
+    shot = shots(driver)
     looks = len(target) * sum(passes + 1 for passes in (options.passes, options.corrections) if passes)
     progress = Progress(log, "animations", looks, unit="drafts")
     path = _driven(animator, code, source, target, options, progress)
-    smooth_in_place(path.delta.numpy(), rate_hz, options, shot=shots(driver))
+    if options.refinements:
+        steps = refinements.count(shot, options.refinements)
+        path = _refined(
+            animator, path, source, options, shot, Progress(log, "animations", steps, unit="steps")
+        )
+    smooth_in_place(path.delta.numpy(), rate_hz, options, shot=shot)
     for number, error in enumerate(path.error):
         log.info(
             "animations pass=%d nme=%.4f lost=%d",
@@ -122,6 +129,34 @@ def _driven(
         np.concatenate([path.error for path in done], axis=1),
         target,
     )
+
+
+def _refined(
+    animator: Animator,
+    path: LatentPath,
+    source: pyarrow.Table,
+    options: Options,
+    shot: NDArray,
+    progress: Progress,
+) -> LatentPath:
+    """Refine a path by gradient steps, frame after frame: see `refinement.along`."""
+    if animator.loss is None:
+        raise ValueError(
+            "gradient steps follow a loss; give its weights and the folder of the identity network"
+        )
+    face = animator.loss.faces(path.wplus[:1], tables.points_array(source))
+    delta, goal = path.delta.clone(), torch.from_numpy(path.target)
+    refinements.refine_in_place(
+        animator.loss,
+        animator.ball,
+        face,
+        delta,
+        goal,
+        steps=options.refinements,
+        shot=shot,
+        progress=progress,
+    )
+    return replace(path, delta=delta)
 
 
 def smooth_in_place(delta: NDArray[np.float32], rate_hz: float, options: Options, *, shot: NDArray) -> None:

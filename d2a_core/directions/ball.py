@@ -36,7 +36,7 @@ class Ball:
         beyond could not move at all; it may go `FREEDOM`·radius sideways: τ² is at least
         ‖w - w̄‖² + (FREEDOM·radius)².
         """
-        offset = wplus[:, : delta.shape[1]] - self.mean_w
+        offset = wplus[:, : delta.shape[1]] - self.mean_w.to(wplus)
         square = offset.square().sum(dim=-1)
         tau_square = (square + (FREEDOM * self.radius) ** 2).clamp(min=self.radius**2)
         a = delta.square().sum(dim=-1).clamp(min=1e-12)

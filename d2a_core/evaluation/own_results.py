@@ -13,6 +13,7 @@ from d2a_core.evaluation.face_table import Faces
 from d2a_core.evaluation.protocols import Pair
 from d2a_core.evaluation.results import Result
 from d2a_core.fan import closed_loop
+from d2a_core.fan.conditioned import ConditionedFan
 from d2a_core.fan.groups import SplitFan
 from d2a_core.fan.network import Fan
 from d2a_core.generator import rendering
@@ -20,7 +21,7 @@ from d2a_core.generator import rendering
 
 def animate(
     animator: closed_loop.Animator,
-    fans: Sequence[Fan | SplitFan],
+    fans: Sequence[Fan | ConditionedFan | SplitFan],
     pairs: Sequence[Pair],
     codes: Mapping[str, Mapping[str, NDArray]],
     faces: Faces,

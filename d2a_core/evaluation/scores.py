@@ -70,7 +70,7 @@ class Judge:
         sources = self.faces.rows(pair.source_image for pair in pairs)
         targets = self.faces.rows(pair.target_image for pair in pairs)
         seen, second, vectors = _seen(images, self.eyes)
-        wanted = _taken(self.faces.seen, targets)
+        wanted = self.faces.seen.rows(targets)
         missing = np.array([image is None for image in images])
         usable = ~missing & seen.found & wanted.found & self.faces.seen.found[sources]
         source, target = self.faces.embedding[sources], self.faces.embedding[targets]
@@ -136,12 +136,6 @@ def _seen(
     second = [eyes.second.points(*each) for each in looked]
     vectors = [eyes.embedder.embed(*each) for each in looked]
     return landmarks.join(parts), np.concatenate(second), np.concatenate(vectors)
-
-
-def _taken(seen: Detections, rows: NDArray) -> Detections:
-    return Detections(
-        *(getattr(seen, name)[rows] for name in ("points", "score", "found", "angles", "canonical"))
-    )
 
 
 def landmark_errors(result: Detections, target: Detections) -> dict[str, NDArray[np.float32]]:

@@ -1,12 +1,12 @@
 """Stage `landmarks`: facial points and head pose on images (paper, section 3.1, "Detecting")."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from d2a_core.faces import geometry
 from d2a_core.faces.mean_face import template_of
@@ -44,6 +44,10 @@ class Detections:
     found: NDArray[np.bool_]
     angles: NDArray[np.float32]
     canonical: NDArray[np.float32]
+
+    def rows(self, chosen: ArrayLike) -> "Detections":
+        """Some of the images, by their indices or a mask [N]."""
+        return Detections(*(getattr(self, part.name)[chosen] for part in fields(self)))
 
 
 class LandmarkDetector(Protocol):

@@ -4,6 +4,7 @@ Models and the procedure around them: Bazarevsky et al., "BlazeFace" (2019); Kar
 Facial Surface Geometry" (2019); Ablavatski et al., "Real-time Pupil Tracking" (2020).
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -145,6 +146,7 @@ class _Network:
     def __init__(self, path: Path, *, device: str, threads: int) -> None:
         self._path, self._device = path, device
         self._compiled = compiled(path, threads=threads) if device == "cpu" else None
+        self._turn = threading.Lock()  # OpenVINO's network serves one thread at a time
 
     @cached_property
     def _module(self) -> nn.Module:
@@ -157,7 +159,8 @@ class _Network:
             outputs = self._module(rows)
         else:
             images = rows.contiguous().numpy()
-            found = [tuple(self._compiled(image[None]).values()) for image in images]
+            with self._turn:
+                found = [tuple(self._compiled(image[None]).values()) for image in images]
             outputs = [torch.from_numpy(np.concatenate(part)) for part in zip(*found, strict=True)]
         return {output[0].numel(): output.flatten(1) for output in outputs}
 

@@ -15,8 +15,10 @@ from d2a_core.directions.sliders import Controls
 from d2a_core.faces import detectors
 from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
-from d2a_core.fan import groups
+from d2a_core.fan import groups, image_loss
+from d2a_core.fan.conditioned import ConditionedFan
 from d2a_core.fan.groups import SplitFan
+from d2a_core.fan.image_loss import ImageLoss
 from d2a_core.fan.network import Fan
 from d2a_core.generator import detection, generator
 from d2a_core.generator.generator import Generator
@@ -44,15 +46,17 @@ class LatentPath:
 class Animator:
     """The trained parts that turn landmarks into motion; `size` is the draft the passes look at.
 
-    `moves` are the controls that correct it, None where that is not asked for.
+    `moves` are the controls that correct it and `loss` is what gradient steps follow, each None where that is
+    not asked for.
     """
 
     generator: Generator
     detector: LandmarkDetector
-    fan: Fan | SplitFan
+    fan: Fan | ConditionedFan | SplitFan
     ball: Ball
     size: int
     moves: Controls | None = None
+    loss: ImageLoss | None = None
 
 
 def of_job(job: Job) -> Animator:
@@ -60,8 +64,9 @@ def of_job(job: Job) -> Animator:
 
     Its inputs are `generator`, `draft`, `models`, `directions` and `fan`. `fan` is one path, or a list of one
     or two (see `groups.load`), `controls` a list of one or none. Where there is a `tuning`, the generator is
-    the one tuned to that source. Raises ValueError when a part, or the `code` of a source, was made with
-    another generator, or points were found by another detector.
+    the one tuned to that source. Where the params hold weights of a `loss`, `identity` is an input. Raises
+    ValueError when a part, or the `code` of a source, was made with another generator, or points were found
+    by another detector.
     """
     inputs = job.input
     fans = [inputs.fan] if isinstance(inputs.fan, (str, os.PathLike)) else inputs.fan
@@ -71,13 +76,16 @@ def of_job(job: Job) -> Animator:
     for path in tunings:
         tuning.apply_delta(network, weights.read_checkpoint(path)["delta"])
     moves = [sliders.from_store(arrays.read_zarr(path)) for path in controls]
+    detector = detectors.of_job(job, inputs.directions, *fans, *controls, *seen)
+    followed = getattr(job.params, "loss", None)
     return Animator(
         network,
-        detectors.of_job(job, inputs.directions, *fans, *controls, *seen),
+        detector,
         groups.load(list(map(weights.read_checkpoint, fans)), device=network.device),
         ball.from_store(arrays.read_zarr(inputs.directions, ball.STORED)),
         size=job.params.generator["draft_size"],
         moves=moves[0] if moves else None,
+        loss=image_loss.of_job(job, network, detector, image_loss.Weights(**followed)) if followed else None,
     )
 
 
@@ -88,12 +96,13 @@ def _given(inputs: object, *names: str) -> list[str]:
 def step(animator: Animator, wplus: Tensor, delta: Tensor, current: NDArray, target: NDArray) -> Tensor:
     """Let FAN see `current` and `target` points [T, P, 2]: Δw [T, L, 512] of equation 6, kept in the ball.
 
-    `wplus` [T, K, 512] are the sources and `delta` what was added to them before. The sum is re-normed
-    layer by layer as the training pairs were, so no pass leaves the ball in which FAN was trained. Where
-    a point is NaN, no face having been found, nothing is added.
+    `wplus` [T, K, 512] are the sources, whose first layer is the code that FAN sees, and `delta` what was
+    added to them before. The sum is re-normed layer by layer as the training pairs were, so no pass leaves
+    the ball in which FAN was trained. Where a point is NaN, no face having been found, nothing is added.
     """
     with torch.no_grad():
-        change = animator.fan(torch.tensor(current).float(), torch.from_numpy(target).float()).cpu()
+        points = torch.tensor(current).float(), torch.from_numpy(target).float()
+        change = animator.fan(*points, wplus[:, 0]).cpu()
     return animator.ball.renorm(delta + change.nan_to_num(nan=0.0), wplus)
 
 

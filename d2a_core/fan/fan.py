@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from d2a_core import training
+from d2a_core.fan import conditioned
+from d2a_core.fan.conditioned import ConditionedFan
 from d2a_core.fan.network import Architecture, Fan
 from d2a_core.store.disk_rows import Rows
 from d2a_core.training import Task, Training
@@ -45,12 +47,14 @@ class Options:
 class Faces:
     """Augmentations grouped by source face: state 0 of each group is the source itself.
 
-    `points` [S, A, P, 2], `found` [S, A], and `delta`, the S·A steps Δw [L, D] that lead to the states.
+    `points` [S, A, P, 2], `found` [S, A], and `delta`, the S·A steps Δw [L, D] that lead to the states. A
+    FAN that sees the source's code needs `code` [S, D], the w of each source, as well.
     """
 
     points: Tensor
     delta: Rows
     found: Tensor
+    code: Tensor | None = None
 
     def steps(self, face: Tensor, state: Tensor) -> Tensor:
         """Δw [n, L, D] from the source of each `face` [n] to one of its `state`s [n]."""
@@ -106,6 +110,13 @@ def ordered_pairs(faces: Faces, chosen: Tensor) -> Tensor:
     return pairs[known]
 
 
+def predict(network: Fan | ConditionedFan, faces: Faces, pairs: Tensor, device: str) -> tuple[Tensor, Tensor]:
+    """Δw [n, L, D] that the network predicts of `pairs` [n, 3], and the true one."""
+    source, target, delta = batch_of(faces, pairs, device)
+    code = () if faces.code is None else (faces.code[pairs[:, 0]].to(device),)
+    return network(source, target, *code), delta
+
+
 def batch_of(faces: Faces, pairs: Tensor, device: str) -> tuple[Tensor, Tensor, Tensor]:
     """Return source points, target points [n, P, 2] and Δw [n, L, D] of `pairs` [n, 3]."""
     face, start, end = pairs.T
@@ -159,7 +170,7 @@ def start(faces: Faces, pairs: Tensor, vector: np.ndarray, options: Options, *, 
     return go_on(network, options)
 
 
-def go_on(network: Fan, options: Options) -> Training[Fan]:
+def go_on(network: training.Network, options: Options) -> Training[training.Network]:
     """Start a training run from the weights of `network`."""
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
@@ -168,13 +179,18 @@ def go_on(network: Fan, options: Options) -> Training[Fan]:
 
 
 def task(
-    network: Fan, faces: Faces, pairs: Tensor, validation: Tensor, options: Options, *, device: str
+    network: Fan | ConditionedFan,
+    faces: Faces,
+    pairs: Tensor,
+    validation: Tensor,
+    options: Options,
+    *,
+    device: str,
 ) -> Task:
     """Equation 5 on `pairs` [n, 3]; the best epoch is that on `validation` [m, 3]."""
 
     def step(rows: Tensor) -> Tensor:
-        source, target, delta = batch_of(faces, pairs[rows], device)
-        return loss(network(source, target), delta, l2_weight=options.l2_weight)
+        return loss(*predict(network, faces, pairs[rows], device), l2_weight=options.l2_weight)
 
     return Task(
         "fan",
@@ -186,28 +202,33 @@ def task(
     )
 
 
-def evaluate(network: Fan, faces: Faces, pairs: Tensor, options: Options, *, device: str) -> dict[str, float]:
+def evaluate(
+    network: Fan | ConditionedFan, faces: Faces, pairs: Tensor, options: Options, *, device: str
+) -> dict[str, float]:
     """Validation loss and the share of Δw's energy that is predicted (1 is perfect, 0 is no motion)."""
     network.eval()
     losses, missed, energy = [], 0.0, 0.0
     with torch.no_grad():
         for chosen in pairs.split(512):
-            source, target, delta = batch_of(faces, chosen, device)
-            predicted = network(source, target)
+            predicted, delta = predict(network, faces, chosen, device)
             losses.append(loss(predicted, delta, l2_weight=options.l2_weight).item() * len(chosen))
             missed += (predicted - delta).square().sum().item()
             energy += delta.square().sum().item()
     return {"validation_loss": sum(losses) / len(pairs), "explained_energy": 1 - missed / energy}
 
 
-def load_all(states: Iterable[Mapping], *, device: str) -> list[Fan]:
+def load_all(states: Iterable[Mapping], *, device: str) -> list[Fan | ConditionedFan]:
     """Load trained FANs from several checkpoints."""
     return [load(state, device=device) for state in states]
 
 
-def load(state: Mapping, *, device: str) -> Fan:
-    """Load a trained FAN from a checkpoint that `training.checkpoint` packed."""
-    architecture = Architecture(**state["architecture"])
-    network = Fan(architecture, state["state"].get("vector"))
-    network.load_state_dict(state["state"])
+def load(state: Mapping, *, device: str) -> Fan | ConditionedFan:
+    """Load a trained FAN, of either loss, from a checkpoint that `training.checkpoint` packed."""
+    sizes, values = state["architecture"], state["state"]
+    network = (
+        conditioned.build(sizes, values)
+        if "base" in sizes
+        else Fan(Architecture(**sizes), values.get("vector"))
+    )
+    network.load_state_dict(values)
     return network.to(device).eval()

@@ -1,10 +1,12 @@
 """Stage `fan`, fine-tuning on one source (paper, section 3.2, "Fine-tuning").
 
-The inverted code ŵ takes the place of the random sources; everything else is as in training. The landmarks of
-the source are those of G(ŵ), not of the photo, or training and use would differ by the inversion's error.
+On pairs the inverted code ŵ takes the place of the random sources; all else is as in training. In image
+space the one source is asked for the landmarks of many others, with the loss of that training. The landmarks
+of the source are those of G(ŵ), not of the photo, or training and use would differ by the inversion's error.
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -14,12 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core import training
+from d2a_core.directions.ball import Ball
 from d2a_core.faces import dlib_identity, identity
 from d2a_core.faces.geometry import normalized_mean_error
-from d2a_core.fan import closed_loop, fan, pairs
+from d2a_core.fan import closed_loop, fan, image_space, pairs
+from d2a_core.fan.conditioned import ConditionedFan
+from d2a_core.fan.image_loss import ImageLoss
 from d2a_core.fan.network import Fan
 from d2a_core.generator import rendering
 from d2a_core.runtime import Progress
+from d2a_core.store.disk_rows import Rows
 from d2a_core.training import Training
 
 STAGE = "fine-tuning"  # its random numbers are none of those that augment sampled faces
@@ -34,11 +40,12 @@ class Options:
     held_out: int
     pairs: int
     epochs: int
+    samples: int
     learning_rate: float
 
     @property
     def drawn(self) -> int:
-        """Faces drawn around a source."""
+        """Faces drawn around a source, or goals asked of it."""
         return self.augmentations + self.held_out
 
 
@@ -70,7 +77,7 @@ def around(
         size=animator.size,
         progress=progress,
     )
-    return fan.faces([{"source_points": points, **drawn}])
+    return replace(fan.faces([{"source_points": points, **drawn}]), code=torch.from_numpy(code[:, 0]))
 
 
 def split(faces: fan.Faces, options: Options, *, seed: int) -> tuple[Tensor, Tensor]:
@@ -104,7 +111,7 @@ def _of_face_0(ways: Tensor) -> Tensor:
 
 
 def tune(
-    base: Fan,
+    base: Fan | ConditionedFan,
     faces: fan.Faces,
     training_options: fan.Options,
     options: Options,
@@ -113,7 +120,7 @@ def tune(
     resume: dict | None = None,
     save: Callable[[dict], None] = lambda state: None,
     log: logging.Logger,
-) -> Training[Fan]:
+) -> Training[Fan | ConditionedFan]:
     """Go on training `base` on the pairs of `split`; epoch 0 of the history is `base` itself.
 
     When no epoch beats it on the held-out pairs, the base weights are kept.
@@ -128,9 +135,49 @@ def tune(
     return training.run(run, task, settings, resume=resume, save=save, log=log)
 
 
+def tune_in_image_space(
+    base: ConditionedFan,
+    goals: image_space.Goals,
+    loss: ImageLoss,
+    ball: Ball,
+    image_options: image_space.Options,
+    options: Options,
+    *,
+    resume: dict | None = None,
+    save: Callable[[dict], None] = lambda state: None,
+    log: logging.Logger,
+) -> Training[ConditionedFan]:
+    """Go on training `base` on the `goals` of one source; epoch 0 of the history is `base` itself.
+
+    When no epoch beats it on the goals held out, the base weights are kept.
+    """
+    settings = replace(
+        image_options,
+        samples=options.samples,
+        epoch=math.ceil(options.samples / options.epochs),
+        held_out=options.held_out,
+        learning_rate=options.learning_rate,
+    )
+    run = image_space.go_on(base, settings)
+    task = image_space.task(base, goals, loss, ball, settings)
+    run.best = {name: value.clone() for name, value in base.state_dict().items()}
+    base.eval()
+    with torch.no_grad():
+        figures = task.evaluate()
+    before = {name.replace("validation", "training"): value for name, value in figures.items()}
+    run.history = [{"epoch": 0, "learning_rate": 0.0, **before, **figures}]
+    return training.run(run, task, settings, resume=resume, save=save, log=log)
+
+
+def asked(points: NDArray, goal: NDArray) -> fan.Faces:
+    """One source with `points` [1, P, 2] and the `goal` [1, G, P, 2] asked of it, as `compare` reads them."""
+    states = torch.from_numpy(np.concatenate((points[:, None], goal), axis=1)).float()
+    return fan.Faces(states, Rows(()), torch.ones(states.shape[:2], dtype=torch.bool))
+
+
 def compare(
     animator: closed_loop.Animator,
-    tuned: Fan,
+    tuned: Fan | ConditionedFan,
     code: NDArray,
     faces: fan.Faces,
     embedder: dlib_identity.DlibEmbedder,

@@ -9,8 +9,8 @@ from torch import Tensor
 from d2a_core.faces.heads import lift, project
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.fan import fan
-from d2a_core.fan.fan import Fan
-from d2a_core.fan.network import Architecture
+from d2a_core.fan.conditioned import ConditionedFan, Conditioning
+from d2a_core.fan.network import Architecture, Fan
 
 
 class SplitFan:
@@ -20,18 +20,18 @@ class SplitFan:
     other's, so that what one of them lets through is put right by the closed loop.
     """
 
-    def __init__(self, pose: Fan, expression: Fan) -> None:
+    def __init__(self, pose: Fan | ConditionedFan, expression: Fan | ConditionedFan) -> None:
         self.pose, self.expression = pose, expression
 
     @property
-    def architecture(self) -> Architecture:
+    def architecture(self) -> Architecture | Conditioning:
         """Sizes of the network for the pose; both move the same layers."""
         return self.pose.architecture
 
-    def __call__(self, current: Tensor, target: Tensor) -> Tensor:
-        """Points [N, P, 2] of the face and of the target → Δw [N, L, D]."""
+    def __call__(self, current: Tensor, target: Tensor, code: Tensor) -> Tensor:
+        """Points [N, P, 2] of the face and of the target, and its w [N, D] → Δw [N, L, D]."""
         turned = turn(current, target)
-        return self.pose(current, turned) + self.expression(turned, target)
+        return self.pose(current, turned, code) + self.expression(turned, target, code)
 
 
 def turn(current: Tensor, target: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ def turn(current: Tensor, target: Tensor) -> Tensor:
     return turned
 
 
-def load(states: Sequence[Mapping], *, device: str) -> Fan | SplitFan:
+def load(states: Sequence[Mapping], *, device: str) -> Fan | ConditionedFan | SplitFan:
     """Load the FAN of one checkpoint, or of two, those of the groups pose and expression."""
     networks = fan.load_all(states, device=device)
     return networks[0] if len(networks) == 1 else SplitFan(*networks)

@@ -151,10 +151,20 @@ class Fan(nn.Module):
             self.mean.copy_(features.mean(dim=0))
             self.deviation.copy_(features.std(dim=0).clamp(min=1e-4))
 
-    def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        """Landmarks of source and target [N, P, 2], fractions of the side → Δw [N, L, 512]."""
-        x = (self.read(source, target) - self.mean) / self.deviation
-        x = self.head(self.blocks(self.embed(self.dropout(x))))
+    def features(self, source: Tensor, target: Tensor) -> Tensor:
+        """Standardised readout [N, 2·P·K] of two point sets [N, P, 2]."""
+        return (self.read(source, target) - self.mean) / self.deviation
+
+    def decide(self, features: Tensor) -> Tensor:
+        """Δw [N, L, 512] for standardised `features` [N, 2·P·K]."""
+        x = self.head(self.blocks(self.embed(self.dropout(features))))
         if self.architecture.directions:
             return (x @ self.vector.flatten(1)).unflatten(1, self.vector.shape[1:])
         return x.reshape(len(x), self.architecture.layers, self.architecture.w_dim)
+
+    def forward(self, source: Tensor, target: Tensor, code: Tensor | None = None) -> Tensor:
+        """Landmarks of source and target [N, P, 2], fractions of the side → Δw [N, L, 512].
+
+        The `code` of the source, which a conditioned FAN sees, is nothing to this one.
+        """
+        return self.decide(self.features(source, target))

@@ -4,6 +4,7 @@ Nothing above this module knows which network it drives. What each offers is in 
 common is here: compiled and batched runs, drafts, checks.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,6 +96,7 @@ class PretrainedGenerator:
             # a step of gradients takes a fifth less, at full size nearly half
             methodcaller("to", memory_format=torch.channels_last)(self.synthesis)  # its types lack it
         self._compiled: dict[tuple[int, int], tuple[int, object]] = {}
+        self._turn = threading.Lock()  # OpenVINO's network serves one thread at a time
 
     @cached_property
     def mean_w(self) -> Tensor:
@@ -134,7 +136,8 @@ class PretrainedGenerator:
         self._check(wplus, size, consultation)
         inputs = (wplus, *(consultation or ()))
         if self._compiles and not self._needs_gradient(inputs):
-            return self._run_compiled(inputs, size)
+            with self._turn:
+                return self._run_compiled(inputs, size)
         there = [tensor.to(self.device) for tensor in inputs]
         images, self.batch = in_batches(self._network(size), there, batch=self.batch)
         return images

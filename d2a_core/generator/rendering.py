@@ -56,6 +56,6 @@ def frames(
         yield render(generator, moved, consultation=consult(moved, index))[0]
 
 
-def to_float(images: NDArray[np.uint8]) -> Tensor:
+def to_float(images: NDArray[np.uint8] | Tensor) -> Tensor:
     """U1 [N, H, W, 3] → float [N, 3, H, W] in [-1, 1]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.as_tensor(images).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -4,6 +4,7 @@ The work of a job is known twice: before it runs, from the configuration and its
 from its own log, in the same unit.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ RESUMED = re.compile(r" INFO \w+ resumed epoch=")
 # What a thing costs beside what the unit counts, measured on a CPU: a draft takes a fifth of a frame's time,
 # and a pair that fine-tuning learns from 1/180 of that of a face it draws.
 DRAFT, PAIR = 0.2, 1 / 180
+STEP = 0.6  # of a frame's time, that a gradient step on a draft takes
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,27 @@ def _learned(config: Mapping, name: str) -> float:
     return sources * (1 - fan["validation_share"]) * ordered * fan["epochs"]
 
 
+def _asked(config: Mapping, name: str) -> float:
+    return config["goals"]["faces"]
+
+
+def _imagined(config: Mapping, name: str) -> float:
+    """Faces that FAN moves in image space: whole epochs."""
+    options = config["fan"]["image"]
+    epoch = min(options["epoch"], options["samples"])
+    return epoch * max(1, round(options["samples"] / options["epoch"]))
+
+
 def _tuned(config: Mapping, name: str) -> float:
     options = config["fan"]["finetune"]
     return options["augmentations"] + options["held_out"] + PAIR * options["pairs"] * options["epochs"]
+
+
+def _adapted(config: Mapping, name: str) -> float:
+    """Samples of fine-tuning in image space: whole epochs."""
+    options = config["fan"]["finetune"]
+    epoch = math.ceil(options["samples"] / options["epochs"])
+    return epoch * max(1, round(options["samples"] / epoch))
 
 
 def _inverted(config: Mapping, name: str) -> float:
@@ -172,8 +192,8 @@ def _video_frames(config: Mapping, clip: str) -> float:
 
 def _animated(config: Mapping, clip: str) -> float:
     looks = sum(passes + 1 for passes in _passes(config) if passes)
-    drafts = _clip_frames(config, clip) * looks
-    return _video_frames(config, clip) + DRAFT * drafts
+    worth = DRAFT * looks + STEP * config["animations"]["refinements"]
+    return _video_frames(config, clip) + worth * _clip_frames(config, clip)
 
 
 def _passes(config: Mapping) -> tuple[int, int]:
@@ -258,8 +278,11 @@ WORK = {
     ),
     "draw_gallery": Work("rows", _rows, {"rows": 1.0}, ("directions/gallery.png",)),
     "augment_latents": Work("faces", _augmented, IMAGES, ("pairs/{path}.zarr",)),
-    "train_fan": Work("pairs", _learned, {"pairs": 1.0}, ("fan/{job}/base.*",)),
+    "train_fan": Work("pairs", _learned, {"pairs": 1.0}, ("fan/{job}/latent.*",)),
+    "draw_goals": Work("faces", _asked, IMAGES, ("goals/{path}.zarr",)),
+    "train_fan_in_image_space": Work("samples", _imagined, {"samples": 1.0}, ("fan/{job}/base.*",)),
     "finetune_fan": Work("faces", _tuned, {**IMAGES, "pairs": PAIR}, ("fan/{path}.*",)),
+    "finetune_fan_in_image_space": Work("samples", _adapted, {"samples": 1.0}, ("fan/{path}.*",)),
     "train_encoder": Work("faces", _encoded, {"faces": 1.0}, ("inversion/encoder.*",)),
     "train_hfgi": Work("faces", _consulted, {"faces": 1.0}, ("inversion/hfgi.*",)),
     "sample_source": Work("jobs", _one, outputs=("sources/{job}",)),
@@ -279,7 +302,7 @@ WORK = {
     "animate": Work(
         "frames",
         _animated,
-        {"frames": 1.0, "drafts": DRAFT},
+        {"frames": 1.0, "drafts": DRAFT, "steps": STEP},
         ("animations/{job}.mp4", "animations/{job}.la*"),
         wildcard="clip",
     ),

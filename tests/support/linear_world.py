@@ -46,7 +46,7 @@ class TimidFan(torch.nn.Module):
         super().__init__()
         self.share = share
 
-    def forward(self, source, target):
+    def forward(self, source, target, code):
         delta = torch.zeros(len(source), 8, 512)
         delta[..., :2] = self.share * ((target - source).mean(dim=1) / GAIN)[:, None]
         return delta

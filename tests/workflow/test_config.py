@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from d2a_core.animation import animations, comparison, footage, morphs, paste, performances
+from d2a_core.animation import animations, comparison, footage, goals, morphs, paste, performances
 from d2a_core.config import check, merged
 from d2a_core.directions import controls, directions, gallery
 from d2a_core.evaluation import disentanglement, protocols
 from d2a_core.faces import identity, landmarks, photo_alignment
-from d2a_core.fan import fan, finetuning, pairs
+from d2a_core.fan import fan, finetuning, image_space, pairs
 from d2a_core.generator import generator, origins
 from d2a_core.inversion import encoder, hfgi, inversion, sources
 
@@ -26,6 +26,7 @@ OPTIONS = {
     "directions": directions.Options,
     "directions.gallery": gallery.Options,
     "fan": fan.Options,
+    "fan.image": image_space.Options,
     "fan.finetune": finetuning.Options,
     "inversion": inversion.Options,
     "encoder": encoder.Options,
@@ -42,7 +43,7 @@ OPTIONS = {
 
 
 FREE = [("evaluation", "ablations")]  # configurations themselves
-WORKFLOW = [("fan", "groups")]  # what the rules make, no option of a stage
+WORKFLOW = [("fan", "groups"), ("fan", "loss")]  # what the rules make, no option of a stage
 
 
 def _objects(schema, path=()):
@@ -134,7 +135,8 @@ def test_entries_of_lists_have_the_keys_of_their_class():
     assert names(sources.Options) == list(seeded["properties"])
     assert names(morphs.Options) == list(SCHEMA["properties"]["morphs"]["items"]["properties"])
     assert names(performances.Performance) == list(CONFIG["driving"]["performances"][0])
-    assert set(names(pairs.Plan)) - {"shard", "group"} <= set(CONFIG["pairs"])
+    for section, plan in (("pairs", pairs.Plan), ("goals", goals.Plan)):
+        assert set(names(plan)) - {"shard", "group"} == set(CONFIG[section]) - {"shards"}
 
 
 def test_a_morph_has_a_source_and_two_poses_that_are_known():
@@ -233,6 +235,10 @@ def test_an_encoder_needs_the_images_of_the_samples():
             ("sources",),
             [{"name": "a", "seed": 1, "truncation": 1}, {"name": "a", "image": "a.jpg", "face": 0}],
             "sources has the name 'a' twice",
+        ),
+        *(
+            (("sources", 0, "name"), name, f"a source cannot be called '{name}', a FAN of all has that name")
+            for name in ("base", "latent", "image")
         ),
         (("sources",), [], "sources is \\[\\], but it must hold at least 1 entry"),
         (

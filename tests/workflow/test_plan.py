@@ -34,6 +34,20 @@ def test_the_plan_counts_jobs_and_work_of_the_tiny_configuration(tmp_path):
     assert max(map(len, said.splitlines())) <= 100
 
 
+@pytest.mark.parametrize(
+    ("loss", "trained"),
+    [("image", {"draw_goals", "train_fan", "train_fan_in_image_space"}), ("latent", {"train_fan"})],
+)
+def test_fan_learns_in_image_space_where_that_is_its_loss(tmp_path, loss, trained):
+    texts.write_text(f"fan: {{loss: {loss}}}\n", tmp_path / "loss.yaml")
+    said = plan(tmp_path, "--configfile", str(tmp_path / "loss.yaml"), "results/fan/all/base.pt")
+    rules = {line.split()[0] for line in said.splitlines() if line.strip()}
+    assert rules & {"draw_goals", "train_fan", "train_fan_in_image_space"} == trained
+    if loss == "image":
+        assert row(said, "draw_goals")[1:4] == ["1", "8", "faces"]
+        assert row(said, "train_fan_in_image_space")[1:4] == ["1", "12", "samples"]
+
+
 def test_what_is_done_is_left_out_unless_all_is_asked_for(tmp_path):
     for asset in ("dlib-face", "mediapipe-face", "mobilestylegan-ffhq"):
         (tmp_path / "data" / "assets" / asset).mkdir(parents=True)

@@ -51,7 +51,7 @@ def test_every_wildcard_is_constrained_once():
     used = set()
     for param in _rules():
         outputs = re.search(r"^    output:\n((?:        .*\n)+)", param.values[1], re.M)[1]
-        used |= set(re.findall(r"(?<!\{)\{(\w+)\}", re.sub(r"labels=.*", "", outputs)))
+        used |= set(re.findall(r"(?<!\{)\{([a-z]\w*)\}", re.sub(r"labels=.*", "", outputs)))
     assert sorted(constrained) == sorted(used)
 
 

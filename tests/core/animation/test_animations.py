@@ -2,6 +2,7 @@ import logging
 from dataclasses import replace
 from fractions import Fraction
 
+import image_world
 import numpy as np
 import pyarrow
 import pytest
@@ -15,8 +16,8 @@ from d2a_core.store import tables
 
 OPTIONS = animations.Options(
     motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
-    expression_scale=1.0, fan="all", passes=0, corrections=0, min_cutoff_hz=2.0, beta=0.05, fps=None,
-    slow_motion=1.0, loop=False, crf=16,
+    expression_scale=1.0, fan="all", passes=0, refinements=0, corrections=0, min_cutoff_hz=2.0, beta=0.05,
+    fps=None, slow_motion=1.0, loop=False, crf=16,
 )  # fmt: skip
 
 
@@ -97,3 +98,48 @@ def test_smoothing_keeps_a_cut():
     delta = np.repeat([0.0, 4.0], 20)[:, None, None].repeat(8, axis=1).astype(np.float32)
     animations.smooth_in_place(delta, 25.0, OPTIONS, shot=np.repeat([0, 1], 20))
     assert (delta[:20] == 0).all() and (delta[20:] == 4).all()
+
+
+def _refined(refinements, shots=(0, 0, 0), loss=True):
+    """Distances [T] in units of w from a driver that stands still after FAN and so many gradient steps."""
+    world = image_world.ImageWorld()
+    animator = closed_loop.Animator(
+        world,
+        world,
+        image_world.ShareOfTheWay(0.25),
+        image_world.BALL,
+        size=image_world.SIZE,
+        loss=image_world.loss_of(image_world.weights(landmarks=1.0)) if loss else None,
+    )
+    rest = image_world.REST.numpy()
+    goal = (rest + GAIN * np.float32([0.8, -0.6]))[None].repeat(len(shots), axis=0)
+    path = animations.follow(
+        animator,
+        np.zeros((1, 10, image_world.WIDTH), np.float32),
+        _landmarks(rest[None]),
+        _landmarks(goal, time_s=np.arange(len(shots)) / 25, shot=np.array(shots)),
+        replace(OPTIONS, refinements=refinements),
+        rate_hz=25.0,
+        log=logging.getLogger("d2a.test"),
+    )
+    assert path.target == pytest.approx(goal, abs=1e-4)
+    moved = path.wplus.expand(len(shots), -1, -1).clone()
+    moved[:, : image_world.LAYERS] += path.delta
+    return np.linalg.norm(image_world.seen(moved).numpy() - goal, axis=2).mean(axis=1) / GAIN
+
+
+def test_gradient_steps_lead_frames_nearer_to_what_is_asked_than_fan_does():
+    plain, refined = _refined(0), _refined(4)
+    assert plain == pytest.approx(0.75, abs=0.02)  # FAN goes a quarter of a way that is 1 long
+    assert (refined < 0.5 * plain).all() and (refined[1:] <= refined[:-1] + 0.02).all()
+
+
+def test_the_log_counts_the_gradient_steps_of_a_clip_with_a_cut(caplog):
+    with caplog.at_level(logging.INFO, "d2a.test"):
+        _refined(1, shots=(0, 0, 1, 1))
+    assert "steps=10/10" in caplog.text  # four frames, and three more at the start of either shot
+
+
+def test_gradient_steps_without_a_loss_to_follow_are_one_sentence():
+    with pytest.raises(ValueError, match="gradient steps follow a loss; give its weights and the folder"):
+        _refined(1, loss=False)

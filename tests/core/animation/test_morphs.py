@@ -19,8 +19,8 @@ LOG = logging.getLogger()
 OPTIONS = morphs.Options("turn", "anna", "anna", "ben", frames=25, fps=25.0, loop=False)
 SETTINGS = animations.Options(
     motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
-    expression_scale=1.0, fan="all", passes=0, corrections=0, min_cutoff_hz=2.0, beta=0.05, fps=None,
-    slow_motion=1.0, loop=False, crf=16,
+    expression_scale=1.0, fan="all", passes=0, refinements=0, corrections=0, min_cutoff_hz=2.0, beta=0.05,
+    fps=None, slow_motion=1.0, loop=False, crf=16,
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ class Root(torch.nn.Module):
 
     architecture = Architecture(98, 8, 0, 32, 1.0, 2, 8, 1)
 
-    def forward(self, source, target):
+    def forward(self, source, target, code):
         delta = torch.zeros(len(source), 8, 512)
         way = ((target - torch.from_numpy(REST)).mean(dim=1) / GAIN).clamp(min=0)
         delta[..., :2] = ((1 + 8 * way).sqrt() - 1)[:, None] / 4

@@ -20,8 +20,8 @@ LOWER = [*range(83, 88), *range(93, 96)]
 OPEN, TURN = 0.05, 10.0  # per unit of w
 SETTINGS = animations.Options(
     motion="relative", neutral_s=0.0, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
-    expression_scale=1.0, fan="all", passes=0, corrections=0, min_cutoff_hz=2.0, beta=0.05, fps=None,
-    slow_motion=1.0, loop=False, crf=16,
+    expression_scale=1.0, fan="all", passes=0, refinements=0, corrections=0, min_cutoff_hz=2.0, beta=0.05,
+    fps=None, slow_motion=1.0, loop=False, crf=16,
 )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ class Network(torch.nn.Module):
         super().__init__()
         self.leak = leak
 
-    def forward(self, source, target):
+    def forward(self, source, target, code):
         heads = [lift(points.numpy(), WFLW98) for points in (source, target)]
         turn = np.subtract(*(geometry.angles_of(head.rotation)[:, 0] for head in heads[::-1])) / TURN
         gaps = [head.shape[:, 94, 1] - head.shape[:, 90, 1] for head in heads]

@@ -31,3 +31,15 @@ def test_a_table_without_faces_flows_on_and_joining_keeps_only_faces(detector, p
 def test_a_picture_that_must_show_a_face_and_does_not_is_named(detector):
     with pytest.raises(ValueError, match="no face found on wall.png; give a picture that shows one"):
         landmarks.the_face(detector, np.full((256, 256, 3), 128, np.uint8), "wall.png")
+
+
+def test_some_of_the_images_have_their_own_rows():
+    count = np.arange(4)
+    points = np.broadcast_to(count[:, None, None], (4, 98, 2)).astype(np.float32)
+    seen = landmarks.Detections(points, 0.1 * count, count > 1, points[:, :3, 0], points + 1)
+    for chosen in ([3, 1], count % 2 == 1):
+        some = seen.rows(chosen)
+        order = count[chosen]
+        assert some.points[:, 0, 0].tolist() == some.angles[:, 0].tolist() == order.tolist()
+        assert some.canonical[:, 0, 0].tolist() == (order + 1).tolist()
+        assert some.score == pytest.approx(0.1 * order) and some.found.tolist() == (order > 1).tolist()

@@ -55,3 +55,25 @@ def test_a_target_without_a_face_asks_for_no_motion():
     target = np.full((1, 98, 2), np.nan, np.float32)
     delta = closed_loop.step(animator, torch.zeros(1, 16, 512), torch.zeros(1, 8, 512), REST[None], target)
     assert (delta == 0).all()
+
+
+class Listener(TimidFan):
+    """Keeps the codes that it is told."""
+
+    def __init__(self):
+        super().__init__(0.5)
+        self.told = []
+
+    def forward(self, source, target, code):
+        self.told.append(code)
+        return super().forward(source, target, code)
+
+
+def test_fan_is_told_the_code_of_the_source_in_every_pass():
+    world, listener = LinearWorld(), Listener()
+    animator = closed_loop.Animator(world, world, listener, _ball(100.0), size=8)
+    wplus = torch.randn(3, 16, 512, generator=torch.Generator().manual_seed(0)) * 0.1
+    source = np.broadcast_to(REST, (3, 98, 2))
+    list(closed_loop.drive(animator, wplus, source, source + np.float32(GAIN), passes=2))
+    assert len(listener.told) == 3
+    assert all(torch.equal(code, wplus[:, 0]) for code in listener.told)

@@ -10,7 +10,9 @@ from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
 from d2a_core.fan import closed_loop, fan, finetuning, pairs
+from d2a_core.fan.conditioned import ConditionedFan, Conditioning
 from d2a_core.fan.network import Fan
+from d2a_core.generator.latent_prior import LatentPrior
 
 REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
 TRAINING = fan.Options(
@@ -29,7 +31,7 @@ TRAINING = fan.Options(
     seed=0,
 )
 OPTIONS = finetuning.Options(
-    sources="all", augmentations=40, held_out=8, pairs=200, epochs=6, learning_rate=3e-3
+    sources="all", augmentations=40, held_out=8, pairs=200, epochs=6, samples=12, learning_rate=3e-3
 )
 DIRECTIONS = {
     "vector": np.repeat(np.eye(2, 512, dtype=np.float32)[:, None], 8, axis=1),
@@ -101,6 +103,23 @@ def test_fine_tuning_lowers_the_error_on_augmentations_that_it_never_saw(animato
     assert errors["finetuned"].mean() < 0.5 * errors["base"].mean()
     assert rows["csim"] == pytest.approx(1)
     assert "nme_finetuned=" in finetuning.summary(rows)
+
+
+def test_a_fan_of_image_space_is_tuned_with_the_code_of_the_source(animator):
+    code = CODE + 0.5 * np.eye(1, 512, 7, dtype=np.float32)
+    faces = finetuning.around(animator, code, REST[None], DIRECTIONS, OPTIONS, group="all", seed=3)
+    assert np.array_equal(faces.code.numpy(), code[:, 0])
+    prior = LatentPrior(torch.zeros(512), torch.eye(512), torch.ones(512))
+    sizes = Conditioning(animator.fan.architecture, width=16, depth=0, sees_code=True)
+    pairs_fan = Fan(animator.fan.architecture, animator.fan.vector)
+    base = ConditionedFan(sizes, pairs_fan, prior)
+    run = finetuning.tune(base, faces, TRAINING, OPTIONS, device="cpu", log=logging.getLogger("d2a.test"))
+    losses = [row["validation_loss"] for row in run.history]
+    assert min(losses[1:]) < losses[0]
+    tuned = fan.load(training.checkpoint(run, {}), device="cpu")
+    rows = finetuning.compare(animator, tuned, code, faces, Embedder(), OPTIONS)
+    errors = {name: rows["nme"][np.array(rows["network"]) == name] for name in ("base", "finetuned")}
+    assert errors["finetuned"].mean() < 0.8 * errors["base"].mean()
 
 
 def test_draws_around_a_source_are_none_of_those_around_sample_0(animator):

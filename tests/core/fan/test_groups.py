@@ -25,7 +25,7 @@ def tensor(*points):
 class Yaw(nn.Module):
     """Answers with the turn between two faces, in its only entry."""
 
-    def forward(self, current, target):
+    def forward(self, current, target, code):
         first, last = (angles_of(lift(x.numpy(), WFLW98).rotation)[:, 0] for x in (current, target))
         return torch.tensor(last - first).reshape(-1, 1, 1)
 
@@ -33,7 +33,7 @@ class Yaw(nn.Module):
 class Corners(nn.Module):
     """Answers with the widening of the mouth as it is seen from the front."""
 
-    def forward(self, current, target):
+    def forward(self, current, target, code):
         first, last = (lift(x.numpy(), WFLW98).shape for x in (current, target))
         change = (last - first)[:, 82, 0] - (last - first)[:, 76, 0]
         return torch.tensor(change, dtype=torch.float32).reshape(-1, 1, 1)
@@ -46,10 +46,10 @@ def test_a_face_is_turned_as_the_target_and_keeps_its_expression():
 
 def test_each_group_is_asked_for_its_own_part_of_a_change():
     current, target = tensor(picture(FACE, 5)), tensor(picture(FACE + SMILE, -20))
-    none = nn.Module()
-    none.forward = lambda current, target: torch.zeros(1, 1, 1)
-    turned = groups.SplitFan(Yaw(), none)(current, target)
-    smiled = groups.SplitFan(none, Corners())(current, target)
+    none, code = nn.Module(), torch.zeros(1, 512)
+    none.forward = lambda current, target, code: torch.zeros(1, 1, 1)
+    turned = groups.SplitFan(Yaw(), none)(current, target, code)
+    smiled = groups.SplitFan(none, Corners())(current, target, code)
     assert turned.item() == pytest.approx(-25, abs=1)
     assert smiled.item() == pytest.approx(0.1, abs=0.02)
 

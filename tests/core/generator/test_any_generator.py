@@ -1,5 +1,6 @@
 """The contract of a generator, on StyleGAN2s of several sizes and kinds with random weights."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from types import SimpleNamespace
 
@@ -81,6 +82,19 @@ def test_compiled_and_pytorch_agree_with_and_without_a_consultation(resolution, 
                 network.synthesize(wplus, size, consultation=consultation) for network in (compiled, pytorch)
             )
             assert (first - second).abs().max() <= 1e-4 * max(1, second.abs().max())
+
+
+def test_threads_that_share_a_compiled_network_get_the_images_of_one_thread():
+    network = random_generator(64, runtime="openvino")
+    rows = _codes(network, 200).split(1)
+
+    def draw(row):
+        with torch.no_grad():
+            return network.synthesize(row, 32)
+
+    expected = torch.cat(list(map(draw, rows)))
+    with ThreadPoolExecutor(4) as pool:
+        assert torch.equal(torch.cat(list(pool.map(draw, rows))), expected)
 
 
 def test_a_consultation_refines_the_64_px_map_that_layer_7_styles():

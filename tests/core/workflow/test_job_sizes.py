@@ -8,6 +8,7 @@ import yaml
 from d2a_core.config import merged
 from d2a_core.directions import controls
 from d2a_core.faces import geometry
+from d2a_core.fan import image_space
 from d2a_core.store import texts
 from d2a_core.workflow import job_sizes
 
@@ -18,7 +19,13 @@ SMALL = merged(
     {
         "latents": {"samples": 200, "shard_size": 100},
         "pairs": {"shards": 2, "sources_per_shard": 10, "per_source": 3},
-        "fan": {"epochs": 5, "validation_share": 0.1, "finetune": {"augmentations": 20, "held_out": 4}},
+        "goals": {"shards": 3, "faces": 40, "per_face": 6},
+        "fan": {
+            "epochs": 5,
+            "validation_share": 0.1,
+            "image": {"samples": 1000, "epoch": 300},
+            "finetune": {"augmentations": 20, "held_out": 4},
+        },
         "driving": {
             "performances": [
                 {"name": "talk", "seconds": 2.0, "fps": 25},
@@ -26,7 +33,7 @@ SMALL = merged(
             ],
             "combinations": [{"name": "both", "pose": "talk", "expression": "long"}],
         },
-        "animations": {"passes": 1},
+        "animations": {"passes": 1, "refinements": 0},
         "evaluation": {"protocols": {"pairs": 8, "sources": 2, "frames": 3, "finetuned": 2}, "passes": 2},
     },
 )
@@ -45,6 +52,8 @@ TALKING = {"source": "anna", "clip": "talk"}
             2 * 10 * 0.9 * (4 * 3) * 5,
         ),  # sources learned from × ordered pairs × epochs
         ("perform_driver", {"performance": "talk"}, 50),
+        ("draw_goals", {"group": "all", "shard": "00002"}, 40),
+        ("train_fan_in_image_space", {"group": "all"}, 900),  # three whole epochs
         (
             "animate",
             {"source": "anna", "clip": "talk"},
@@ -78,6 +87,21 @@ def test_more_passes_look_more_often_and_none_does_not():
     none, two = (merged(SMALL, {"animations": {"passes": passes}}) for passes in (0, 2))
     assert job_sizes.planned("animate", {"source": "anna", "clip": "talk"}, none) == 50
     assert job_sizes.planned("animate", {"source": "anna", "clip": "talk"}, two) == 50 + 150 / 5
+
+
+@pytest.mark.parametrize(("samples", "epoch", "units"), [(900, 300, 900), (20, 300, 20), (500, 200, 400)])
+def test_a_training_in_image_space_is_planned_in_whole_epochs(samples, epoch, units):
+    config = merged(SMALL, {"fan": {"image": {"samples": samples, "epoch": epoch}}})
+    options = image_space.Options(**config["fan"]["image"])
+    planned = job_sizes.planned("train_fan_in_image_space", {"group": "all"}, config)
+    assert planned == units == options.epochs * min(epoch, samples)
+
+
+def test_gradient_steps_are_as_many_drafts_more_for_every_frame_of_the_clip():
+    two, four = (merged(SMALL, {"animations": {"refinements": steps}}) for steps in (2, 4))
+    plain, some, more = (job_sizes.planned("animate", TALKING, config) for config in (SMALL, two, four))
+    assert some - plain == pytest.approx(50 * 2 * job_sizes.STEP)
+    assert more - plain == pytest.approx(2 * (some - plain))
 
 
 def test_another_rate_and_a_loop_are_more_frames_to_render_and_no_more_to_look_at():
@@ -126,9 +150,20 @@ def test_a_log_counts_the_work_in_the_unit_of_the_plan(tmp_path):
 
 
 def test_bytes_left_are_those_of_all_outputs(tmp_path):
-    for name, size in (("base.pt", 100), ("base.loss.png", 20), ("other.pt", 7)):
+    sizes = (
+        ("latent.pt", 100),
+        ("latent.loss.png", 20),
+        ("base.pt", 300),
+        ("base.loss.png", 5),
+        ("me.pt", 7),
+    )
+    for name, size in sizes:
         texts.write_text("x" * size, tmp_path / "fan" / "all" / name)
+    for shard, size in (("00000", 11), ("00001", 13)):
+        texts.write_text("x" * size, tmp_path / "goals" / "all" / f"{shard}.zarr" / "goal" / "c")
     texts.write_text("x" * 30, tmp_path / "pairs" / "all" / "00000.zarr" / "delta" / "c")
     assert job_sizes.left_bytes("train_fan", "all", tmp_path) == 120
+    assert job_sizes.left_bytes("train_fan_in_image_space", "all", tmp_path) == 305
+    assert job_sizes.left_bytes("draw_goals", "all-00001", tmp_path) == 13
     assert job_sizes.left_bytes("augment_latents", "all-00000", tmp_path) == 30
     assert job_sizes.left_bytes("animate", "me--talk", tmp_path) is None
