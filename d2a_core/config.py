@@ -14,7 +14,7 @@ NAME = "^[A-Za-z0-9]+([._]?[A-Za-z0-9]+|-[A-Za-z0-9]+)*$"
 # Names of the evaluation's own: its set of faces, its methods, wrong ones with a known row in the table, and
 # what these are called together.
 HELD_OUT = "held-out"
-MAIN, UNTUNED, FINETUNED = "d2animator", "untuned", "finetuned"
+MAIN, REFINED, UNTUNED, FINETUNED = "d2animator", "refined", "untuned", "finetuned"
 BASELINES, TOGETHER = ("control-source", "control-target", "control-noise"), "baselines"
 FANS = {"base", "latent", "image"}  # beside those of sources
 PATTERNS = {  # of the schema, in words
@@ -68,6 +68,7 @@ def check(config: Mapping, schema: Mapping) -> None:
     _unique("driving", (clip["name"] for clip in [*clips, *driving["combinations"]]))
     _check_combinations(driving["combinations"], {clip["name"] for clip in clips})
     _check_groups(config)
+    _check_gradients(config)
     _check_morphs(config, {clip["name"] for clip in clips})
     latents, pairs = config["latents"], config["pairs"]
     shards, rest = divmod(latents["samples"], latents["shard_size"])
@@ -140,6 +141,19 @@ def _check_letters(value: object, *steps: object) -> None:
             raise ValueError(f"config: {place} is {value!r}, but it may not hold {strange[0]!r}; rename it")
 
 
+def _check_gradients(config: Mapping) -> None:
+    detector, wanted = config["landmarks"]["detector"], []
+    if config["fan"]["loss"] == "image":
+        wanted.append("fan.loss to latent")
+    if config["animations"]["refinements"]:
+        wanted.append("animations.refinements to 0")
+    if detector != "facemesh" and wanted:
+        raise ValueError(
+            f"config: landmarks.detector is {detector!r}, whose points have no gradients to the picture; "
+            f"set {' and '.join(wanted)}, or the detector to facemesh"
+        )
+
+
 def _check_evaluation(evaluation: Mapping, clips: Iterable[str]) -> None:
     plan = evaluation["protocols"]
     if plan["finetuned"] > plan["pairs"]:
@@ -148,7 +162,7 @@ def _check_evaluation(evaluation: Mapping, clips: Iterable[str]) -> None:
             f"{plan['pairs']} pairs, and each such source needs a target; lower it or raise pairs"
         )
     _unique("evaluation.datasets", [HELD_OUT, *clips, *(entry["name"] for entry in evaluation["datasets"])])
-    own = MAIN, UNTUNED, FINETUNED, *BASELINES, TOGETHER
+    own = MAIN, REFINED, UNTUNED, FINETUNED, *BASELINES, TOGETHER
     _unique("evaluation", [*own, *evaluation["ablations"], *evaluation["external"]])
 
 

@@ -7,6 +7,7 @@ rule animate_pairs:
         generator=GENERATOR,
         draft=DRAFT,
         models=FACE_MODELS,
+        identity=followed_of,
         directions=directions_of,
         fan=first_fan_of,
         others=other_fans_of,
@@ -20,7 +21,7 @@ rule animate_pairs:
         "results/logs/animate_pairs/{method}.log",
     benchmark:
         "results/benchmarks/animate_pairs/{method}.tsv"
-    threads: 1
+    threads: 2
     resources:
         mem_mb=more(3500),
         runtime=more(240),
@@ -31,6 +32,8 @@ rule animate_pairs:
         method="{method}",
         protocols=protocols_of,
         passes=last_pass_of,
+        refinements=refinements_of,
+        loss=loss_of,
         sets=list(SET_SIZES),
         core=core_digest("animate_pairs"),
     script:

@@ -1,5 +1,6 @@
 """Inputs of the evaluation: who is driven, by whom, and by which method."""
 
+from d2a_core.animation.refinements import FIRST
 from d2a_core.evaluation import methods
 
 PROTOCOLS = config["evaluation"]["protocols"]
@@ -92,6 +93,22 @@ def other_fans_of(wildcards):
 def last_pass_of(wildcards):
     """Closed-loop passes of a method of ours."""
     return METHODS[wildcards.method].passes[-1]
+
+
+def refinements_of(wildcards):
+    """Gradient steps of a method of ours: those of the first frame of a clip, or none."""
+    refined = wildcards.method == methods.REFINED
+    return config["animations"]["refinements"] * FIRST if refined else 0
+
+
+def loss_of(wildcards):
+    """Weights of the loss that they follow."""
+    return STEPS_LOSS if wildcards.method == methods.REFINED else None
+
+
+def followed_of(wildcards):
+    """The identity network, which is part of it."""
+    return [IDENTITY] if wildcards.method == methods.REFINED else []
 
 
 def methods_of(wildcards):

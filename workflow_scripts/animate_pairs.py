@@ -10,7 +10,7 @@ from d2a_core.store import arrays, provenance, tables, texts, weights
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     inputs, params = snakemake.input, snakemake.params
     animator, device = closed_loop.of_job(snakemake), runtime.device(snakemake.resources)
     pairs = protocols.pairs_of(tables.read_parquet(inputs.pairs), params.protocols)
@@ -22,6 +22,7 @@ def main(snakemake):
         dict(zip(params.sets, map(arrays.read_zarr, inputs.codes), strict=True)),
         face_table.known(tables.read_parquets(inputs.faces)),
         passes=passes,
+        refinements=params.refinements,
         progress=runtime.Progress(log, "evaluation", own_results.renders(pairs, passes)),
     )
     rows = results.keep(drawn, partial(images.keep_images, folder=snakemake.output.frames))

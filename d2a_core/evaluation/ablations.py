@@ -26,7 +26,9 @@ def own_stages(config: Mapping, variant: Mapping, *, name: str) -> tuple[str, ..
         "fan": variant["pairs"] != config["pairs"] or _trained(variant["fan"]) != _trained(config["fan"]),
     }
     stages = tuple(first)
-    return next((stages[index:] for index, stage in enumerate(stages) if first[stage]), ())
+    own = next((stages[index:] for index, stage in enumerate(stages) if first[stage]), ())
+    # goals hang on none of these stages, and FAN alone hangs on them
+    return own if variant["goals"] == config["goals"] else ("goals", *(own or stages[-1:]))
 
 
 def scaling(config: Mapping) -> dict[str, dict]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from d2a_core.config import BASELINES, FINETUNED, MAIN, TOGETHER, UNTUNED
+from d2a_core.config import BASELINES, FINETUNED, MAIN, REFINED, TOGETHER, UNTUNED
 from d2a_core.evaluation import ablations
 from d2a_core.evaluation.protocols import CROSS, FINETUNING, NO_PASSES, SELF, SEQUENCE
 
@@ -22,10 +22,14 @@ class Method:
 
 
 def by_name(config: Mapping) -> dict[str, Method]:
-    """All methods. Ablations are compared in the open loop, as in the paper; fine-tuning on its own pairs."""
+    """All methods. Ablations are compared in the open loop, as in the paper; fine-tuning on its own pairs.
+
+    Gradient steps start from the open loop and the passes of the animations.
+    """
     section, every = config["evaluation"], (CROSS, SELF, SEQUENCE)
     return {
         MAIN: Method(every, tuple(range(section["passes"] + 1))),
+        **{name: Method(every, (config["animations"]["passes"],)) for name in _refined(config)},
         **{name: Method((CROSS,), (0,)) for name in ablations.overlays(config)},
         **{name: Method((FINETUNING,), (0,)) for name in (UNTUNED, FINETUNED)},
         **{name: Method(every) for name in section["external"]},
@@ -41,7 +45,11 @@ def scored_together(config: Mapping) -> dict[str, tuple[str, ...]]:
 
 def in_table_1(config: Mapping) -> list[str]:
     """Names in `scored_together` of the rows of the table of scores, in order."""
-    return [MAIN, *config["evaluation"]["external"], TOGETHER]
+    return [MAIN, *_refined(config), *config["evaluation"]["external"], TOGETHER]
+
+
+def _refined(config: Mapping) -> list[str]:
+    return [REFINED] if config["animations"]["refinements"] else []
 
 
 def mains_of_table_2(config: Mapping) -> list[str]:

@@ -13,10 +13,14 @@ from d2a_core.evaluation.face_table import Faces
 from d2a_core.evaluation.protocols import Pair
 from d2a_core.evaluation.results import Result
 from d2a_core.fan import closed_loop
+from d2a_core.fan.closed_loop import LatentPath
 from d2a_core.fan.conditioned import ConditionedFan
 from d2a_core.fan.groups import SplitFan
 from d2a_core.fan.network import Fan
+from d2a_core.fan.refinement import refine
 from d2a_core.generator import rendering
+
+TOGETHER = 8  # pairs that take gradient steps beside one another
 
 
 def animate(
@@ -27,9 +31,12 @@ def animate(
     faces: Faces,
     *,
     passes: int,
+    refinements: int = 0,
     progress=None,
 ) -> Iterator[Result]:
     """Results of all pairs: the open loop first, then after every closed-loop pass.
+
+    With `refinements`, the last of them takes so many gradient steps.
 
     One of the `fans` drives all, or source number i of the set has the i-th. `codes` holds for each set the
     arrays of `held_out.HeldOut.arrays`.
@@ -37,7 +44,9 @@ def animate(
     for number, network in enumerate(fans):
         chosen = [pair for pair in pairs if len(fans) == 1 or protocols.number_of(pair.source) == number]
         if chosen:
-            yield from _driven(replace(animator, fan=network), chosen, codes, faces, passes, progress)
+            yield from _driven(
+                replace(animator, fan=network), chosen, codes, faces, passes, refinements, progress
+            )
 
 
 def _driven(
@@ -46,6 +55,7 @@ def _driven(
     codes: Mapping[str, Mapping[str, NDArray]],
     faces: Faces,
     passes: int,
+    refinements: int,
     progress,
 ) -> Iterator[Result]:
     sources = [protocols.number_of(pair.source) for pair in pairs]
@@ -60,11 +70,28 @@ def _driven(
         for pair, name, row in zip(pairs, sets, sources, strict=True)
     ]
     for done, path in enumerate(closed_loop.drive(animator, wplus, start, target, passes=passes)):
-        for pair, w, move, true in zip(pairs, wplus.split(1), path.delta.split(1), known, strict=True):
+        delta = path.delta
+        if refinements and done == passes:
+            delta = _refined(animator, path, start, refinements)
+        for pair, w, move, true in zip(pairs, wplus.split(1), delta.split(1), known, strict=True):
             image = rendering.render(animator.generator, rendering.apply(w, move))[0]
             yield Result(pair.number, done, image, step_error(move[0], true))
             if progress is not None:
                 progress.advance(1)
+
+
+def _refined(animator: closed_loop.Animator, path: LatentPath, start: NDArray, steps: int) -> Tensor:
+    """Δw [N, L, 512] of faces with landmarks `start` [N, P, 2] after gradient steps, each by itself."""
+    if animator.loss is None:
+        raise ValueError(
+            "gradient steps follow a loss; give its weights and the folder of the identity network"
+        )
+    goal, parts = torch.from_numpy(path.target), []
+    for rows in torch.arange(len(goal)).split(TOGETHER):
+        faces = animator.loss.faces(path.wplus[rows], start[rows])
+        moved = path.delta[rows], goal[rows]
+        parts.append(refine(animator.loss, animator.ball, faces, *moved, steps=steps))
+    return torch.cat(parts)
 
 
 def renders(pairs: Sequence[object], passes: int) -> int:

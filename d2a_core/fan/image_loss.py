@@ -172,7 +172,8 @@ def of_job(
 
     Raises ValueError when the detector has no gradients.
     """
-    network = face_resnet.load(Path(job.input.identity) / face_resnet.FILE).to(generator.device)
+    (folder,) = [job.input.identity] if isinstance(job.input.identity, str) else job.input.identity
+    network = face_resnet.load(Path(folder) / face_resnet.FILE).to(generator.device)
     return ImageLoss(
         generator,
         detectors.differentiable(detector),

@@ -25,7 +25,8 @@ RESUMED = re.compile(r" INFO \w+ resumed epoch=")
 # What a thing costs beside what the unit counts, measured on a CPU: a draft takes a fifth of a frame's time,
 # and a pair that fine-tuning learns from 1/180 of that of a face it draws.
 DRAFT, PAIR = 0.2, 1 / 180
-STEP = 0.6  # of a frame's time, that a gradient step on a draft takes
+STEP = 1.5  # of a frame's time, that a gradient step on a draft takes: those of `animation.refinements`
+STEPPING, FIRST_STEPS = 1 / 2, 3  # share of frames that take steps; how many times more the first one takes
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,9 @@ def _video_frames(config: Mapping, clip: str) -> float:
 
 def _animated(config: Mapping, clip: str) -> float:
     looks = sum(passes + 1 for passes in _passes(config) if passes)
-    worth = DRAFT * looks + STEP * config["animations"]["refinements"]
-    return _video_frames(config, clip) + worth * _clip_frames(config, clip)
+    frames, refinements = _clip_frames(config, clip), config["animations"]["refinements"]
+    steps = refinements * (STEPPING * frames + FIRST_STEPS)
+    return _video_frames(config, clip) + DRAFT * looks * frames + STEP * steps
 
 
 def _passes(config: Mapping) -> tuple[int, int]:

@@ -153,6 +153,16 @@ def test_a_morph_has_a_source_and_two_poses_that_are_known():
         check(config, SCHEMA)
 
 
+def test_image_space_needs_a_detector_with_gradients():
+    config = copy.deepcopy(CONFIG)
+    config["landmarks"]["detector"] = "face-alignment"
+    words = "no gradients to the picture; set fan.loss to latent and animations.refinements to 0, or the det"
+    with pytest.raises(ValueError, match=words):
+        check(config, SCHEMA)
+    config["fan"]["loss"], config["animations"]["refinements"] = "latent", 0
+    check(config, SCHEMA)
+
+
 def test_an_encoder_needs_the_images_of_the_samples():
     config = copy.deepcopy(CONFIG)
     config["latents"]["keep_images"] = False

@@ -28,6 +28,13 @@ def test_every_method_is_scored_on_the_pairs_that_it_is_compared_on():
     assert scored["untuned"] == scored["finetuned"] == (FINETUNING,)
 
 
+def test_gradient_steps_are_a_method_where_the_animations_take_some():
+    passed = merged(CONFIG, {"animations": {"passes": 1}})
+    assert methods.by_name(passed)["refined"] == methods.Method((CROSS, SELF, SEQUENCE), (1,))
+    none = merged(CONFIG, {"animations": {"refinements": 0}})
+    assert "refined" not in methods.by_name(none) and "refined" not in methods.in_table_1(none)
+
+
 def test_one_job_scores_all_baselines_and_each_other_method_has_its_own():
     together = methods.scored_together(CONFIG)
     assert together["baselines"] == tuple(WRONG) and together["sefa"] == ("sefa",)
@@ -38,8 +45,8 @@ def test_one_job_scores_all_baselines_and_each_other_method_has_its_own():
 
 
 def test_fine_tuning_stands_in_table_2_only_where_sources_are_tuned():
-    ablations = ["faces-600", "pairs-600", "pairs-1200", *CONFIG["evaluation"]["ablations"]]
-    assert methods.in_table_1(CONFIG) == ["d2animator", "fomm", "baselines"]
+    ablations = ["faces-600", "pairs-240", "pairs-480", *CONFIG["evaluation"]["ablations"]]
+    assert methods.in_table_1(CONFIG) == ["d2animator", "refined", "fomm", "baselines"]
     assert (methods.mains_of_table_2(CONFIG), methods.in_table_2(CONFIG)) == (["d2animator"], ablations)
     tuned = merged(CONFIG, {"evaluation": {"protocols": {"finetuned": 4}}})
     assert methods.mains_of_table_2(tuned) == ["d2animator", "untuned"]
