@@ -16,7 +16,7 @@ ME = "results/sources/me"  # on a photo
 VIDEO = "results/animations/anna--performance"
 TABLE = "results/evaluation/table"
 FACES = "results/evaluation/faces/held-out"
-FAN = "results/fan/all/base"
+FAN = "results/fan/all/latent"
 
 
 @dataclass(frozen=True)

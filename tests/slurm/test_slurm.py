@@ -34,13 +34,16 @@ ALONE = (
         "take_frames",
         "hold_out_faces",
         "track_driving",
+        "draw_goals",
         "train_fan",
+        "train_fan_in_image_space",
         "animate",
     ),
-    *("animate_pairs", "evaluate_first_pairs", "make_baselines"),
+    *("evaluate_first_pairs", "make_baselines"),
 )
 # Rule or group → its jobs of SLURM where nothing goes wrong; there are two shards.
-SUBMISSIONS = dict.fromkeys((*GROUPS, *ALONE), 1) | {"sample_latents": 2, "augment_latents": 2}
+TWICE = ("sample_latents", "augment_latents", "animate_pairs")  # each shard, and what takes gradient steps
+SUBMISSIONS = dict.fromkeys((*GROUPS, *ALONE), 1) | dict.fromkeys(TWICE, 2)
 UNTOLD = {"logs", "benchmarks", ".state"}  # times, machines, paths
 
 

@@ -12,7 +12,7 @@ from d2a_core import config
 
 QUICK = {  # over the tiny project: an inversion and a fine-tuning that only show that they run
     "inversion": {"w_steps": 2, "wplus_steps": 2, "full_steps": 1},
-    "fan": {"finetune": {"augmentations": 8, "held_out": 2, "pairs": 16, "epochs": 1}},
+    "fan": {"finetune": {"augmentations": 8, "held_out": 2, "pairs": 16, "epochs": 1, "samples": 4}},
 }
 SIZES = {"desktop": {"width": 1280, "height": 720}, "phone": {"width": 390, "height": 844}}
 PATIENCE_MS = 240_000  # for what renders and inverts, on two cores

@@ -18,6 +18,8 @@ TARGETS = [
     f"{FIRST_FRAME}--paste-back.mp4",
     f"{FIRST_FRAME}--frames",
     "results/sources/performance-first-frame/pose.parquet",
+    "results/fan/all/performance-first-frame.latent.pt",  # by the loss that is not the default
+    "results/fan/all/performance-first-frame.pt",
 ]
 INPUT_TARGETS = [
     "results/driving/table.parquet",
@@ -37,8 +39,11 @@ MOMENTS = {
     "draw_gallery": "named",
     "measure_controls": "between",
     "augment_latents": "half",
+    "draw_goals": "half",
     "train_fan": "resumable",
+    "train_fan_in_image_space": "between",
     "finetune_fan": "between",
+    "finetune_fan_in_image_space": "between",
     "train_encoder": "between",
     "train_hfgi": "half",
     "sample_source": "between",

@@ -104,9 +104,10 @@ clusters: {counts: {all: [2]}}
 pairs: {shards: 1}
 sources: [{name: anna, seed: 21, truncation: 0.7}]
 driving: {performances: [], clips: [], combinations: []}
-fan: {groups: [all, pose, expression]}
+landmarks: {detector: facemesh}
+fan: {groups: [all, pose, expression], loss: image}
 inversion: {method: optimize, tune: false}
-animations: {motion: relative, fan: all, neutral_s: null, motion_scale: 1.0}
+animations: {motion: relative, refinements: 5, fan: all, neutral_s: null, motion_scale: 1.0}
 morphs: []
 evaluation: {protocols: {pairs: 1, finetuned: 1}, datasets: [], ablations: {}, external: {}}
 """

@@ -29,7 +29,10 @@ def test_the_plan_counts_jobs_and_work_of_the_tiny_configuration(tmp_path):
     assert row(said, "evaluate_first_pairs")[1:3] == ["1", "8"]  # 2 sources, 2 targets, none and one pass
     assert row(said, "sample_latents")[1:4] == ["2", "96", "faces"]
     assert row(said, "cluster_landmarks")[1:3] == ["1", f"{96 * (4 + 8 + 3 + 3):,}"]
-    assert row(said, "animate_pairs")[1:3] == ["1", "24"]  # 4 cross, 4 self, 2 × 2 frames; none and one pass
+    assert row(said, "animate_pairs")[1:3] == [
+        "2",
+        "36",
+    ]  # 4 cross, 4 self, 4 frames; 0 and 1 passes, steps
     assert "wall time, 2 cores" in said and "rates: " in said and "0.0 s" not in said
     assert max(map(len, said.splitlines())) <= 100
 

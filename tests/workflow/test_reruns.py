@@ -14,7 +14,9 @@ SHEETS = (
     "invert_source measure_controls morph show_pairs track_driving"
 )
 PHOTOS = "align_source gather_faces paste_back take_frames"
-CURVES = "finetune_fan train_encoder train_fan train_fan_in_image_space train_hfgi"
+CURVES = (
+    "finetune_fan finetune_fan_in_image_space train_encoder train_fan train_fan_in_image_space train_hfgi"
+)
 EDITS = {  # of what: module, old and new text, rules that it reruns
     "a sentence about HEIC photos": ("media/photos.py", "which needs a plug-in", "which we cannot read", ""),
     "how a HEIC photo is known": ("media/photos.py", 'b"heic", ', "", PHOTOS),

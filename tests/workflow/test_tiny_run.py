@@ -11,7 +11,10 @@ from d2a_core.store import arrays, tables, texts
 
 SUMMARIES = {"summarize_evaluation", "show_pairs", "evaluate_first_pairs"}
 SCORES = SUMMARIES | {"score_frames", "measure_realism"}
-FROM_FAN = SCORES | {"train_fan", "animate", "compare_motion", "measure_animation", "animate_pairs"}
+FROM_FAN = SCORES | {
+    "train_fan", "train_fan_in_image_space", "animate", "compare_motion", "measure_animation",
+    "animate_pairs",
+}  # fmt: skip
 FROM_CLUSTERS = FROM_FAN | {
     "cluster_landmarks", "collect_directions", "draw_gallery", "augment_latents", "perform_driver",
     "track_driving", "hold_out_faces", "take_frames", "make_baselines",

@@ -19,9 +19,10 @@ clusters: {counts: {all: [2]}}
 pairs: {shards: 1}
 sources: [{name: anna, seed: 21, truncation: 0.7}]
 driving: {performances: [], clips: [], combinations: []}
-fan: {epochs: 8, groups: [all, pose, expression]}
+landmarks: {detector: facemesh}
+fan: {loss: image, epochs: 8, groups: [all, pose, expression]}
 inversion: {method: optimize, tune: false}
-animations: {motion: relative, fan: all, neutral_s: null, motion_scale: 1.0}
+animations: {motion: relative, refinements: 5, fan: all, neutral_s: null, motion_scale: 1.0}
 morphs: []
 evaluation: {protocols: {pairs: 2, finetuned: 0}, datasets: [], ablations: {}, external: {}}
 """
