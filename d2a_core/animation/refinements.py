@@ -36,7 +36,7 @@ def refine_in_place(
     """
     keys, added = key_frames(shot), torch.zeros_like(delta)
     last = 0
-    for index in np.flatnonzero(keys):
+    for index in np.flatnonzero(keys).tolist():
         frame, before = slice(index, index + 1), slice(last, last + 1)
         begins = index == 0 or shot[index] != shot[last]
         start = delta[frame] if begins else delta[frame] + KEPT * added[before]
