@@ -104,8 +104,10 @@ def go_on(network: ConditionedFan, options: Options) -> Training[ConditionedFan]
     known = set(map(id, slow))
     fresh = [parameter for parameter in network.parameters() if id(parameter) not in known]
     groups = [{"params": fresh, "share": 1.0}, {"params": slow, "share": BASE_SHARE}]
-    settings = {"lr": options.learning_rate, "weight_decay": options.weight_decay, "fused": True}
-    return Training(network, torch.optim.AdamW(groups, **settings))
+    optimizer = torch.optim.AdamW(
+        groups, lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
+    )
+    return Training(network, optimizer)
 
 
 def split(goals: Goals, options: Options) -> tuple[Tensor, Tensor]:
