@@ -16,7 +16,7 @@ from d2a_core.animation.retiming import Times
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import lift, lift_clip
 from d2a_core.faces.schemes import scheme_of
-from d2a_core.fan import closed_loop
+from d2a_core.fan import closed_loop, refinement
 from d2a_core.fan.closed_loop import Animator, LatentPath
 from d2a_core.runtime import Progress
 from d2a_core.store import tables
@@ -139,19 +139,14 @@ def _refined(
     shot: NDArray,
     progress: Progress,
 ) -> LatentPath:
-    """Refine a path by gradient steps, frame after frame: see `refinement.along`."""
-    if animator.loss is None:
-        raise ValueError(
-            "gradient steps follow a loss; give its weights and the folder of the identity network"
-        )
-    face = animator.loss.faces(path.wplus[:1], tables.points_array(source))
-    delta, goal = path.delta.clone(), torch.from_numpy(path.target)
+    """Refine a path by gradient steps, frame after frame: see `refinements.refine_in_place`."""
+    loss, delta = refinement.loss_of(animator), path.delta.clone()
     refinements.refine_in_place(
-        animator.loss,
+        loss,
         animator.ball,
-        face,
+        loss.faces(path.wplus[:1], tables.points_array(source)),
         delta,
-        goal,
+        torch.from_numpy(path.target),
         steps=options.refinements,
         shot=shot,
         progress=progress,

@@ -14,10 +14,11 @@ from torch import Tensor
 from d2a_core.animation import animations, retiming
 from d2a_core.animation.comparison import TILE
 from d2a_core.animation.filters import fill_gaps
+from d2a_core.animation.refinements import FIRST
 from d2a_core.animation.retiming import Times
 from d2a_core.faces.geometry import face_size, normalized_mean_error
 from d2a_core.faces.landmarks import LandmarkDetector
-from d2a_core.fan import closed_loop
+from d2a_core.fan import closed_loop, refinement
 from d2a_core.fan.closed_loop import Animator, LatentPath
 from d2a_core.generator import rendering
 from d2a_core.media.resampling import resize
@@ -73,7 +74,7 @@ def morph(
     that the landmarks go as far from each frame to the next. A loop comes back by the same way.
     """
     asked = np.concatenate([_asked(source, table, settings) for table in poses])
-    ends = _ends(animator, torch.from_numpy(code), tables.points_array(source), asked, settings.passes)
+    ends = _ends(animator, torch.from_numpy(code), tables.points_array(source), asked, settings)
     count = options.frames
     progress = Progress(log, "morphs", retiming.looks(count), unit="looks")
     position, points, uneven = _spaced(animator, ends, count, progress)
@@ -92,10 +93,15 @@ def _asked(source: pyarrow.Table, table: pyarrow.Table, settings: animations.Opt
     return animations.asked(source, table, replace(settings, neutral_s=None))[:1]
 
 
-def _ends(animator: Animator, code: Tensor, source: NDArray, asked: NDArray, passes: int) -> LatentPath:
+def _ends(
+    animator: Animator, code: Tensor, source: NDArray, asked: NDArray, settings: animations.Options
+) -> LatentPath:
     """Drive to both ends; where the source's own landmarks are asked for, it stays as it is."""
     start = np.broadcast_to(source, asked.shape).astype(np.float32)
-    *_, path = closed_loop.drive(animator, code.expand(2, -1, -1), start, asked, passes=passes)
+    *_, path = closed_loop.drive(animator, code.expand(2, -1, -1), start, asked, passes=settings.passes)
+    if settings.refinements:
+        steps = settings.refinements * FIRST
+        path = replace(path, delta=refinement.of_poses(animator, path, start, steps=steps))
     path.delta[(start == asked).all(axis=(1, 2))] = 0
     return path
 

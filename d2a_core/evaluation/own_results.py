@@ -12,15 +12,11 @@ from d2a_core.evaluation import protocols
 from d2a_core.evaluation.face_table import Faces
 from d2a_core.evaluation.protocols import Pair
 from d2a_core.evaluation.results import Result
-from d2a_core.fan import closed_loop
-from d2a_core.fan.closed_loop import LatentPath
+from d2a_core.fan import closed_loop, refinement
 from d2a_core.fan.conditioned import ConditionedFan
 from d2a_core.fan.groups import SplitFan
 from d2a_core.fan.network import Fan
-from d2a_core.fan.refinement import refine
 from d2a_core.generator import rendering
-
-TOGETHER = 8  # pairs that take gradient steps beside one another
 
 
 def animate(
@@ -72,26 +68,12 @@ def _driven(
     for done, path in enumerate(closed_loop.drive(animator, wplus, start, target, passes=passes)):
         delta = path.delta
         if refinements and done == passes:
-            delta = _refined(animator, path, start, refinements)
+            delta = refinement.of_poses(animator, path, start, steps=refinements)
         for pair, w, move, true in zip(pairs, wplus.split(1), delta.split(1), known, strict=True):
             image = rendering.render(animator.generator, rendering.apply(w, move))[0]
             yield Result(pair.number, done, image, step_error(move[0], true))
             if progress is not None:
                 progress.advance(1)
-
-
-def _refined(animator: closed_loop.Animator, path: LatentPath, start: NDArray, steps: int) -> Tensor:
-    """Δw [N, L, 512] of faces with landmarks `start` [N, P, 2] after gradient steps, each by itself."""
-    if animator.loss is None:
-        raise ValueError(
-            "gradient steps follow a loss; give its weights and the folder of the identity network"
-        )
-    goal, parts = torch.from_numpy(path.target), []
-    for rows in torch.arange(len(goal)).split(TOGETHER):
-        faces = animator.loss.faces(path.wplus[rows], start[rows])
-        moved = path.delta[rows], goal[rows]
-        parts.append(refine(animator.loss, animator.ball, faces, *moved, steps=steps))
-    return torch.cat(parts)
 
 
 def renders(pairs: Sequence[object], passes: int) -> int:

@@ -68,7 +68,7 @@ class ConditionedFan(nn.Module):
         x = self.base.features(source, target)
         hidden = self.embed(x)
         if self.architecture.sees_code:
-            hidden = hidden + self.embed_code((code - self.mean_w) @ self.whiten)
+            hidden = hidden + self.embed_code((code.to(self.mean_w) - self.mean_w) @ self.whiten)
         step = STEP_UNIT * self.head(self.blocks(hidden)).unflatten(1, (self.architecture.layers, -1))
         step = step * (LONGEST / step.norm(dim=-1, keepdim=True).clamp(min=1e-6)).clamp(max=1.0)
         return self.gain * self.base.decide(x) + step @ self.colour

@@ -152,8 +152,9 @@ class Fan(nn.Module):
             self.deviation.copy_(features.std(dim=0).clamp(min=1e-4))
 
     def features(self, source: Tensor, target: Tensor) -> Tensor:
-        """Standardised readout [N, 2·P·K] of two point sets [N, P, 2]."""
-        return (self.read(source, target) - self.mean) / self.deviation
+        """Standardised readout [N, 2·P·K] of two point sets [N, P, 2] on any device."""
+        seen = self.read(source.to(self.mean.device), target.to(self.mean.device))
+        return (seen - self.mean) / self.deviation
 
     def decide(self, features: Tensor) -> Tensor:
         """Δw [N, L, 512] for standardised `features` [N, 2·P·K]."""
