@@ -141,5 +141,5 @@ def test_the_log_counts_the_gradient_steps_of_a_clip_with_a_cut(caplog):
 
 
 def test_gradient_steps_without_a_loss_to_follow_are_one_sentence():
-    with pytest.raises(ValueError, match="gradient steps follow a loss; give its weights and the folder"):
+    with pytest.raises(ValueError, match="gradient steps follow a loss; give its weights and the id"):
         _refined(1, loss=False)
