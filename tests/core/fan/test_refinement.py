@@ -1,10 +1,12 @@
 import image_world
+import numpy as np
 import pytest
 import torch
 from image_world import BALL, DOWN, GAIN, GAP, REST, RIGHT, ImageWorld, faces, loss_of, step, weights
 
 from d2a_core.directions.ball import Ball
 from d2a_core.fan import refinement
+from d2a_core.fan.closed_loop import Animator, LatentPath
 
 HERE = torch.zeros(1, 10, image_world.WIDTH)  # the code of a face at rest
 LANDMARKS = weights(landmarks=1.0)
@@ -79,3 +81,23 @@ def test_faces_are_refined_each_by_itself():
     pair = faces(loss, HERE.repeat(2, 1, 1))
     both = refinement.refine(loss, BALL, pair, step().repeat(2, 1, 1), goal, steps=6)
     torch.testing.assert_close(both[:1], refine(steps=6), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("together", [1, 8])
+def test_poses_are_refined_each_from_its_own_landmarks(monkeypatch, together):
+    monkeypatch.setattr(refinement, "TOGETHER", together)
+    world, loss, count = ImageWorld(), loss_of(LANDMARKS), 3
+    animator = Animator(world, world, None, BALL, image_world.SIZE, loss=loss)
+    goal = torch.cat((GOAL, REST[None], GOAL))
+    path = LatentPath(
+        HERE.repeat(count, 1, 1), step().repeat(count, 1, 1), np.zeros((0, count)), goal.numpy()
+    )
+    found = refinement.of_poses(animator, path, REST[None].repeat(count, 1, 1).numpy(), steps=6)
+    torch.testing.assert_close(found[[0, 2]], refine(steps=6).repeat(2, 1, 1), atol=1e-4, rtol=0)
+    assert miss(found, goal).max() < miss(step(), GOAL)
+
+
+def test_an_animator_without_a_loss_cannot_be_refined():
+    world = ImageWorld()
+    with pytest.raises(ValueError, match="gradient steps follow a loss"):
+        refinement.loss_of(Animator(world, world, None, BALL, image_world.SIZE))
