@@ -86,7 +86,7 @@ def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project
 def test_a_slower_video_and_a_morph_are_made_and_measured(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
     (project.folder / "between.yaml").write_text(
-        "animations: {fps: 30, slow_motion: 2.0}\n"
+        "animations: {fps: 30, slow_motion: 2.0, passes: 1}\n"
         "sources: [{name: anna, seed: 15, truncation: 0.7}, {name: ben, seed: 22, truncation: 0.7}]\n"
         "morphs: [{name: turn, source: anna, start: anna, end: ben, frames: 6, fps: 25, loop: true}]\n"
     )
