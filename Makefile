@@ -10,7 +10,7 @@ READY := .venv/.ready
 .PHONY: test test-all test-slow test-faults test-faults-all test-slurm test-studio
 
 help:
-	@echo "make demo   set up, fetch the models, run the whole workflow on the CPU (about seven minutes)"
+	@echo "make demo   set up, fetch the models, run the whole workflow on the CPU (about eight minutes)"
 	@echo "make gallery  make the pictures of README anew (docs/*.jpg)"
 	@echo "make test   set up and run the tests (about five minutes)"
 	@echo "make test-all     run these and all that follow, an hour or so"
