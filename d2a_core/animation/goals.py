@@ -28,9 +28,7 @@ TRUNCATION = (0.5, 1.0)  # range of ψ of sampled codes
 INVERTED = 0.5  # share of the codes that are made as inversion makes them
 CODE_LENGTH = (0.8, 1.4)  # range of their lengths, in those of sampled ones
 LATE_LAYERS, LATE_DEVIATIONS = slice(8, 11), 0.8  # of theirs that go their own way, and how far
-ABSOLUTE = (
-    0.4  # share of goals that are another face's landmarks, proportions included; the rest is its motion
-)
+ABSOLUTE = 0.4  # share of goals that are another face's landmarks, proportions too; the rest is its motion
 REST_LIPS = 0.5  # share of these that start from closed lips
 PART_OF_THE_WAY, LEAST_WAY = 0.5, 0.3  # share of goals that go less than all of the way, and how little
 EXTRA, EXTRA_MOVE = 0.5, 0.35  # share of goals with more moves on top, and of them those with each move

@@ -28,8 +28,8 @@ PART_WEIGHTS = {"contour": 0.5, "brows": 1.0, "nose": 1.0, "eyes": 2.0, "mouth":
 FARTHEST = 0.3  # landmark error, in inter-ocular distances, from which one is an error of detection
 STRANGER = 1.0  # squared distance of embeddings that counts at most; dlib puts strangers beyond 0.36
 BLUR = 4.0  # px, of the edge between the face and what should stay
-REGION_SCALE, REGION_SHIFT, REGION_TURN = 0.08, 3.0, 0.05  # deviations of a crop: factor, px, radians
-"""Without them a step moves the points of one crop more than the face (image-space attacks on a detector)."""
+# Deviations of a crop: factor, px, radians. Without them a step moves the points of one crop, not the face.
+REGION_SCALE, REGION_SHIFT, REGION_TURN = 0.08, 3.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class ImageLoss:
         self.pool = ThreadPoolExecutor(runtime.threads() or 1, initializer=partial(torch.set_num_threads, 1))
         self.point_weights = point_weights(detector.scheme)
         self.corners = list(dlib_identity.five_points(detector.scheme))
-        self.whiten = prior.axes / prior.deviation
+        self.whiten, self.colour = prior.axes / prior.deviation, (prior.axes * prior.deviation).T
 
     def faces(self, wplus: Tensor, points: NDArray) -> Faces:
         """Faces [N] with codes W+ [N, K, 512], whose drafts have the landmarks `points` [N, P, 2]."""

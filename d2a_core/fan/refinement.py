@@ -34,8 +34,7 @@ def refine(
     al., arXiv 2012.09036).
     """
     here, (delta, goal) = delta.device, (part.to(faces.wplus.device) for part in (delta, goal))
-    mask, whiten = loss.mask(faces, goal), loss.whiten.to(delta)
-    colour = torch.linalg.inv(whiten)
+    mask, whiten, colour = loss.mask(faces, goal), loss.whiten.to(delta), loss.colour.to(delta)
     coordinates = (delta @ whiten).detach().requires_grad_()
     optimizer = torch.optim.Adam([coordinates], lr=RATE, betas=BETAS)
     for number in range(steps):
