@@ -17,8 +17,8 @@ MADE = ROOT / "results" / "gallery"
 SIDE, QUALITY = 1280, 85  # px of the longer side and JPEG quality of a picture in docs/
 FACE, TURNED, OTHER = "seed:15", "seed:40", "seed:21"
 COMMANDS = {  # picture that a command of d2a leaves in results/gallery
-    "edit.png": ["edit", FACE, "--smile", "1.3", "--yaw", "12", "--before-after"],
-    "eyes.png": ["edit", FACE, "--eyes-closed", "1.5", "--mouth-open", "1.5", "--before-after"],
+    "edit.png": ["edit", FACE, "--smile", "8", "--yaw", "15", "--before-after"],
+    "eyes.png": ["edit", FACE, "--eyes-closed", "100", "--mouth-open", "25", "--before-after"],
     "front.png": ["frontalize", TURNED, "--before-after"],
 }
 TARGETS = {  # picture in docs/ of an artefact of the workflow

@@ -10,7 +10,6 @@ rule animate:
         identity=IDENTITY,
         directions=DIRECTIONS,
         fan=fans_of,
-        controls=controls_of,
         tuning=tuning_of,
         consultation=consultation_of,
         image="results/sources/{source}/aligned.png",

@@ -1,16 +1,16 @@
-"""Controls: named sliders of a face, made of directions and measured on rendered faces."""
+"""Controls: what the sliders of a face do, measured on rendered faces."""
 
 
 rule measure_controls:
-    """Make the controls on some faces, and measure on others what each does to everything."""
+    """Move some faces by each control, and measure what came and what else happened."""
     input:
         generator=GENERATOR,
         draft=DRAFT,
         models=FACE_MODELS,
+        identity=IDENTITY,
         directions=DIRECTIONS,
-        pairs=expand("results/pairs/all/{shard}.zarr", shard=PAIR_SHARDS),
+        fan="results/fan/all/base.pt",
     output:
-        controls=directory("results/controls/controls.zarr"),
         purity="results/controls/purity.parquet",
         text=report(
             "results/controls/purity.md",
@@ -28,13 +28,14 @@ rule measure_controls:
         "results/benchmarks/measure_controls.tsv"
     threads: 2
     resources:
-        mem_mb=more(3500),
+        mem_mb=more(4000),
         runtime=more(60),
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,
         landmarks=config["landmarks"],
         controls=config["controls"],
+        loss=STEPS_LOSS,
         core=core_digest("measure_controls"),
     script:
         "../workflow_scripts/measure_controls.py"

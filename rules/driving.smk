@@ -5,8 +5,10 @@ rule perform_driver:
     """Render another face that turns, blinks, speaks and smiles, as an ordinary mp4."""
     input:
         generator=GENERATOR,
+        draft=DRAFT,
+        models=FACE_MODELS,
+        identity=IDENTITY,
         directions=DIRECTIONS,
-        catalogue="results/directions/catalogue.parquet",
     output:
         video="results/driving/{performance}.mp4",
     log:
@@ -21,7 +23,9 @@ rule perform_driver:
     params:
         generator=DRAFTS,
         generator_sha256=ORIGIN.sha256,
+        landmarks=config["landmarks"],
         performance=performance_of,
+        loss=STEPS_LOSS,
         core=core_digest("perform_driver"),
     script:
         "../workflow_scripts/perform_driver.py"

@@ -141,7 +141,7 @@ rule measure_disentanglement:
         directions=DIRECTIONS,
         fan="results/fan/all/base.pt",
         groups=["results/fan/pose/base.pt", "results/fan/expression/base.pt"],
-        controls=["results/controls/controls.zarr"],
+        identity=IDENTITY,
         faces=f"results/evaluation/faces/{protocols.HELD_OUT}.parquet",
         codes=f"results/evaluation/faces/{protocols.HELD_OUT}.zarr",
         clips=expand("results/driving/{clip}.parquet", clip=SINGLE_CLIPS),
@@ -166,6 +166,7 @@ rule measure_disentanglement:
         landmarks=config["landmarks"],
         disentanglement=config["evaluation"]["disentanglement"],
         animations=without(config["animations"], "comparison", "paste_back"),
+        loss=STEPS_LOSS if config["animations"]["refinements"] else None,
         clips=SINGLE_CLIPS,
         core=core_digest("measure_disentanglement"),
     script:

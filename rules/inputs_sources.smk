@@ -43,15 +43,6 @@ def consultation_of(wildcards):
     return CONSULTATION if wildcards.source in [*PHOTOS, *EVALUATED_PHOTOS] else []
 
 
-def controls_of(wildcards):
-    """The controls that correct a path, where the config asks for it."""
-    return (
-        ["results/controls/controls.zarr"]
-        if config["animations"]["corrections"]
-        else []
-    )
-
-
 def fans_of(wildcards):
     """Checkpoints that drive a source: its own where the config asks for them, else the base ones."""
     tuned = {"all": SOURCES, "photos": PHOTOS, "none": []}

@@ -1,9 +1,9 @@
-"""Make the controls on some faces, and measure on others what each does to everything."""
+"""Move some faces by each control, and measure what came and what else happened."""
 
 from d2a_core import runtime
-from d2a_core.directions import attribute_slopes, ball, controls, sliders
-from d2a_core.faces import detectors
-from d2a_core.generator import generator
+from d2a_core.animation import purity
+from d2a_core.faces import controls
+from d2a_core.fan import closed_loop
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables, texts
 
@@ -11,32 +11,22 @@ from d2a_core.store import arrays, provenance, tables, texts
 def main(snakemake):
     log = runtime.start(snakemake, least=2)
     inputs, outputs = snakemake.input, snakemake.output
-    options = controls.Options(**snakemake.params.controls)
-    network = generator.of_job(snakemake, inputs.directions, *inputs.pairs)
-    detector = detectors.of_job(snakemake, inputs.directions, *inputs.pairs)
-    store = arrays.read_zarr(inputs.directions)
-    size = snakemake.params.generator["draft_size"]
-    looker = controls.Looker(network, detector, ball.from_store(store), size)
-    made_on, measured_on = controls.faces(network, options)
-    progress = runtime.Progress(log, "controls", controls.renders(store, options))
-    slope = attribute_slopes.learn(
-        store, *attribute_slopes.changes(arrays.read_each(inputs.pairs, attribute_slopes.STORED))
-    )
-    vector = controls.build(looker, store, slope, made_on, progress)
-    measured = controls.measure(looker, store, vector, measured_on, progress)
+    options = purity.Options(**snakemake.params.controls)
+    animator = closed_loop.of_job(snakemake)
+    progress = runtime.Progress(log, "controls", purity.steps(animator, options), unit="steps")
+    moved = purity.measure(animator, options, progress)
     facts = provenance.provenance(
         stage="controls",
         options=options,
-        landmarks=detector.options,
-        detector=detector.name,
-        **network.identity.facts,
+        landmarks=animator.detector.options,
+        detector=animator.detector.name,
+        **animator.generator.identity.facts,
     )
-    arrays.write_zarr(outputs.controls, sliders.arrays(measured, store), attributes=facts)
-    found = sliders.Controls(measured, looker.ball)
-    tables.write_parquet(controls.purity(measured), outputs.purity, metadata=facts)
-    texts.write_text(controls.markdown(found), outputs.text)
-    images.write_image(controls.draw(looker, found, measured_on[:1]), outputs.picture, text=facts)
-    log.info("controls kept=%d of=%d", len(found.all), len(measured.kinds))
+    deviation = arrays.read_zarr(inputs.directions, ["deviation"])["deviation"]
+    table = purity.purity(moved, controls.of_scheme(animator.detector.scheme), deviation)
+    tables.write_parquet(table, outputs.purity, metadata=facts)
+    texts.write_text(purity.markdown(table), outputs.text)
+    images.write_image(purity.draw(animator, moved[0]), outputs.picture, text=facts)
 
 
 if __name__ == "__main__":

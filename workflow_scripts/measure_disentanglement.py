@@ -16,8 +16,8 @@ def main(snakemake):
     device = runtime.device(snakemake.resources)
     separate = groups.load(list(map(weights.read_checkpoint, inputs.groups)), device=device)
     clips = dict(zip(params.clips, map(tables.read_parquet, inputs.clips), strict=True))
-    ways = disentanglement.ways(animator.fan, separate, options)
-    looks = disentanglement.renders(clips, options, ways, passes=settings.passes)
+    ways = disentanglement.ways(animator.fan, separate, settings.refinements)
+    looks = disentanglement.count(clips, options, ways)
     rows = disentanglement.measure(
         animator,
         ways,

@@ -2,9 +2,13 @@
 
 from fractions import Fraction
 
+import torch
+
 from d2a_core import runtime
 from d2a_core.animation import performances
-from d2a_core.generator import generator, rendering
+from d2a_core.directions import ball
+from d2a_core.faces import detectors
+from d2a_core.generator import detection, generator, rendering
 from d2a_core.inversion import sources
 from d2a_core.media import video_writing
 from d2a_core.store import arrays, provenance
@@ -12,11 +16,18 @@ from d2a_core.store import arrays, provenance
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    network = generator.of_job(snakemake, snakemake.input.directions)
-    performance = performances.Performance(**snakemake.params.performance)
-    store = arrays.read_zarr(snakemake.input.directions)
+    inputs, params = snakemake.input, snakemake.params
+    network = generator.of_job(snakemake, inputs.directions)
+    detector = detectors.of_job(snakemake, inputs.directions)
+    performance = performances.Performance(**params.performance)
+    store = arrays.read_zarr(inputs.directions)
     wplus = sources.code(network, seed=performance.seed, truncation=performance.truncation)
-    delta = performances.perform(store, wplus, performance)
+    still = torch.zeros(1, *store["vector"].shape[1:])
+    seen = detection.detect(network, detector, wplus, still, size=params.generator["draft_size"])
+    loss = performances.loss_of_job(snakemake, network, detector)
+    steps = runtime.Progress(log, "driving", performances.steps(loss), unit="steps")
+    poses = performances.perform(loss, ball.from_store(store), store, wplus, seen, progress=steps)
+    delta = performances.played(poses, performance)
     facts = provenance.provenance(**network.identity.facts)
     video_writing.write_frames(
         rendering.frames(network, wplus, delta),

@@ -9,7 +9,7 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core.animation import corrections, motion, refinements, retiming
+from d2a_core.animation import motion, refinements, retiming
 from d2a_core.animation.filters import one_euro, runs
 from d2a_core.animation.motion import Transfer
 from d2a_core.animation.retiming import Times
@@ -35,9 +35,7 @@ class Options:
     pose_scale: float
     expression_scale: float
     fan: str
-    passes: int
     refinements: int
-    corrections: int
     min_cutoff_hz: float
     beta: float
     fps: float | None
@@ -87,48 +85,24 @@ def follow(
     The One-Euro filter runs along time over Δw, shot by shot: it takes out the detector's tremor and keeps
     quick moves.
     """
-    target = asked(source, driver, options)
-    shot = shots(driver)
-    looks = len(target) * sum(passes + 1 for passes in (options.passes, options.corrections) if passes)
-    progress = Progress(log, "animations", looks, unit="drafts")
-    path = _driven(animator, code, source, target, options, progress)
+    target, shot = asked(source, driver, options), shots(driver)
+    path = _led(animator, code, source, target)
     if options.refinements:
         steps = refinements.count(shot, options.refinements)
-        path = _refined(
-            animator, path, source, options, shot, Progress(log, "animations", steps, unit="steps")
-        )
+        progress = Progress(log, "animations", steps, unit="steps")
+        path = _refined(animator, path, source, options, shot, progress)
     smooth_in_place(path.delta.numpy(), rate_hz, options, shot=shot)
-    for number, error in enumerate(path.error):
-        log.info(
-            "animations pass=%d nme=%.4f lost=%d",
-            number,
-            error[np.isfinite(error)].mean(),
-            np.isinf(error).sum(),
-        )
     return path
 
 
-def _driven(
-    animator: Animator,
-    code: NDArray,
-    source: pyarrow.Table,
-    target: NDArray,
-    options: Options,
-    progress: Progress,
-) -> LatentPath:
-    """Drive the source some frames at a time: nothing but Δw itself grows with the clip."""
+def _led(animator: Animator, code: NDArray, source: pyarrow.Table, target: NDArray) -> LatentPath:
+    """Lead the source some frames at a time: nothing but Δw itself grows with the clip."""
     wplus, done = torch.from_numpy(code), []
     for part in np.array_split(target, max(1, len(target) // FRAMES)):
         start = np.broadcast_to(tables.points_array(source), part.shape).astype(np.float32)
-        codes = wplus.expand(len(part), -1, -1)
-        *_, path = closed_loop.drive(animator, codes, start, part, passes=options.passes, progress=progress)
-        done.append(corrections.corrected(animator, source, path, options.corrections, progress))
-    return LatentPath(
-        wplus.expand(len(target), -1, -1),
-        torch.cat([path.delta for path in done]),
-        np.concatenate([path.error for path in done], axis=1),
-        target,
-    )
+        done.append(closed_loop.lead(animator, wplus.expand(len(part), -1, -1), start, part).delta)
+    unmeasured = np.zeros((0, len(target)), np.float32)
+    return LatentPath(wplus.expand(len(target), -1, -1), torch.cat(done), unmeasured, target)
 
 
 def _refined(
@@ -141,10 +115,12 @@ def _refined(
 ) -> LatentPath:
     """Refine a path by gradient steps, frame after frame: see `refinements.refine_in_place`."""
     loss, delta = refinement.loss_of(animator), path.delta.clone()
+    face = loss.faces(path.wplus[:1], tables.points_array(source))
     refinements.refine_in_place(
         loss,
         animator.ball,
-        loss.faces(path.wplus[:1], tables.points_array(source)),
+        lambda index: face,
+        path.wplus[:1],
         delta,
         torch.from_numpy(path.target),
         steps=options.refinements,
@@ -175,8 +151,8 @@ def retimed(
 ) -> tuple[LatentPath, Times]:
     """Give the path the moments of the video that `options` ask for, and return them; `rate` is the driver's.
 
-    In between lie points of the latent path, rendered like all others. `error` stays that of the driver's
-    frames. Nothing but Δw itself grows with the video.
+    In between lie points of the latent path, rendered like all others. Nothing but Δw itself grows with the
+    video.
     """
     known_s = driver.column("time_s").to_numpy()
     if options.fps is None and options.slow_motion == 1 and not options.loop:
@@ -203,9 +179,7 @@ def yaw_from(source: pyarrow.Table, path: LatentPath) -> NDArray[np.float32]:
 def as_arrays(path: LatentPath, times: Times) -> dict[str, NDArray]:
     """Arrays to store: `wplus` [1, K, 512], `delta` [T, L, 512] and the `target` [T, P, 2] it was asked for.
 
-    `time_s` [T] says when each frame lies on the clock of the driver. After passes `error` [passes + 1, T]
-    as well, at the driver's own frames.
+    `time_s` [T] says when each frame lies on the clock of the driver.
     """
     stored = {"wplus": path.wplus[:1].numpy(), "delta": path.delta.numpy(), "target": path.target}
-    stored["time_s"] = times.time_s
-    return stored | ({"error": path.error} if len(path.error) else {})
+    return stored | {"time_s": times.time_s}

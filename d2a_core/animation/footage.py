@@ -87,9 +87,7 @@ def as_it_moves(settings: animations.Options) -> animations.Options:
         motion_scale=1.0,
         pose_scale=1.0,
         expression_scale=1.0,
-        passes=1,  # near enough: the pixels of each frame say the rest
-        refinements=0,
-        corrections=0,
+        refinements=0,  # FAN is near enough: the pixels of each frame say the rest
     )
 
 

@@ -11,14 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core.animation import animations, retiming
+from d2a_core.animation import animations, edits, retiming
 from d2a_core.animation.comparison import TILE
 from d2a_core.animation.filters import fill_gaps
 from d2a_core.animation.refinements import FIRST
 from d2a_core.animation.retiming import Times
 from d2a_core.faces.geometry import face_size, normalized_mean_error
 from d2a_core.faces.landmarks import LandmarkDetector
-from d2a_core.fan import closed_loop, refinement
 from d2a_core.fan.closed_loop import Animator, LatentPath
 from d2a_core.generator import rendering
 from d2a_core.media.resampling import resize
@@ -98,12 +97,7 @@ def _ends(
 ) -> LatentPath:
     """Drive to both ends; where the source's own landmarks are asked for, it stays as it is."""
     start = np.broadcast_to(source, asked.shape).astype(np.float32)
-    *_, path = closed_loop.drive(animator, code.expand(2, -1, -1), start, asked, passes=settings.passes)
-    if settings.refinements:
-        steps = settings.refinements * FIRST
-        path = replace(path, delta=refinement.of_poses(animator, path, start, steps=steps))
-    path.delta[(start == asked).all(axis=(1, 2))] = 0
-    return path
+    return edits.settle(animator, code.expand(2, -1, -1), start, asked, steps=settings.refinements * FIRST)
 
 
 def between(ends: Tensor, position: NDArray) -> Tensor:

@@ -8,27 +8,45 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core.directions import ball, directions
-from d2a_core.faces import geometry
+from d2a_core.directions import directions
+from d2a_core.directions.ball import Ball
+from d2a_core.faces import controls, geometry
+from d2a_core.faces.landmarks import Detections, DifferentiableDetector, LandmarkDetector
+from d2a_core.faces.schemes import scheme_of
+from d2a_core.fan import image_loss
+from d2a_core.fan.image_loss import ImageLoss, Weights
+from d2a_core.fan.refinement import refine
+from d2a_core.generator.generator import PretrainedGenerator
+from d2a_core.runtime import Job, Progress
 
-Score = dict[str, tuple[tuple[float, float], ...]]
-
-# Keyframes of the performance: second of a 4 s score → attribute in standard deviations of the samples. They
-# ask for more than is seen: effects are measured on all layers and played on a part of them.
-POSE_SCORE: Score = {
-    "yaw": ((0, 0), (0.4, 0), (1.0, 2.1), (1.3, 2.1), (2.1, -2.1), (2.4, -2.1), (2.9, 0), (4, 0)),
-    "pitch": ((0, 0), (2.9, 0), (3.2, 2.0), (3.5, -1.6), (3.8, 0), (4, 0)),
-}
-FACE_SCORE: Score = {
-    "eye_opening": ((0, 0), (0.1, 0), (0.3, -4.2), (0.5, 0), (2.4, 0), (2.6, -4.2), (2.8, 0), (4, 0)),
-    "mouth_opening": (
-        (0, 0), (0.9, 0), (1.1, 4.4), (1.3, 0.5), (1.5, 4.2), (1.7, 0), (1.9, 3.8), (2.1, 0), (4, 0),
-    ),
-    "smile": ((0, 0), (2.7, 0), (3.1, 4.0), (3.6, 4.0), (3.9, 0), (4, 0)),
-}  # fmt: skip
+Values = Mapping[str, float]
+REST: Values = {}
+# Second of a 4 s score → where the controls are; in between they go from one to the next.
+SCORE: tuple[tuple[float, Values], ...] = (
+    (0.0, REST),
+    (0.15, REST),
+    (0.35, {"eyes_closed": 100}),
+    (0.55, REST),
+    (1.0, {"yaw": 24, "mouth_open": 6}),
+    (1.2, {"yaw": 24, "mouth_open": 35}),
+    (1.8, {"yaw": -24, "mouth_open": 32}),
+    (2.1, {"yaw": -24, "brows_up": 12}),
+    (2.5, {"brows_up": 12, "smile": 9}),
+    (2.7, {"eyes_closed": 100}),
+    (2.9, {"smile": 10}),
+    (3.2, {"pitch": 14, "smile": 10}),
+    (3.6, {"pitch": -14, "smile": 8}),
+    (3.9, REST),
+    (4.0, REST),
+)
 SCORE_SECONDS = 4.0
+POSE, POSE_LAYERS = (
+    ("yaw", "pitch", "roll"),
+    4,
+)  # head pose lives in the first layers of W+, the face in others
 STEER_RIDGE = 0.02
-POSE_LAYERS = 4  # head pose lives in the first layers of W+, expression in those after
+START = 0.7  # of what directions give, from which gradient steps start: they carry age and hair with them
+STEPS = 20  # of gradients, on each pose of the score
 
 
 @dataclass(frozen=True)
@@ -42,32 +60,94 @@ class Performance:
     fps: int
 
 
-def score(played: Score, frames: int) -> NDArray[np.float32]:
-    """Goal of every attribute over time, [frames, A], in standard deviations; cosine-eased keyframes."""
-    time = np.linspace(0, SCORE_SECONDS, frames)
-    goal = np.zeros((frames, len(geometry.ATTRIBUTES)), np.float32)
-    for name, keys in played.items():
-        seconds, values = np.array(keys).T
-        after = np.clip(np.searchsorted(seconds, time, side="right"), 1, len(seconds) - 1)
-        share = np.clip((time - seconds[after - 1]) / (seconds[after] - seconds[after - 1]), 0, 1)
-        eased = 0.5 - 0.5 * np.cos(np.pi * share)
-        column = geometry.ATTRIBUTES.index(name)
-        goal[:, column] = values[after - 1] + eased * (values[after] - values[after - 1])
+def poses() -> list[Values]:
+    """The poses of the score that are not at rest, each once."""
+    return [values for number, (_, values) in enumerate(SCORE) if values and values not in _before(number)]
+
+
+def _before(number: int) -> list[Values]:
+    return [values for _, values in SCORE[:number]]
+
+
+def played(delta: Tensor, performance: Performance) -> Tensor:
+    """Δw [T, L, 512] of all frames, from those of the `poses` [N, L, 512], eased in and out."""
+    frames = round(performance.seconds * performance.fps)
+    known = poses()
+    stations = torch.stack(
+        [delta[known.index(values)] if values else torch.zeros_like(delta[0]) for _, values in SCORE]
+    )
+    time, second = np.linspace(0, SCORE_SECONDS, frames), np.array([second for second, _ in SCORE])
+    after = np.clip(np.searchsorted(second, time, side="right"), 1, len(second) - 1)
+    share = np.clip((time - second[after - 1]) / (second[after] - second[after - 1]), 0, 1)
+    eased = torch.from_numpy(0.5 - 0.5 * np.cos(np.pi * share)).float()[:, None, None]
+    return stations[after - 1] + eased * (stations[after] - stations[after - 1])
+
+
+def steered(store: Mapping[str, NDArray], seen: Detections) -> Tensor:
+    """Steps of the `poses` [N, L, 512] by directions of the `store`, for a performer as `seen` [1] at rest.
+
+    Each goal becomes the least-squares sum of directions whose measured effects give it, the pose on the
+    first layers and the expression on the rest, so that less of the face changes.
+    """
+    goal = _goals(seen)
+    vector = torch.from_numpy(store["vector"])
+    delta = torch.zeros(len(goal), *vector.shape[1:])
+    head = np.isin(geometry.ATTRIBUTES, POSE)
+    for chosen, layers in ((head, slice(0, POSE_LAYERS)), (~head, slice(POSE_LAYERS, None))):
+        measured = store["vector"][:, 0], store["effect"], store["deviation"]
+        weights = torch.from_numpy(directions.steer(*measured, goal * chosen, ridge=STEER_RIDGE))
+        delta[:, layers] = torch.einsum("tm,mld->tld", weights, vector[:, layers])
+    return delta
+
+
+def _goals(seen: Detections) -> NDArray[np.float32]:
+    """Change of the attributes [N, A] that each of the `poses` asks of a face."""
+    scheme = scheme_of(seen.points.shape[1])
+    rest = geometry.attributes(seen.points, seen.canonical, seen.angles, scheme)
+    goal = np.zeros((len(poses()), len(geometry.ATTRIBUTES)), np.float32)
+    for row, values in enumerate(poses()):
+        for control in controls.of_scheme(scheme):
+            value = values.get(control.name, 0.0)
+            factor = -100 / rest[control.attribute][0] if control.factor is None else control.factor
+            if value and control.attribute in geometry.ATTRIBUTES:
+                goal[row, geometry.ATTRIBUTES.index(control.attribute)] = value / factor
     return goal
 
 
-def perform(store: Mapping[str, NDArray], wplus: Tensor, performance: Performance) -> Tensor:
-    """Play the scores on the face `wplus` [1, K, 512], within the ball of the latents: Δw [T, L, 512].
+def loss_of_job(job: Job, generator: PretrainedGenerator, detector: LandmarkDetector) -> ImageLoss | None:
+    """Load the loss that steps follow, from the params `loss`; None where a detector has no gradients."""
+    if not isinstance(detector, DifferentiableDetector):
+        return None
+    return image_loss.of_job(job, generator, detector, Weights(**job.params.loss))
 
-    `store` is the directions' store: each goal becomes the least-squares sum of directions whose measured
-    effects give it, pose on the first layers and expression on the rest, so that less of the face changes.
+
+def steps(loss: ImageLoss | None) -> int:
+    """Gradient steps that `perform` takes."""
+    return STEPS * len(poses()) if loss else 0
+
+
+def perform(
+    loss: ImageLoss | None,
+    ball: Ball,
+    store: Mapping[str, NDArray],
+    wplus: Tensor,
+    seen: Detections,
+    *,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Put the face `wplus` [1, K, 512], as `seen` [1] at rest, into each of the `poses`: Δw [N, L, 512].
+
+    Gradient steps on the `loss` go on from part of what directions give. None of them are taken where the
+    loss is None, for want of a detector with gradients. Raises ValueError where no face is seen.
     """
-    frames = round(performance.seconds * performance.fps)
-    vector = torch.from_numpy(store["vector"])
-    delta = torch.zeros(frames, *vector.shape[1:])
-    for played, layers in ((POSE_SCORE, slice(0, POSE_LAYERS)), (FACE_SCORE, slice(POSE_LAYERS, None))):
-        goal = score(played, frames) * store["deviation"]
-        measured = store["vector"][:, 0], store["effect"], store["deviation"]
-        weights = torch.from_numpy(directions.steer(*measured, goal, ridge=STEER_RIDGE))
-        delta[:, layers] = torch.einsum("tm,mld->tld", weights, vector[:, layers])
-    return ball.from_store(store).renorm(delta, wplus.expand(frames, -1, -1))
+    if not seen.found.all():
+        raise ValueError("no face is seen on the performer; choose another driving.performances.seed")
+    delta = steered(store, seen)
+    codes = wplus.expand(len(delta), -1, -1)
+    if loss is None:
+        return ball.renorm(delta, codes)
+    points = np.repeat(seen.points, len(delta), axis=0)
+    asked = [controls.asked(seen.points, seen.angles, values) for values in poses()]
+    faces = loss.faces(codes, points)
+    start, goal = ball.renorm(START * delta, codes), torch.from_numpy(np.concatenate(asked))
+    return refine(loss, ball, faces, start, goal, steps=STEPS, progress=progress)

@@ -1,5 +1,7 @@
 """Gradient steps along a clip: each frame goes on from what the one before it needed."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,7 +23,8 @@ SMOOTHING = 1.0  # frames, σ of a Gaussian over what the steps add: they jump t
 def refine_in_place(
     loss: ImageLoss,
     ball: Ball,
-    face: Faces,
+    face_of: Callable[[int], Faces],
+    wplus: Tensor,
     delta: Tensor,
     goal: Tensor,
     *,
@@ -29,10 +32,11 @@ def refine_in_place(
     shot: NDArray,
     progress: Progress | None = None,
 ) -> None:
-    """Refine a clip of one `face` [1]: every `EVERY`th frame takes `steps`, the others lie between.
+    """Refine a clip: every `EVERY`th frame takes `steps`, the others lie between.
 
-    `delta` [T, L, 512] leads towards the landmarks `goal` [T, P, 2]; `shot` [T] is the number of the shot.
-    What the steps add is smoothed along time, and the sums stay inside the ball.
+    `face_of` gives the face [1] of a frame and `wplus` [1 or T, K, 512] the codes. `delta` [T, L, 512] leads
+    towards the landmarks `goal` [T, P, 2]; `shot` [T] is the number of the shot. What the steps add is
+    smoothed along time, and the sums stay inside the ball.
     """
     keys, added = key_frames(shot), torch.zeros_like(delta)
     last = 0
@@ -41,7 +45,13 @@ def refine_in_place(
         begins = index == 0 or shot[index] != shot[last]
         start = delta[frame] if begins else delta[frame] + KEPT * added[before]
         found = refine(
-            loss, ball, face, start, goal[frame], steps=steps * FIRST if begins else steps, progress=progress
+            loss,
+            ball,
+            face_of(index),
+            start,
+            goal[frame],
+            steps=steps * FIRST if begins else steps,
+            progress=progress,
         )
         added[frame], last = found - delta[frame], index
     for layer in range(delta.shape[1]):  # one at a time: a clip's steps are large
@@ -49,7 +59,7 @@ def refine_in_place(
         for run in runs(shot):
             moved[run] = gaussian_filter1d(moved[run], SMOOTHING, axis=0, mode="nearest")
         delta[:, layer] += torch.from_numpy(moved).float()
-    delta.copy_(ball.renorm(delta, face.wplus.cpu()))
+    delta.copy_(ball.renorm(delta, wplus))
 
 
 def key_frames(shot: NDArray) -> NDArray[np.bool_]:

@@ -33,6 +33,7 @@ INPUTS = Path("data/inputs")  # in the work directory: copies of photos and clip
 TRUNCATION = 0.7  # ψ of a source given by its seed, as in config.yaml
 DIGEST_CHARS = 12
 LONG_AGO_S = 946684800.0  # 2000-01-01, the time of every copy in INPUTS
+EDITING = {"fan": "results/fan/all/base.pt", "identity": "data/assets/dlib-face"}  # what moves a face
 RESUMES = "Stopped; the same command goes on where it stopped"
 
 
@@ -77,23 +78,20 @@ def deliver(
 
 
 def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
-    """Compute the source of a request and the controls, without a driver; returns the source's name."""
+    """Compute the source of a request and FAN, without a driver; returns the source's name."""
     checks.check_source(request, d2a_core.ROOT)
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
         source, copies = adopt_source(request, work)
         name = source["name"]
-        results = {
-            "code": f"results/sources/{name}/inversion.zarr",
-            "controls": "results/controls/controls.zarr",
-        }
+        results = {"code": f"results/sources/{name}/inversion.zarr", **EDITING}
         plan = Plan(f"{name}--source", {"sources": [source], **request.settings}, results, copies, {})
         _compute(request, plan, work, watcher or Watcher())
     return name
 
 
 def prepare_footage(request: Request, *, watcher: Watcher | None = None) -> tuple[str, Path]:
-    """Compute the codes of the clip that drives a request, and the controls.
+    """Compute the codes of the clip that drives a request, and FAN.
 
     Returns the clip's name and the copy of it in the work directory.
     """
@@ -102,7 +100,7 @@ def prepare_footage(request: Request, *, watcher: Watcher | None = None) -> tupl
     with exclusive(work, work / STATE / "lock"):
         clip = request.drivers["driving"]
         name, path = adopt(clip, work, "clip")
-        results = {"codes": f"results/footage/{name}.zarr", "controls": "results/controls/controls.zarr"}
+        results = {"codes": f"results/footage/{name}.zarr", **EDITING}
         overlay = {"driving": {"clips": [{"name": name, "path": path}]}, **request.settings}
         plan = Plan(f"{name}--footage", overlay, results, {path: str(clip)}, {})
         _compute(request, plan, work, watcher or Watcher())

@@ -48,9 +48,9 @@ class Made:
 
     def lines(self) -> list[str]:
         """A table of the controls, what was noted, and the likeness, for people."""
-        rows = [f"{'control':<14}{'asked':>9}{'reached':>9}"]
+        rows = [f"{'control':<18}{'asked':>9}{'reached':>9}"]
         for name, asked in self.edit.asked.items():
-            rows.append(f"{name:<14}{asked:>9.2f}{self.edit.reached[name]:>9.2f} {self.units[name]}")
+            rows.append(f"{name:<18}{asked:>9.1f}{self.edit.reached[name]:>9.1f} {self.units[name]}")
         (yaw, pitch), (yaw_after, pitch_after) = self.turn
         code, result = self.likeness
         rows += [
@@ -66,7 +66,7 @@ def default_output(source: str, what: str) -> Path:
 
 
 def make(request: Request, wanted: Wanted) -> Made:
-    """Compute what is missing of the source and the controls, and write the picture.
+    """Compute what is missing of the source and of FAN, and write the picture.
 
     Raises ValueError, in one sentence, for a user's mistake.
     """
@@ -128,8 +128,8 @@ def _pasted(editor: Editor, picture: NDArray[np.uint8], source: Path, request: R
     """The uncropped photo with the face in its place."""
     photo = photos.read_photo(request.photo).image
     crop = alignment.crop_from_facts(texts.read_json(source / "alignment.json"))
-    seen = editor.looker.detector.detect(np.stack((editor.photo, picture)))
-    mask = paste.face_mask(seen.points, editor.looker.detector.scheme, size=paste.DRAWN)
+    seen = editor.animator.detector.detect(np.stack((editor.photo, picture)))
+    mask = paste.face_mask(seen.points, editor.animator.detector.scheme, size=paste.DRAWN)
     return paste.paste_back(photo, picture, crop, mask)
 
 

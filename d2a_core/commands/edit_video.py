@@ -1,22 +1,25 @@
 """The command `d2a edit` on a video: its own frames, with the controls moved, and its sound."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 import d2a_core
 from d2a_core import runtime
-from d2a_core.animation import footage
+from d2a_core.animation import animations, edits, footage, refinements
 from d2a_core.commands import checks, delivery
 from d2a_core.commands.edit import caption, check_values
 from d2a_core.commands.editor import Editor, load_editor
 from d2a_core.commands.requests import Request
 from d2a_core.config import configuration
+from d2a_core.faces import controls
 from d2a_core.generator import detection, rendering
 from d2a_core.media import video_reading, video_writing
 from d2a_core.store import arrays, provenance, tables
@@ -38,9 +41,10 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
     codes = torch.from_numpy(arrays.read_zarr(work / f"results/footage/{name}.zarr", ["wplus"])["wplus"])
     driver = tables.read_parquet(work / f"results/driving/{name}.parquet")
     log = runtime.start_log(None)
+    edited = moved(editor, codes, wanted, driver, steps=settings["animations"]["refinements"], log=log)
     facts = provenance.provenance(asked=wanted, **editor.identity.facts)
     video_writing.write_frames(
-        frames(editor, codes, wanted, clip, tables.points_array(driver), tables.points_array(driver, "quad")),
+        frames(editor, codes, edited, clip, tables.points_array(driver), tables.points_array(driver, "quad")),
         output,
         rate=video_reading.probe(clip).rate,
         audio=clip,
@@ -50,24 +54,35 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
     return [f"moved: {caption(wanted)}", *notes, str(output)]
 
 
-def moved(editor: Editor, codes: Tensor, values: Mapping[str, float]) -> Tensor:
-    """The codes [T, K, D] of a clip with the controls at `values`, each within the ball of the latents."""
-    steps = [editor.moves.delta(values, code) for code in codes.split(1)]
-    return rendering.apply(codes, torch.cat(steps))
-
-
-def frames(
+def moved(
     editor: Editor,
     codes: Tensor,
     values: Mapping[str, float],
-    clip: Path,
-    points: NDArray,
-    quads: NDArray,
+    driver: pyarrow.Table,
+    *,
+    steps: int,
+    log: logging.Logger,
+) -> Tensor:
+    """The codes [T, K, D] of a clip with the controls at `values`; `driver` is the table of its landmarks.
+
+    Every second frame takes so many gradient `steps`.
+    """
+    points, shot = tables.points_array(driver), animations.shots(driver)
+    goal = controls.asked(points, tables.angles_array(driver), values)
+    progress = runtime.Progress(log, "footage", refinements.count(shot, steps), unit="steps")
+    delta = edits.along(editor.animator, codes, points, goal, steps=steps, shot=shot, progress=progress)
+    return rendering.apply(codes, delta)
+
+
+def frames(
+    editor: Editor, codes: Tensor, edited: Tensor, clip: Path, points: NDArray, quads: NDArray
 ) -> Iterator[NDArray[np.uint8]]:
-    """Frames u1 [H, W, 3] of the edited clip; `points` [T, P, 2], `quads` [T, 4, 2] of its driving table."""
-    edited = moved(editor, codes, values)
+    """Frames u1 [H, W, 3] of a clip whose `codes` [T, K, D] become the `edited` ones.
+
+    `points` [T, P, 2] and `quads` [T, 4, 2] are those of its driving table.
+    """
     still = torch.zeros(len(codes), 1, codes.shape[2])
-    network, detector = editor.generator, editor.looker.detector
+    network, detector = editor.generator, editor.animator.detector
     seen = detection.detect(network, detector, edited, still, size=editor.size).points
     yield from footage.retake(
         video_reading.read_frames(clip),

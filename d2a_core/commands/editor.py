@@ -13,24 +13,27 @@ from torch import Tensor
 
 import d2a_core
 from d2a_core import config
-from d2a_core.directions import sliders
-from d2a_core.directions.controls import Looker
-from d2a_core.directions.sliders import Control, Controls
-from d2a_core.faces import detectors, geometry, landmarks
+from d2a_core.directions import ball
+from d2a_core.faces import controls, detectors, face_resnet, landmarks
+from d2a_core.faces.controls import Control
 from d2a_core.faces.dlib_identity import DlibEmbedder
 from d2a_core.faces.identity import cosine_similarity
-from d2a_core.generator import generator, origins, rendering
+from d2a_core.faces.landmarks import Detections
+from d2a_core.fan import closed_loop, groups, image_loss, image_space, refinement
+from d2a_core.fan.closed_loop import Animator
+from d2a_core.fan.refinement import Refinement
+from d2a_core.generator import generator, latent_prior, origins, rendering
 from d2a_core.inversion import consultant, tuning
 from d2a_core.media import images
 from d2a_core.store import arrays, lineage, tables, weights
 from d2a_core.store.lineage import Identity
 
-ROUNDS = 5  # of measuring and correcting
-WANTED = 2.0  # times what an error counts in a control that is asked for
-DOUBTFUL = {"gaze_x": 0.3, "gaze_y": 0.3}  # the same where a draft shows hardly more than noise
-COST = 4.0  # of a step as long in all layers as the ball allows
-SHORT = {sliders.DEGREES: 3.0, sliders.DEVIATIONS: 0.5}  # of a unit that is worth a note
+SHORT = {
+    controls.DEGREES: 5.0,
+    controls.PERCENT: 0.3,
+}  # missed by more than this, or this share: worth a note
 STRAIGHT = 3.0  # degrees of yaw and pitch that a frontal face may be off
+GOING_ON = 4  # steps of a draft whose controls have not moved; one that follows a slider takes a single one
 
 
 @dataclass(frozen=True)
@@ -43,21 +46,32 @@ class Edit:
     notes: tuple[str, ...]
 
 
+@dataclass
+class Live:
+    """The face as the sliders have it: the controls `asked`, and gradient steps on the way to them."""
+
+    asked: dict[str, float]
+    refinement: Refinement
+    start: Tensor
+
+
 class Editor:
-    """A face that its controls move. `size` is the side of previews in px; see `load_editor`."""
+    """A face that its controls move; `animator` leads it, in so many gradient `steps`; see `load_editor`."""
 
     def __init__(
         self,
-        looker: Looker,
-        moves: Controls,
+        animator: Animator,
         wplus: Tensor,
         consultant: consultant.Consultant,
         photo: NDArray[np.uint8],
         folder: Path,
+        *,
+        steps: int,
     ) -> None:
         """`wplus` [1, K, D] is the code of the aligned `photo` u1 [R, R, 3], `folder` that of model files."""
-        self.looker, self.moves, self.wplus = looker, moves, wplus
+        self.animator, self.wplus, self.steps = animator, wplus, steps
         self.photo, self._consultant, self._folder = photo, consultant, folder
+        self._live: Live | None = None
 
     @property
     def generator(self) -> generator.PretrainedGenerator:
@@ -71,107 +85,116 @@ class Editor:
 
     @property
     def size(self) -> int:
-        """Side of previews in px."""
-        return self.looker.size
+        """Side of drafts in px."""
+        return self.animator.size
 
     @property
     def controls(self) -> tuple[Control, ...]:
         """The controls with their ranges."""
-        return self.moves.all
+        return controls.of_scheme(self.animator.detector.scheme)
 
     def clamped(self, values: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
         """Values within the ranges, and a sentence on each that was not; ValueError for an unknown name."""
-        return self.moves.clamped(values)
-
-    def latents(self, values: Mapping[str, float]) -> NDArray[np.float32]:
-        """W+ [1, K, D] of the face with the controls at `values`, without looking at the result."""
-        return self._moved(values).numpy()
-
-    def _moved(self, values: Mapping[str, float]) -> Tensor:
-        return rendering.apply(self.wplus, self.moves.delta(values, self.wplus))
-
-    def preview(self, values: Mapping[str, float]) -> NDArray[np.uint8]:
-        """A draft u1 [size, size, 3]."""
-        return rendering.render(self.generator, self._moved(values), self.size)[0]
-
-    def picture(self, values: Mapping[str, float]) -> NDArray[np.uint8]:
-        """The face at full size, u1 [R, R, 3]."""
-        return self.render(self._moved(values), yaw_deg=values.get("yaw", 0.0))
+        return controls.clamped(values, self.animator.detector.scheme)
 
     def render(self, wplus: Tensor, *, yaw_deg: float) -> NDArray[np.uint8]:
         """Full-size picture u1 [R, R, 3] of a code [1, K, D] that is turned by `yaw_deg` from the photo."""
         return rendering.render(self.generator, wplus, consultation=self._consultant(wplus, yaw_deg))[0]
 
     @cached_property
-    def rest(self) -> NDArray[np.float64]:
-        """Attributes [A] of the face as it is, on a draft; raises ValueError where no face is seen."""
-        found = self._look(torch.zeros(1, *self.moves.measured.vector.shape[1:]))
-        if np.isnan(found).all():
+    def rest(self) -> Detections:
+        """The face as it is, on a draft; raises ValueError where none is seen."""
+        seen = self._look(self.wplus)
+        if not seen.found.all():
             raise ValueError("no face is seen on the source; choose another photo")
-        return found
+        return seen
 
-    def _look(self, delta: Tensor) -> NDArray[np.float64]:
-        return self.looker.attributes(self.wplus, delta)[0]
+    @cached_property
+    def _face(self) -> image_loss.Faces:
+        return refinement.loss_of(self.animator).faces(self.wplus, self.rest.points)
+
+    def _look(self, wplus: Tensor) -> Detections:
+        return self.animator.detector.detect(rendering.render(self.generator, wplus, self.size))
+
+    def advance(self, values: Mapping[str, float]) -> bool:
+        """Take some gradient steps towards the controls at `values`; whether they were the last.
+
+        What the steps before have added stays where a slider moves on.
+        """
+        live = self._towards(values)
+        for _ in range(min(self._steps_left(live), GOING_ON if live.refinement.taken else 1)):
+            live.refinement.step()
+        return not self._steps_left(live)
+
+    def latents(self, values: Mapping[str, float]) -> Tensor:
+        """W+ [1, K, 512] on the way to the controls at `values`, as far as steps have come."""
+        return self._code(self._towards(values))
+
+    def _steps_left(self, live: Live) -> int:
+        return self.steps - live.refinement.taken if any(live.asked.values()) else 0
+
+    def _towards(self, values: Mapping[str, float]) -> Live:
+        """Where the face is on the way to `values`: at its beginning, if the last was on another way."""
+        asked = self._asked(values)
+        if self._live is None or self._live.asked != asked:
+            goal = controls.asked(self.rest.points, self.rest.angles, asked)
+            start = closed_loop.lead(self.animator, self.wplus, self.rest.points, goal).delta
+            added = 0.0 if self._live is None else self._live.refinement.delta - self._live.start
+            loss = refinement.loss_of(self.animator)
+            way = Refinement(loss, self.animator.ball, self._face, start + added, torch.from_numpy(goal))
+            self._live = Live(asked, way, start)
+        return self._live
+
+    def _asked(self, values: Mapping[str, float]) -> dict[str, float]:
+        return {control.name: values.get(control.name, 0.0) for control in self.controls}
+
+    def _code(self, live: Live) -> Tensor:
+        moved = any(live.asked.values())
+        return rendering.apply(self.wplus, live.refinement.delta) if moved else self.wplus
 
     def settle(self, values: Mapping[str, float]) -> Edit:
-        """The face with the controls at `values` and the others at rest, measured and corrected.
-
-        A control's scale is that of a typical face. Here drafts are looked at and corrected, as far as that
-        is worth the longer step (see `sliders.settle`).
-        """
+        """The face with the controls at `values` and the others at rest, after all steps."""
         wanted, notes = self.clamped(values)
-        asked = {control.name: wanted.get(control.name, 0.0) for control in self.controls}
-        edit = self._approach(asked, wanted, notes)
-        short = [c for c in self.controls if abs(edit.reached[c.name] - asked[c.name]) > SHORT[c.unit]]
-        return replace(edit, notes=(*edit.notes, *(_short_of(c, edit) for c in short if c.name in wanted)))
+        edit = self._settled(wanted, notes)
+        told = [c for c in self.controls if wanted.get(c.name) and _is_short(c, edit)]
+        return replace(edit, notes=(*edit.notes, *(_short_of(control, edit) for control in told)))
+
+    def frontal(self) -> dict[str, float]:
+        """The controls at which the face looks into the camera, its expression kept."""
+        yaw, pitch, _ = self.rest.angles[0]
+        return {"yaw": -float(yaw), "pitch": -float(pitch)}
 
     def straighten(self) -> Edit:
-        """The face looking into the camera, its expression kept: yaw and pitch at 0, all else at rest."""
-        rest = dict(zip(geometry.ATTRIBUTES, self.rest, strict=True))
-        asked = {control.name: 0.0 for control in self.controls}
-        asked |= {name: -float(rest[name]) for name in ("yaw", "pitch") if name in asked}
-        edit = self._approach(asked, ("yaw", "pitch"), [])
-        off = {name: abs(edit.reached[name] - asked[name]) for name in ("yaw", "pitch") if name in asked}
+        """The face looking into the camera, its expression kept."""
+        edit = self._settled(self.frontal(), [])
+        off = {name: abs(edit.reached[name] - edit.asked[name]) for name in ("yaw", "pitch")}
         far = [f"{name} by {value:.1f}°" for name, value in off.items() if value > STRAIGHT]
         sentence = f"the face could not be brought to the front: it is off in {' and '.join(far)}"
         return replace(edit, notes=(*edit.notes, sentence)) if far else edit
 
-    def _approach(self, asked: Mapping[str, float], wanted: Iterable[str], notes: list[str]) -> Edit:
-        """The face with all controls at `asked`, of which those `wanted` count most."""
-        goal = np.array([asked[control.name] for control in self.controls])
-        counts = np.array([WANTED if name in wanted else 1.0 for name in asked])
-        counts *= [DOUBTFUL.get(name, 1.0) for name in asked]
-        problem = self.moves.problem(COST)
-        rest = self.rest
-
-        def missing(strength: NDArray) -> NDArray[np.float64]:
-            change = self.moves.in_units(self._look(self.moves.sum(strength[0], self.wplus)) - rest)
-            return (goal - change)[None]
-
-        found = sliders.settle(
-            replace(problem, weight=counts * problem.weight),
-            self.moves.strengths(asked)[None],
-            missing,
-            rounds=ROUNDS,
-            learn=True,
-            weigh_cost=True,
-        )
-        if np.isnan(found.missing).any():
+    def _settled(self, wanted: Mapping[str, float], notes: Iterable[str]) -> Edit:
+        if self._live is not None and self._live.asked != self._asked(wanted):
+            self._live = None  # what sliders did before has no part in it
+        live = self._towards(wanted)
+        for _ in range(self._steps_left(live)):
+            live.refinement.step()
+        code = self._code(live)
+        seen = self._look(code)
+        if not seen.found.all():
             raise ValueError("no face is seen on the result; ask for less")
-        moved = rendering.apply(self.wplus, self.moves.sum(found.strength[0], self.wplus))
-        reached = dict(zip(asked, map(float, goal - found.missing[0]), strict=True))
-        return Edit(moved, dict(asked), reached, tuple(notes))
+        reached = {name: float(value[0]) for name, value in controls.came(self.rest, seen).items()}
+        return Edit(code, live.asked, reached, tuple(notes))
 
     def turn(self, picture: NDArray[np.uint8]) -> tuple[float, float]:
         """Yaw and pitch of the face on a full-size picture u1 [R, R, 3], degrees; NaN without a face."""
-        seen = self.looker.detector.detect(picture[None])
+        seen = self.animator.detector.detect(picture[None])
         yaw, pitch = seen.angles[0, :2] if seen.found[0] else (np.nan, np.nan)
         return float(yaw), float(pitch)
 
     def likeness(self, picture: NDArray[np.uint8]) -> float:
         """Cosine similarity of dlib's embeddings of a full-size picture u1 [R, R, 3] and the photo."""
         both = np.stack((self.photo, picture))
-        seen = self.looker.detector.detect(both)
+        seen = self.animator.detector.detect(both)
         if not seen.found.all():
             return float("nan")
         one, other = DlibEmbedder(self._folder / "dlib-face").embed(both, seen.points)
@@ -181,15 +204,21 @@ class Editor:
 def _short_of(control: Control, edit: Edit) -> str:
     asked, reached = edit.asked[control.name], edit.reached[control.name]
     return (
-        f"{control.name} reaches {reached:.2g} of {asked:.2g} {control.unit} on this face; "
-        "more would have changed who it is"
+        f"{control.name} reaches {reached:.0f} of {asked:.0f} {control.unit} on this face; "
+        "more would have changed who it is, or takes more steps (controls.steps)"
     )
+
+
+def _is_short(control: Control, edit: Edit) -> bool:
+    missed = abs(edit.reached[control.name] - edit.asked[control.name])
+    allowed = SHORT[control.unit] * (1 if control.unit == controls.DEGREES else abs(edit.asked[control.name]))
+    return missed > allowed
 
 
 def load_editor(
     work: Path, name: str, *, settings: Mapping[str, Any] | None = None, threads: int = 0
 ) -> Editor:
-    """The editor of the source `name` in a work directory where its code and the controls are done.
+    """The editor of the source `name` in a work directory where its code and FAN are done.
 
     `settings` is the whole configuration (None: the project's config.yaml), `threads` 0 means all cores.
     """
@@ -197,20 +226,44 @@ def load_editor(
     results, models = work / "results", work / "data" / "assets"
     source = results / "sources" / name
     network = _generator(work, whole, threads)
-    store = arrays.read_zarr(results / "controls" / "controls.zarr")
-    lineage.check(network.identity, results / "controls" / "controls.zarr", source / "inversion.zarr")
     if (source / "tuning.pt").exists():
         tuning.apply_delta(network, weights.read_checkpoint(source / "tuning.pt")["delta"])
-    looks = landmarks.Options(**whole["landmarks"])
-    detector = detectors.load_detector(looks, models / "mediapipe-face", device="cpu", threads=threads)
-    moves = sliders.from_store(store)
+    animator = _animator(results, models, network, whole, threads)
+    lineage.check(network.identity, source / "inversion.zarr")
     wplus = arrays.read_zarr(source / "inversion.zarr", ["wplus"])["wplus"]
     photo, limit = images.read_image(source / "aligned.png"), whole["hfgi"]["yaw_limit_deg"]
     consulted = consultant.consultant(
         network, _consultation(results, source), photo, wplus, yaw_limit_deg=limit
     )
-    looker = Looker(network, detector, moves.ball, whole["generator"]["draft_size"])
-    return Editor(looker, moves, torch.from_numpy(wplus), consulted, photo, models)
+    steps = whole["controls"]["steps"]
+    return Editor(animator, torch.from_numpy(wplus), consulted, photo, models, steps=steps)
+
+
+def _animator(
+    results: Path,
+    models: Path,
+    network: generator.PretrainedGenerator,
+    whole: Mapping[str, Any],
+    threads: int,
+) -> Animator:
+    """FAN, and the loss of its gradient steps."""
+    directions, base = results / "directions" / "directions.zarr", results / "fan" / "all" / "base.pt"
+    lineage.check(network.identity, directions, base)
+    looks = landmarks.Options(**whole["landmarks"])
+    detector = detectors.load_detector(looks, models / "mediapipe-face", device="cpu", threads=threads)
+    size = whole["generator"]["draft_size"]
+    loss = image_loss.ImageLoss(
+        network,
+        detectors.differentiable(detector),
+        face_resnet.load(models / "dlib-face" / face_resnet.FILE),
+        latent_prior.fit(network),
+        image_space.Options(**whole["fan"]["image"]).weights,
+        size=size,
+    )
+    fan = groups.load([weights.read_checkpoint(base)], device="cpu")
+    return Animator(
+        network, detector, fan, ball.from_store(arrays.read_zarr(directions, ball.STORED)), size, loss
+    )
 
 
 def _generator(work: Path, whole: Mapping[str, Any], threads: int) -> generator.PretrainedGenerator:

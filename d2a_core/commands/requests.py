@@ -116,8 +116,8 @@ class Request:
     expression_scale: float | None = asked(
         "Strength of mouth, eyes and brows.", key="animations.expression_scale", form="animation"
     )
-    corrections: int | None = asked(
-        "Passes that correct mouth, eyes, brows and turn one by one.", key="animations.corrections"
+    refinements: int | None = asked(
+        "Gradient steps of every second frame: nearer, and slower.", key="animations.refinements"
     )
     fan: str | None = asked(
         "all, or groups: one network for the head and one for the face.", key="animations.fan"
@@ -187,12 +187,14 @@ class Values:
 
     yaw: float | None = asked("Turn the head to the right of the picture.", metavar="DEGREES")
     pitch: float | None = asked("Turn the head up.", metavar="DEGREES")
-    mouth_open: float | None = asked("In standard deviations of faces, as all below.", metavar="S.D.")
-    smile: float | None = asked("Corners of the mouth apart and up.", metavar="S.D.")
-    eyes_closed: float | None = asked("Lids together.", metavar="S.D.")
-    brows_up: float | None = asked("Brows away from the eyes.", metavar="S.D.")
-    gaze_x: float | None = asked("Pupils to the right of the picture.", metavar="S.D.")
-    gaze_y: float | None = asked("Pupils down.", metavar="S.D.")
+    mouth_open: float | None = asked("Lips apart, in % of the distance of the eyes.", metavar="%")
+    smile: float | None = asked("Corners of the mouth apart and up, each by so much of it.", metavar="%")
+    eyes_closed: float | None = asked("Lids together: 100 is shut.", metavar="%")
+    left_eye_closed: float | None = asked("The same, of the eye on the left of the picture.", metavar="%")
+    right_eye_closed: float | None = asked("The same, on the right.", metavar="%")
+    brows_up: float | None = asked("Brows away from the eyes, in % of their distance.", metavar="%")
+    gaze_x: float | None = asked("Pupils to the right of the picture, in % of it.", metavar="%")
+    gaze_y: float | None = asked("Pupils down, in % of it.", metavar="%")
 
 
 def default_output(source: str, *drivers: Path | None) -> Path:

@@ -1,1 +1,1 @@
-"""CluDistiller: sampled faces, clusters, directions, and sliders made of them."""
+"""CluDistiller: sampled faces, clusters, and directions."""

@@ -9,11 +9,15 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core.animation import animations, corrections
-from d2a_core.directions import sliders
+from d2a_core.animation import animations, edits
+from d2a_core.animation.refinements import FIRST
 from d2a_core.evaluation.markdown import table
 from d2a_core.faces import geometry, landmarks
+from d2a_core.faces.heads import lift
+from d2a_core.faces.landmarks import Detections
+from d2a_core.faces.schemes import scheme_of
 from d2a_core.fan import closed_loop
+from d2a_core.fan.conditioned import ConditionedFan
 from d2a_core.fan.groups import SplitFan
 from d2a_core.fan.network import Fan
 from d2a_core.store import tables
@@ -29,19 +33,18 @@ DRIVEN = {"pose": ("head",), "expression": ("mouth", "eyes", "brows")}
 
 @dataclass(frozen=True)
 class Options:
-    """Key `evaluation.disentanglement`: sources and frames of each clip, corrections of the last way."""
+    """Key `evaluation.disentanglement`: sources, and frames of each clip."""
 
     sources: int
     frames: int
-    corrections: int
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way of driving: the `fan`, and how many passes correct what it did."""
+    """A way of driving: the `fan`, and how many gradient steps follow."""
 
-    fan: Fan | SplitFan
-    corrections: int = 0
+    fan: Fan | ConditionedFan | SplitFan
+    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,17 @@ def straightest(faces: pyarrow.Table, count: int) -> NDArray[np.int64]:
     return np.argsort(turned, kind="stable")[:count]
 
 
-def ways(whole: Fan | SplitFan, separate: Fan | SplitFan, options: Options) -> dict[str, Way]:
-    """The ways that are measured: one FAN for all motion, one for each half, and one with corrections."""
-    return {"all": Way(whole), "groups": Way(separate), "all, corrected": Way(whole, options.corrections)}
+def ways(
+    whole: Fan | ConditionedFan | SplitFan, separate: Fan | ConditionedFan | SplitFan, refinements: int
+) -> dict[str, Way]:
+    """The ways that are measured: one FAN for all motion, one for each half, and both with gradient steps.
+
+    A frame takes as many steps as the first of a clip whose frames take `refinements`.
+    """
+    plain = {"all": Way(whole), "groups": Way(separate)}
+    steps = FIRST * refinements
+    refined = {f"{name}, refined": replace(way, steps=steps) for name, way in plain.items() if steps}
+    return plain | refined
 
 
 def measure(
@@ -97,20 +108,18 @@ def measure(
             moments = np.linspace(0, len(driver) - 1, min(options.frames, len(driver))).round().astype(int)
             for name, way in ways.items():
                 own = replace(animator, fan=way.fan)
-                steps = replace(settings, corrections=way.corrections)
-                motions = _driven(own, codes[source], face, driver, moments, deviation, steps, progress)
+                motions = _driven(
+                    own, codes[source], face, driver, moments, deviation, settings, way.steps, progress
+                )
                 keys = {"fan": name, "clip": clip, "source": int(source)}
                 rows += [{**keys, **row} for row in motions]
     return rows
 
 
-def renders(
-    clips: Mapping[str, pyarrow.Table], options: Options, ways: Mapping[str, Way], *, passes: int
-) -> int:
-    """Drafts that `measure` looks at, with enough faces."""
+def count(clips: Mapping[str, pyarrow.Table], options: Options, ways: Mapping[str, Way]) -> int:
+    """Drafts that `measure` looks at, with enough faces: each step is one, and the end."""
     frames = sum(min(options.frames, len(clip)) for clip in clips.values())
-    looks = sum(passes + 2 + (way.corrections + 1 if way.corrections else 0) for way in ways.values())
-    return options.sources * frames * len(DRIVEN) * looks
+    return options.sources * frames * len(DRIVEN) * sum(way.steps + 1 for way in ways.values())
 
 
 def _driven(
@@ -121,11 +130,12 @@ def _driven(
     moments: NDArray,
     deviation: NDArray,
     settings: animations.Options,
+    steps: int,
     progress,
 ) -> Iterator[dict[str, object]]:
     own = landmarks.detections(face)
-    rest = sliders.attributes(own)
-    whole = corrections.wanted(own, animations.asked(face, driver, settings)[moments]) - rest
+    rest = landmarks.attributes(own)
+    whole = _wanted(own, animations.asked(face, driver, settings)[moments])
     start = np.repeat(own.points, len(moments), axis=0)
     wplus = torch.from_numpy(code)[None].expand(len(moments), -1, -1)
     alone = {
@@ -134,17 +144,30 @@ def _driven(
     }
     for half, options in alone.items():
         target = animations.asked(face, driver, options)[moments]
-        *_, path = closed_loop.drive(
-            animator, wplus, start, target, passes=settings.passes, progress=progress
-        )
-        path = corrections.corrected(animator, face, path, settings.corrections, progress)
+        path = edits.settle(animator, wplus, start, target, steps=steps, progress=progress)
         seen = closed_loop.detect(animator, wplus, path.delta, progress)
-        change = (sliders.attributes(seen) - rest)[seen.found]
+        change = (landmarks.attributes(seen) - rest)[seen.found]
         for part, names in PARTS.items():
             columns = [geometry.ATTRIBUTES.index(name) for name in names]
             unit = 1.0 if part == "head" else deviation[columns]
             figures = (values[:, columns] / unit for values in (change, whole[seen.found]))
             yield {"driven": half, "part": part, **_figures(*figures)}
+
+
+def _wanted(source: Detections, target: NDArray) -> NDArray[np.float64]:
+    """Change [T, A] of the attributes that landmarks `target` [T, P, 2] ask of the face `source` [1].
+
+    Both are lifted over the same depth, as those of the target were made.
+    """
+    return _lifted(target) - _lifted(source.points)
+
+
+def _lifted(points: NDArray) -> NDArray[np.float64]:
+    """Attributes [T, A] of flat points [T, P, 2], over the depth of the mean face."""
+    heads = lift(points, scheme_of(points.shape[1]))
+    angles, found = geometry.angles_of(heads.rotation), np.ones(len(points), bool)
+    canonical = heads.shape[..., :2].astype(np.float32)
+    return landmarks.attributes(Detections(points, found.astype(np.float32), found, angles, canonical))
 
 
 def _figures(change: NDArray, asked: NDArray) -> dict[str, float]:
@@ -192,7 +215,7 @@ def markdown(rows: Sequence[Mapping[str, object]]) -> str:
         "was made. `leaked`: how much the half that should be still has moved, of what it would be asked for "
         "if it were driven (root mean squares). Heads in degrees of yaw and pitch, features in standard "
         "deviations of the sampled faces: opening and smile of the mouth, opening of the eyes, height of the "
-        "brows. `corrected`: after the closed-loop passes, the controls corrected what was left.",
+        "brows. `refined`: gradient steps went on from where FAN arrived.",
         "",
     ]
     head = ["FAN", "driven", "part", "asked", "reached %", "leaked %"]

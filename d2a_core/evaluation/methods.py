@@ -24,12 +24,12 @@ class Method:
 def by_name(config: Mapping) -> dict[str, Method]:
     """All methods. Ablations are compared in the open loop, as in the paper; fine-tuning on its own pairs.
 
-    Gradient steps start from the open loop and the passes of the animations.
+    Gradient steps start from the open loop.
     """
     section, every = config["evaluation"], (CROSS, SELF, SEQUENCE)
     return {
         MAIN: Method(every, tuple(range(section["passes"] + 1))),
-        **{name: Method(every, (config["animations"]["passes"],)) for name in _refined(config)},
+        **{name: Method(every, (0,)) for name in _refined(config)},
         **{name: Method((CROSS,), (0,)) for name in ablations.overlays(config)},
         **{name: Method((FINETUNING,), (0,)) for name in (UNTUNED, FINETUNED)},
         **{name: Method(every) for name in section["external"]},

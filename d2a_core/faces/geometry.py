@@ -142,7 +142,7 @@ def _opening(
     return gap / np.linalg.norm(canonical[:, corners[1]] - canonical[:, corners[0]], axis=1)
 
 
-ATTRIBUTES = (  # those with directions and sliders, which move both eyes as one
+ATTRIBUTES = (  # those with directions, which move both eyes as one
     "yaw",
     "pitch",
     "roll",

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from d2a_core.faces import geometry
 from d2a_core.faces.mean_face import template_of
-from d2a_core.faces.schemes import Scheme
+from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.store import tables
 
 if TYPE_CHECKING:  # tables of landmarks are read by many jobs that do without PyTorch
@@ -48,6 +48,14 @@ class Detections:
     def rows(self, chosen: ArrayLike) -> "Detections":
         """Some of the images, by their indices or a mask [N]."""
         return Detections(*(getattr(self, part.name)[chosen] for part in fields(self)))
+
+
+def attributes(seen: Detections) -> NDArray[np.float64]:
+    """Attributes [N, A] of detected faces, in the order of `geometry.ATTRIBUTES`; NaN without a face."""
+    scheme = scheme_of(seen.points.shape[1])
+    found = geometry.attributes(seen.points, seen.canonical, seen.angles, scheme)
+    values = np.stack([found[name] for name in geometry.ATTRIBUTES], axis=1).astype(np.float64)
+    return np.where(seen.found[:, None], values, np.nan)
 
 
 class LandmarkDetector(Protocol):

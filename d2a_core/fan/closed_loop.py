@@ -9,9 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core.directions import ball, sliders
+from d2a_core.directions import ball
 from d2a_core.directions.ball import Ball
-from d2a_core.directions.sliders import Controls
 from d2a_core.faces import detectors
 from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
@@ -32,8 +31,8 @@ class LatentPath:
     """Path through W+: `wplus` [T, K, 512] the source of each frame, `delta` [T, L, 512] added to it.
 
     `target` [T, P, 2] are the landmarks it leads to. `error` [passes + 1, T] is the landmark error (NME,
-    inter-ocular) on drafts after the open loop and after each closed-loop pass, before corrections and
-    smoothing; it has no rows when there was no pass. Infinite: no face.
+    inter-ocular) on drafts after the open loop and after each closed-loop pass; it has no rows when there was
+    no pass. Infinite: no face.
     """
 
     wplus: Tensor
@@ -44,10 +43,9 @@ class LatentPath:
 
 @dataclass(frozen=True)
 class Animator:
-    """The trained parts that turn landmarks into motion; `size` is the draft the passes look at.
+    """The trained parts that turn landmarks into motion; `size` is that of the drafts that are looked at.
 
-    `moves` are the controls that correct it and `loss` is what gradient steps follow, each None where that is
-    not asked for.
+    `loss` is what gradient steps follow, None where none are asked for.
     """
 
     generator: Generator
@@ -55,7 +53,6 @@ class Animator:
     fan: Fan | ConditionedFan | SplitFan
     ball: Ball
     size: int
-    moves: Controls | None = None
     loss: ImageLoss | None = None
 
 
@@ -63,20 +60,18 @@ def of_job(job: Job) -> Animator:
     """Load the trained parts of a Snakemake job.
 
     Its inputs are `generator`, `draft`, `models`, `directions` and `fan`. `fan` is one path, or a list of one
-    or two (see `groups.load`), `controls` a list of one or none. Where there is a `tuning`, the generator is
-    the one tuned to that source. Where the params hold weights of a `loss`, `identity` is an input. Raises
-    ValueError when a part, or the `code` of a source, was made with another generator, or points were found
-    by another detector.
+    or two (see `groups.load`). Where there is a `tuning`, the generator is the one tuned to that source.
+    Where the params hold weights of a `loss`, `identity` is an input. Raises ValueError when a part, or the
+    `code` of a source, was made with another generator, or points were found by another detector.
     """
     inputs = job.input
     fans = [inputs.fan] if isinstance(inputs.fan, (str, os.PathLike)) else inputs.fan
     codes, seen = _given(inputs, "code"), _given(inputs, "landmarks", "driving")
-    tunings, controls = getattr(inputs, "tuning", []), getattr(inputs, "controls", [])
+    tunings = getattr(inputs, "tuning", [])
     network = generator.of_job(job, inputs.directions, *fans, *codes, *tunings)
     for path in tunings:
         tuning.apply_delta(network, weights.read_checkpoint(path)["delta"])
-    moves = [sliders.from_store(arrays.read_zarr(path)) for path in controls]
-    detector = detectors.of_job(job, inputs.directions, *fans, *controls, *seen)
+    detector = detectors.of_job(job, inputs.directions, *fans, *seen)
     followed = getattr(job.params, "loss", None)
     return Animator(
         network,
@@ -84,7 +79,6 @@ def of_job(job: Job) -> Animator:
         groups.load(list(map(weights.read_checkpoint, fans)), device=network.device),
         ball.from_store(arrays.read_zarr(inputs.directions, ball.STORED)),
         size=job.params.generator["draft_size"],
-        moves=moves[0] if moves else None,
         loss=image_loss.of_job(job, network, detector, image_loss.Weights(**followed)) if followed else None,
     )
 
@@ -122,6 +116,16 @@ def look(
     return points, np.where(np.isnan(error), np.inf, error).astype(np.float32)
 
 
+def lead(animator: Animator, wplus: Tensor, source: NDArray, target: NDArray) -> LatentPath:
+    """Follow target points [T, P, 2] from source points [T, P, 2] without looking: the paper's open loop.
+
+    `wplus` [T, K, 512].
+    """
+    still = torch.zeros(len(target), animator.fan.architecture.layers, wplus.shape[-1])
+    delta = step(animator, wplus, still, source, target)
+    return LatentPath(wplus, delta, np.zeros((0, len(target)), np.float32), target)
+
+
 def drive(
     animator: Animator,
     wplus: Tensor,
@@ -136,11 +140,11 @@ def drive(
     `wplus` [T, K, 512]. A pass renders where FAN arrived, detects, and applies FAN to what remains; it is
     kept, frame by frame, only where it brought the landmarks closer to the target.
     """
-    layers = animator.fan.architecture.layers
-    delta = step(animator, wplus, torch.zeros(len(target), layers, wplus.shape[-1]), source, target)
-    yield LatentPath(wplus, delta, np.zeros((0, len(target)), np.float32), target)
+    path = lead(animator, wplus, source, target)
+    yield path
     if not passes:
         return
+    delta = path.delta
     points, error = look(animator, wplus, delta, target, progress)
     errors = [error]
     for _ in range(passes):

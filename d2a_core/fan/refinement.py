@@ -18,6 +18,36 @@ BETAS = (0.7, 0.9)  # short memories: a face has only a few steps
 TOGETHER = 8  # faces that take steps beside one another
 
 
+class Refinement:
+    """Gradient steps on N faces, each by itself, from `delta` [N, L, 512] towards landmarks `goal` [N, P, 2].
+
+    Steps are as long in every deviation of w (whitening as in Zhu et al., arXiv 2012.09036), and the sums
+    stay inside the `ball`.
+    """
+
+    def __init__(self, loss: ImageLoss, ball: Ball, faces: Faces, delta: Tensor, goal: Tensor) -> None:
+        delta, self.goal = (part.to(faces.wplus.device) for part in (delta, goal))
+        self.loss, self.ball, self.faces, self.taken = loss, ball, faces, 0
+        self.mask, self.colour = loss.mask(faces, self.goal), loss.colour.to(delta)
+        self.coordinates = (delta @ loss.whiten.to(delta)).detach().requires_grad_()
+        self.optimizer = torch.optim.Adam([self.coordinates], lr=RATE, betas=BETAS)
+
+    def step(self) -> None:
+        """Take one step on every face."""
+        look = image_space.LOOKS[self.taken % len(image_space.LOOKS)]
+        moved = self.ball.renorm(self.coordinates @ self.colour, self.faces.wplus)
+        terms = image_space.means(self.loss, self.faces, moved, self.goal, self.mask, look=look)
+        self.optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        self.optimizer.step()
+        self.taken += 1
+
+    @property
+    def delta(self) -> Tensor:
+        """Where the steps have led: Δw [N, L, 512] on the CPU."""
+        return self.ball.renorm((self.coordinates @ self.colour).detach(), self.faces.wplus).cpu()
+
+
 def refine(
     loss: ImageLoss,
     ball: Ball,
@@ -28,28 +58,18 @@ def refine(
     steps: int,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Take `steps` gradient steps on each face by itself, from `delta` [N, L, 512] towards `goal` [N, P, 2].
-
-    Returns Δw [N, L, 512] inside the ball. Steps are as long in every deviation of w (whitening as in Zhu et
-    al., arXiv 2012.09036).
-    """
-    here, (delta, goal) = delta.device, (part.to(faces.wplus.device) for part in (delta, goal))
-    mask, whiten, colour = loss.mask(faces, goal), loss.whiten.to(delta), loss.colour.to(delta)
-    coordinates = (delta @ whiten).detach().requires_grad_()
-    optimizer = torch.optim.Adam([coordinates], lr=RATE, betas=BETAS)
-    for number in range(steps):
-        moved = ball.renorm(coordinates @ colour, faces.wplus)
-        look = image_space.LOOKS[number % len(image_space.LOOKS)]
-        terms = image_space.means(loss, faces, moved, goal, mask, look=look)
-        optimizer.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()
-        optimizer.step()
+    """Take `steps` gradient steps on N faces and return Δw [N, L, 512]; see `Refinement`."""
+    refinement = Refinement(loss, ball, faces, delta, goal)
+    for _ in range(steps):
+        refinement.step()
         if progress is not None:
             progress.advance(len(delta))
-    return ball.renorm((coordinates @ colour).detach(), faces.wplus).to(here)
+    return refinement.delta
 
 
-def of_poses(animator: Animator, path: LatentPath, source: NDArray, *, steps: int) -> Tensor:
+def of_poses(
+    animator: Animator, path: LatentPath, source: NDArray, *, steps: int, progress: Progress | None = None
+) -> Tensor:
     """Refine each pose of a path by itself: Δw [N, L, 512].
 
     `source` [N, P, 2] are the landmarks of its faces as they are.
@@ -57,7 +77,9 @@ def of_poses(animator: Animator, path: LatentPath, source: NDArray, *, steps: in
     loss, parts = loss_of(animator), []
     for rows in np.array_split(np.arange(len(source)), max(1, math.ceil(len(source) / TOGETHER))):
         faces, goal = loss.faces(path.wplus[rows], source[rows]), torch.from_numpy(path.target[rows])
-        parts.append(refine(loss, animator.ball, faces, path.delta[rows], goal, steps=steps))
+        parts.append(
+            refine(loss, animator.ball, faces, path.delta[rows], goal, steps=steps, progress=progress)
+        )
     return torch.cat(parts)
 
 

@@ -24,7 +24,7 @@ CLUSTERED = re.compile(r" INFO clusters part=\w+ k=(\d+) faces=(\d+)")
 RESUMED = re.compile(r" INFO \w+ resumed epoch=")
 # What a thing costs beside what the unit counts, measured on a CPU: a draft takes a fifth of a frame's time,
 # and a pair that fine-tuning learns from 1/180 of that of a face it draws.
-DRAFT, PAIR = 0.2, 1 / 180
+PAIR = 1 / 180
 STEP = 1.5  # of a frame's time, that a gradient step on a draft takes: those of `animation.refinements`
 STEPPING, FIRST_STEPS = 1 / 2, 3  # share of frames that take steps; how many times more the first one takes
 
@@ -192,28 +192,23 @@ def _video_frames(config: Mapping, clip: str) -> float:
 
 
 def _animated(config: Mapping, clip: str) -> float:
-    looks = sum(passes + 1 for passes in _passes(config) if passes)
     frames, refinements = _clip_frames(config, clip), config["animations"]["refinements"]
     steps = refinements * (STEPPING * frames + FIRST_STEPS)
-    return _video_frames(config, clip) + DRAFT * looks * frames + STEP * steps
+    return _video_frames(config, clip) + STEP * steps
 
 
-def _passes(config: Mapping) -> tuple[int, int]:
-    """Closed-loop passes and corrections of an animation."""
-    return config["animations"]["passes"], config["animations"]["corrections"]
-
-
-def _controlled_faces(config: Mapping, name: str) -> float:
-    """Drafts: eight controls forth and back in two rounds, then at eight strengths; two looks at rest."""
-    return config["controls"]["faces"] * (8 * 2 * 2 + 8 * 8 + 2)
+def _controlled(config: Mapping, name: str) -> float:
+    """Gradient steps: of each face ten controls, each at four values."""
+    return config["controls"]["faces"] * config["controls"]["steps"] * 10 * 4
 
 
 def _disentangled(config: Mapping, name: str) -> float:
-    """Drafts: three ways of driving both halves, the last of them corrected."""
+    """Drafts: two FANs drive both halves, each by itself and with gradient steps."""
     options, driving = config["evaluation"]["disentanglement"], config["driving"]
     clips = [clip["name"] for clip in (*driving["performances"], *driving["clips"])]
     frames = sum(min(options["frames"], _clip_frames(config, clip)) for clip in clips)
-    looks = 3 * (config["animations"]["passes"] + 2) + options["corrections"] + 1
+    steps = (1 + FIRST_STEPS) * config["animations"]["refinements"]
+    looks = 2 + (2 * (steps + 1) if steps else 0)
     return 2 * options["sources"] * frames * looks
 
 
@@ -295,7 +290,7 @@ WORK = {
     "perform_driver": Work("frames", _clip_frames, FRAMES, ("driving/{job}.mp4",), wildcard="performance"),
     "track_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.parquet",), wildcard="tracked"),
     "import_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",), wildcard="table"),
-    "measure_controls": Work("faces", _controlled_faces, IMAGES, ("controls/*",)),
+    "measure_controls": Work("steps", _controlled, {"steps": 1.0}, ("controls/*",)),
     "combine_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",), wildcard="combination"),
     "invert_footage": Work("frames", _clip_frames, FRAMES, ("footage/{job}.*",), wildcard="footage"),
     "measure_disentanglement": Work(
@@ -304,7 +299,7 @@ WORK = {
     "animate": Work(
         "frames",
         _animated,
-        {"frames": 1.0, "drafts": DRAFT, "steps": STEP},
+        {"frames": 1.0, "steps": STEP},
         ("animations/{job}.mp4", "animations/{job}.la*"),
         wildcard="clip",
     ),

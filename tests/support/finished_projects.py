@@ -22,7 +22,7 @@ DISTIL = ROOT / "tests" / "support" / "distil_stylegan2.py"
 VARIABLES = {"small": "D2A_FINISHED_PROJECT", "full": "D2A_FULL_PROJECT"}
 STAMP = "finished"  # holds the digest of the code that has made a project
 UMASK = 0o027
-CONTROLS = "results/controls/controls.zarr"
+CONTROLS = "results/controls/purity.parquet"
 
 
 @contextmanager

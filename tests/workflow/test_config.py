@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from d2a_core.animation import animations, comparison, footage, goals, morphs, paste, performances
+from d2a_core.animation import animations, comparison, footage, goals, morphs, paste, performances, purity
 from d2a_core.config import check, merged
-from d2a_core.directions import controls, directions, gallery
+from d2a_core.directions import directions, gallery
 from d2a_core.evaluation import disentanglement, protocols
 from d2a_core.faces import identity, landmarks, photo_alignment
 from d2a_core.fan import fan, finetuning, image_space, pairs
@@ -34,7 +34,7 @@ OPTIONS = {
     "animations": animations.Options,
     "animations.paste_back": paste.Options,
     "animations.comparison": comparison.Options,
-    "controls": controls.Options,
+    "controls": purity.Options,
     "footage": footage.Options,
     "evaluation.protocols": protocols.Options,
     "evaluation.disentanglement": disentanglement.Options,

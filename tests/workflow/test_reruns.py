@@ -42,7 +42,12 @@ EDITS = {  # of what: module, old and new text, rules that it reruns
         "SIDE = 128",
         "evaluate_first_pairs make_baselines",
     ),
-    "how controls are measured": ("directions/controls.py", "(-1, 1, 9)", "(-1, 1, 5)", "measure_controls"),
+    "how controls are measured": (
+        "animation/purity.py",
+        "(1.0, 0.5, 0.5, 1.0)",
+        "(1.0, 0.2, 0.2, 1.0)",
+        "measure_controls",
+    ),
     "the loss that photos are inverted by": (
         "inversion/image_losses.py",
         "OCTAVES = 4",

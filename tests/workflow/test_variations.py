@@ -86,7 +86,7 @@ def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project
 def test_a_slower_video_and_a_morph_are_made_and_measured(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
     (project.folder / "between.yaml").write_text(
-        "animations: {fps: 30, slow_motion: 2.0, passes: 1}\n"
+        "animations: {fps: 30, slow_motion: 2.0}\n"
         "sources: [{name: anna, seed: 15, truncation: 0.7}, {name: ben, seed: 22, truncation: 0.7}]\n"
         "morphs: [{name: turn, source: anna, start: anna, end: ben, frames: 6, fps: 25, loop: true}]\n"
     )
@@ -98,7 +98,6 @@ def test_a_slower_video_and_a_morph_are_made_and_measured(finished, tmp_path):
     assert video_reading.probe(project.folder / f"{stem}--side-by-side.mp4").frames == frames
     stored = arrays.read_zarr(project.folder / f"{stem}.latents.zarr")
     assert len(stored["delta"]) == len(stored["target"]) == len(stored["time_s"]) == frames
-    assert stored["error"].shape == (2, 8)
     figures = tables.read_parquet(project.folder / f"{stem}.figures.parquet").to_pylist()[0]
     assert figures["frames"] == frames and figures["lost"] == 0 and 0 < figures["nme"] < 0.5
     assert figures["driver_identity"] < 1 and figures["driver_strangers"] < figures["driver_strangers_high"]

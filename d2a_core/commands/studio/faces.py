@@ -39,8 +39,8 @@ class Face:
 class Look:
     """A picture to make: the face `name` with the controls at `values`, moved along a `direction`, if any.
 
-    `strength` 1 is the gallery's outermost step. `size` is `draft`, `full`, or `settled`: in full and, where
-    there is no direction, measured and corrected as `d2a edit` does.
+    `strength` 1 is the gallery's outermost step. `size` is `draft`, or `full`: that of the photo, after all
+    gradient steps, as `d2a edit` makes it.
     """
 
     name: str
@@ -48,6 +48,18 @@ class Look:
     direction: int | None = None
     strength: float = 0.0
     size: str = "draft"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture `image` u1 [H, W, 3] of a look, sentences on it, and whether it is `done`.
+
+    The sentences say what was clamped, and what was reached.
+    """
+
+    image: NDArray[np.uint8]
+    notes: tuple[str, ...]
+    done: bool
 
 
 class Faces:
@@ -94,55 +106,50 @@ class Faces:
         self._editors.pop(name, None)
         self._settled = None
 
-    def picture(self, look: Look) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-        """The picture u1 [H, W, 3] of a look, and sentences on it: what was clamped, what was reached."""
+    def picture(self, look: Look) -> Picture:
+        """The picture of a look; each draft of the same one is nearer to what is asked."""
         editor = self.editor(look.name)
         values, notes = editor.clamped(look.values)
-        if look.direction is not None:
-            wplus = torch.from_numpy(self.code(look))
-            if look.size == "draft":
-                return rendering.render(editor.generator, wplus, editor.size)[0], tuple(notes)
-            return editor.render(wplus, yaw_deg=values.get("yaw", 0.0)), tuple(notes)
-        if look.size == "settled":
-            edit = self.settled(look.name, values)
-            image = editor.render(edit.wplus, yaw_deg=edit.reached.get("yaw", 0.0))
-            return image, (*notes, *edit.notes, _reached(editor, edit))
-        return (editor.preview if look.size == "draft" else editor.picture)(values), tuple(notes)
+        if look.size == "draft":
+            done = editor.advance(values)
+            image = rendering.render(editor.generator, torch.from_numpy(self.code(look)), editor.size)[0]
+            return Picture(image, tuple(notes), done)
+        edit = self.settled(look.name, values)
+        image = editor.render(torch.from_numpy(self.code(look)), yaw_deg=edit.reached["yaw"])
+        return Picture(image, (*notes, *edit.notes, _reached(editor, edit)), done=True)
 
     def code(self, look: Look) -> NDArray[np.float32]:
-        """W+ [1, K, 512] of a look."""
+        """W+ [1, K, 512] of a look; that of a draft as far as it has come."""
         editor = self.editor(look.name)
         values, _ = editor.clamped(look.values)
+        code = self.settled(look.name, values).wplus if look.size == "full" else editor.latents(values)
         if look.direction is None:
-            settled = look.size == "settled"
-            return self.settled(look.name, values).wplus.numpy() if settled else editor.latents(values)
+            return code.numpy()
         vector = self._directions["vector"]
         if not 0 <= look.direction < len(vector):
             raise ValueError(f"there is no direction {look.direction}; there are {len(vector)}, from 0")
         if not abs(look.strength) <= STRONGEST:
             raise ValueError(f"a strength of {look.strength:g} is too much; stay within ±{STRONGEST:g}")
         step = torch.from_numpy(look.strength * gallery.REACH * vector[look.direction])
-        return rendering.apply(torch.from_numpy(editor.latents(values)), step[None]).numpy()
+        return rendering.apply(code, step[None]).numpy()
 
     def settled(self, name: str, values: Mapping[str, float]) -> Edit:
-        """Face with the controls at `values`, as `d2a edit` makes it."""
+        """Face with the controls at `values`, after all steps."""
         if self._settled is None or self._settled[:2] != (name, values):
             self._settled = name, dict(values), self.editor(name).settle(values)
         return self._settled[2]
 
-    def straightened(self, name: str) -> Edit:
-        """Face turned to the front, as `d2a frontalize` makes it."""
+    def frontal(self, name: str) -> tuple[dict[str, float], list[str]]:
+        """The sliders at which a face looks into the camera, and sentences on those that end before."""
         editor = self.editor(name)
-        edit = editor.straighten()
-        self._settled = name, editor.clamped(edit.asked)[0], edit
-        return edit
+        return editor.clamped(editor.frontal())
 
     def facts(self, look: Look) -> dict[str, Any]:
         """Facts that a saved picture of a look carries."""
         editor = self.editor(look.name)
         asked = editor.clamped(look.values)[0]
         moved = {"direction": look.direction, "strength": look.strength} if look.direction is not None else {}
-        settled = look.size == "settled" and look.direction is None
+        settled = look.size == "full" and look.direction is None
         reached = self.settled(look.name, asked).reached if settled else None
         facts = provenance.provenance(asked=asked, reached=reached, **moved, **editor.identity.facts)
         return {"title": "Synthetic face", **facts}
@@ -162,6 +169,6 @@ class Faces:
 
 def _reached(editor: Editor, edit: Edit) -> str:
     """The controls that were asked for, and how far each came, as a sentence."""
-    units = {control.name: f"{control.label.lower()} {{:.1f}} {control.unit}" for control in editor.controls}
+    units = {control.name: f"{control.label.lower()} {{:.0f}} {control.unit}" for control in editor.controls}
     told = [units[name].format(edit.reached[name]) for name, asked in edit.asked.items() if asked]
     return f"Reached: {', '.join(told) or 'the face as it was'}."

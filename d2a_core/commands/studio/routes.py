@@ -21,13 +21,13 @@ from starlette.staticfiles import StaticFiles
 
 from d2a_core.commands import animate, checks, delivery, requests
 from d2a_core.commands.studio import files
-from d2a_core.commands.studio.faces import Faces, Look
+from d2a_core.commands.studio.faces import Faces, Look, Picture
 from d2a_core.commands.studio.guard import Guard
 from d2a_core.commands.studio.queue import Job, Queue, Silence
 from d2a_core.runtime import one_line
 
 PAGE = Path(__file__).with_name("page")
-SIZES = ("draft", "full", "settled")
+SIZES = ("draft", "full")
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ async def state(asked: Asked) -> JSONResponse:
             "work": str(studio.work),
             "faces": [{"name": face.name, "label": face.label} for face in faces],
             "computed": (studio.results / "directions" / "directions.zarr").is_dir(),
-            "controls": (studio.results / "controls" / "controls.zarr").is_dir(),
+            "controls": (studio.results / "fan" / "all" / "base.pt").is_file(),
             "clips": files.clips(studio.work),
             "animations": studio.faces.settings["animations"],
         }
@@ -259,14 +259,14 @@ async def picture(asked: Asked) -> Response:
     studio, look = _studio(asked), _look(asked.query_params)
     keep = asked.query_params.get("keep")
 
-    def made() -> tuple[bytes, tuple[str, ...]]:
-        image, notes = studio.faces.picture(look)
+    def made() -> tuple[bytes, Picture]:
+        made = studio.faces.picture(look)
         if keep:
-            return files.png_file(image, studio.faces.facts(look), studio.work), notes
-        return files.jpeg_file(image), notes
+            return files.png_file(made.image, studio.faces.facts(look), studio.work), made
+        return files.jpeg_file(made.image), made
 
-    data, notes = await studio.render(made)
-    headers = {"X-Notes": json.dumps(notes)}
+    data, shown = await studio.render(made)
+    headers = {"X-Notes": json.dumps(shown.notes), "X-Done": json.dumps(shown.done)}
     if keep:
         headers["Content-Disposition"] = f'attachment; filename="{look.name}-edited.png"'
     return Response(data, media_type="image/png" if keep else "image/jpeg", headers=headers)
@@ -283,8 +283,8 @@ async def latents(asked: Asked) -> Response:
 async def front(asked: Asked) -> JSONResponse:
     """The sliders at which a face looks into the camera."""
     studio = _studio(asked)
-    edit = await studio.render(studio.faces.straightened, asked.query_params.get("face", ""))
-    return JSONResponse({"values": edit.asked, "notes": edit.notes})
+    values, notes = await studio.render(studio.faces.frontal, asked.query_params.get("face", ""))
+    return JSONResponse({"values": values, "notes": notes})
 
 
 async def directions(asked: Asked) -> JSONResponse:

@@ -16,7 +16,7 @@ from d2a_core.store import tables
 
 OPTIONS = animations.Options(
     motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
-    expression_scale=1.0, fan="all", passes=0, refinements=0, corrections=0, min_cutoff_hz=2.0, beta=0.05,
+    expression_scale=1.0, fan="all", refinements=0, min_cutoff_hz=2.0, beta=0.05,
     fps=None, slow_motion=1.0, loop=False, crf=16,
 )  # fmt: skip
 
@@ -52,19 +52,17 @@ def test_a_long_clip_is_driven_in_parts_as_it_would_be_as_a_whole(monkeypatch):
     sway = np.stack((np.sin(np.arange(count) / 5), np.zeros(count)), axis=1)[:, None]
     source = _landmarks(REST[None])
     driver = _landmarks((REST + GAIN * sway).astype(np.float32), time_s=np.arange(count) / 25)
-    options = replace(OPTIONS, passes=1)
 
     def path(frames):
         monkeypatch.setattr(animations, "FRAMES", frames)
         code = np.zeros((1, 16, 512), np.float32)
         return animations.follow(
-            animator, code, source, driver, options, rate_hz=25.0, log=logging.getLogger()
+            animator, code, source, driver, OPTIONS, rate_hz=25.0, log=logging.getLogger()
         )
 
     whole, parts = path(count), path(8)
-    assert parts.delta.shape == (count, 8, 512) and parts.error.shape == (2, count)
+    assert parts.delta.shape == (count, 8, 512)
     assert torch.allclose(parts.delta, whole.delta, atol=1e-5)
-    assert np.allclose(parts.error, whole.error, atol=1e-5)
     driven = parts.delta[:, 0, 0].numpy()
     assert np.corrcoef(driven, sway[:, 0, 0])[0, 1] > 0.98 and np.ptp(driven) > 1
 
@@ -72,7 +70,7 @@ def test_a_long_clip_is_driven_in_parts_as_it_would_be_as_a_whole(monkeypatch):
 def _path(count):
     delta = torch.arange(count).float()[:, None, None].expand(-1, 8, 512).clone()
     target = np.stack([REST + 0.001 * step for step in range(count)]).astype(np.float32)
-    error = np.zeros((2, count), np.float32)
+    error = np.zeros((0, count), np.float32)
     path = closed_loop.LatentPath(torch.zeros(1, 16, 512).expand(count, -1, -1), delta, error, target)
     return path, _table(target)
 
@@ -89,9 +87,9 @@ def test_codes_and_targets_of_a_slower_video_lie_in_between():
     assert (clock.rate, len(clock.time_s)) == (25, 24) == (25, len(slow.delta))
     assert slow.delta[:21, 3, 7].numpy() == pytest.approx(np.arange(21) / 4, abs=1e-5)
     assert slow.target[:21, 0, 0] == pytest.approx(REST[0, 0] + 0.001 * np.arange(21) / 4, abs=1e-6)
-    assert slow.wplus.shape == (24, 16, 512) and slow.error.shape == (2, 6)
+    assert slow.wplus.shape == (24, 16, 512)
     stored = {name: len(part) for name, part in animations.as_arrays(slow, clock).items()}
-    assert stored == {"wplus": 1, "delta": 24, "target": 24, "time_s": 24, "error": 2}
+    assert stored == {"wplus": 1, "delta": 24, "target": 24, "time_s": 24}
 
 
 def test_smoothing_keeps_a_cut():

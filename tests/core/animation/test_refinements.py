@@ -42,8 +42,9 @@ def miss(delta, goal):
 def along(goal, shot, steps=3, delta=None, ball=BALL, **options):
     """Δw of a clip that starts from nothing."""
     loss, delta = loss_of(LANDMARKS), step().repeat(len(goal), 1, 1) if delta is None else delta.clone()
+    face = faces(loss, HERE)
     refinements.refine_in_place(
-        loss, ball, faces(loss, HERE), delta, goal, steps=steps, shot=np.array(shot), **options
+        loss, ball, lambda index: face, HERE, delta, goal, steps=steps, shot=np.array(shot), **options
     )
     return delta
 

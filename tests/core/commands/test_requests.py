@@ -11,7 +11,7 @@ from d2a_core.commands import requests
 from d2a_core.commands.requests import FIELDS, KEYS, Request, Values, asked, default_output, slug
 from d2a_core.commands.studio import server
 from d2a_core.config import merged
-from d2a_core.directions import sliders
+from d2a_core.faces import controls
 
 ROOT = Path(__file__).parents[3]
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -72,7 +72,7 @@ def test_the_page_has_an_input_for_each_field_that_it_shows():
 
 
 def test_an_edit_has_an_option_for_each_control():
-    assert list(requests.kinds(Values)) == [kind.name for kind in sliders.KINDS]
+    assert list(requests.kinds(Values)) == [control.name for control in controls.CONTROLS]
 
 
 def test_every_setting_is_a_key_of_the_config():

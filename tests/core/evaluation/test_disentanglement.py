@@ -20,7 +20,7 @@ LOWER = [*range(83, 88), *range(93, 96)]
 OPEN, TURN = 0.05, 10.0  # per unit of w
 SETTINGS = animations.Options(
     motion="relative", neutral_s=0.0, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
-    expression_scale=1.0, fan="all", passes=0, refinements=0, corrections=0, min_cutoff_hz=2.0, beta=0.05,
+    expression_scale=1.0, fan="all", refinements=0, min_cutoff_hz=2.0, beta=0.05,
     fps=None, slow_motion=1.0, loop=False, crf=16,
 )  # fmt: skip
 
@@ -108,7 +108,7 @@ def rows():
         pyarrow.concat_tables([table([0], [0]), table([20], [0]), table([0], [0])]),
         {"clip": clip},
         np.full(len(geometry.ATTRIBUTES), OPEN, np.float32),
-        disentanglement.Options(sources=2, frames=6, corrections=1),
+        disentanglement.Options(sources=2, frames=6),
         SETTINGS,
     )
 

@@ -29,8 +29,7 @@ def test_every_method_is_scored_on_the_pairs_that_it_is_compared_on():
 
 
 def test_gradient_steps_are_a_method_where_the_animations_take_some():
-    passed = merged(CONFIG, {"animations": {"passes": 1}})
-    assert methods.by_name(passed)["refined"] == methods.Method((CROSS, SELF, SEQUENCE), (1,))
+    assert methods.by_name(CONFIG)["refined"] == methods.Method((CROSS, SELF, SEQUENCE), (0,))
     none = merged(CONFIG, {"animations": {"refinements": 0}})
     assert "refined" not in methods.by_name(none) and "refined" not in methods.in_table_1(none)
 

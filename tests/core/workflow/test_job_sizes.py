@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 import yaml
 
-from d2a_core.animation import refinements
+from d2a_core.animation import purity, refinements
 from d2a_core.config import merged
-from d2a_core.directions import controls
-from d2a_core.faces import geometry
+from d2a_core.faces import controls
 from d2a_core.fan import image_space
 from d2a_core.store import texts
 from d2a_core.workflow import job_sizes
@@ -34,7 +33,7 @@ SMALL = merged(
             ],
             "combinations": [{"name": "both", "pose": "talk", "expression": "long"}],
         },
-        "animations": {"passes": 1, "refinements": 0},
+        "animations": {"refinements": 0},
         "evaluation": {"protocols": {"pairs": 8, "sources": 2, "frames": 3, "finetuned": 2}, "passes": 2},
     },
 )
@@ -58,10 +57,10 @@ TALKING = {"source": "anna", "clip": "talk"}
         (
             "animate",
             {"source": "anna", "clip": "talk"},
-            50 + 100 / 5,
-        ),  # a look before the pass and one after it
-        ("animate", {"source": "anna", "clip": "both"}, 100 + 200 / 5),  # as long as the longer clip
-        ("measure_disentanglement", {}, 2 * 6 * (12 + 12) * (3 * (1 + 2) + 4 + 1)),
+            50,
+        ),
+        ("animate", {"source": "anna", "clip": "both"}, 100),  # as long as the longer clip
+        ("measure_disentanglement", {}, 2 * 6 * (12 + 12) * 2),
         ("hold_out_faces", {}, 32),
         ("animate_pairs", {"method": "d2animator"}, 3 * (8 + 8 + 2 * 3 * 2)),  # sequence: two clips
         ("evaluate_first_pairs", {}, 8 * (2 + 3)),
@@ -77,17 +76,11 @@ def test_work_of_a_job_follows_from_the_configuration(rule, wildcards, units):
     assert job_sizes.planned(rule, wildcards, SMALL) == pytest.approx(units)
 
 
-def test_the_plan_counts_the_drafts_that_controls_look_at():
-    varying = {"deviation": np.ones(len(geometry.ATTRIBUTES))}
-    options = controls.Options(**SMALL["controls"])
+def test_the_plan_counts_the_steps_that_controls_take():
+    options = purity.Options(**SMALL["controls"])
+    moved = len(purity.values(controls.CONTROLS))
     planned = job_sizes.planned("measure_controls", {}, SMALL)
-    assert planned == controls.renders(varying, options)
-
-
-def test_more_passes_look_more_often_and_none_does_not():
-    none, two = (merged(SMALL, {"animations": {"passes": passes}}) for passes in (0, 2))
-    assert job_sizes.planned("animate", {"source": "anna", "clip": "talk"}, none) == 50
-    assert job_sizes.planned("animate", {"source": "anna", "clip": "talk"}, two) == 50 + 150 / 5
+    assert planned == options.faces * options.steps * moved
 
 
 @pytest.mark.parametrize(("samples", "epoch", "units"), [(900, 300, 900), (20, 300, 20), (500, 200, 400)])
@@ -107,10 +100,10 @@ def test_gradient_steps_are_counted_as_the_animation_takes_them():
 
 
 def test_another_rate_and_a_loop_are_more_frames_to_render_and_no_more_to_look_at():
-    slow = merged(SMALL, {"animations": {"passes": 1, "fps": 50, "slow_motion": 2.0}})
-    assert job_sizes.planned("animate", {"source": "anna", "clip": "talk"}, slow) == 200 + 100 / 5
+    slow = merged(SMALL, {"animations": {"fps": 50, "slow_motion": 2.0}})
+    assert job_sizes.planned("animate", {"source": "anna", "clip": "talk"}, slow) == 200
     assert job_sizes.planned("compare_motion", TALKING, slow) == 200
-    loop = merged(SMALL, {"animations": {"passes": 0, "loop": True}})
+    loop = merged(SMALL, {"animations": {"loop": True}})
     assert job_sizes.planned("animate", {"source": "anna", "clip": "talk"}, loop) == 65
     turn = {"name": "turn", "frames": 10, "loop": True}
     assert (

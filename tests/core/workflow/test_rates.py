@@ -75,11 +75,9 @@ def test_a_training_that_was_taken_up_again_gives_no_rate(tmp_path):
 
 
 def test_what_trains_in_two_kinds_of_steps_adds_them_up(tmp_path):
-    log = LOG.format(units=200).replace("images", "drafts") + LOG.format(units=100).replace(
-        "images", "frames"
-    )
+    log = LOG.format(units=200).replace("images", "steps") + LOG.format(units=100).replace("images", "frames")
     job(tmp_path, "animate", "me--talk", 90.0, log=log)
-    assert rates.measure(tmp_path).rules["animate"][0].units == pytest.approx(100 + 200 / 5)
+    assert rates.measure(tmp_path).rules["animate"][0].units == pytest.approx(100 + 200 * 1.5)
 
 
 def test_a_job_too_short_to_be_sampled_has_a_time_and_no_memory(tmp_path):

@@ -3,7 +3,7 @@
 import { $, get, make, post, tried, upload } from "./common.js";
 import { forgetThumbnails, turnTo } from "./directions.js";
 import { follow } from "./jobs.js";
-import { comparing, moved, moves, picture, put, settle, supersede, view } from "./picture.js";
+import { comparing, moved, picture, put, view } from "./picture.js";
 
 let photo = null; // path of the uploaded photo that waits to be prepared
 let controlled = false; // whether the controls have been measured, which the first face waits for
@@ -17,7 +17,7 @@ export async function choose(face) {
   if (view.face !== face) return;
   $("sliders").replaceChildren(...controls.map(slider));
   $("no-sliders").hidden = true;
-  for (const id of ["reset", "animate", "settle", "front"]) $(id).disabled = false;
+  for (const id of ["reset", "animate", "front"]) $(id).disabled = false;
   turnTo(null);
   forgetThumbnails();
   moved();
@@ -28,7 +28,7 @@ export async function choose(face) {
 
 function slider(control) {
   const id = `control-${control.name}`;
-  const step = control.unit === "°" ? 0.5 : 0.05;
+  const step = control.high - control.low < 30 ? 0.5 : 1;
   const whole = (value, round) => (round(value / step) * step).toFixed(2); // or 0 is no value that it can take
   const [min, max] = [whole(control.low, Math.ceil), whole(control.high, Math.floor)];
   const input = make("input", { id, type: "range", min, max, step, value: 0 });
@@ -69,17 +69,13 @@ $("reset").addEventListener("click", () => {
   for (const slider of $("sliders").querySelectorAll("input")) set(slider, 0);
   moved();
 });
-$("settle").addEventListener("click", settle);
 $("front").addEventListener(
   "click",
   tried(async () => {
-    const move = supersede(true);
-    $("caption").textContent = "Measuring";
     const { values } = await get(`/api/front?${new URLSearchParams({ face: view.face })}`);
-    if (move !== moves) return;
     turnTo(null);
     for (const input of $("sliders").querySelectorAll("input")) set(input, values[input.dataset.name] ?? 0);
-    await settle();
+    moved();
   }),
 );
 

@@ -1,14 +1,12 @@
-// The picture: drafts while a slider moves, then the full size; measured and corrected where that is asked for.
+// The picture: drafts while a slider moves, nearer ones once it stands still, then the full size.
 
-import { $, ask, complain, tried } from "./common.js";
+import { $, ask, complain } from "./common.js";
 
 const SETTLE_MS = 120; // after the last draft, before the full size is asked for
 
 export const view = { face: null, values: {}, direction: null, strength: 0 };
 let since = null; // when the sliders moved first of what no draft has been asked for
 let drafting = false;
-let measuring = false; // whether a measured picture is on its way, or shown
-export let moves = 0; // counts them, to tell whether an answer is still wanted
 let settling = 0;
 let finishing = new AbortController();
 
@@ -22,7 +20,8 @@ function query(more = {}) {
 
 export async function picture(words, signal) {
   const answer = await ask(`/api/picture?${words}`, { signal });
-  return { url: URL.createObjectURL(await answer.blob()), notes: JSON.parse(answer.headers.get("X-Notes") ?? "[]") };
+  const [notes, done] = [["X-Notes", "[]"], ["X-Done", "true"]].map(([name, none]) => JSON.parse(answer.headers.get(name) ?? none));
+  return { url: URL.createObjectURL(await answer.blob()), notes, done };
 }
 
 export async function put(image, url) {
@@ -35,17 +34,10 @@ export async function put(image, url) {
 
 export function moved() {
   since ??= performance.now();
-  supersede(false);
-  draft();
-}
-
-// What is shown, and what is on its way, is no longer what the sliders say.
-export function supersede(measured) {
-  measuring = measured;
   finishing.abort();
   clearTimeout(settling);
   delete $("now").dataset.size;
-  return ++moves;
+  draft();
 }
 
 async function draft() {
@@ -53,10 +45,12 @@ async function draft() {
   const [start, face] = [since, view.face];
   [since, drafting] = [null, true];
   try {
-    const found = await picture(query());
-    if (face === view.face && !measuring) {
+    let found = { done: false };
+    for (let first = true; !found.done && since === null && face === view.face; first = false) {
+      found = await picture(query());
+      if (face !== view.face) break;
       await put($("now"), found.url);
-      told(found.notes, "draft", start);
+      told(found.notes, "draft", start, first ? "draft" : "nearer");
     }
     $("error").hidden = true;
   } catch (error) {
@@ -65,7 +59,7 @@ async function draft() {
     drafting = false;
   }
   if (since !== null) draft();
-  else if (!measuring) settling = setTimeout(() => finish(start), SETTLE_MS);
+  else settling = setTimeout(() => finish(start), SETTLE_MS);
 }
 
 async function finish(start) {
@@ -80,25 +74,14 @@ async function finish(start) {
   }
 }
 
-export const settle = tried(async () => {
-  if (view.face === null) return;
-  const [move, start] = [supersede(true), performance.now()];
-  $("caption").textContent = "Measuring";
-  const found = await picture(query({ size: "settled" }));
-  if (move !== moves) return;
-  await put($("now"), found.url);
-  told(found.notes, "settled", start);
-});
-
-function told(notes, size, start) {
-  performance.measure(size, { start, end: performance.now() });
+function told(notes, size, start, what = size) {
+  performance.measure(what, { start, end: performance.now() });
   $("empty").hidden = true;
   $("now").alt = `${view.face}, ${described()}`;
   $("now").dataset.size = size;
-  $("caption").textContent = notes.length ? notes.join(" ") : size === "draft" ? "Draft" : "Full size";
-  const kept = size === "draft" ? "full" : size;
-  $("save-png").href = `/api/picture?${query({ size: kept, keep: 1 })}`;
-  $("save-latents").href = `/api/latents?${query({ size: kept })}`;
+  $("caption").textContent = notes.length ? notes.join(" ") : "Draft";
+  $("save-png").href = `/api/picture?${query({ size: "full", keep: 1 })}`;
+  $("save-latents").href = `/api/latents?${query({ size: "full" })}`;
   $("save-png").hidden = $("save-latents").hidden = false;
 }
 
