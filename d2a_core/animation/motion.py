@@ -98,9 +98,16 @@ def _moved(
     """Points [T, P, 2] of the source after the driver's way from `start`, the shape's times `gain` [P, 3]."""
     moved = turned(source, start, driver, amount=transfer.scale * transfer.pose)
     share = transfer.scale * transfer.expression
-    shape = source.shape + share * gain * (driver.shape - start.shape)
-    shape = _uncrossed(shape, driver.shape, scheme_of(shape.shape[1]))
+    shape = changed(source.shape, start.shape, driver.shape, share * gain)
     return project(replace(moved, shape=shape)).astype(np.float32)
+
+
+def changed(face: NDArray, start: NDArray, driver: NDArray, gain: NDArray) -> NDArray[np.float64]:
+    """Shapes [T, P, 3] of a `face` that changes as a `driver` [T, P, 3] has since `start`, both [1, P, 3].
+
+    The change is taken times `gain` [P, 3]; lids and lips cross no further than the driver's.
+    """
+    return _uncrossed(face + gain * (driver - start), driver, scheme_of(face.shape[1]))
 
 
 def neutral_heads(driver: Heads, neutral: int | None = None, rest: Heads | None = None) -> Heads:
