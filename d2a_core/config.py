@@ -16,6 +16,7 @@ NAME = "^[A-Za-z0-9]+([._]?[A-Za-z0-9]+|-[A-Za-z0-9]+)*$"
 HELD_OUT = "held-out"
 MAIN, REFINED, UNTUNED, FINETUNED = "d2animator", "refined", "untuned", "finetuned"
 BASELINES, TOGETHER = ("control-source", "control-target", "control-noise"), "baselines"
+PARTS = ("pose", "expression", "lips", "eyes")  # of a driver, each of which may follow a clip of its own
 FANS = {"base", "latent", "image"}  # beside those of sources
 PATTERNS = {  # of the schema, in words
     NAME: "it may hold only letters and digits with single . _ - between them",
@@ -66,7 +67,9 @@ def check(config: Mapping, schema: Mapping) -> None:
     driving = config["driving"]
     clips = [*driving["performances"], *driving["clips"]]
     _unique("driving", (clip["name"] for clip in [*clips, *driving["combinations"]]))
-    _check_combinations(driving["combinations"], {clip["name"] for clip in clips})
+    _check_combinations(
+        driving["combinations"], {clip["name"] for clip in clips}, config["animations"]["motion"]
+    )
     _check_groups(config)
     _check_gradients(config)
     _check_morphs(config, {clip["name"] for clip in clips})
@@ -93,9 +96,20 @@ def check(config: Mapping, schema: Mapping) -> None:
     _check_evaluation(config["evaluation"], [clip["name"] for clip in clips])
 
 
-def _check_combinations(combinations: Iterable[Mapping], clips: Container[str]) -> None:
+def _check_combinations(combinations: Iterable[Mapping], clips: Container[str], motion: str) -> None:
     for entry in combinations:
-        for part in ("pose", "expression"):
+        parts = [part for part in PARTS if part in entry]
+        if not parts:
+            raise ValueError(
+                f"config: driving.combinations {entry['name']} names no clip; give one for "
+                f"{', '.join(PARTS[:-1])} or {PARTS[-1]}"
+            )
+        if motion == "absolute" and "expression" not in parts:
+            raise ValueError(
+                "config: animations.motion is absolute, which takes over a whole face, but "
+                f"driving.combinations {entry['name']} has no expression; add one, or choose relative"
+            )
+        for part in parts:
             if entry[part] not in clips:
                 raise ValueError(
                     f"config: driving.combinations {entry['name']} takes its {part} from {entry[part]!r}, "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from d2a_core.config import check, read_schema, variants
+from d2a_core.config import PARTS, check, read_schema, variants
 from d2a_core.evaluation import ablations, protocols
 from d2a_core.generator import origins
 from d2a_core.store import assets

@@ -81,12 +81,10 @@ rule import_driving:
 
 
 rule combine_driving:
-    """Make one driver of two clips: the head of one, the face of the other."""
+    """Make one driver of several clips, each of which moves parts of it."""
     input:
-        pose=part_of("pose", "table"),
-        expression=part_of("expression", "table"),
-        pose_video=part_of("pose", "video"),
-        expression_video=part_of("expression", "video"),
+        tables=tables_of_parts,
+        videos=videos_of_parts,
     output:
         table="results/driving/{combination}.parquet",
         video="results/driving/{combination}.mp4",
@@ -99,6 +97,7 @@ rule combine_driving:
         mem_mb=more(3000),
         runtime=more(30),
     params:
+        parts=parts_of,
         height=config["animations"]["comparison"]["height"],
         core=core_digest("combine_driving"),
     script:

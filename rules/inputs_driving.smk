@@ -1,4 +1,4 @@
-"""Inputs of clips: performed ones, the user's own, and combinations of two."""
+"""Inputs of clips: performed ones, the user's own, and combinations of several."""
 
 VIDEOS = expand(
     "results/animations/{source}--{clip}{kind}",
@@ -40,25 +40,31 @@ def table_of(wildcards):
     return named(config["driving"]["clips"], wildcards.table)["path"]
 
 
-def combination_of(wildcards):
-    """Config of a driver that is made of two clips."""
-    return named(config["driving"]["combinations"], wildcards.combination)
+def clips_by_part(combination):
+    """Clips of the combination of a name: see `parts_of`."""
+    entry = named(config["driving"]["combinations"], combination)
+    return {part: entry[part] for part in PARTS if part in entry}
 
 
-def part_of(part, kind):
-    """Input function: table or video of the clip that a combination takes its pose or expression from."""
+def parts_of(wildcards):
+    """Names of the clips of a combination, by the part that each moves."""
+    return clips_by_part(wildcards.combination)
 
-    def found(wildcards):
-        clip = combination_of(wildcards)[part]
-        return f"results/driving/{clip}.parquet" if kind == "table" else file_of(clip)
 
-    return found
+def tables_of_parts(wildcards):
+    """Landmark tables of a combination, one for each part that has a clip."""
+    clips = clips_by_part(wildcards.combination).values()
+    return [f"results/driving/{clip}.parquet" for clip in clips]
+
+
+def videos_of_parts(wildcards):
+    """Videos of a combination, one for each part that has a clip."""
+    return [file_of(clip) for clip in clips_by_part(wildcards.combination).values()]
 
 
 def seen_of(wildcards):
-    """Files that show who drives: of a combination those of both clips, of a landmark table none."""
+    """Files that show who drives: of a combination those of all its clips, of a landmark table none."""
     names = [wildcards.clip]
     if wildcards.clip in COMBINATIONS:
-        combination = named(config["driving"]["combinations"], wildcards.clip)
-        names = [combination["pose"], combination["expression"]]
+        names = clips_by_part(wildcards.clip).values()
     return [file_of(name) for name in dict.fromkeys(names) if name not in TABLES]

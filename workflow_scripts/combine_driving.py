@@ -1,4 +1,4 @@
-"""Make one driver of two clips: the head of one, the face of the other."""
+"""Make one driver of several clips, each of which moves parts of it."""
 
 from d2a_core import runtime
 from d2a_core.animation import combining, driving
@@ -8,29 +8,31 @@ from d2a_core.store import lineage, provenance, tables
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    inputs, outputs = snakemake.input, snakemake.output
-    given = inputs.pose, inputs.expression
-    drivers = list(
-        map(combining.driver_of, map(tables.read_parquet, given), map(tables.parquet_metadata, given))
+    parts = snakemake.params.parts
+    given, videos = (
+        dict(zip(parts, paths, strict=True)) for paths in (snakemake.input.tables, snakemake.input.videos)
     )
-    track, rate = combining.combine(*drivers)
-    names = dict(zip(combining.CAPTIONS, given, strict=True))
+    drivers = {
+        part: combining.driver_of(tables.read_parquet(path), tables.parquet_metadata(path))
+        for part, path in given.items()
+    }
+    track, rate = combining.combine(drivers)
     facts = provenance.provenance(
         stage="driving",
         clip=snakemake.wildcards.combination,
         rate=str(rate),
-        detector=lineage.shared_detector(given),
-        **names,
+        detector=lineage.shared_detector(given.values()),
+        **given,
         **track.counts,
     )
-    tables.write_parquet(driving.table(track), outputs.table, metadata=facts)
-    clips = map(video_reading.read_frames, (inputs.pose_video, inputs.expression_video))
+    tables.write_parquet(driving.table(track), snakemake.output.table, metadata=facts)
+    frames = {part: video_reading.read_frames(path) for part, path in videos.items()}
     video_writing.write_frames(
-        combining.show(*zip(drivers, clips, strict=True), height=snakemake.params.height),
-        outputs.video,
+        combining.show(drivers, frames, combining.captions(videos), height=snakemake.params.height),
+        snakemake.output.video,
         rate=rate,
-        audio=inputs.expression_video,
-        metadata={"title": "Two drivers"},
+        audio=combining.heard(videos),
+        metadata={"title": "Combined drivers"},
         progress=runtime.Progress(log, "driving", len(track.found), unit="frames"),
     )
 

@@ -61,8 +61,8 @@ def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDA
     if options.neutral_s is not None:
         if rest is not None:
             raise ValueError(
-                f"animations.neutral_s is {options.neutral_s:g} s, but this driver is made of two clips, "
-                "each with a neutral frame of its own; set it to null"
+                f"animations.neutral_s is {options.neutral_s:g} s, but this driver is a combination, "
+                "each clip of which has a neutral frame of its own; set it to null"
             )
         neutral = motion.neutral_index(driver.column("time_s").to_numpy(), options.neutral_s)
     own = lift(tables.points_array(source), scheme, tables.angles_array(source))

@@ -1,8 +1,12 @@
-"""Make one driver of two: the head of one clip and the face of another (paper, section 5, Figure 10)."""
+"""Make one driver of several clips: of one the head, of another the face (paper, section 5, Figure 10).
 
-from collections.abc import Iterable, Iterator, Mapping
+Regions of the face, the lips and the eyes, may have clips of their own. What has no clip stays still.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 import pyarrow
@@ -13,12 +17,14 @@ from d2a_core.animation import motion
 from d2a_core.animation.driving import Track
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import Heads, lift_clip, project
-from d2a_core.faces.schemes import scheme_of
+from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.media import sheets
 from d2a_core.media.video_reading import Frame
 from d2a_core.store import tables
 
-CAPTIONS = ("pose", "expression")
+LEADING = ("expression", "lips", "eyes", "pose")  # the face is that of the first part that has a clip
+
+Clip = TypeVar("Clip")
 
 
 @dataclass(frozen=True)
@@ -59,39 +65,104 @@ def to_and_fro(time_s: NDArray, frames: int, rate: Fraction) -> NDArray[np.float
     return np.where(place > turn, 2 * turn - place, place)
 
 
-def times(pose: Driver, expression: Driver) -> tuple[NDArray[np.float64], Fraction]:
-    """Times [T] of the combined clip, as long as the longer of both; its rate is the pose's, if it moves."""
-    rate = pose.rate if pose.duration_s else expression.rate
-    frames = max(1, round(max(pose.duration_s, expression.duration_s) * rate))
+def leading(parts: Mapping[str, Clip]) -> Clip:
+    """Choose the clip whose face is moved, from those of `parts`: see `LEADING`."""
+    return next(parts[part] for part in LEADING if part in parts)
+
+
+def heard(parts: Mapping[str, Clip]) -> Clip:
+    """Choose the clip whose sound fits the lips, from those of `parts`."""
+    return parts["lips"] if "lips" in parts else leading(parts)
+
+
+def captions(parts: Mapping[str, Clip]) -> dict[str, str]:
+    """Name all parts that a clip moves, by the first of them: one entry for each of the clips."""
+    found: dict[Clip, list[str]] = {}
+    for part, clip in parts.items():
+        found.setdefault(clip, []).append(part)
+    return {together[0]: ", ".join(together) for together in found.values()}
+
+
+def times(drivers: Sequence[Driver]) -> tuple[NDArray[np.float64], Fraction]:
+    """Times [T] of the combined clip, as long as the longest; its rate is that of the first that moves."""
+    rate = next((driver.rate for driver in drivers if driver.duration_s), drivers[0].rate)
+    frames = max(1, round(max(driver.duration_s for driver in drivers) * rate))
     return np.arange(frames) / float(rate), rate
 
 
-def combine(pose: Driver, expression: Driver) -> tuple[Track, Fraction]:
-    """Put the face of `expression` on the moving head of `pose`, as landmarks; the shorter goes to and fro.
+def combine(parts: Mapping[str, Driver]) -> tuple[Track, Fraction]:
+    """Put the face on the moving head, and the regions into the face, as landmarks.
 
-    The rest of the combined driver, which no frame needs to show, is that face at rest, seen from the front.
+    `parts` are the clips by what they move: "pose", "expression", "lips", "eyes"; a shorter one goes to and
+    fro. The rest of the combined driver, which no frame needs to show, is the leading face at rest, seen from
+    the front.
     """
-    time_s, rate = times(pose, expression)
-    heads, faces = (_at(driver, time_s) for driver in (pose, expression))
-    straight = replace(expression.rest, rotation=np.eye(3)[None])
-    moved = replace(motion.turned(straight, pose.rest, heads, amount=1.0), shape=faces.shape)
+    drivers = list(parts.values())
+    time_s, rate = times(drivers)
+    face = leading(parts)
+    straight = replace(face.rest, rotation=np.eye(3)[None])
+    still = replace(face, heads=straight, rest=straight)
+    pose = parts.get("pose", still)
+    moved = replace(
+        motion.turned(straight, pose.rest, _at(pose, time_s), amount=1.0),
+        shape=_shapes({"expression": still, **parts}, straight.shape, time_s),
+    )
 
-    def both(name: str) -> list[NDArray]:
-        return [_nearest(driver, time_s, name) for driver in (pose, expression)]
+    def each(name: str) -> list[NDArray]:
+        return [_nearest(driver, time_s, name) for driver in drivers]
 
-    cuts = (np.diff(shot, prepend=shot[:1]) != 0 for shot in both("shot"))
+    cuts = [np.diff(shot, prepend=shot[:1]) != 0 for shot in each("shot")]
     return Track(
         points=project(moved).astype(np.float32),
-        found=np.logical_and(*both("found")),
-        score=np.minimum(*both("score")),
+        found=np.all(each("found"), axis=0),
+        score=np.min(each("score"), axis=0),
         angles=geometry.angles_of(moved.rotation),
         canonical=moved.shape[..., :2].astype(np.float32),
         time_s=time_s,
-        shot=np.logical_or(*cuts).cumsum().astype(np.int32),
-        interpolated=np.logical_or(*both("interpolated")),
-        held=np.logical_or(*both("held")),
+        shot=np.any(cuts, axis=0).cumsum().astype(np.int32),
+        interpolated=np.any(each("interpolated"), axis=0),
+        held=np.any(each("held"), axis=0),
         rest=project(straight).astype(np.float32),
     ), rate
+
+
+def _shapes(parts: Mapping[str, Driver], rest: NDArray, time_s: NDArray) -> NDArray[np.float64]:
+    """Shapes [T, P, 3] of a face that is `rest` [1, P, 3] where the clips of its parts are at theirs."""
+    scheme = scheme_of(rest.shape[1])
+    change = _change(parts["expression"], rest, time_s, scheme)
+    for region, share_of in REGIONS.items():
+        if region in parts:
+            share = share_of(scheme)[:, None]
+            change = (1 - share) * change + share * _change(parts[region], rest, time_s, scheme)
+    return rest + change
+
+
+def _change(driver: Driver, rest: NDArray, time_s: NDArray, scheme: Scheme) -> NDArray[np.float64]:
+    """Change [T, P, 3] of a driver since its own rest, in the proportions of the face `rest` [1, P, 3]."""
+    start = driver.rest.shape
+    gain = motion.proportions(rest[0], start[0], scheme)
+    calm, moved = (motion.changed(rest, start, shape, gain) for shape in (start, _at(driver, time_s).shape))
+    return moved - calm
+
+
+def _lips(scheme: Scheme) -> NDArray[np.float64]:
+    """Share of each point [P] that goes with the lips: of the jaw less and less from the chin to the ears."""
+    contour, share = list(scheme.parts["contour"]), np.zeros(scheme.size)
+    share[contour] = np.cos(np.pi * np.linspace(-0.5, 0.5, len(contour)))
+    share[list(scheme.rigid)] = 0
+    share[list(scheme.parts["mouth"])] = 1
+    return share
+
+
+def _eyes(scheme: Scheme) -> NDArray[np.float64]:
+    """Share of each point [P] that goes with the eyes: lids and pupils, not the corners, which are rigid."""
+    share = np.zeros(scheme.size)
+    share[list(scheme.parts["eyes"])] = 1
+    share[list(scheme.rigid)] = 0
+    return share
+
+
+REGIONS = {"lips": _lips, "eyes": _eyes}
 
 
 def _nearest(driver: Driver, time_s: NDArray, name: str) -> NDArray:
@@ -119,13 +190,20 @@ def _at(driver: Driver, time_s: NDArray) -> Heads:
 
 
 def show(
-    pose: tuple[Driver, Iterable[Frame]], expression: tuple[Driver, Iterable[Frame]], *, height: int
+    parts: Mapping[str, Driver],
+    frames: Mapping[str, Iterable[Frame]],
+    titles: Mapping[str, str],
+    *,
+    height: int,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Show both clips beside one another, as they are combined: u1 [H, W, 3], `height` in px."""
-    time_s, _ = times(pose[0], expression[0])
-    panels = (_played(driver, frames, time_s, height) for driver, frames in (pose, expression))
+    """Show the clips beside one another, as they are combined: u1 [H, W, 3], `height` in px.
+
+    `titles` are the captions by a part of each clip that is shown, `frames` its pictures by the part.
+    """
+    time_s, _ = times(list(parts.values()))
+    panels = (_played(parts[part], frames[part], time_s, height) for part in titles)
     for images in zip(*panels, strict=True):
-        yield sheets.side_by_side(images, height=height, captions=CAPTIONS)
+        yield sheets.side_by_side(images, height=height, captions=list(titles.values()))
 
 
 def _played(

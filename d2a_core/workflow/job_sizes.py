@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from d2a_core.animation import retiming
-from d2a_core.config import TOGETHER
+from d2a_core.config import PARTS, TOGETHER
 from d2a_core.evaluation import methods, protocols
 from d2a_core.media import video_reading
 from d2a_core.media.timestamps import nominal_rate
@@ -166,9 +166,9 @@ def _clip(config: Mapping, name: str) -> tuple[float, float]:
     """Frames and frames a second of the clip of a name."""
     for made in config["driving"]["combinations"]:
         if made["name"] == name:
-            pose, expression = (_clip(config, made[part]) for part in ("pose", "expression"))
-            rate = pose[1] if pose[0] > 1 else expression[1]
-            return max(round(frames * rate / own) for frames, own in (pose, expression)), rate
+            clips = [_clip(config, made[part]) for part in PARTS if part in made]
+            rate = next((own for frames, own in clips if frames > 1), clips[0][1])
+            return max(round(frames * rate / own) for frames, own in clips), rate
     for clip in config["driving"]["performances"]:
         if clip["name"] == name:
             return max(1, round(clip["seconds"] * clip["fps"])), clip["fps"]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from d2a_core.animation import animations, comparison, footage, goals, morphs, paste, performances, purity
-from d2a_core.config import check, merged
+from d2a_core.config import PARTS, check, merged
 from d2a_core.directions import directions, gallery
 from d2a_core.evaluation import disentanglement, protocols
 from d2a_core.faces import identity, landmarks, photo_alignment
@@ -82,7 +82,8 @@ def test_an_overlay_that_names_a_generator_passes_the_schema(overlay):
 def test_schema_is_closed_complete_described_and_without_defaults():
     for path, part in _objects(SCHEMA):
         assert part["additionalProperties"] is False, path
-        assert part["required"] == list(part["properties"]), path
+        optional = PARTS if path == ("driving", "combinations") else ()
+        assert part["required"] == [name for name in part["properties"] if name not in optional], path
         for name, leaf in part["properties"].items():
             assert "default" not in leaf, (*path, name)
             if leaf.get("type") != "object":
@@ -106,8 +107,7 @@ def test_every_key_of_the_config_is_in_the_schema_and_back():
         ("driving", "clips", "name"),
         ("driving", "clips", "path"),
         ("driving", "combinations", "name"),
-        ("driving", "combinations", "pose"),
-        ("driving", "combinations", "expression"),
+        *(("driving", "combinations", part) for part in PARTS),
         ("generator", "checkpoints", "url"),
         ("generator", "checkpoints", "sha256"),
         ("generator", "checkpoints", "path"),
@@ -284,6 +284,21 @@ def test_an_encoder_needs_the_images_of_the_samples():
             [{"name": "mix", "pose": "performance", "expression": "smile"}],
             "combinations mix takes its expression from 'smile', but no clip",
         ),
+        (
+            ("driving", "combinations"),
+            [{"name": "mix", "pose": "performance", "lips": "smile"}],
+            "combinations mix takes its lips from 'smile', but no clip .*; add it to driving.clips",
+        ),
+        (
+            ("driving", "combinations"),
+            [{"name": "mix"}],
+            "combinations mix names no clip; give one for pose, expression, lips or eyes",
+        ),
+        (
+            ("driving", "combinations"),
+            [{"name": "mix", "brows": "performance"}],
+            "combinations.0 has no key 'brows'; .* known keys are name, pose, expression, lips, eyes",
+        ),
         (("fan", "groups"), ["pose", "expression"], "animations.fan is all, but fan.groups lacks all"),
         (("clusters", "counts"), {}, "clusters.counts lacks the key 'all'"),
     ],
@@ -297,3 +312,16 @@ def test_a_mistake_is_one_sentence_with_key_value_and_remedy(path, value, words)
     with pytest.raises(ValueError, match=words) as caught:
         check(config, SCHEMA)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("parts", [("pose",), ("lips",), ("eyes",), ("pose", "expression", "lips", "eyes")])
+def test_a_combination_may_leave_parts_out(parts):
+    entry = {"name": "mix", **dict.fromkeys(parts, "performance")}
+    config = merged(CONFIG, {"driving": {"combinations": [entry]}})
+    check(config, SCHEMA)
+    absolute = merged(config, {"animations": {"motion": "absolute"}})
+    if "expression" in parts:
+        check(absolute, SCHEMA)
+        return
+    with pytest.raises(ValueError, match="animations.motion is absolute, .* mix has no expression; add one"):
+        check(absolute, SCHEMA)

@@ -100,7 +100,9 @@ ENTRIES = {  # a valid one for each form of an entry
     ],
     ("driving", "performances", 0): [CONFIG["driving"]["performances"][0]],
     ("driving", "clips", 0): [{"name": "talk", "path": "talk.mp4"}],
-    ("driving", "combinations", 0): [{"name": "mix", "pose": "performance", "expression": "performance"}],
+    ("driving", "combinations", 0): [
+        {"name": "mix", **dict.fromkeys(("pose", "expression", "lips", "eyes"), "performance")}
+    ],
     ("morphs", 0): [
         {"name": "turn", "source": "me", "start": "me", "end": "me", "frames": 2, "fps": 25, "loop": False}
     ],

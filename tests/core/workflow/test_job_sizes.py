@@ -31,7 +31,10 @@ SMALL = merged(
                 {"name": "talk", "seconds": 2.0, "fps": 25},
                 {"name": "long", "seconds": 4.0, "fps": 25},
             ],
-            "combinations": [{"name": "both", "pose": "talk", "expression": "long"}],
+            "combinations": [
+                {"name": "both", "pose": "talk", "expression": "long"},
+                {"name": "words", "lips": "talk"},
+            ],
         },
         "animations": {"refinements": 0},
         "evaluation": {"protocols": {"pairs": 8, "sources": 2, "frames": 3, "finetuned": 2}, "passes": 2},
@@ -60,6 +63,7 @@ TALKING = {"source": "anna", "clip": "talk"}
             50,
         ),
         ("animate", {"source": "anna", "clip": "both"}, 100),  # as long as the longer clip
+        ("combine_driving", {"combination": "words"}, 50),
         ("measure_disentanglement", {}, 2 * 6 * (12 + 12) * 2),
         ("hold_out_faces", {}, 32),
         ("animate_pairs", {"method": "d2animator"}, 3 * (8 + 8 + 2 * 3 * 2)),  # sequence: two clips
