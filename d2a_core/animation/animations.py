@@ -52,10 +52,15 @@ class Options:
 
 
 def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDArray[np.float32]:
-    """Landmarks [T, P, 2] that a clip asks of a source, from their tables."""
+    """Landmarks [T, P, 2] that a clip asks of a source, from their tables.
+
+    Where no clip moves the lips, those of the source stay apart as they are.
+    """
     points = tables.points_array(driver)
     scheme = scheme_of(points.shape[1])
-    rest, neutral = None, None
+    rest, neutral, transfer = None, None, options.transfer
+    if "mute" in driver.column_names:
+        transfer = replace(transfer, rest_lips="source")
     if "rest_points" in driver.column_names:
         rest = lift(tables.points_array(driver, "rest_points")[:1], scheme, np.zeros((1, 3)))
     if options.neutral_s is not None:
@@ -67,7 +72,7 @@ def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDA
         neutral = motion.neutral_index(driver.column("time_s").to_numpy(), options.neutral_s)
     own = lift(tables.points_array(source), scheme, tables.angles_array(source))
     moving = lift_clip(points, scheme, tables.angles_array(driver))
-    return motion.goal(own, moving, options.transfer, neutral=neutral, rest=rest)
+    return motion.goal(own, moving, transfer, neutral=neutral, rest=rest)
 
 
 def follow(

@@ -123,6 +123,7 @@ def combine(parts: Mapping[str, Driver]) -> tuple[Track, Fraction]:
         interpolated=np.any(each("interpolated"), axis=0),
         held=np.any(each("held"), axis=0),
         rest=project(straight).astype(np.float32),
+        mute=not {"expression", "lips"} & parts.keys(),
     ), rate
 
 

@@ -40,7 +40,7 @@ class Track:
     counts the cuts before. Where a face was not `found` [T] points and angles are `interpolated` or `held`.
     `quad` [T, 4, 2] are the corners of the aligned picture in pixels of the frame (`alignment.Crop`), where
     there are frames; `rest` [1, P, 2] is the face at rest, seen from the front, where it is known without
-    being shown.
+    being shown. `mute` says that no clip moves the lips.
     """
 
     points: NDArray[np.float32]
@@ -54,6 +54,7 @@ class Track:
     held: NDArray[np.bool_]
     quad: NDArray[np.float32] | None = None
     rest: NDArray[np.float32] | None = None
+    mute: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -171,11 +172,13 @@ def table(track: Track) -> dict[str, object]:
     """Columns of the landmark table of a clip: one row a frame."""
     known = {"quad": track.quad, "rest_points": track.rest}
     count = len(track.found)
-    extra = {
+    extra: dict[str, object] = {
         name: tables.points_column(np.broadcast_to(points, (count, *points.shape[1:])))
         for name, points in known.items()
         if points is not None
     }
+    if track.mute:
+        extra["mute"] = np.ones(count, bool)
     return {
         "frame": np.arange(len(track.found), dtype=np.int64),
         "time_s": track.time_s,

@@ -1,11 +1,13 @@
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pyarrow
 import pytest
+import yaml
 
-from d2a_core.animation import combining, driving, motion
+from d2a_core.animation import animations, combining, driving, motion
 from d2a_core.animation.motion import Transfer
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import lift, lift_clip
@@ -14,8 +16,12 @@ from d2a_core.faces.schemes import WFLW98
 from d2a_core.media.video_reading import Frame
 from d2a_core.store import tables
 
+CONFIG = yaml.safe_load((Path(__file__).parents[3] / "config.yaml").read_text())["animations"]
 FACE = template_of(WFLW98)
 MOUTH, CONTOUR = (list(WFLW98.parts[name]) for name in ("mouth", "contour"))
+OPTIONS = animations.Options(
+    **{key: value for key, value in CONFIG.items() if key not in ("paste_back", "comparison")}
+)
 ABOVE = [point for point in range(98) if point not in MOUTH + CONTOUR]
 OPENING = [0.0, 0.0, 0.0, 0.1, 0.2, 0.2, 0.1, 0.0]
 BROADER = FACE * [1.06, 0.97, 1.0]
@@ -120,6 +126,19 @@ def test_the_source_moves_from_its_rest_though_no_frame_shows_the_drivers(turnin
     assert geometry.angles_of(heads.rotation)[:, 0] == pytest.approx(np.arange(25), abs=2)
     gap = heads.shape[:, 94, 1] - heads.shape[:, 90, 1]
     assert gap[3] - (FACE[94, 1] - FACE[90, 1]) == pytest.approx(0.2, abs=0.03)
+
+
+@pytest.mark.parametrize(("parts", "kept"), [(("eyes",), True), (("eyes", "lips"), False)])
+def test_a_source_that_shows_its_teeth_keeps_them_when_nobody_moves_its_lips(parts, kept):
+    winking = driver([picture(blinking(FACE, share)) for share in (0, 0, 0, 1)], np.zeros(4))
+    track, _ = combining.combine(dict.fromkeys(parts, winking))
+    teeth = picture(opened(FACE, 0.2))[None]
+    angles = {name: np.zeros(1, np.float32) for name in ("yaw", "pitch", "roll")}
+    source = pyarrow.table({"points": tables.points_column(teeth), **angles})
+    asked = animations.asked(source, pyarrow.table(driving.table(track)), OPTIONS)
+    assert asked[0] == pytest.approx(teeth[0], abs=2e-4) if kept else asked[0, 94, 1] < teeth[0, 94, 1] - 0.03
+    eyes = list(WFLW98.parts["eyes"])
+    assert np.ptp(np.delete(asked, eyes, axis=1), axis=0).max() < 1e-5 < np.ptp(asked[:, eyes])
 
 
 def test_a_cut_in_either_clip_is_a_cut(turning, speaking):
