@@ -1,11 +1,12 @@
 """Plan and run `d2a animate`."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import d2a_core
 from d2a_core.commands import checks, delivery
 from d2a_core.commands.delivery import Plan, Watcher
-from d2a_core.commands.requests import Request
+from d2a_core.commands.requests import Request, slug
 
 
 def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Path]:
@@ -21,18 +22,16 @@ def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Pa
 def make_plan(request: Request, work: Path) -> Plan:
     """Name the source and the clip of a request, copy them into `work` and say what to compute."""
     source, copies = delivery.adopt_source(request, work)
-    clips, combinations = {}, []
-    for path in request.drivers.values():
-        name, copy = delivery.adopt(path, work, "clip")
-        copies[copy], clips[name] = str(path), copy
-    clip = "-and-".join(clips)
-    if len(request.drivers) > 1:
-        parts = dict(zip(("pose", "expression"), (*clips, *clips), strict=False))  # both may be one clip
+    adopted = {path: delivery.adopt(path, work, "clip") for path in request.drivers.values()}
+    copies |= {copy: str(path) for path, (_, copy) in adopted.items()}
+    names = {path: name for path, (name, _) in adopted.items()}
+    clip, combinations = next(iter(names.values())), []
+    if request.combined:
+        parts = {part: names[path] for part, path in request.parts.items()}
+        clip = _combined_name(parts, names)
         combinations = [{"name": clip, **parts}]
-    driving = {
-        "clips": [{"name": name, "path": path} for name, path in clips.items()],
-        "combinations": combinations,
-    }
+    clips = [{"name": name, "path": copy} for name, copy in dict(adopted.values()).items()]
+    driving = {"clips": clips, "combinations": combinations}
     overlay = {"sources": [source], "driving": driving, **request.settings}
     results = _results(request, f"results/animations/{source['name']}--{clip}")
     main = "paste-back" if request.paste_back else "video"
@@ -41,6 +40,12 @@ def make_plan(request: Request, work: Path) -> Plan:
     return Plan(
         f"{source['name']}--{clip}--{delivery.digest([overlay, results])}", overlay, results, copies, wanted
     )
+
+
+def _combined_name(parts: Mapping[str, str], clips: Iterable[Path]) -> str:
+    """Name of a combination: what its clips are called, and a digest of which moves what."""
+    called = "-and-".join(path.stem for path in clips)
+    return f"{slug(called, 'clips')}-{delivery.digest(parts)}"
 
 
 def _results(request: Request, stem: str) -> dict[str, str]:

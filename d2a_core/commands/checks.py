@@ -2,12 +2,12 @@
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from d2a_core import config
 from d2a_core.commands.morph_requests import MorphRequest, is_table
-from d2a_core.commands.requests import KEYS, PHOTO_ONLY, Request, option, seed_of
+from d2a_core.commands.requests import KEYS, PART_DRIVERS, PHOTO_ONLY, SCALED, Request, option, seed_of
 from d2a_core.media import photos, video_reading
 from d2a_core.store import tables
 
@@ -30,16 +30,29 @@ def check(request: Request, root: Path) -> None:
 
 def _check_drivers(request: Request) -> None:
     if not request.drivers:
-        raise ValueError("nothing drives the source; give --driving, or --pose-from and --expression-from")
-    if request.driving is not None and len(request.drivers) > 1:
-        name = option(list(request.drivers)[1])
-        raise ValueError(f"--driving moves head and face, and {name} a part of them; give one or the other")
-    if request.neutral is not None and len(request.drivers) > 1:
-        raise ValueError("--neutral is a time in one clip, but there are two; leave it out")
-    for driver, scale in (("pose_from", "pose_scale"), ("expression_from", "expression_scale")):
-        lacks = request.driving is None and driver not in request.drivers
-        if lacks and getattr(request, scale) is not None:
-            raise ValueError(f"{option(scale)} scales nothing without {option(driver)}; give both")
+        raise ValueError(f"nothing drives the source; give --driving, or {_any_of(PART_DRIVERS)}")
+    for name in ("pose_from", "expression_from"):
+        if request.driving is not None and name in request.drivers:
+            raise ValueError(
+                f"--driving moves head and face, and {option(name)} a part of them; give one or the other"
+            )
+    if request.neutral is not None and request.combined:
+        raise ValueError(
+            "--neutral is a time in one whole clip, but here parts of clips are put together; leave it out"
+        )
+    if request.motion == "absolute" and request.combined and "expression" not in request.parts:
+        raise ValueError(
+            "--motion absolute takes over a whole face; give --expression-from, or leave --motion out"
+        )
+    for scale in request.still:
+        if getattr(request, scale) is not None:
+            raise ValueError(f"{option(scale)} scales nothing without {_any_of(SCALED[scale])}; give both")
+
+
+def _any_of(names: Sequence[str]) -> str:
+    """Any of the options of several fields, in words."""
+    *others, last = map(option, names)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def check_footage(request: Request, root: Path) -> None:

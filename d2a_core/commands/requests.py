@@ -9,7 +9,10 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import click
 
-DRIVERS = ("driving", "pose_from", "expression_from")  # fields of Request that name a clip
+# Fields of Request that name a clip: for a part of the driver, and all; those of which a scale needs one
+PART_DRIVERS = ("pose_from", "expression_from", "lips_from", "eyes_from")
+DRIVERS = ("driving", *PART_DRIVERS)
+SCALED = {"pose_scale": PART_DRIVERS[:1], "expression_scale": PART_DRIVERS[1:]}
 PHOTO_ONLY = ("face", "method", "tune", "paste_back")
 NAME_CHARS = 40
 PATH = click.Path(path_type=Path)
@@ -79,15 +82,18 @@ class Request:
 
     `source` is the path of a photo or `seed:N`, `driving` that of a video, a picture or a driving table,
     `work` the folder where stages are cached. In place of `driving`, the head may follow `pose_from` and the
-    face `expression_from`; what neither drives stays as on the source. `output` gets the video (None: it
-    stays there), `side_by_side` a copy of the comparison, the folder `frames` png pictures. `face` N is the
-    N-th largest on the photo, 0 the largest.
+    face `expression_from`; in place of either's, lips may follow `lips_from` and eyes `eyes_from`. What no
+    clip drives stays as on the source. `output` gets the video (None: it stays there), `side_by_side` a copy
+    of the comparison, the folder `frames` png pictures. `face` N is the N-th largest on the photo, 0 the
+    largest.
     """
 
     source: str = asked("Photo of a face, or seed:N for a face that does not exist.", required=True)
     driving: Path | None = asked("Video or picture of a face, or a driving table (.parquet).")
     pose_from: Path | None = asked("In its place: what the head follows.")
     expression_from: Path | None = asked("In its place: what mouth, eyes and brows follow.")
+    lips_from: Path | None = asked("What lips and jaw follow, alone or in place of the above.")
+    eyes_from: Path | None = asked("What lids and pupils follow, alone or in place of the above.")
     output: Path | None = asked("The video to write.  [default: <source>--<driving>.mp4]")
     work: Path = asked("Folder where stages are cached.  [default: that of the project]", default=MISSING)
     face: int | None = asked("Which face of the photo: 1 the largest, 2 the next, …", form="source")
@@ -156,6 +162,25 @@ class Request:
         return {name: getattr(self, name) for name in DRIVERS if getattr(self, name) is not None}
 
     @property
+    def parts(self) -> dict[str, Path]:
+        """The clips that drive, by the part of the driver that is theirs."""
+        whole = {} if self.driving is None else {"pose": self.driving, "expression": self.driving}
+        own = {name.removesuffix("_from"): getattr(self, name) for name in PART_DRIVERS}
+        return whole | {part: path for part, path in own.items() if path is not None}
+
+    @property
+    def combined(self) -> bool:
+        """Whether parts of clips are put together: there are several, or one moves but a region."""
+        return len(self.drivers) > 1 or not self.parts.keys() <= {"pose", "expression"}
+
+    @property
+    def still(self) -> dict[str, float]:
+        """The scales of what no clip drives, 0."""
+        if self.driving is not None or not self.drivers:
+            return {}
+        return {scale: 0.0 for scale, names in SCALED.items() if self.drivers.keys().isdisjoint(names)}
+
+    @property
     def configfiles(self) -> list[Path]:
         """Files to lay over the config of the project."""
         return [] if self.configfile is None else [self.configfile]
@@ -163,10 +188,7 @@ class Request:
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """The config keys that the options set, by section."""
-        found: dict[str, dict[str, Any]] = {}
-        still = {"pose_from": "expression_scale", "expression_from": "pose_scale"}
-        if len(self.drivers) == 1 and (alone := next(iter(self.drivers))) in still:
-            found["animations"] = {still[alone]: 0.0}
+        found: dict[str, dict[str, Any]] = {"animations": self.still} if self.still else {}
         for name, key in KEYS.items():
             section, _, leaf = key.partition(".")
             if (value := getattr(self, name)) is not None:
@@ -198,8 +220,9 @@ class Values:
 
 
 def default_output(source: str, *drivers: Path | None) -> Path:
-    """`<source>--<clip>.mp4` in the current folder; `<clip>-and-<clip>` with two drivers."""
-    clips = "-and-".join(slug(path.stem, "clip") for path in drivers if path is not None)
+    """`<source>--<clip>.mp4` in the current folder; `<clip>-and-<clip>` with several clips."""
+    given = dict.fromkeys(path for path in drivers if path is not None)
+    clips = "-and-".join(slug(path.stem, "clip") for path in given)
     return Path(f"{slug(Path(source).stem, 'photo')}--{clips}.mp4")
 
 

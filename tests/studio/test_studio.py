@@ -230,7 +230,7 @@ def test_head_and_face_may_follow_two_clips(face):
     face.get_by_label("Neutral moment").fill("0")
     face.get_by_role("button", name="Animate", exact=True).click()
     face.get_by_role("alert").wait_for()
-    assert "there are two" in face.get_by_role("alert").inner_text()
+    assert "put together" in face.get_by_role("alert").inner_text()
 
 
 def _animate(page, scale):

@@ -114,6 +114,30 @@ def test_names_follow_the_content_of_files(place):
         assert re.match(form["properties"]["name"]["pattern"], entry["name"])
 
 
+def test_clips_of_parts_become_a_combination_whose_name_tells_who_moves_what(place):
+    talk, sing = place.home / "talk.mp4", place.home / "sing.mp4"
+    sing.write_bytes(talk.read_bytes() + b"\0")
+
+    def plan(**drivers):
+        request = Request(source="seed:21", output=place.home / "o.mp4", work=place.work, **drivers)
+        overlay = animate_command.make_plan(request, place.work).overlay
+        check(merged(yaml.safe_load((ROOT / "config.yaml").read_text()), overlay), SCHEMA_OF_ALL)
+        return overlay["driving"]
+
+    dubbed = plan(driving=talk, lips_from=sing)
+    talking, singing = (clip["name"] for clip in dubbed["clips"])
+    (entry,) = dubbed["combinations"]
+    name = entry.pop("name")
+    assert entry == {"pose": talking, "expression": talking, "lips": singing}
+    assert name.startswith("talk-and-sing-")
+    other, alone = plan(driving=talk, eyes_from=sing), plan(lips_from=sing)
+    assert other["combinations"][0]["name"] != name
+    assert [(*clip,) for clip in alone["combinations"]] == [("name", "lips")]
+    assert plan(pose_from=talk)["combinations"] == plan(driving=talk)["combinations"] == []
+    one = plan(pose_from=talk, expression_from=talk)
+    assert len(one["clips"]) == 1 and one["combinations"][0]["expression"] == talking
+
+
 def test_a_morph_has_a_source_two_poses_and_a_name_that_follows_them(place):
     def plan(start, end, **options):
         wanted = MorphRequest(

@@ -8,7 +8,7 @@ import pytest
 
 from d2a_core.commands.checks import check, check_morph
 from d2a_core.commands.morph_requests import MorphRequest
-from d2a_core.commands.requests import Request
+from d2a_core.commands.requests import DRIVERS, Request
 from d2a_core.media import images, video_writing
 from d2a_core.store import tables
 
@@ -35,7 +35,7 @@ properties:
       motion: {enum: [relative, absolute]}
       motion_scale: {minimum: 0}
 """
-PATHS = ("driving", "pose_from", "expression_from", "output", "work", "side_by_side", "frames", "configfile")
+PATHS = (*DRIVERS, "output", "work", "side_by_side", "frames", "configfile")
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,9 @@ def request_(media, monkeypatch):
         {"driving": Path("me.png")},
         {"driving": None, "pose_from": Path("me.png"), "expression_from": Path("talk.mp4")},
         {"driving": None, "pose_from": Path("talk.mp4"), "pose_scale": 0.5},
+        {"driving": None, "pose_from": Path("talk.mp4"), "motion": "absolute"},
+        {"driving": None, "lips_from": Path("talk.mp4"), "expression_scale": 0.5},
+        {"lips_from": Path("talk.mp4"), "eyes_from": Path("me.png"), "motion": "absolute"},
     ],
 )
 def test_a_good_request_passes(request_, root, options):
@@ -116,16 +119,30 @@ def test_a_good_request_passes(request_, root, options):
             "--driving none.mp4 does not exist; give a video, a picture, or a driving table",
         ),
         ({"driving": "full"}, "--driving full is a folder"),
-        ({"driving": None}, "nothing drives the source; give --driving, or --pose-from"),
+        (
+            {"driving": None},
+            "nothing drives the source; give --driving, or --pose-from, .*, --lips-from or --eyes-from",
+        ),
         ({"pose_from": "talk.mp4"}, "--driving moves head and face, and --pose-from a part"),
         ({"driving": None, "pose_from": "none.mp4"}, "--pose-from none.mp4 does not exist"),
         (
             {"driving": None, "pose_from": "talk.mp4", "expression_from": "talk.mp4", "neutral": 0.0},
-            "--neutral is a time in one clip, but there are two",
+            "--neutral is a time in one whole clip, but here parts of clips are put together; leave it out",
+        ),
+        ({"driving": None, "lips_from": "talk.mp4", "neutral": 0.0}, "--neutral is a time in one whole clip"),
+        ({"lips_from": "none.mp4"}, "--lips-from none.mp4 does not exist; give a video, a picture"),
+        ({"eyes_from": "full"}, "--eyes-from full is a folder"),
+        (
+            {"driving": None, "pose_from": "me.png", "eyes_from": "talk.mp4", "motion": "absolute"},
+            "--motion absolute takes over a whole face; give --expression-from, or leave --motion out",
+        ),
+        (
+            {"driving": None, "lips_from": "talk.mp4", "pose_scale": 1.0},
+            "--pose-scale scales nothing without --pose-from; give both",
         ),
         (
             {"driving": None, "pose_from": "talk.mp4", "expression_scale": 1.0},
-            "--expression-scale scales nothing without --expression-from",
+            "--expression-scale scales nothing without --expression-from, --lips-from or --eyes-from",
         ),
         (
             {"driving": None, "expression_from": "talk.mp4", "output": "talk.mp4"},

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from d2a_core.commands import requests
 from d2a_core.commands.requests import FIELDS, KEYS, Request, Values, asked, default_output, slug
 from d2a_core.commands.studio import server
-from d2a_core.config import merged
+from d2a_core.config import PARTS, merged
 from d2a_core.faces import controls
 
 ROOT = Path(__file__).parents[3]
@@ -116,9 +116,36 @@ def test_one_part_that_is_driven_leaves_the_other_still():
     assert head.settings == {"animations": {"expression_scale": 0.0}}
     assert face.settings == {"animations": {"pose_scale": 0.0}}
     assert replace(head, expression_from=Path("me.png")).settings == {}
+    assert Request(source="me.png", work=Path("work")).settings == {}
+
+
+@pytest.mark.parametrize("region", ["lips_from", "eyes_from"])
+def test_a_region_alone_leaves_the_head_still_and_beside_others_nothing_else(region):
+    own = {region: Path("talk.mp4")}
+    alone = replace(REQUEST, driving=None, **own)
+    assert alone.settings == {"animations": {"pose_scale": 0.0}}
+    assert replace(alone, pose_from=Path("me.png")).settings == {}
+    assert replace(REQUEST, **own).settings == {}
+
+
+def test_the_options_of_drivers_are_the_parts_of_a_combination():
+    assert [f"{part}_from" for part in PARTS] == list(requests.PART_DRIVERS)
+    given = {name: Path(f"{name}.mp4") for name in requests.PART_DRIVERS}
+    whole = Request(source="me.png", work=Path("work"), **given)
+    assert whole.parts == {part: Path(f"{part}_from.mp4") for part in PARTS} and whole.combined
+
+
+def test_a_driver_moves_what_has_no_clip_of_its_own():
+    assert REQUEST.parts == {"pose": Path("talk.mp4"), "expression": Path("talk.mp4")}
+    dubbed = replace(REQUEST, lips_from=Path("sing.mp4"))
+    assert dubbed.parts == REQUEST.parts | {"lips": Path("sing.mp4")}
+    assert dubbed.combined and not REQUEST.combined
+    assert replace(REQUEST, driving=None, lips_from=Path("sing.mp4")).combined
+    assert not replace(REQUEST, driving=None, pose_from=Path("talk.mp4")).combined
 
 
 def test_the_name_of_a_result_has_both_drivers():
     assert default_output("me.jpg", None, Path("a/talk.mp4"), Path("smile.png")) == Path(
         "me--talk-and-smile.mp4"
     )
+    assert default_output("me.jpg", Path("talk.mp4"), None, Path("talk.mp4")) == Path("me--talk.mp4")
