@@ -221,12 +221,13 @@ def test_wrong_options_are_refused_before_anything_runs(face):
     assert face.locator("#job").is_hidden()
 
 
-def test_head_and_face_may_follow_two_clips(face):
-    """With a neutral moment they may not, which tells without a render that both were asked for."""
+@pytest.mark.parametrize("part", ["Expression from", "Lips from", "Eyes from"])
+def test_a_part_of_the_face_may_follow_a_clip_of_its_own(face, part):
+    """With a neutral moment it may not, which tells without a render that both were asked for."""
     tab(face, "Animate")
     face.locator("summary").click()
     clip = face.get_by_label("Driver").input_value()
-    face.get_by_label("Expression from").select_option(clip)
+    face.get_by_label(part).select_option(clip)
     face.get_by_label("Neutral moment").fill("0")
     face.get_by_role("button", name="Animate", exact=True).click()
     face.get_by_role("alert").wait_for()

@@ -192,10 +192,9 @@ async def animation(asked: Asked) -> JSONResponse:
     studio, body = _studio(asked), await _body(asked)
     face = await asyncio.to_thread(studio.faces.named, str(body.get("face")))
     clip = files.driver(studio.work, str(body.get("driving")))
-    drivers = {"driving": clip}
-    if body.get("expression"):
-        other = files.driver(studio.work, str(body["expression"]))
-        drivers = {"pose_from": clip, "expression_from": other}
+    chosen = [part for part in ("expression", "lips", "eyes") if body.get(part)]
+    drivers = {f"{part}_from": files.driver(studio.work, str(body[part])) for part in chosen}
+    drivers["pose_from" if "expression" in chosen else "driving"] = clip
     wanted = studio.request(face.options, **drivers, **_taken(body, requests.FIELDS["animation"]))
     await asyncio.to_thread(checks.check, wanted, studio.root)
 

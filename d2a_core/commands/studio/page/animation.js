@@ -7,9 +7,13 @@ import { open } from "./tabs.js";
 
 const driving = (path, label) => make("option", { value: path, textContent: label });
 
+// What moves a part of the face that has no clip of its own.
+const parts = { expression: "the driver, as the head's turns", lips: "the expression", eyes: "the expression" };
+
 // The clips of the state, and the settings of its config where the user has given none.
 export function showDrivers({ clips, animations }) {
-  for (const [field, first] of [["driver", []], ["expression", [driving("", "the driver, as the head's turns")]]]) {
+  const firsts = Object.entries(parts).map(([part, other]) => [part, [driving("", other)]]);
+  for (const [field, first] of [["driver", []], ...firsts]) {
     const chosen = $(field).value;
     $(field).replaceChildren(...first, ...clips.map((clip) => driving(clip.path, clip.label)));
     if (chosen) $(field).value = chosen;
@@ -25,7 +29,7 @@ export async function bringClip(file, name) {
   $("clip-name").textContent = `${name} can drive.`;
   if (![...$("driver").options].some((option) => option.value === kept.path)) {
     $("driver").prepend(driving(kept.path, name));
-    $("expression").append(driving(kept.path, name));
+    for (const part in parts) $(part).append(driving(kept.path, name));
   }
   $("driver").value = kept.path;
 }
@@ -41,7 +45,7 @@ $("animate").addEventListener(
   "click",
   tried(async () => {
     const options = { face: view.face, driving: $("driver").value, paste_back: $("paste-back").checked || null };
-    options.expression = $("expression").value || null;
+    for (const part in parts) options[part] = $(part).value || null;
     for (const field of document.querySelectorAll("[data-option]")) {
       if (field.value !== "") options[field.dataset.option] = field.type === "number" ? Number(field.value) : field.value;
     }
