@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from d2a_core import config
+
 ROOT = Path(__file__).parents[2]
 PROFILE = yaml.safe_load((ROOT / "profiles" / "slurm" / "profile.yaml").read_text())
 DEFAULT = yaml.safe_load((ROOT / "profiles" / "default" / "profile.yaml").read_text())
@@ -57,7 +59,22 @@ def test_every_rule_that_is_given_a_gpu_exists_in_the_default_configuration():
     assert ablations
 
 
-@pytest.mark.parametrize("name", ["default", "slurm"])
+def test_one_machine_gives_its_gpu_to_the_same_rules():
+    one = yaml.safe_load((ROOT / "profiles" / "gpu" / "profile.yaml").read_text())
+    assert one["set-resources"] == {rule: {"gpu": 1} for rule in PROFILE["set-resources"]}
+    assert DEFAULT.items() <= one.items() and one["resources"] == ["gpu=1"]
+
+
+def test_the_long_training_is_a_config_that_the_workflow_takes():
+    overlay = config.read(ROOT / "profiles" / "gpu" / "config.yaml")
+    whole = config.merged(config.read(ROOT / "config.yaml"), overlay)
+    config.check(whole, config.read_schema(ROOT / "schemas" / "config.schema.yaml"))
+    goals, image = whole["goals"], whole["fan"]["image"]
+    asked = goals["shards"] * goals["faces"] * goals["per_face"]
+    assert image["samples"] == 100_000 and asked > 0.4 * image["samples"]  # few goals are met often
+
+
+@pytest.mark.parametrize("name", ["default", "slurm", "gpu"])
 def test_no_line_of_a_profile_overrules_another(name):
     nodes = [yaml.compose((ROOT / "profiles" / name / "profile.yaml").read_text())]
     for node in nodes:
