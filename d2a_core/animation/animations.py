@@ -16,7 +16,7 @@ from d2a_core.animation.retiming import Times
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import lift, lift_clip
 from d2a_core.faces.schemes import scheme_of
-from d2a_core.fan import closed_loop, refinement
+from d2a_core.fan import closed_loop
 from d2a_core.fan.closed_loop import Animator, LatentPath
 from d2a_core.runtime import Progress
 from d2a_core.store import tables
@@ -119,7 +119,7 @@ def _refined(
     progress: Progress,
 ) -> LatentPath:
     """Refine a path by gradient steps, frame after frame: see `refinements.refine_in_place`."""
-    loss, delta = refinement.loss_of(animator), path.delta.clone()
+    loss, delta = animator.followed, path.delta.clone()
     face = loss.faces(path.wplus[:1], tables.points_array(source))
     refinements.refine_in_place(
         loss,

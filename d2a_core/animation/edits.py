@@ -1,5 +1,6 @@
 """Edits: a face is asked for other landmarks; FAN leads towards them, and gradient steps go on from there."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core.animation.refinements import refine_in_place
-from d2a_core.fan import closed_loop, refinement
+from d2a_core.fan import closed_loop
 from d2a_core.fan.closed_loop import Animator, LatentPath
+from d2a_core.fan.refinement import Refinement
 from d2a_core.runtime import Progress
 
 FRAMES = 64  # of a clip that FAN sees at a time
+TOGETHER = 8  # faces that take steps beside one another
 
 
 def settle(
@@ -30,10 +33,23 @@ def settle(
     """
     path = closed_loop.lead(animator, wplus, source, goal)
     if steps:
-        delta = refinement.of_poses(animator, path, source, steps=steps, progress=progress)
-        path = replace(path, delta=delta)
+        path = replace(path, delta=refined(animator, path, source, steps=steps, progress=progress))
     path.delta[(source == goal).all(axis=(1, 2))] = 0
     return path
+
+
+def refined(
+    animator: Animator, path: LatentPath, source: NDArray, *, steps: int, progress: Progress | None = None
+) -> Tensor:
+    """Δw [N, L, 512] after so many gradient `steps` on each pose of a path by itself.
+
+    `source` [N, P, 2] are the landmarks of its faces as they are.
+    """
+    loss, parts = animator.followed, []
+    for rows in np.array_split(np.arange(len(source)), max(1, math.ceil(len(source) / TOGETHER))):
+        faces, goal = loss.faces(path.wplus[rows], source[rows]), torch.from_numpy(path.target[rows])
+        parts.append(Refinement(loss, animator.ball, faces, path.delta[rows], goal).take(steps, progress))
+    return torch.cat(parts)
 
 
 def along(
@@ -54,7 +70,7 @@ def along(
     delta = torch.cat(
         [closed_loop.lead(animator, codes[part], source[part], goal[part]).delta for part in rows]
     )
-    loss = refinement.loss_of(animator)
+    loss = animator.followed
     refine_in_place(
         loss,
         animator.ball,

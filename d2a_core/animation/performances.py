@@ -15,7 +15,7 @@ from d2a_core.faces.landmarks import Detections, DifferentiableDetector, Landmar
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.fan import image_loss
 from d2a_core.fan.image_loss import ImageLoss, Weights
-from d2a_core.fan.refinement import refine
+from d2a_core.fan.refinement import Refinement
 from d2a_core.generator.generator import PretrainedGenerator
 from d2a_core.runtime import Job, Progress
 
@@ -150,4 +150,4 @@ def perform(
     asked = [controls.asked(seen.points, seen.angles, values) for values in poses()]
     faces = loss.faces(codes, points)
     start, goal = ball.renorm(START * delta, codes), torch.from_numpy(np.concatenate(asked))
-    return refine(loss, ball, faces, start, goal, steps=STEPS, progress=progress)
+    return Refinement(loss, ball, faces, start, goal).take(STEPS, progress)

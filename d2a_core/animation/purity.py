@@ -13,7 +13,7 @@ from d2a_core.faces import controls, geometry, landmarks
 from d2a_core.faces.controls import Control
 from d2a_core.faces.identity import cosine_similarity
 from d2a_core.faces.landmarks import Detections
-from d2a_core.fan import closed_loop, refinement
+from d2a_core.fan import closed_loop
 from d2a_core.fan.closed_loop import Animator
 from d2a_core.generator import rendering, seeds
 from d2a_core.generator.generator import Generator, broadcast
@@ -98,7 +98,7 @@ def _likeness(
     animator: Animator, wplus: Tensor, delta: Tensor, rest: Detections, seen: Detections
 ) -> NDArray[np.float32]:
     """Likeness [V] of each moved face to the one at rest."""
-    loss = refinement.loss_of(animator)
+    loss = animator.followed
     own = loss.faces(wplus, rest.points).embedding
     likeness = np.full(len(delta), np.nan, np.float32)
     for row in np.flatnonzero(seen.found):

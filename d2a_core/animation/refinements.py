@@ -11,7 +11,7 @@ from torch import Tensor
 from d2a_core.animation.filters import fill_gaps, runs
 from d2a_core.directions.ball import Ball
 from d2a_core.fan.image_loss import Faces, ImageLoss
-from d2a_core.fan.refinement import refine
+from d2a_core.fan.refinement import Refinement
 from d2a_core.runtime import Progress
 
 EVERY = 2  # frames from one that takes steps to the next: a blink is longer
@@ -41,18 +41,13 @@ def refine_in_place(
     keys, added = key_frames(shot), torch.zeros_like(delta)
     last = 0
     for index in np.flatnonzero(keys).tolist():
-        frame, before = slice(index, index + 1), slice(last, last + 1)
-        begins = index == 0 or shot[index] != shot[last]
-        start = delta[frame] if begins else delta[frame] + KEPT * added[before]
-        found = refine(
-            loss,
-            ball,
-            face_of(index),
-            start,
-            goal[frame],
-            steps=steps * FIRST if begins else steps,
-            progress=progress,
-        )
+        frame = slice(index, index + 1)
+        if index == 0 or shot[index] != shot[last]:
+            way = Refinement(loss, ball, face_of(index), delta[frame], goal[frame])
+            found = way.take(FIRST * steps, progress)
+        else:
+            way.turn_to(face_of(index), delta[frame] + KEPT * added[last], goal[frame])
+            found = way.take(steps, progress)
         added[frame], last = found - delta[frame], index
     for layer in range(delta.shape[1]):  # one at a time: a clip's steps are large
         moved = fill_gaps(added[:, layer].numpy(), keys)

@@ -19,7 +19,7 @@ from d2a_core.faces.controls import Control
 from d2a_core.faces.dlib_identity import DlibEmbedder
 from d2a_core.faces.identity import cosine_similarity
 from d2a_core.faces.landmarks import Detections
-from d2a_core.fan import closed_loop, groups, image_loss, image_space, refinement
+from d2a_core.fan import closed_loop, groups, image_loss, image_space
 from d2a_core.fan.closed_loop import Animator
 from d2a_core.fan.refinement import Refinement
 from d2a_core.generator import generator, latent_prior, origins, rendering
@@ -111,7 +111,7 @@ class Editor:
 
     @cached_property
     def _face(self) -> image_loss.Faces:
-        return refinement.loss_of(self.animator).faces(self.wplus, self.rest.points)
+        return self.animator.followed.faces(self.wplus, self.rest.points)
 
     def _look(self, wplus: Tensor) -> Detections:
         return self.animator.detector.detect(rendering.render(self.generator, wplus, self.size))
@@ -140,7 +140,7 @@ class Editor:
             goal = controls.asked(self.rest.points, self.rest.angles, asked)
             start = closed_loop.lead(self.animator, self.wplus, self.rest.points, goal).delta
             added = 0.0 if self._live is None else self._live.refinement.delta - self._live.start
-            loss = refinement.loss_of(self.animator)
+            loss = self.animator.followed
             way = Refinement(loss, self.animator.ball, self._face, start + added, torch.from_numpy(goal))
             self._live = Live(asked, way, start)
         return self._live
@@ -254,7 +254,7 @@ def _animator(
     size = whole["generator"]["draft_size"]
     loss = image_loss.ImageLoss(
         network,
-        detectors.differentiable(detector),
+        detectors.differentiable(detector, without=", and so do the controls of a face"),
         face_resnet.load(models / "dlib-face" / face_resnet.FILE),
         latent_prior.fit(network),
         image_space.Options(**whole["fan"]["image"]).weights,

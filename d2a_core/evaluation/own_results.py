@@ -8,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from d2a_core.animation import edits
 from d2a_core.evaluation import protocols
 from d2a_core.evaluation.face_table import Faces
 from d2a_core.evaluation.protocols import Pair
 from d2a_core.evaluation.results import Result
-from d2a_core.fan import closed_loop, refinement
+from d2a_core.fan import closed_loop
 from d2a_core.fan.conditioned import ConditionedFan
 from d2a_core.fan.groups import SplitFan
 from d2a_core.fan.network import Fan
@@ -68,7 +69,7 @@ def _driven(
     for done, path in enumerate(closed_loop.drive(animator, wplus, start, target, passes=passes)):
         delta = path.delta
         if refinements and done == passes:
-            delta = refinement.of_poses(animator, path, start, steps=refinements)
+            delta = edits.refined(animator, path, start, steps=refinements)
         for pair, w, move, true in zip(pairs, wplus.split(1), delta.split(1), known, strict=True):
             image = rendering.render(animator.generator, rendering.apply(w, move))[0]
             yield Result(pair.number, done, image, step_error(move[0], true))

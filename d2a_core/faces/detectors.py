@@ -20,13 +20,19 @@ def load_detector(options: Options, folder: str | Path, *, device: str, threads:
     raise ValueError(f"landmarks.detector is {options.detector!r}; choose 'facemesh' or 'face-alignment'")
 
 
-def differentiable(detector: LandmarkDetector) -> DifferentiableDetector:
-    """The detector, whose points have gradients; raises ValueError when those of this one have none."""
+WITHOUT = ", or set fan.loss to latent and animations.refinements to 0"  # what does without gradients
+
+
+def differentiable(detector: LandmarkDetector, *, without: str = WITHOUT) -> DifferentiableDetector:
+    """The detector, whose points have gradients; raises ValueError when those of this one have none.
+
+    `without` tells what else could be done.
+    """
     if isinstance(detector, DifferentiableDetector):
         return detector
     raise ValueError(
-        f"landmarks.detector is {detector.name!r}, which has no gradients; image space needs 'facemesh', "
-        "or set fan.loss to latent and animations.refinements to 0"
+        f"landmarks.detector is {detector.name!r}, which has no gradients; image space needs 'facemesh'"
+        f"{without}"
     )
 
 

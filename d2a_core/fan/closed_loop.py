@@ -55,6 +55,13 @@ class Animator:
     size: int
     loss: ImageLoss | None = None
 
+    @property
+    def followed(self) -> ImageLoss:
+        """The loss of gradient steps; raises ValueError where it was loaded without one."""
+        if self.loss is None:
+            raise ValueError("gradient steps follow a loss; give its weights and the identity network")
+        return self.loss
+
 
 def of_job(job: Job) -> Animator:
     """Load the trained parts of a Snakemake job.

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from d2a_core.directions.ball import Ball
 from d2a_core.faces.landmarks import Look
+from d2a_core.fan import image_loss
 from d2a_core.fan.conditioned import ConditionedFan, Conditioning
 from d2a_core.fan.image_loss import Faces, ImageLoss, Weights
 from d2a_core.fan.network import Fan
@@ -23,7 +24,6 @@ CHART = {"title": "FAN in image space", "loss": "loss"}
 GOAL_ARRAYS = ("wplus", "image", "points", "found", "goal")
 BASE_SHARE = 0.1  # of the learning rate, for the FAN that it starts from
 LONGEST_GRADIENT = 1.0
-LOOKS: tuple[Look, ...] = ("straight", "mirrored")  # by turns: what one errs to a side the other errs back
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,11 @@ def task(network: ConditionedFan, goals: Goals, loss: ImageLoss, ball: Ball, opt
     def terms(rows: Tensor, look: Look, jitter: Tensor | None) -> dict[str, Tensor]:
         faces, goal = goals.faces[rows[:, 0]], goals.goal[rows[:, 0], rows[:, 1]]
         delta = ball.renorm(network(faces.points, goal, faces.code), faces.wplus)
-        return means(loss, faces, delta, goal, loss.mask(faces, goal), look=look, jitter=jitter)
+        return image_loss.means(loss, faces, delta, goal, loss.mask(faces, goal), look=look, jitter=jitter)
 
     def step(drawn: Tensor) -> dict[str, Tensor]:
         rows = learn[torch.randint(len(learn), (len(drawn),))]
-        look = LOOKS[int(torch.randint(len(LOOKS), ()))]
+        look = image_loss.LOOKS[int(torch.randint(len(image_loss.LOOKS), ()))]
         return terms(rows, look, torch.randn(len(rows), 4))
 
     def evaluate() -> dict[str, float]:
@@ -149,39 +149,3 @@ def task(network: ConditionedFan, goals: Goals, loss: ImageLoss, ball: Ball, opt
 
     rows = torch.arange(min(options.epoch, options.samples))
     return Task("fan", rows, options.batch, step, evaluate, "samples", LONGEST_GRADIENT)
-
-
-def means(
-    loss: ImageLoss,
-    faces: Faces,
-    delta: Tensor,
-    goal: Tensor,
-    mask: Tensor,
-    *,
-    look: Look,
-    jitter: Tensor | None = None,
-) -> dict[str, Tensor]:
-    """Mean of each term over N faces moved by `delta` [N, L, 512]; the gradient of their sum reaches `delta`.
-
-    A CPU takes several faces through the generator one a thread: faster than all threads on one after the
-    other, and the bits do not depend on their number. A single face has the threads of the caller.
-    """
-    learns = delta.requires_grad
-
-    def look_at(rows: Tensor) -> tuple[dict[str, Tensor], Tensor | None]:
-        leaf = delta[rows].detach().requires_grad_(learns)
-        crops = None if jitter is None else jitter[rows]
-        with torch.set_grad_enabled(learns):
-            found = loss.terms(faces[rows], leaf, goal[rows], mask[rows], look=look, jitter=crops)
-            if learns:
-                torch.stack(list(found.values())).sum().backward()
-        return {name: term.detach().sum().cpu() / len(delta) for name, term in found.items()}, leaf.grad
-
-    chunks = torch.arange(len(delta)).split(loss.chunk)
-    parts = list(loss.pool.map(look_at, chunks) if len(chunks) > 1 else map(look_at, chunks))
-    sums = {name: torch.stack([found[name] for found, _ in parts]).sum() for name in parts[0][0]}
-    if learns:
-        gradients = torch.cat([gradient for _, gradient in parts if gradient is not None])
-        carried = (delta * gradients / len(delta)).sum()
-        sums["landmarks"] = sums["landmarks"] + carried - carried.detach()
-    return sums

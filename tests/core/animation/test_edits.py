@@ -37,6 +37,14 @@ def test_steps_go_on_from_where_fan_arrived():
     assert refined < 0.4 * plain
 
 
+@pytest.mark.parametrize("together", [1, 8])
+def test_poses_take_their_steps_each_by_itself(monkeypatch, together):
+    monkeypatch.setattr(edits, "TOGETHER", together)
+    alone = settled(GOAL).delta
+    several = settled(np.concatenate((GOAL, FACE - GAIN * WAY, GOAL))).delta
+    torch.testing.assert_close(several[[0, 2]], alone.repeat(2, 1, 1), atol=1e-4, rtol=0)
+
+
 def test_a_face_that_is_asked_for_its_own_landmarks_stays_to_the_bit():
     delta = settled(np.concatenate((GOAL, FACE))).delta
     assert (delta[1] == 0).all() and (delta[0] != 0).any()

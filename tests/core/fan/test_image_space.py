@@ -8,7 +8,7 @@ import torch
 from image_world import ALL, BALL, GAIN, PRIOR, ImageWorld, base_fan, loss_of
 
 from d2a_core import runtime, training
-from d2a_core.fan import fan, image_space
+from d2a_core.fan import fan, image_loss, image_space
 from d2a_core.fan.conditioned import ConditionedFan
 
 LOG = logging.getLogger("test")
@@ -60,7 +60,7 @@ def test_means_are_those_of_the_whole_batch_and_so_is_their_gradient(goals, look
         for name, term in loss.terms(faces, one, goal, mask, look=look, jitter=jitter).items()
     }
     sum(whole.values()).backward()
-    found = image_space.means(loss, faces, other, goal, mask, look=look, jitter=jitter)
+    found = image_loss.means(loss, faces, other, goal, mask, look=look, jitter=jitter)
     sum(found.values()).backward()
     assert {name: term.item() for name, term in found.items()} == pytest.approx(
         {name: term.item() for name, term in whole.items()}, rel=1e-4, abs=1e-7
@@ -71,8 +71,8 @@ def test_means_are_those_of_the_whole_batch_and_so_is_their_gradient(goals, look
 
 def test_means_of_steps_that_do_not_learn_have_no_gradient(goals):
     faces, delta, goal, mask, _ = rows(goals)
-    found = image_space.means(loss_of(), faces, delta, goal, mask, look="both")
-    learning = image_space.means(loss_of(), faces, delta.requires_grad_(), goal, mask, look="both")
+    found = image_loss.means(loss_of(), faces, delta, goal, mask, look="both")
+    learning = image_loss.means(loss_of(), faces, delta.requires_grad_(), goal, mask, look="both")
     assert not any(term.requires_grad for term in found.values())
     assert {name: term.item() for name, term in found.items()} == pytest.approx(
         {name: term.item() for name, term in learning.items()}, rel=1e-6
@@ -103,7 +103,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(goals, on_threads):
     for count in (1, 2):
         on_threads(count)
         leaf = delta.clone().requires_grad_()
-        terms = image_space.means(loss_of(), faces, leaf, goal, mask, look="straight", jitter=jitter)
+        terms = image_loss.means(loss_of(), faces, leaf, goal, mask, look="straight", jitter=jitter)
         sum(terms.values()).backward()
         found.append([*(term.detach() for term in terms.values()), leaf.grad])
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
@@ -236,13 +236,13 @@ def test_a_killed_and_resumed_training_ends_with_the_same_weights(goals):
 @pytest.mark.parametrize("reach", [9.0, 1e-3])
 def test_no_step_leaves_the_ball(goals, monkeypatch, reach):
     moved = []
-    means = image_space.means
+    means = image_loss.means
 
     def spied(loss, faces, delta, *rest, **options):
         moved.append(delta.norm(dim=-1).max().item())
         return means(loss, faces, delta, *rest, **options)
 
-    monkeypatch.setattr(image_space, "means", spied)
+    monkeypatch.setattr(image_loss, "means", spied)
     ball = replace(BALL, reach=reach)
     image_space.task(start().network, goals, loss_of(), ball, OPTIONS).step(torch.arange(4))
     assert moved[0] == pytest.approx(1e-3, rel=1e-3) if reach == 1e-3 else 1e-2 < moved[0] < 1

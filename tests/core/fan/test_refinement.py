@@ -1,12 +1,12 @@
 import image_world
-import numpy as np
 import pytest
 import torch
 from image_world import BALL, DOWN, GAIN, GAP, REST, RIGHT, ImageWorld, faces, loss_of, step, weights
 
 from d2a_core.directions.ball import Ball
 from d2a_core.fan import refinement
-from d2a_core.fan.closed_loop import Animator, LatentPath
+from d2a_core.fan.closed_loop import Animator
+from d2a_core.fan.refinement import Refinement
 
 HERE = torch.zeros(1, 10, image_world.WIDTH)  # the code of a face at rest
 LANDMARKS = weights(landmarks=1.0)
@@ -23,11 +23,10 @@ def _a_single_thread():
     torch.set_num_threads(before)
 
 
-def refine(goal=GOAL, delta=None, loss=None, ball=BALL, **options):
+def refine(goal=GOAL, delta=None, loss=None, ball=BALL, steps=8):
     loss = loss or loss_of(LANDMARKS)
-    return refinement.refine(
-        loss, ball, faces(loss, HERE), step() if delta is None else delta, goal, **{"steps": 8, **options}
-    )
+    start = step() if delta is None else delta
+    return Refinement(loss, ball, faces(loss, HERE), start, goal).take(steps)
 
 
 def miss(delta, goal=GOAL):
@@ -79,25 +78,19 @@ def test_a_step_that_starts_outside_of_the_ball_is_brought_back():
 def test_faces_are_refined_each_by_itself():
     loss, goal = loss_of(LANDMARKS), torch.cat((GOAL, REST[None]))
     pair = faces(loss, HERE.repeat(2, 1, 1))
-    both = refinement.refine(loss, BALL, pair, step().repeat(2, 1, 1), goal, steps=6)
+    both = Refinement(loss, BALL, pair, step().repeat(2, 1, 1), goal).take(6)
     torch.testing.assert_close(both[:1], refine(steps=6), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("together", [1, 8])
-def test_poses_are_refined_each_from_its_own_landmarks(monkeypatch, together):
-    monkeypatch.setattr(refinement, "TOGETHER", together)
-    world, loss, count = ImageWorld(), loss_of(LANDMARKS), 3
-    animator = Animator(world, world, None, BALL, image_world.SIZE, loss=loss)
-    goal = torch.cat((GOAL, REST[None], GOAL))
-    path = LatentPath(
-        HERE.repeat(count, 1, 1), step().repeat(count, 1, 1), np.zeros((0, count)), goal.numpy()
-    )
-    found = refinement.of_poses(animator, path, REST[None].repeat(count, 1, 1).numpy(), steps=6)
-    torch.testing.assert_close(found[[0, 2]], refine(steps=6).repeat(2, 1, 1), atol=1e-4, rtol=0)
-    assert miss(found, goal).max() < miss(step(), GOAL)
+def test_steps_that_turn_to_the_same_goal_again_are_those_that_never_left_it():
+    loss = loss_of(LANDMARKS)
+    way = Refinement(loss, BALL, faces(loss, HERE), step(), GOAL)
+    way.turn_to(faces(loss, HERE), way.take(3), GOAL)
+    torch.testing.assert_close(way.take(4), refine(steps=7))
+    assert not torch.allclose(refine(delta=refine(steps=3), steps=4), refine(steps=7), atol=1e-3)
 
 
 def test_an_animator_without_a_loss_cannot_be_refined():
     world = ImageWorld()
     with pytest.raises(ValueError, match="gradient steps follow a loss"):
-        refinement.loss_of(Animator(world, world, None, BALL, image_world.SIZE))
+        Animator(world, world, None, BALL, image_world.SIZE).followed  # noqa: B018
