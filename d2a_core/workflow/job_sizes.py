@@ -22,8 +22,8 @@ from d2a_core.store.manifests import contents
 COUNT = re.compile(r" INFO \w+ (\w+)=\d+/(\d+)\b")
 CLUSTERED = re.compile(r" INFO clusters part=\w+ k=(\d+) faces=(\d+)")
 RESUMED = re.compile(r" INFO \w+ resumed epoch=")
-# What a thing costs beside what the unit counts, measured on a CPU: a draft takes a fifth of a frame's time,
-# and a pair that fine-tuning learns from 1/180 of that of a face it draws.
+# What a thing costs beside what the unit counts, measured on a CPU: a pair that fine-tuning learns from takes
+# 1/180 of the time of a face that it draws.
 PAIR = 1 / 180
 STEP = 1.5  # of a frame's time, that a gradient step on a draft takes: those of `animation.refinements`
 STEPPING, FIRST_STEPS = 1 / 2, 3  # share of frames that take steps; how many times more the first one takes
