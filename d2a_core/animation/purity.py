@@ -150,8 +150,8 @@ def markdown(table: Mapping[str, Sequence]) -> str:
         "# Purity of the controls",
         "",
         "What came of what was asked, at both ends of each range; likeness to the face at rest (dlib, "
-        "cosine); and the change of each attribute, in standard deviations of the sampled faces. Medians "
-        "over faces.",
+        "cosine; dlib's network is part of the loss that the steps follow); and the change of each "
+        "attribute, in standard deviations of the sampled faces. Medians over faces.",
         "",
         "| control | asked | came | likeness | "
         + " | ".join(name.replace("_", " ") for name in shown)

@@ -28,12 +28,9 @@ from d2a_core.media import images
 from d2a_core.store import arrays, lineage, tables, weights
 from d2a_core.store.lineage import Identity
 
-SHORT = {
-    controls.DEGREES: 5.0,
-    controls.PERCENT: 0.3,
-}  # missed by more than this, or this share: worth a note
+SHORT = {controls.DEGREES: 5.0, controls.PERCENT: 0.3}  # missed by so much, or such a share: worth a note
 STRAIGHT = 3.0  # degrees of yaw and pitch that a frontal face may be off
-GOING_ON = 4  # steps of a draft whose controls have not moved; one that follows a slider takes a single one
+GOING_ON = 2  # steps of a draft whose controls have not moved, for which a slider that moves waits; else one
 
 
 @dataclass(frozen=True)

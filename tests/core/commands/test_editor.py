@@ -54,7 +54,7 @@ def test_a_draft_takes_a_step_at_once_and_more_while_the_sliders_stand_still():
     face, asked, gaps = editor(), {"mouth_open": 10}, []
     while not face.advance(asked):
         gaps.append(face.latents(asked)[0, 0, image_world.GAP].item())
-    assert len(gaps) == 1 + (STEPS - 1) // 4
+    assert len(gaps) == 1 + (STEPS - 1) // 2
     assert gaps[0] > 0 and gaps[-1] > 3 * gaps[0]
     settled = editor().settle(asked)
     torch.testing.assert_close(face.latents(asked), settled.wplus)  # the same in the end
