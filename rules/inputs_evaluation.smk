@@ -1,6 +1,6 @@
 """Inputs of the evaluation: who is driven, by whom, and by which method."""
 
-from d2a_core.animation.refinements import FIRST
+from d2a_core.animation.refinements import ALONE
 from d2a_core.evaluation import methods
 
 PROTOCOLS = config["evaluation"]["protocols"]
@@ -96,9 +96,9 @@ def last_pass_of(wildcards):
 
 
 def refinements_of(wildcards):
-    """Gradient steps of a method of ours: those of the first frame of a clip, or none."""
+    """Gradient steps of a method of ours: those of a face alone, or none."""
     refined = wildcards.method == methods.REFINED
-    return config["animations"]["refinements"] * FIRST if refined else 0
+    return config["animations"]["refinements"] * ALONE if refined else 0
 
 
 def loss_of(wildcards):

@@ -9,7 +9,7 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core.animation import motion, refinements, retiming
+from d2a_core.animation import motion, poses, refinements, retiming
 from d2a_core.animation.filters import one_euro, runs
 from d2a_core.animation.motion import Transfer
 from d2a_core.animation.retiming import Times
@@ -35,6 +35,7 @@ class Options:
     pose_scale: float
     expression_scale: float
     fan: str
+    poses: int
     refinements: int
     min_cutoff_hz: float
     beta: float
@@ -87,17 +88,13 @@ def follow(
 ) -> LatentPath:
     """Lead the source `code` [1, K, 512] behind a driving clip, from their landmark tables.
 
-    The One-Euro filter runs along time over Δw, shot by shot: it takes out the detector's tremor and keeps
-    quick moves.
+    Gradient steps follow where the options ask for some: see `refinements.refine_in_place`.
     """
     target, shot = asked(source, driver, options), shots(driver)
-    path = _led(animator, code, source, target)
+    path = _led(animator, code, source, calmed(target, rate_hz, options, shot=shot))
     if options.refinements:
-        steps = refinements.count(shot, options.refinements)
-        progress = Progress(log, "animations", steps, unit="steps")
-        path = _refined(animator, path, source, options, shot, progress)
-    smooth_in_place(path.delta.numpy(), rate_hz, options, shot=shot)
-    return path
+        path = _refined(animator, path, source, options, shot, log)
+    return replace(path, target=target)
 
 
 def _led(animator: Animator, code: NDArray, source: pyarrow.Table, target: NDArray) -> LatentPath:
@@ -116,32 +113,41 @@ def _refined(
     source: pyarrow.Table,
     options: Options,
     shot: NDArray,
-    progress: Progress,
+    log: logging.Logger,
 ) -> LatentPath:
-    """Refine a path by gradient steps, frame after frame: see `refinements.refine_in_place`."""
-    loss, delta = animator.followed, path.delta.clone()
+    """Refine a path by gradient steps."""
+    loss, delta, goal = animator.followed, path.delta.clone(), torch.from_numpy(path.target)
     face = loss.faces(path.wplus[:1], tables.points_array(source))
+    chosen = poses.of_clip(loss, goal, options.poses)
+    steps = refinements.count(chosen, shot, options.refinements)
     refinements.refine_in_place(
         loss,
         animator.ball,
-        lambda index: face,
+        lambda frames: face[torch.zeros_like(frames)],
         path.wplus[:1],
         delta,
-        torch.from_numpy(path.target),
+        goal,
+        poses=chosen,
         steps=options.refinements,
         shot=shot,
-        progress=progress,
+        progress=Progress(log, "animations", steps, unit="steps"),
     )
     return replace(path, delta=delta)
 
 
-def smooth_in_place(delta: NDArray[np.float32], rate_hz: float, options: Options, *, shot: NDArray) -> None:
-    """One-Euro filter along the frames of Δw [T, L, 512], each `shot` [T] by itself, a layer at a time."""
-    for run in runs(shot):
-        for layer in range(delta.shape[1]):
-            delta[run, layer] = one_euro(
-                delta[run, layer], rate_hz, min_cutoff_hz=options.min_cutoff_hz, beta=options.beta
-            )
+def calmed(goal: NDArray, rate_hz: float, options: Options, *, shot: NDArray) -> NDArray[np.float32]:
+    """Take the detector's tremor out of landmarks [T, P, 2], each `shot` [T] by itself; quick moves stay.
+
+    The One-Euro filter runs over each coordinate, in inter-ocular distances. On Δw, whose numbers change
+    little and all at once, the same filter would take a blink for tremor.
+    """
+    left, right = scheme_of(goal.shape[1]).outer_eyes
+    ocular = np.linalg.norm(goal[:, left] - goal[:, right], axis=-1).mean()
+    parts = [
+        one_euro(goal[run] / ocular, rate_hz, min_cutoff_hz=options.min_cutoff_hz, beta=options.beta)
+        for run in runs(shot)
+    ]
+    return (ocular * np.concatenate(parts)).astype(np.float32)
 
 
 def shots(driver: pyarrow.Table) -> NDArray[np.int64]:

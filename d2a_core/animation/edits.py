@@ -1,5 +1,6 @@
 """Edits: a face is asked for other landmarks; FAN leads towards them, and gradient steps go on from there."""
 
+import logging
 import math
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core.animation.refinements import refine_in_place
+from d2a_core.animation import poses, refinements
 from d2a_core.fan import closed_loop
 from d2a_core.fan.closed_loop import Animator, LatentPath
 from d2a_core.fan.refinement import Refinement
@@ -58,28 +59,31 @@ def along(
     source: NDArray,
     goal: NDArray,
     *,
+    most_poses: int,
     steps: int,
     shot: NDArray,
-    progress: Progress | None = None,
+    log: logging.Logger,
 ) -> Tensor:
     """Δw [T, L, 512] that leads a clip with `codes` [T, K, 512] and landmarks `source` [T, P, 2] to `goal`.
 
-    Each frame goes on from the one before it: see `refinements.refine_in_place`.
+    At most so many poses of the clip take so many `steps`: see `refinements.refine_in_place`.
     """
     rows = np.array_split(np.arange(len(codes)), max(1, len(codes) // FRAMES))
     delta = torch.cat(
         [closed_loop.lead(animator, codes[part], source[part], goal[part]).delta for part in rows]
     )
-    loss = animator.followed
-    refine_in_place(
+    loss, wanted = animator.followed, torch.from_numpy(goal)
+    chosen = poses.of_clip(loss, wanted, most_poses)
+    refinements.refine_in_place(
         loss,
         animator.ball,
-        lambda index: loss.faces(codes[index : index + 1], source[index : index + 1]),
+        lambda frames: loss.faces(codes[frames], source[frames.numpy()]),
         codes,
         delta,
-        torch.from_numpy(goal),
+        wanted,
+        poses=chosen,
         steps=steps,
         shot=shot,
-        progress=progress,
+        progress=Progress(log, "footage", refinements.count(chosen, shot, steps), unit="steps"),
     )
     return delta

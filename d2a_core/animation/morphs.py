@@ -14,7 +14,7 @@ from torch import Tensor
 from d2a_core.animation import animations, edits, retiming
 from d2a_core.animation.comparison import TILE
 from d2a_core.animation.filters import fill_gaps
-from d2a_core.animation.refinements import FIRST
+from d2a_core.animation.refinements import ALONE
 from d2a_core.animation.retiming import Times
 from d2a_core.faces.geometry import face_size, normalized_mean_error
 from d2a_core.faces.landmarks import LandmarkDetector
@@ -97,7 +97,7 @@ def _ends(
 ) -> LatentPath:
     """Drive to both ends; where the source's own landmarks are asked for, it stays as it is."""
     start = np.broadcast_to(source, asked.shape).astype(np.float32)
-    return edits.settle(animator, code.expand(2, -1, -1), start, asked, steps=settings.refinements * FIRST)
+    return edits.settle(animator, code.expand(2, -1, -1), start, asked, steps=settings.refinements * ALONE)
 
 
 def between(ends: Tensor, position: NDArray) -> Tensor:

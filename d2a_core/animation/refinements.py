@@ -1,4 +1,4 @@
-"""Gradient steps along a clip: each frame goes on from what the one before it needed."""
+"""Gradient steps along a clip: its poses first, then each frame from what the one before it needed."""
 
 from collections.abc import Callable
 
@@ -9,52 +9,74 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from d2a_core.animation.filters import fill_gaps, runs
+from d2a_core.animation.poses import Poses
 from d2a_core.directions.ball import Ball
 from d2a_core.fan.image_loss import Faces, ImageLoss
 from d2a_core.fan.refinement import Refinement
 from d2a_core.runtime import Progress
 
+ALONE = 2  # times as many steps as a pose of a clip, for a face that has no clip around it
+FRAME_SHARE = 1 / 6  # of the steps of a pose, that a frame takes
 EVERY = 2  # frames from one that takes steps to the next: a blink is longer
 KEPT = 0.9  # of what the steps added to the frame before, from which a frame starts
-FIRST = 4  # times as many steps for the first frame of a shot, which starts from nothing
-SMOOTHING = 1.0  # frames, σ of a Gaussian over what the steps add: they jump to and fro
+SMOOTHING = 2.0  # frames, σ of a Gaussian over what the steps of frames add: they jump to and fro
 
 
 def refine_in_place(
     loss: ImageLoss,
     ball: Ball,
-    face_of: Callable[[int], Faces],
+    faces_of: Callable[[Tensor], Faces],
     wplus: Tensor,
+    delta: Tensor,
+    goal: Tensor,
+    *,
+    poses: Poses,
+    steps: int,
+    shot: NDArray,
+    progress: Progress | None = None,
+) -> None:
+    """Refine a clip: its `poses` take so many `steps`, and every frame gets its share of what they add.
+
+    Then every `EVERY`th frame takes a few, and the others lie between. `faces_of` gives the faces of some
+    rows, and `wplus` [1 or T, K, 512] are the codes. `delta` [T, L, 512] leads towards the landmarks `goal`
+    [T, P, 2]; `shot` [T] is the number of the shot. The sums stay inside the ball.
+    """
+    start = delta[poses.rows]
+    way = Refinement(loss, ball, faces_of(poses.rows), start, goal[poses.rows])
+    added = way.take(steps, progress) - start
+    for layer in range(delta.shape[1]):  # one at a time: a clip's steps are large
+        delta[:, layer] += poses.spread(added[:, layer])
+    delta.copy_(ball.renorm(delta, wplus))
+    _follow(loss, ball, faces_of, delta, goal, steps=of_frame(steps), shot=shot, progress=progress)
+    delta.copy_(ball.renorm(delta, wplus))
+
+
+def _follow(
+    loss: ImageLoss,
+    ball: Ball,
+    faces_of: Callable[[Tensor], Faces],
     delta: Tensor,
     goal: Tensor,
     *,
     steps: int,
     shot: NDArray,
-    progress: Progress | None = None,
+    progress: Progress | None,
 ) -> None:
-    """Refine a clip: every `EVERY`th frame takes `steps`, the others lie between.
-
-    `face_of` gives the face [1] of a frame and `wplus` [1 or T, K, 512] the codes. `delta` [T, L, 512] leads
-    towards the landmarks `goal` [T, P, 2]; `shot` [T] is the number of the shot. What the steps add is
-    smoothed along time, and the sums stay inside the ball.
-    """
+    """Add to `delta` what steps on every `EVERY`th frame find, smoothed along each shot."""
     keys, added = key_frames(shot), torch.zeros_like(delta)
     last = 0
     for index in np.flatnonzero(keys).tolist():
-        frame = slice(index, index + 1)
+        frame, face = slice(index, index + 1), faces_of(torch.tensor([index]))
         if index == 0 or shot[index] != shot[last]:
-            way = Refinement(loss, ball, face_of(index), delta[frame], goal[frame])
-            found = way.take(FIRST * steps, progress)
+            way = Refinement(loss, ball, face, delta[frame], goal[frame])
         else:
-            way.turn_to(face_of(index), delta[frame] + KEPT * added[last], goal[frame])
-            found = way.take(steps, progress)
-        added[frame], last = found - delta[frame], index
-    for layer in range(delta.shape[1]):  # one at a time: a clip's steps are large
+            way.turn_to(face, delta[frame] + KEPT * added[last], goal[frame])
+        added[frame], last = way.take(steps, progress) - delta[frame], index
+    for layer in range(delta.shape[1]):
         moved = fill_gaps(added[:, layer].numpy(), keys)
         for run in runs(shot):
             moved[run] = gaussian_filter1d(moved[run], SMOOTHING, axis=0, mode="nearest")
         delta[:, layer] += torch.from_numpy(moved).float()
-    delta.copy_(ball.renorm(delta, wplus))
 
 
 def key_frames(shot: NDArray) -> NDArray[np.bool_]:
@@ -66,6 +88,11 @@ def key_frames(shot: NDArray) -> NDArray[np.bool_]:
     return keys
 
 
-def count(shot: NDArray, steps: int) -> int:
+def of_frame(steps: int) -> int:
+    """Steps of a frame, where its poses take so many `steps`."""
+    return min(steps, max(1, round(FRAME_SHARE * steps)))
+
+
+def count(poses: Poses, shot: NDArray, steps: int) -> int:
     """Gradient steps that `refine_in_place` takes."""
-    return steps * int(key_frames(shot).sum() + (FIRST - 1) * len(runs(shot)))
+    return steps * len(poses.rows) + of_frame(steps) * int(key_frames(shot).sum())

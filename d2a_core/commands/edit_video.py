@@ -13,7 +13,7 @@ from torch import Tensor
 
 import d2a_core
 from d2a_core import runtime
-from d2a_core.animation import animations, edits, footage, refinements
+from d2a_core.animation import animations, edits, footage
 from d2a_core.commands import checks, delivery
 from d2a_core.commands.edit import caption, check_values
 from d2a_core.commands.editor import Editor, load_editor
@@ -41,7 +41,7 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
     codes = torch.from_numpy(arrays.read_zarr(work / f"results/footage/{name}.zarr", ["wplus"])["wplus"])
     driver = tables.read_parquet(work / f"results/driving/{name}.parquet")
     log = runtime.start_log(None)
-    edited = moved(editor, codes, wanted, driver, steps=settings["animations"]["refinements"], log=log)
+    edited = moved(editor, codes, wanted, driver, settings["animations"], log=log)
     facts = provenance.provenance(asked=wanted, **editor.identity.facts)
     video_writing.write_frames(
         frames(editor, codes, edited, clip, tables.points_array(driver), tables.points_array(driver, "quad")),
@@ -59,18 +59,26 @@ def moved(
     codes: Tensor,
     values: Mapping[str, float],
     driver: pyarrow.Table,
+    settings: Mapping,
     *,
-    steps: int,
     log: logging.Logger,
 ) -> Tensor:
     """The codes [T, K, D] of a clip with the controls at `values`; `driver` is the table of its landmarks.
 
-    Every second frame takes so many gradient `steps`.
+    Gradient steps are those of the `settings`, config section `animations`.
     """
     points, shot = tables.points_array(driver), animations.shots(driver)
     goal = controls.asked(points, tables.angles_array(driver), values)
-    progress = runtime.Progress(log, "footage", refinements.count(shot, steps), unit="steps")
-    delta = edits.along(editor.animator, codes, points, goal, steps=steps, shot=shot, progress=progress)
+    delta = edits.along(
+        editor.animator,
+        codes,
+        points,
+        goal,
+        most_poses=settings["poses"],
+        steps=settings["refinements"],
+        shot=shot,
+        log=log,
+    )
     return rendering.apply(codes, delta)
 
 

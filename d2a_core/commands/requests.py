@@ -123,7 +123,7 @@ class Request:
         "Strength of mouth, eyes and brows.", key="animations.expression_scale", form="animation"
     )
     refinements: int | None = asked(
-        "Gradient steps of every second frame: nearer, and slower.", key="animations.refinements"
+        "Gradient steps of each pose of the clip: nearer, and slower.", key="animations.refinements"
     )
     fan: str | None = asked(
         "all, or groups: one network for the head and one for the face.", key="animations.fan"

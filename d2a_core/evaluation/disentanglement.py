@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from d2a_core.animation import animations, edits
-from d2a_core.animation.refinements import FIRST
+from d2a_core.animation.refinements import ALONE
 from d2a_core.evaluation.markdown import table
 from d2a_core.faces import geometry, landmarks
 from d2a_core.faces.heads import lift
@@ -73,10 +73,10 @@ def ways(
 ) -> dict[str, Way]:
     """The ways that are measured: one FAN for all motion, one for each half, and both with gradient steps.
 
-    A frame takes as many steps as the first of a clip whose frames take `refinements`.
+    A frame takes as many steps as a face alone, where poses take `refinements`.
     """
     plain = {"all": Way(whole), "groups": Way(separate)}
-    steps = FIRST * refinements
+    steps = ALONE * refinements
     refined = {f"{name}, refined": replace(way, steps=steps) for name, way in plain.items() if steps}
     return plain | refined
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from d2a_core.animation import retiming
+from d2a_core.animation import refinements, retiming
 from d2a_core.config import PARTS, TOGETHER
 from d2a_core.evaluation import methods, protocols
 from d2a_core.media import video_reading
@@ -26,7 +26,6 @@ RESUMED = re.compile(r" INFO \w+ resumed epoch=")
 # 1/180 of the time of a face that it draws.
 PAIR = 1 / 180
 STEP = 1.5  # of a frame's time, that a gradient step on a draft takes: those of `animation.refinements`
-STEPPING, FIRST_STEPS = 1 / 2, 3  # share of frames that take steps; how many times more the first one takes
 
 
 @dataclass(frozen=True)
@@ -192,9 +191,10 @@ def _video_frames(config: Mapping, clip: str) -> float:
 
 
 def _animated(config: Mapping, clip: str) -> float:
-    frames, refinements = _clip_frames(config, clip), config["animations"]["refinements"]
-    steps = refinements * (STEPPING * frames + FIRST_STEPS)
-    return _video_frames(config, clip) + STEP * steps
+    frames, options = _clip_frames(config, clip), config["animations"]
+    steps = options["refinements"]
+    taken = steps * min(options["poses"], frames) + refinements.of_frame(steps) * frames / refinements.EVERY
+    return _video_frames(config, clip) + STEP * taken
 
 
 def _controlled(config: Mapping, name: str) -> float:
@@ -207,7 +207,7 @@ def _disentangled(config: Mapping, name: str) -> float:
     options, driving = config["evaluation"]["disentanglement"], config["driving"]
     clips = [clip["name"] for clip in (*driving["performances"], *driving["clips"])]
     frames = sum(min(options["frames"], _clip_frames(config, clip)) for clip in clips)
-    steps = (1 + FIRST_STEPS) * config["animations"]["refinements"]
+    steps = refinements.ALONE * config["animations"]["refinements"]
     looks = 2 + (2 * (steps + 1) if steps else 0)
     return 2 * options["sources"] * frames * looks
 

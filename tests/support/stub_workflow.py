@@ -107,7 +107,7 @@ driving: {performances: [], clips: [], combinations: []}
 landmarks: {detector: facemesh}
 fan: {groups: [all, pose, expression], loss: image}
 inversion: {method: optimize, tune: false}
-animations: {motion: relative, refinements: 5, fan: all, neutral_s: null, motion_scale: 1.0}
+animations: {motion: relative, poses: 10, refinements: 12, fan: all, neutral_s: null, motion_scale: 1.0}
 morphs: []
 evaluation: {protocols: {pairs: 1, finetuned: 1}, datasets: [], ablations: {}, external: {}}
 """

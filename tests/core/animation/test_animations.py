@@ -11,12 +11,14 @@ from linear_world import GAIN, REST, LinearWorld, TimidFan
 
 from d2a_core.animation import animations
 from d2a_core.directions.ball import Ball
+from d2a_core.faces.mean_face import template_of
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.fan import closed_loop
 from d2a_core.store import tables
 
 OPTIONS = animations.Options(
     motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
-    expression_scale=1.0, fan="all", refinements=0, min_cutoff_hz=2.0, beta=0.05,
+    expression_scale=1.0, fan="all", poses=3, refinements=0, min_cutoff_hz=2.0, beta=20.0,
     fps=None, slow_motion=1.0, loop=False, crf=16,
 )  # fmt: skip
 
@@ -92,10 +94,25 @@ def test_codes_and_targets_of_a_slower_video_lie_in_between():
     assert stored == {"wplus": 1, "delta": 24, "target": 24, "time_s": 24}
 
 
-def test_smoothing_keeps_a_cut():
-    delta = np.repeat([0.0, 4.0], 20)[:, None, None].repeat(8, axis=1).astype(np.float32)
-    animations.smooth_in_place(delta, 25.0, OPTIONS, shot=np.repeat([0, 1], 20))
-    assert (delta[:20] == 0).all() and (delta[20:] == 4).all()
+FACE = template_of(WFLW98)[:, :2].astype(np.float32)
+UPPER_LIDS, LOWER_LIDS = map(list, zip(*WFLW98.lids, strict=True))
+
+
+def test_calming_keeps_a_cut():
+    clip = np.concatenate((FACE[None].repeat(20, axis=0), 1 + FACE[None].repeat(20, axis=0)))
+    calm = animations.calmed(clip, 25.0, OPTIONS, shot=np.repeat([0, 1], 20))
+    np.testing.assert_allclose(calm, clip, atol=1e-6)
+
+
+def test_calming_takes_out_tremor_and_leaves_a_blink():
+    clip, blink = FACE[None].repeat(60, axis=0), np.interp(np.arange(60), [27, 30, 33], [0, 1, 0])
+    shut = clip[:, LOWER_LIDS, 1] - clip[:, UPPER_LIDS, 1]
+    clip[:, UPPER_LIDS, 1] += blink[:, None] * shut
+    tremor = np.random.default_rng(0).normal(scale=0.002, size=clip.shape).astype(np.float32)
+    calm = animations.calmed(clip + tremor, 25.0, OPTIONS, shot=np.zeros(60, int))
+    gap = (calm[:, LOWER_LIDS, 1] - calm[:, UPPER_LIDS, 1]).mean(axis=1)
+    assert gap[30] < 0.25 * shut[0].mean() and gap[24] > 0.9 * shut[0].mean()
+    assert (calm - clip)[10:20].std() < 0.6 * tremor[10:20].std()
 
 
 def _refined(refinements, shots=(0, 0, 0), loss=True):
@@ -127,7 +144,7 @@ def _refined(refinements, shots=(0, 0, 0), loss=True):
 
 
 def test_gradient_steps_lead_frames_nearer_to_what_is_asked_than_fan_does():
-    plain, refined = _refined(0), _refined(4)
+    plain, refined = _refined(0), _refined(8)
     assert plain == pytest.approx(0.75, abs=0.02)  # FAN goes a quarter of a way that is 1 long
     assert (refined < 0.5 * plain).all() and (refined[1:] <= refined[:-1] + 0.02).all()
 
@@ -135,7 +152,7 @@ def test_gradient_steps_lead_frames_nearer_to_what_is_asked_than_fan_does():
 def test_the_log_counts_the_gradient_steps_of_a_clip_with_a_cut(caplog):
     with caplog.at_level(logging.INFO, "d2a.test"):
         _refined(1, shots=(0, 0, 1, 1))
-    assert "steps=10/10" in caplog.text  # four frames, and three more at the start of either shot
+    assert "steps=5/5" in caplog.text  # four frames, and the one pose of a driver that stands still
 
 
 def test_gradient_steps_without_a_loss_to_follow_are_one_sentence():

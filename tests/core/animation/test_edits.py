@@ -1,3 +1,5 @@
+import logging
+
 import image_world
 import numpy as np
 import pytest
@@ -63,5 +65,6 @@ def test_along_a_clip_each_frame_goes_from_its_own_face_to_what_is_asked_of_it(m
     own = image_world.seen(codes).numpy()
     goal = own + GAIN * WAY
     shot = np.zeros(5, np.int64)
-    delta = edits.along(animator(), codes, own, goal, steps=8, shot=shot)
+    log = logging.getLogger("d2a.test")
+    delta = edits.along(animator(), codes, own, goal, most_poses=3, steps=8, shot=shot, log=log)
     assert (missed(delta, goal, codes) < 0.4 * np.linalg.norm(WAY)).all()

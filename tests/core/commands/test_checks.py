@@ -22,7 +22,7 @@ driving: {performances: [], clips: [], combinations: []}
 landmarks: {detector: facemesh}
 fan: {loss: image, epochs: 8, groups: [all, pose, expression]}
 inversion: {method: optimize, tune: false}
-animations: {motion: relative, refinements: 5, fan: all, neutral_s: null, motion_scale: 1.0}
+animations: {motion: relative, poses: 10, refinements: 12, fan: all, neutral_s: null, motion_scale: 1.0}
 morphs: []
 evaluation: {protocols: {pairs: 2, finetuned: 0}, datasets: [], ablations: {}, external: {}}
 """

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from d2a_core.animation import purity, refinements
+from d2a_core.animation.poses import Poses
 from d2a_core.config import merged
 from d2a_core.faces import controls
 from d2a_core.fan import image_space
@@ -36,7 +38,7 @@ SMALL = merged(
                 {"name": "words", "lips": "talk"},
             ],
         },
-        "animations": {"refinements": 0},
+        "animations": {"poses": 10, "refinements": 0},
         "evaluation": {"protocols": {"pairs": 8, "sources": 2, "frames": 3, "finetuned": 2}, "passes": 2},
     },
 )
@@ -96,9 +98,10 @@ def test_a_training_in_image_space_is_planned_in_whole_epochs(samples, epoch, un
 
 
 def test_gradient_steps_are_counted_as_the_animation_takes_them():
-    two, four = (merged(SMALL, {"animations": {"refinements": steps}}) for steps in (2, 4))
-    plain, some, more = (job_sizes.planned("animate", TALKING, config) for config in (SMALL, two, four))
-    taken = refinements.count(np.zeros(49, int), 2)  # of an odd number: the last frame takes steps as well
+    some, more = (merged(SMALL, {"animations": {"refinements": steps}}) for steps in (12, 24))
+    plain, some, more = (job_sizes.planned("animate", TALKING, config) for config in (SMALL, some, more))
+    poses = Poses(torch.arange(10), torch.eye(10))
+    taken = refinements.count(poses, np.zeros(49, int), 12)  # and one frame more
     assert some - plain == pytest.approx(taken * job_sizes.STEP, rel=0.02)
     assert more - plain == pytest.approx(2 * (some - plain))
 
