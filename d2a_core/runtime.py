@@ -170,6 +170,12 @@ def keep_freed_memory() -> None:
         mallopt(parameter, value)
 
 
+def give_back_freed_memory() -> None:
+    """Give memory that `keep_freed_memory` has kept back to the system, for what needs other blocks."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def threads() -> int:
     """Return the count given to `limit_threads`; before that, the number of processors."""
     return _threads or os.cpu_count() or 1

@@ -13,7 +13,7 @@ from d2a_core.animation.poses import Poses
 from d2a_core.directions.ball import Ball
 from d2a_core.fan.image_loss import Faces, ImageLoss
 from d2a_core.fan.refinement import Refinement
-from d2a_core.runtime import Progress
+from d2a_core.runtime import Progress, give_back_freed_memory
 
 ALONE = 2  # times as many steps as a pose of a clip, for a face that has no clip around it
 FRAME_SHARE = 1 / 6  # of the steps of a pose, that a frame takes
@@ -49,6 +49,7 @@ def refine_in_place(
     delta.copy_(ball.renorm(delta, wplus))
     _follow(loss, ball, faces_of, delta, goal, steps=of_frame(steps), shot=shot, progress=progress)
     delta.copy_(ball.renorm(delta, wplus))
+    give_back_freed_memory()  # the frames are rendered next, without gradients
 
 
 def _follow(

@@ -212,3 +212,30 @@ def test_progress_without_a_terminal_shows_log_lines_only(tmp_path, capsys):
 )
 def test_figure_keeps_three_digits(value, text):
     assert runtime._figure(value) == text
+
+
+KEEPING = """
+import gc
+from d2a_core import runtime
+
+def megabytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 / 2**20
+
+runtime.keep_freed_memory()
+before = megabytes()
+blocks = [bytearray(2**20) for _ in range(300)]
+gap, blocks = bytearray(2**20), None  # what stays above them keeps the heap from shrinking by itself
+gc.collect()
+kept = megabytes() - before
+runtime.give_back_freed_memory()
+print(kept, megabytes() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="memory is kept with glibc alone")
+def test_freed_memory_is_kept_until_it_is_given_back():
+    words = [sys.executable, "-c", KEEPING]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    kept, left = map(float, done.stdout.split())
+    assert kept > 250 and left < 50
