@@ -88,7 +88,8 @@ def follow(
 ) -> LatentPath:
     """Lead the source `code` [1, K, 512] behind a driving clip, from their landmark tables.
 
-    Gradient steps follow where the options ask for some: see `refinements.refine_in_place`.
+    FAN is asked for the `calmed` landmarks, and gradient steps follow where the options ask for some: see
+    `refinements.refine_in_place`. The `target` of the path is what was asked for before calming.
     """
     target, shot = asked(source, driver, options), shots(driver)
     path = _led(animator, code, source, calmed(target, rate_hz, options, shot=shot))
