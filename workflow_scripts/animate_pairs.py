@@ -23,7 +23,7 @@ def main(snakemake):
         face_table.known(tables.read_parquets(inputs.faces)),
         passes=passes,
         refinements=params.refinements,
-        progress=runtime.Progress(log, "evaluation", own_results.renders(pairs, passes)),
+        progress=runtime.Progress(log, "evaluation", own_results.renders(pairs, passes, params.refinements)),
     )
     rows = results.keep(drawn, partial(images.keep_images, folder=snakemake.output.frames))
     made_with = {"fan_sha256": texts.sha256(inputs.fan), **animator.generator.identity.facts}

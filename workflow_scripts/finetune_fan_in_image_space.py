@@ -1,5 +1,7 @@
 """Fine-tune the facial action network on one source, in image space."""
 
+import torch
+
 from d2a_core import runtime, training
 from d2a_core.animation import goals
 from d2a_core.faces import dlib_identity, landmarks
@@ -31,10 +33,11 @@ def main(snakemake):
     )
     kept = weights.ResumeFile("results/.state/finetune_fan_in_image_space", facts)
     base = fan.load(weights.read_checkpoint(inputs.fan), device=animator.generator.device)
-    asked = image_space.of_source(animator.loss, code, seen.points, goal)
+    loss = animator.followed.around(torch.from_numpy(code))
+    asked = image_space.of_source(loss, code, seen.points, goal)
     keep = {"resume": kept.read(), "save": kept.write}
     run = finetuning.tune_in_image_space(
-        base, asked, animator.loss, animator.ball, image_options, options, log=log, **keep
+        base, asked, loss, animator.ball, image_options, options, log=log, **keep
     )
     tuned = fan.load(training.checkpoint(run, facts), device=animator.generator.device)
     faces, embedder = finetuning.asked(seen.points, goal), dlib_identity.DlibEmbedder(inputs.identity)

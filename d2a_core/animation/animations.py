@@ -117,9 +117,10 @@ def _refined(
     log: logging.Logger,
 ) -> LatentPath:
     """Refine a path by gradient steps."""
-    loss, delta, goal = animator.followed, path.delta.clone(), torch.from_numpy(path.target)
+    delta, goal = path.delta.clone(), torch.from_numpy(path.target)
+    chosen = poses.of_clip(animator.followed, goal, options.poses)
+    loss = animator.followed.around(path.wplus[:1], delta[chosen.rows])
     face = loss.faces(path.wplus[:1], tables.points_array(source))
-    chosen = poses.of_clip(loss, goal, options.poses)
     steps = refinements.count(chosen, shot, options.refinements)
     refinements.refine_in_place(
         loss,

@@ -72,8 +72,9 @@ def along(
     delta = torch.cat(
         [closed_loop.lead(animator, codes[part], source[part], goal[part]).delta for part in rows]
     )
-    loss, wanted = animator.followed, torch.from_numpy(goal)
-    chosen = poses.of_clip(loss, wanted, most_poses)
+    wanted = torch.from_numpy(goal)
+    chosen = poses.of_clip(animator.followed, wanted, most_poses)
+    loss = animator.followed.around(codes[chosen.rows], delta[chosen.rows])
     refinements.refine_in_place(
         loss,
         animator.ball,

@@ -72,6 +72,7 @@ def morph(
     The way is straight in W+, which keeps what both ends share; where on it the frames lie is measured, so
     that the landmarks go as far from each frame to the next. A loop comes back by the same way.
     """
+    animator = animator.around(torch.from_numpy(code))
     asked = np.concatenate([_asked(source, table, settings) for table in poses])
     ends = _ends(animator, torch.from_numpy(code), tables.points_array(source), asked, settings)
     count = options.frames

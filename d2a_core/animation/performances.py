@@ -146,6 +146,7 @@ def perform(
         return ball.renorm(delta, codes)
     points = np.repeat(seen.points, len(delta), axis=0)
     asked = [controls.asked(seen.points, seen.angles, values) for values in poses()]
-    faces = loss.faces(codes, points)
     start, goal = ball.renorm(START * delta, codes), torch.from_numpy(np.concatenate(asked))
+    loss = loss.around(wplus, start)
+    faces = loss.faces(codes, points)
     return Refinement(loss, ball, faces, start, goal).take(STEPS, progress)

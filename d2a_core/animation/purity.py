@@ -79,7 +79,7 @@ def measure(animator: Animator, options: Options, progress: Progress | None = No
 
 def move(animator: Animator, wplus: Tensor, options: Options, progress: Progress | None = None) -> Moved:
     """Move one face, `wplus` [1, K, 512], by each control; raises ValueError where no face is seen."""
-    still = torch.zeros(1, 1, wplus.shape[-1])
+    animator, still = animator.around(wplus), torch.zeros(1, 1, wplus.shape[-1])
     rest = closed_loop.detect(animator, wplus, still)
     if not rest.found.all():
         raise ValueError(

@@ -99,6 +99,11 @@ class Editor:
         return rendering.render(self.generator, wplus, consultation=self._consultant(wplus, yaw_deg))[0]
 
     @cached_property
+    def _near(self) -> Animator:
+        """The animator on drafts of this face, which look as its full-size pictures do."""
+        return self.animator.around(self.wplus)
+
+    @cached_property
     def rest(self) -> Detections:
         """The face as it is, on a draft; raises ValueError where none is seen."""
         seen = self._look(self.wplus)
@@ -108,10 +113,14 @@ class Editor:
 
     @cached_property
     def _face(self) -> image_loss.Faces:
-        return self.animator.followed.faces(self.wplus, self.rest.points)
+        return self._near.followed.faces(self.wplus, self.rest.points)
 
     def _look(self, wplus: Tensor) -> Detections:
-        return self.animator.detector.detect(rendering.render(self.generator, wplus, self.size))
+        return self.animator.detector.detect(self.draft(wplus))
+
+    def draft(self, wplus: Tensor) -> NDArray[np.uint8]:
+        """Drafts u1 [N, size, size, 3] of codes [N, K, D] of this face."""
+        return rendering.render(self._near.generator, wplus, self.size)
 
     def advance(self, values: Mapping[str, float]) -> bool:
         """Take some gradient steps towards the controls at `values`; whether they were the last.
@@ -137,7 +146,7 @@ class Editor:
             goal = controls.asked(self.rest.points, self.rest.angles, asked)
             start = closed_loop.lead(self.animator, self.wplus, self.rest.points, goal).delta
             added = 0.0 if self._live is None else self._live.refinement.delta - self._live.start
-            loss = self.animator.followed
+            loss = self._near.followed
             way = Refinement(loss, self.animator.ball, self._face, start + added, torch.from_numpy(goal))
             self._live = Live(asked, way, start)
         return self._live

@@ -138,6 +138,7 @@ def _driven(
     whole = _wanted(own, animations.asked(face, driver, settings)[moments])
     start = np.repeat(own.points, len(moments), axis=0)
     wplus = torch.from_numpy(code)[None].expand(len(moments), -1, -1)
+    animator = animator.around(wplus)
     alone = {
         "pose": replace(settings, expression_scale=0.0),
         "expression": replace(settings, pose_scale=0.0),

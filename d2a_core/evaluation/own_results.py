@@ -69,7 +69,7 @@ def _driven(
     for done, path in enumerate(closed_loop.drive(animator, wplus, start, target, passes=passes)):
         delta = path.delta
         if refinements and done == passes:
-            delta = edits.refined(animator, path, start, steps=refinements)
+            delta = _refined(animator, path, start, refinements, progress)
         for pair, w, move, true in zip(pairs, wplus.split(1), delta.split(1), known, strict=True):
             image = rendering.render(animator.generator, rendering.apply(w, move))[0]
             yield Result(pair.number, done, image, step_error(move[0], true))
@@ -77,9 +77,22 @@ def _driven(
                 progress.advance(1)
 
 
-def renders(pairs: Sequence[object], passes: int) -> int:
-    """Pictures that `animate` yields."""
-    return len(pairs) * (passes + 1)
+def _refined(
+    animator: closed_loop.Animator, path: closed_loop.LatentPath, start: NDArray, steps: int, progress
+) -> Tensor:
+    """Δw [N, L, 512] after so many gradient `steps` on each of the faces, of landmarks `start` [N, P, 2]."""
+    delta = []
+    for row in range(len(start)):
+        rows = slice(row, row + 1)
+        alone = replace(path, wplus=path.wplus[rows], delta=path.delta[rows], target=path.target[rows])
+        own = animator.around(alone.wplus, alone.delta)
+        delta.append(edits.refined(own, alone, start[rows], steps=steps, progress=progress))
+    return torch.cat(delta)
+
+
+def renders(pairs: Sequence[object], passes: int, refinements: int) -> int:
+    """Pictures that `animate` makes: those that it yields, and one in every gradient step."""
+    return len(pairs) * (passes + 1 + refinements)
 
 
 def step_error(step: Tensor, true: NDArray | None) -> float:

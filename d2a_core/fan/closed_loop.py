@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -61,6 +61,13 @@ class Animator:
         if self.loss is None:
             raise ValueError("gradient steps follow a loss; give its weights and the identity network")
         return self.loss
+
+    def around(self, wplus: Tensor, delta: Tensor | None = None) -> "Animator":
+        """The same on drafts of one face: see `ImageLoss.around`. Without a loss it stays as it is."""
+        if self.loss is None:
+            return self
+        loss = self.loss.around(wplus, delta)
+        return replace(self, generator=loss.generator, loss=loss)
 
 
 def of_job(job: Job) -> Animator:

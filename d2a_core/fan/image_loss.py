@@ -5,6 +5,7 @@ a step; the mean of all steps behind a change of landmarks, which equation 5 ask
 backdrop with it.
 """
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
@@ -27,6 +28,7 @@ from d2a_core.runtime import Job
 PART_WEIGHTS = {"contour": 0.5, "brows": 1.0, "nose": 1.0, "eyes": 2.0, "mouth": 2.0}  # of a point, relative
 FARTHEST = 0.3  # landmark error, in inter-ocular distances, from which one is an error of detection
 STRANGER = 1.0  # squared distance of embeddings that counts at most; dlib puts strangers beyond 0.36
+FITTED = 4  # codes, beside that of a face at rest, to which its drafts are fitted
 BLUR = 4.0  # px, of the edge between the face and what should stay
 LOOKS: tuple[Look, ...] = ("straight", "mirrored")  # by turns: what one errs to a side the other errs back
 # Deviations of a crop: factor, px, radians. Without them a step moves the points of one crop, not the face.
@@ -96,6 +98,20 @@ class ImageLoss:
         self.point_weights = point_weights(detector.scheme)
         self.corners = list(dlib_identity.five_points(detector.scheme))
         self.whiten, self.colour = prior.axes / prior.deviation, (prior.axes * prior.deviation).T
+
+    def around(self, wplus: Tensor, delta: Tensor | None = None) -> "ImageLoss":
+        """The same loss on drafts of one face, fitted to what it is and to where it is led (`drafts.own`).
+
+        That is the first of `wplus` [1 or N, K, 512], and the first `FITTED` codes that `delta` [N, L, 512]
+        leads to.
+        """
+        codes = wplus[:1]
+        if delta is not None:
+            led = wplus.expand(len(delta), -1, -1)[:FITTED]
+            codes = torch.cat((codes, rendering.apply(led, delta[:FITTED].to(led))))
+        other = copy.copy(self)
+        other.generator = self.generator.around(codes)
+        return other
 
     def faces(self, wplus: Tensor, points: NDArray) -> Faces:
         """Faces [N] with codes W+ [N, K, 512], whose drafts have the landmarks `points` [N, P, 2]."""

@@ -4,6 +4,7 @@ Nothing above this module knows which network it drives. What each offers is in 
 common is here: compiled and batched runs, drafts, checks.
 """
 
+import copy
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,6 +117,17 @@ class PretrainedGenerator:
             )
         return self.draft.size
 
+    def around(self, wplus: Tensor) -> "PretrainedGenerator":
+        """The same networks with drafts of one face, fitted to its codes W+ [M, L, D]: see `drafts.own`.
+
+        They are run by PyTorch: nothing is compiled for a single face.
+        """
+        if self.draft_size == self.resolution:
+            return self
+        other = copy.copy(self)
+        other.draft, other._compiles = drafts.own(self, wplus), False
+        return other
+
     def map(self, z: Tensor) -> Tensor:
         """[N, z_dim] standard normal → w [N, w_dim]."""
         return self.mapping(z.to(self.device))
@@ -165,7 +177,8 @@ class PretrainedGenerator:
 
     def _is_read(self, size: int) -> bool:
         """Whether images of that size are read off a hidden map, and not drawn by the network."""
-        return size not in self.synthesis.sizes
+        fitted = self.draft is not None and self.draft.weight is not None and size == self.draft.size
+        return fitted or size not in self.synthesis.sizes
 
     def _needs_gradient(self, inputs: Sequence[Tensor]) -> bool:
         tuned = any(parameter.requires_grad for parameter in self.synthesis.parameters())

@@ -52,6 +52,9 @@ class ImageWorld:
     def map(self, z):
         return z
 
+    def around(self, wplus):
+        return self
+
     def synthesize(self, wplus, size=None, consultation=None):
         return MIDDLE_GREY + torch.einsum("nk,kchw->nchw", wplus[:, :LAYERS].mean(dim=1), self.basis)
 

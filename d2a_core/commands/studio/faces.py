@@ -112,7 +112,7 @@ class Faces:
         values, notes = editor.clamped(look.values)
         if look.size == "draft":
             done = editor.advance(values)
-            image = rendering.render(editor.generator, torch.from_numpy(self.code(look)), editor.size)[0]
+            image = editor.draft(torch.from_numpy(self.code(look)))[0]
             return Picture(image, tuple(notes), done)
         edit = self.settled(look.name, values)
         image = editor.render(torch.from_numpy(self.code(look)), yaw_deg=edit.reached["yaw"])

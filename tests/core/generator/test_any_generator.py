@@ -64,7 +64,7 @@ def test_a_skip_network_draws_its_drafts_without_a_fit(size):
 def test_other_networks_get_a_readout(kind):
     network = random_generator(64, synthesis=kind)
     network.draft = drafts.fit(network, size=32, renders=4)
-    assert network.draft.weight.shape == (12, 16)
+    assert network.draft.weight.shape == (12, 16, 1, 1)
     with torch.no_grad():
         assert network.synthesize(_codes(network, 2), 32).shape == (2, 3, 32, 32)
     with pytest.raises(ValueError, match=r"no 16 px images from this generator; it gives \[32, 64\]"):
@@ -156,6 +156,46 @@ def test_an_anchored_draft_is_the_reduced_image_at_its_code_and_has_gradients(ki
     free = wplus.clone().requires_grad_()
     anchored(free).square().mean().backward()
     assert free.grad[:, :5].abs().sum(dim=-1).all()  # the layers up to the 16 px map
+
+
+@pytest.mark.parametrize("kind", ["skip", "resnet"])
+def test_own_drafts_come_nearer_to_the_renders_of_their_face_and_have_gradients(kind):
+    network = random_generator(64, synthesis=kind)
+    network.draft = drafts.fit(network, size=32, renders=4)
+    wplus = _codes(network, 1)
+    near = wplus + 0.1 * torch.randn(3, *wplus.shape[1:], generator=torch.Generator().manual_seed(5))
+    own = network.around(torch.cat((wplus, near[:1])))
+    with torch.no_grad():
+        reduced = functional.avg_pool2d(network.synthesize(near[1:]), 2)
+        before, after = ((each.synthesize(near[1:], 32) - reduced).square().mean() for each in (network, own))
+        assert after < 0.5 * before
+        assert torch.equal(own.synthesize(wplus), network.synthesize(wplus))
+    free = wplus.clone().requires_grad_()
+    own.synthesize(free, 32).square().mean().backward()
+    assert free.grad[:, :5].abs().sum(dim=-1).all()  # the layers up to the 16 px map
+
+
+def test_an_own_draft_finds_the_cells_of_which_an_image_is_made():
+    weight = torch.randn(12, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    maps = torch.randn(2, 1, 4, 32, 32, generator=torch.Generator().manual_seed(1))
+    true = drafts.Draft(64, weight, torch.arange(12.0))
+    for stride in (1, 2):
+        found = drafts._fitted(drafts.Draft(64), [(each, true(each)) for each in maps], kernel=3, stride=stride)
+        torch.testing.assert_close(found.weight, weight, atol=0.02, rtol=0)
+        torch.testing.assert_close(found.bias, true.bias, atol=0.02, rtol=0)
+
+
+def test_a_generator_whose_drafts_are_its_images_has_no_own_ones():
+    network = random_generator(32, draft=drafts.Draft(32))
+    assert network.around(_codes(network, 1)) is network
+
+
+def test_a_readout_is_stored_flat_and_comes_back():
+    draft = drafts.Draft(64, torch.randn(12, 5, 1, 1), torch.randn(12))
+    stored = drafts.to_arrays(draft)
+    assert stored["weight"].shape == (12, 5)
+    back = drafts.from_arrays(stored)
+    assert torch.equal(back.weight, draft.weight) and torch.equal(back.bias, draft.bias)
 
 
 def test_a_draft_that_is_drawn_is_stored_as_its_size(tmp_path):

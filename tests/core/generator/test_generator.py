@@ -121,7 +121,7 @@ def test_a_consultation_of_another_shape_or_for_a_small_draft_is_one_sentence(dr
     scale, shift = _consultation(2)
     with pytest.raises(ValueError, match=r"twice \[1, 512, 64, 64\], not \[2, 512, 64, 64\]"):
         drafting.synthesize(wplus, consultation=(scale, shift))
-    readout, drafting.draft = drafting.draft, drafts.Draft(64, torch.zeros(12, 512), torch.zeros(12))
+    readout, drafting.draft = drafting.draft, drafts.Draft(64, torch.zeros(12, 512, 1, 1), torch.zeros(12))
     try:
         with pytest.raises(ValueError, match="64 px is read before the consulted map"):
             drafting.synthesize(wplus, 64, consultation=(scale[:1], shift[:1]))
