@@ -133,10 +133,11 @@ print(faults() - before)
     assert kept < 5000 and kept <= returned
 
 
-@pytest.mark.parametrize(("threads", "policy"), [("1", "PASSIVE"), ("2", "None")])
-def test_threads_that_wait_sleep_in_a_job_of_one_thread(threads, policy):
-    script = "import os, d2a_core; print(os.environ.get('OMP_WAIT_POLICY'))"
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+@pytest.mark.parametrize(("threads", "policy"), [("1", "PASSIVE None"), ("2", "None 5000")])
+def test_threads_that_wait_sleep_in_a_job_of_one_thread_and_soon_in_others(threads, policy):
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    script = f"import os, d2a_core; print(*map(os.environ.get, {names}))"
+    environment = {name: value for name, value in os.environ.items() if name not in names}
     environment |= {"OMP_NUM_THREADS": threads}
     said = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert said.stdout == f"{policy}\n"
