@@ -42,13 +42,15 @@ class Weights:
     `landmarks`: mean distance from the target's, in inter-ocular distances, parts weighted. `features`: mean
     error of the gaps of lids and lips and of the gaze, in the same unit. `identity`: squared distance of
     dlib's embeddings from the source's. `outside`: mean absolute change, in [-1, 1], of the picture outside
-    both faces. `prior`: squared length of Δw in deviations of w, mean over its layers.
+    both faces. `colour`: absolute change of the mean colour within them, mean over the channels. `prior`:
+    squared length of Δw in deviations of w, mean over its layers.
     """
 
     landmarks: float
     features: float
     identity: float
     outside: float
+    colour: float
     prior: float
 
 
@@ -168,15 +170,14 @@ class ImageLoss:
         ocular = (goal[:, left] - goal[:, right]).norm(dim=-1)
         error = ((seen - goal).norm(dim=-1) * self.point_weights.to(seen)).mean(dim=1) / ocular
         missed = features(seen, self.detector.scheme) - features(goal, self.detector.scheme)
-        area = mask.sum(dim=(1, 2, 3)).clamp(min=1)
+        changed = image - self._there(faces.image)
         step = delta @ self.whiten.to(delta)
         raw = {
             "landmarks": error.clamp(max=FARTHEST),
             "features": (missed.abs().mean(dim=1) / ocular).clamp(max=FARTHEST),
             "identity": (self.embed(image, seen) - faces.embedding).square().sum(dim=1).clamp(max=STRANGER),
-            "outside": ((image - self._there(faces.image)).abs() * mask).sum(dim=(1, 2, 3))
-            / area
-            / image.shape[1],
+            "outside": _mean_within(changed.abs(), mask).mean(dim=1),
+            "colour": _mean_within(changed, 1 - mask).abs().mean(dim=1),
             "prior": step.square().sum(dim=2).mean(dim=1),
         }
         return {name: getattr(self.weights, name) * term for name, term in raw.items()}
@@ -235,6 +236,11 @@ def means(
         carried = (delta * gradients / len(delta)).sum()
         sums["landmarks"] = sums["landmarks"] + carried - carried.detach()
     return sums
+
+
+def _mean_within(images: Tensor, mask: Tensor) -> Tensor:
+    """Mean of each channel of images [N, 3, S, S] where a mask [N, 1, S, S] is 1: [N, 3]."""
+    return (images * mask).sum(dim=(2, 3)) / mask.sum(dim=(2, 3)).clamp(min=1)
 
 
 def point_weights(scheme: Scheme) -> Tensor:

@@ -43,6 +43,7 @@ class Options:
     features_weight: float
     identity_weight: float
     outside_weight: float
+    colour_weight: float
     prior_weight: float
     seed: int
 

@@ -23,7 +23,7 @@ FACTS = {**IDENTITY.facts, "detector": "made-up"}
 IMAGE = {
     "samples": 8, "epoch": 4, "batch": 2, "learning_rate": 1e-3, "weight_decay": 0.0, "width": 8, "depth": 0,
     "sees_code": True, "held_out": 2, "landmarks_weight": 1.0, "features_weight": 1.0, "identity_weight": 1.0,
-    "outside_weight": 1.0, "prior_weight": 0.1, "seed": 0,
+    "outside_weight": 1.0, "colour_weight": 1.0, "prior_weight": 0.1, "seed": 0,
 }  # fmt: skip
 DRAWN = {"faces": 6, "per_face": 2, "seed": 0}
 

@@ -102,11 +102,11 @@ def identity(chips):
 def weights(**given):
     """Weights of a loss with these terms alone."""
     return Weights(
-        **{**dict.fromkeys(("landmarks", "features", "identity", "outside", "prior"), 0.0), **given}
+        **{**dict.fromkeys(("landmarks", "features", "identity", "outside", "colour", "prior"), 0.0), **given}
     )
 
 
-ALL = Weights(1.0, 1.0, 1.0, 1.0, 1.0)
+ALL = Weights(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 
 
 def loss_of(terms=ALL, world=None):

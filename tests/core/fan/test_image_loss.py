@@ -60,8 +60,8 @@ def test_parted_lips_cost_their_points_and_a_seventh_of_their_gap():
 
 
 def test_another_person_costs_the_square_of_the_distance():
-    found = apart(person=1.0)  # 0.3 bluer, and one channel in three of the backdrop changes as much
-    assert found == pytest.approx({"identity": 0.3**2, "outside": 0.3 / 3}, rel=1e-3)
+    found = apart(person=1.0)  # 0.3 bluer, and one channel in three of face and backdrop changes as much
+    assert found == pytest.approx({"identity": 0.3**2, "outside": 0.3 / 3, "colour": 0.3 / 3}, rel=1e-3)
 
 
 def test_a_stranger_costs_no_more_than_a_stranger():
@@ -69,16 +69,21 @@ def test_a_stranger_costs_no_more_than_a_stranger():
     assert terms(step(right=50.0))["landmarks"] == pytest.approx(image_loss.FARTHEST)
 
 
+def test_what_moves_within_the_face_is_no_change_of_its_colour():
+    found = terms(step(right=3.0, down=-1.0))  # pixels of the face grow lighter and darker by as much
+    assert found["landmarks"] > 0.01 and found["colour"] == pytest.approx(0, abs=1e-5)
+
+
 def test_another_backdrop_costs_its_change_and_no_change_on_the_face_does():
-    assert apart(grey=-2.0) == pytest.approx({"outside": 0.2}, rel=1e-3)
+    assert apart(grey=-2.0) == pytest.approx({"outside": 0.2, "colour": 0.2}, rel=1e-3)
     loss = loss_of()
     face = faces(loss, HERE)
     everywhere = loss.mask(face, REST[None])
     half = everywhere * (torch.arange(64) < 32)
     whole, part = (loss.terms(face, step(grey=1.0), REST[None], m)["outside"] for m in (everywhere, half))
     assert part.item() == pytest.approx(whole.item(), rel=1e-4)  # a mean over what should stay
-    nothing = loss.terms(face, step(grey=1.0), REST[None], 0 * everywhere)["outside"]
-    assert nothing.item() == 0
+    nothing = loss.terms(face, step(grey=1.0), REST[None], 0 * everywhere)
+    assert nothing["outside"].item() == 0 and nothing["colour"].item() == pytest.approx(0.1, rel=1e-3)
 
 
 def test_every_term_has_its_weight():

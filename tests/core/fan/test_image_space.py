@@ -15,7 +15,7 @@ LOG = logging.getLogger("test")
 OPTIONS = image_space.Options(
     samples=48, epoch=24, batch=4, learning_rate=3e-3, weight_decay=0.0, width=24, depth=1, sees_code=True,
     held_out=4, landmarks_weight=1.0, features_weight=1.0, identity_weight=1.0, outside_weight=1.0,
-    prior_weight=0.01, seed=0,
+    colour_weight=1.0, prior_weight=0.01, seed=0,
 )  # fmt: skip
 
 

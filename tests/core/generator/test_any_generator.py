@@ -179,8 +179,9 @@ def test_an_own_draft_finds_the_cells_of_which_an_image_is_made():
     weight = torch.randn(12, 4, 3, 3, generator=torch.Generator().manual_seed(0))
     maps = torch.randn(2, 1, 4, 32, 32, generator=torch.Generator().manual_seed(1))
     true = drafts.Draft(64, weight, torch.arange(12.0))
+    seen = [(each, true(each)) for each in maps]
     for stride in (1, 2):
-        found = drafts._fitted(drafts.Draft(64), [(each, true(each)) for each in maps], kernel=3, stride=stride)
+        found = drafts._fitted(drafts.Draft(64), seen, kernel=3, stride=stride)
         torch.testing.assert_close(found.weight, weight, atol=0.02, rtol=0)
         torch.testing.assert_close(found.bias, true.bias, atol=0.02, rtol=0)
 
