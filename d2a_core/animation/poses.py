@@ -53,7 +53,7 @@ def described(loss: ImageLoss, goal: Tensor) -> Tensor:
     left, right = scheme.outer_eyes
     ocular = (goal[:, left] - goal[:, right]).norm(dim=-1).mean()
     weights = (loss.point_weights / scheme.size).sqrt()[:, None].to(goal)
-    return torch.cat(((goal * weights).flatten(1), image_loss.features(goal, scheme)), dim=1) / ocular
+    return torch.cat(((goal * weights).flatten(1), image_loss.told(goal, scheme)), dim=1) / ocular
 
 
 def _shares(seen: Tensor, rows: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from d2a_core.generator.latent_prior import LatentPrior
 from d2a_core.runtime import Job
 
 PART_WEIGHTS = {"contour": 0.5, "brows": 1.0, "nose": 1.0, "eyes": 2.0, "mouth": 2.0}  # of a point, relative
+LIDS_WEIGHT = 2.0  # of the gap of an eye's lids, where that of the lips and the gaze have 1
 FARTHEST = 0.3  # landmark error, in inter-ocular distances, from which one is an error of detection
 STRANGER = 1.0  # squared distance of embeddings that counts at most; dlib puts strangers beyond 0.36
 FITTED = 4  # codes, beside that of a face at rest, to which its drafts are fitted
@@ -40,10 +41,10 @@ class Weights:
     """Weights of the terms, a section of the config; 0 leaves one out.
 
     `landmarks`: mean distance from the target's, in inter-ocular distances, parts weighted. `features`: mean
-    error of the gaps of lids and lips and of the gaze, in the same unit. `identity`: squared distance of
-    dlib's embeddings from the source's. `outside`: mean absolute change, in [-1, 1], of the picture outside
-    both faces. `colour`: absolute change of the mean colour within them, mean over the channels. `prior`:
-    squared length of Δw in deviations of w, mean over its layers.
+    error of the gaps of lids (twice) and lips and of the gaze, in the same unit. `identity`: squared distance
+    of dlib's embeddings from the source's. `outside`: mean absolute change, in [-1, 1], of the picture
+    outside both faces. `colour`: absolute change of the mean colour within them, mean over the channels.
+    `prior`: squared length of Δw in deviations of w, mean over its layers.
     """
 
     landmarks: float
@@ -169,7 +170,7 @@ class ImageLoss:
         left, right = self.detector.scheme.outer_eyes
         ocular = (goal[:, left] - goal[:, right]).norm(dim=-1)
         error = ((seen - goal).norm(dim=-1) * self.point_weights.to(seen)).mean(dim=1) / ocular
-        missed = features(seen, self.detector.scheme) - features(goal, self.detector.scheme)
+        missed = told(seen, self.detector.scheme) - told(goal, self.detector.scheme)
         changed = image - self._there(faces.image)
         step = delta @ self.whiten.to(delta)
         raw = {
@@ -266,6 +267,14 @@ def features(points: Tensor, scheme: Scheme) -> Tensor:
     for pupil, corners in zip(scheme.pupils or (), (scheme.left_corners, scheme.right_corners), strict=False):
         values.append(points[:, pupil] - points[:, list(corners)].mean(dim=1))
     return torch.cat(values, dim=1)
+
+
+def told(points: Tensor, scheme: Scheme) -> Tensor:
+    """The `features` [N, F] of points [N, P, 2] as the loss weights them."""
+    found = features(points, scheme)
+    weights = torch.ones(found.shape[1])
+    weights[:2] = LIDS_WEIGHT
+    return found * weights.to(found)
 
 
 def jittered(regions: Tensor, jitter: Tensor) -> Tensor:

@@ -177,7 +177,7 @@ def _fitted(
         known = common(features) if common.weight is not None else torch.zeros_like(reduced)
         regression.add(features[0], functional.pixel_unshuffle(reduced - known, 2)[0])
     weight, bias = (part.to(features) for part in regression.solve())
-    if common.weight is not None:
+    if common.weight is not None and common.bias is not None:
         weight = weight + functional.pad(common.weight, [kernel // 2] * 4).to(weight)
         bias = bias + common.bias.to(bias)
     return Draft(common.size, weight, bias)

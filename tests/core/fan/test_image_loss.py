@@ -59,6 +59,18 @@ def test_parted_lips_cost_their_points_and_a_seventh_of_their_gap():
     assert found.keys() == {"features", "landmarks"}
 
 
+def test_the_gap_of_an_eyes_lids_counts_twice():
+    shut, parted = REST[None].clone(), REST[None].clone()
+    shut[:, [62, 66]] = REST[[62, 66]].mean(dim=0)  # the middle of an eye's lids
+    parted[:, image_world.LOWER_LIP, 1] += GAIN
+    for other, weight in ((shut, 2.0), (parted, 1.0)):
+        plain, told = (
+            (each(other, WFLW98) - each(REST[None], WFLW98))[0, :3].abs().sum()
+            for each in (image_loss.features, image_loss.told)
+        )
+        assert plain > 0 and told.item() == pytest.approx(weight * plain.item(), rel=1e-5)
+
+
 def test_another_person_costs_the_square_of_the_distance():
     found = apart(person=1.0)  # 0.3 bluer, and one channel in three of face and backdrop changes as much
     assert found == pytest.approx({"identity": 0.3**2, "outside": 0.3 / 3, "colour": 0.3 / 3}, rel=1e-3)
