@@ -26,7 +26,7 @@ from d2a_core.generator.latent_prior import LatentPrior
 from d2a_core.runtime import Job
 
 PART_WEIGHTS = {"contour": 0.5, "brows": 1.0, "nose": 1.0, "eyes": 2.0, "mouth": 2.0}  # of a point, relative
-LIDS_WEIGHT = 2.0  # of the gap of an eye's lids, where that of the lips and the gaze have 1
+LIDS_WEIGHT, LIPS_WEIGHT = 1.5, 1.3  # of the gaps of an eye's lids and of the lips, where the gaze has 1
 FARTHEST = 0.3  # landmark error, in inter-ocular distances, from which one is an error of detection
 STRANGER = 1.0  # squared distance of embeddings that counts at most; dlib puts strangers beyond 0.36
 FITTED = 4  # codes, beside that of a face at rest, to which its drafts are fitted
@@ -41,10 +41,10 @@ class Weights:
     """Weights of the terms, a section of the config; 0 leaves one out.
 
     `landmarks`: mean distance from the target's, in inter-ocular distances, parts weighted. `features`: mean
-    error of the gaps of lids (twice) and lips and of the gaze, in the same unit. `identity`: squared distance
-    of dlib's embeddings from the source's. `outside`: mean absolute change, in [-1, 1], of the picture
-    outside both faces. `colour`: absolute change of the mean colour within them, mean over the channels.
-    `prior`: squared length of Δw in deviations of w, mean over its layers.
+    error of the gaps of lids and lips and of the gaze, weighted (`told`), in the same unit. `identity`:
+    squared distance of dlib's embeddings from the source's. `outside`: mean absolute change, in [-1, 1], of
+    the picture outside both faces. `colour`: absolute change of the mean colour within them, mean over the
+    channels. `prior`: squared length of Δw in deviations of w, mean over its layers.
     """
 
     landmarks: float
@@ -273,7 +273,7 @@ def told(points: Tensor, scheme: Scheme) -> Tensor:
     """The `features` [N, F] of points [N, P, 2] as the loss weights them."""
     found = features(points, scheme)
     weights = torch.ones(found.shape[1])
-    weights[:2] = LIDS_WEIGHT
+    weights[:3] = torch.tensor([LIDS_WEIGHT, LIDS_WEIGHT, LIPS_WEIGHT])
     return found * weights.to(found)
 
 

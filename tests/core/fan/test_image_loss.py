@@ -47,23 +47,24 @@ def test_a_shift_costs_its_length_over_the_distance_of_the_eyes():
     assert apart(right=3.0, down=-4.0 / 2) == pytest.approx({"landmarks": GAIN * 13**0.5 / OCULAR}, rel=1e-4)
 
 
-def test_parted_lips_cost_their_points_and_a_seventh_of_their_gap():
+def test_parted_lips_cost_their_points_and_their_share_of_seven_features():
     found = apart(gap=2.0)
     rest = image_loss.features(REST[None], WFLW98)[0, 2]
     parted = REST[None].clone()
     parted[:, image_world.LOWER_LIP, 1] += 2 * GAIN
     gap = image_loss.features(parted, WFLW98)[0, 2] - rest
-    assert found["features"] == pytest.approx(gap.item() / 7 / OCULAR, rel=1e-4)
+    weight = image_loss.LIPS_WEIGHT / 7
+    assert found["features"] == pytest.approx(weight * gap.item() / OCULAR, rel=1e-4)
     share = 3 * image_loss.point_weights(WFLW98)[94].item() / 98
     assert found["landmarks"] == pytest.approx(share * 2 * GAIN / OCULAR, rel=1e-4)
     assert found.keys() == {"features", "landmarks"}
 
 
-def test_the_gap_of_an_eyes_lids_counts_twice():
+def test_the_gaps_of_lids_and_lips_count_more():
     shut, parted = REST[None].clone(), REST[None].clone()
     shut[:, [62, 66]] = REST[[62, 66]].mean(dim=0)  # the middle of an eye's lids
     parted[:, image_world.LOWER_LIP, 1] += GAIN
-    for other, weight in ((shut, 2.0), (parted, 1.0)):
+    for other, weight in ((shut, image_loss.LIDS_WEIGHT), (parted, image_loss.LIPS_WEIGHT)):
         plain, told = (
             (each(other, WFLW98) - each(REST[None], WFLW98))[0, :3].abs().sum()
             for each in (image_loss.features, image_loss.told)
