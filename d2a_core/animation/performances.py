@@ -44,7 +44,7 @@ POSE = ("yaw", "pitch", "roll")
 POSE_LAYERS = 4  # head pose lives in the first layers of W+, the face in others
 STEER_RIDGE = 0.02
 START = 0.7  # of what directions give, from which gradient steps start: they carry age and hair with them
-STEPS = 16  # of gradients, on each pose of the score
+STEPS = 12  # of gradients, on each pose of the score
 
 
 @dataclass(frozen=True)
