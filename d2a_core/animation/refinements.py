@@ -1,5 +1,6 @@
 """Gradient steps along a clip: its poses first, then each frame from what the one before it needed."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -18,6 +19,7 @@ from d2a_core.runtime import Progress, give_back_freed_memory
 ALONE = 2  # times as many steps as a pose of a clip, for a face that has no clip around it
 FRAME_SHARE = 1 / 6  # of the steps of a pose, that a frame takes
 EVERY = 2  # frames from one that takes steps to the next: a blink is longer
+CHAIN = 24  # frames at most that take steps one after the other; several chains go on at a time
 KEPT = 0.9  # of what the steps added to the frame before, from which a frame starts
 SMOOTHING = 2.0  # frames, σ of a Gaussian over what the steps of frames add: they jump to and fro
 
@@ -37,9 +39,9 @@ def refine_in_place(
 ) -> None:
     """Refine a clip: its `poses` take so many `steps`, and every frame gets its share of what they add.
 
-    Then every `EVERY`th frame takes a few, and the others lie between. `faces_of` gives the faces of some
-    rows, and `wplus` [1 or T, K, 512] are the codes. `delta` [T, L, 512] leads towards the landmarks `goal`
-    [T, P, 2]; `shot` [T] is the number of the shot. The sums stay inside the ball.
+    Then every `EVERY`th frame takes a few, in `chains`, and the others lie between. `faces_of` gives the
+    faces of some rows, and `wplus` [1 or T, K, 512] are the codes. `delta` [T, L, 512] leads towards the
+    landmarks `goal` [T, P, 2]; `shot` [T] is the number of the shot. The sums stay inside the ball.
     """
     start = delta[poses.rows]
     way = Refinement(loss, ball, faces_of(poses.rows), start, goal[poses.rows])
@@ -65,14 +67,18 @@ def _follow(
 ) -> None:
     """Add to `delta` what steps on every `EVERY`th frame find, smoothed along each shot."""
     keys, added = key_frames(shot), torch.zeros_like(delta)
-    last = 0
-    for index in np.flatnonzero(keys).tolist():
-        frame, face = slice(index, index + 1), faces_of(torch.tensor([index]))
-        if index == 0 or shot[index] != shot[last]:
-            way = Refinement(loss, ball, face, delta[frame], goal[frame])
-        else:
-            way.turn_to(face, delta[frame] + KEPT * added[last], goal[frame])
-        added[frame], last = way.take(steps, progress) - delta[frame], index
+
+    def take(chain: NDArray[np.int64]) -> None:
+        way, last = None, 0
+        for index in chain.tolist():
+            frame, face = slice(index, index + 1), faces_of(torch.tensor([index]))
+            if way is None:
+                way = Refinement(loss, ball, face, delta[frame], goal[frame])
+            else:
+                way.turn_to(face, delta[frame] + KEPT * added[last], goal[frame])
+            added[frame], last = way.take(steps, progress) - delta[frame], index
+
+    list(loss.pool.map(take, chains(keys, shot)))
     for layer in range(delta.shape[1]):
         moved = fill_gaps(added[:, layer].numpy(), keys)
         for run in runs(shot):
@@ -87,6 +93,16 @@ def key_frames(shot: NDArray) -> NDArray[np.bool_]:
         keys[run][::EVERY] = True
         keys[run.stop - 1] = True
     return keys
+
+
+def chains(keys: NDArray[np.bool_], shot: NDArray) -> list[NDArray[np.int64]]:
+    """Frames that take steps in turn, as even parts of a `shot` [T] of at most `CHAIN` of its `keys` [T].
+
+    Several chains go on at a time. Their number does not depend on that of the threads, so that the bits do
+    not either.
+    """
+    parts = [run.start + np.flatnonzero(keys[run]) for run in runs(shot)]
+    return [chain for part in parts for chain in np.array_split(part, math.ceil(len(part) / CHAIN))]
 
 
 def of_frame(steps: int) -> int:

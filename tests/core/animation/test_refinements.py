@@ -108,6 +108,16 @@ def test_a_cut_starts_anew():
     assert not torch.allclose(along(clip, [0, 0, 0, 0])[2:], second, atol=1e-3)
 
 
+def test_a_long_shot_is_taken_in_even_chains_that_do_not_know_of_one_another(monkeypatch):
+    monkeypatch.setattr(refinements, "CHAIN", 3)
+    found = refinements.chains(np.ones(6, bool), np.array([0, 0, 0, 0, 1, 1]))
+    assert [chain.tolist() for chain in found] == [[0, 1], [2, 3], [4, 5]]
+    clip = torch.cat((GOAL, GOAL, REST[None], REST[None]))
+    torch.testing.assert_close(
+        along(clip, [0] * 4), torch.cat((along(clip[:2], [0, 0]), along(clip[2:], [0, 0])))
+    )
+
+
 def test_frames_keep_what_fan_gave_them_and_add_what_the_steps_did():
     given = torch.cat((step(), step(right=0.6, down=-0.4)))
     goal = torch.cat((REST[None], GOAL))  # each frame is there already
