@@ -65,7 +65,7 @@ rule evaluate_first_pairs:
         "results/logs/evaluate_first_pairs.log",
     benchmark:
         "results/benchmarks/evaluate_first_pairs.tsv"
-    threads: 1  # beside what measures and compares the video
+    threads: 1
     resources:
         mem_mb=more(3500),
         runtime=more(30),

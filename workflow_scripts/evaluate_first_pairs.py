@@ -8,7 +8,7 @@ from d2a_core.store import arrays, provenance, texts
 
 
 def main(snakemake):
-    log = runtime.start(snakemake, least=2)
+    log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
     animator = closed_loop.of_job(snakemake)
     drawn = held_out.draw(

@@ -16,7 +16,7 @@ from d2a_core.fan.image_loss import Faces, ImageLoss
 from d2a_core.fan.refinement import Refinement
 from d2a_core.runtime import Progress, give_back_freed_memory
 
-ALONE = 2  # times as many steps as a pose of a clip, for a face that has no clip around it
+ALONE = 3  # times as many steps as a pose of a clip, for a face that has no clip around it
 FRAME_SHARE = 1 / 6  # of the steps of a pose, that a frame takes
 EVERY = 2  # frames from one that takes steps to the next: a blink is longer
 CHAIN = 24  # frames at most that take steps one after the other; several chains go on at a time
