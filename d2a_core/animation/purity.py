@@ -169,7 +169,7 @@ def markdown(table: Mapping[str, Sequence]) -> str:
 
 def draw(animator: Animator, moved: Moved) -> NDArray[np.uint8]:
     """One row a control, from one end of its range to the other, on one face."""
-    moves = controls.of_scheme(animator.detector.scheme)
+    moves, animator = controls.of_scheme(animator.detector.scheme), animator.around(moved.wplus)
     half = len(SHARES) // 2
     codes = rendering.apply(moved.wplus.expand(len(moved.delta), -1, -1), moved.delta)
     pictures = rendering.render(animator.generator, codes, animator.size)
