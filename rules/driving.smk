@@ -25,6 +25,7 @@ rule perform_driver:
         generator_sha256=ORIGIN.sha256,
         landmarks=config["landmarks"],
         performance=performance_of,
+        steps=config["driving"]["performance_steps"],
         loss=STEPS_LOSS,
         core=core_digest("perform_driver"),
     script:

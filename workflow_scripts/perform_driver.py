@@ -25,8 +25,16 @@ def main(snakemake):
     still = torch.zeros(1, *store["vector"].shape[1:])
     seen = detection.detect(network, detector, wplus, still, size=params.generator["draft_size"])
     loss = performances.loss_of_job(snakemake, network, detector)
-    steps = runtime.Progress(log, "driving", performances.steps(loss), unit="steps")
-    poses = performances.perform(loss, ball.from_store(store), store, wplus, seen, progress=steps)
+    steps = params.steps if loss else 0
+    poses = performances.perform(
+        loss,
+        ball.from_store(store),
+        store,
+        wplus,
+        seen,
+        steps=steps,
+        progress=runtime.Progress(log, "driving", steps * len(performances.poses()), unit="steps"),
+    )
     delta = performances.played(poses, performance)
     facts = provenance.provenance(**network.identity.facts)
     video_writing.write_frames(

@@ -44,7 +44,6 @@ POSE = ("yaw", "pitch", "roll")
 POSE_LAYERS = 4  # head pose lives in the first layers of W+, the face in others
 STEER_RIDGE = 0.02
 START = 0.7  # of what directions give, from which gradient steps start: they carry age and hair with them
-STEPS = 12  # of gradients, on each pose of the score
 
 
 @dataclass(frozen=True)
@@ -119,11 +118,6 @@ def loss_of_job(job: Job, generator: PretrainedGenerator, detector: LandmarkDete
     return image_loss.of_job(job, generator, detector, Weights(**job.params.loss))
 
 
-def steps(loss: ImageLoss | None) -> int:
-    """Gradient steps that `perform` takes."""
-    return STEPS * len(poses()) if loss else 0
-
-
 def perform(
     loss: ImageLoss | None,
     ball: Ball,
@@ -131,12 +125,14 @@ def perform(
     wplus: Tensor,
     seen: Detections,
     *,
+    steps: int,
     progress: Progress | None = None,
 ) -> Tensor:
     """Put the face `wplus` [1, K, 512], as `seen` [1] at rest, into each of the `poses`: Δw [N, L, 512].
 
-    Gradient steps on the `loss` go on from part of what directions give. None of them are taken where the
-    loss is None, for want of a detector with gradients. Raises ValueError where no face is seen.
+    So many gradient `steps` of each pose on the `loss` go on from part of what directions give. None are
+    taken where the loss is None, for want of a detector with gradients. Raises ValueError where no face is
+    seen.
     """
     if not seen.found.all():
         raise ValueError("no face is seen on the performer; choose another driving.performances.seed")
@@ -149,4 +145,4 @@ def perform(
     start, goal = ball.renorm(START * delta, codes), torch.from_numpy(np.concatenate(asked))
     loss = loss.around(wplus, start)
     faces = loss.faces(codes, points)
-    return Refinement(loss, ball, faces, start, goal).take(STEPS, progress)
+    return Refinement(loss, ball, faces, start, goal).take(steps, progress)

@@ -76,7 +76,7 @@ def test_directions_give_the_pose_on_the_first_layers_and_the_face_on_the_rest()
 
 def test_without_gradients_directions_are_all_and_they_stay_in_the_ball():
     ball = Ball(torch.zeros(WIDTH), radius=0.5, reach=0.5)
-    delta = performances.perform(None, ball, store(), torch.zeros(1, 10, WIDTH), performer())
+    delta = performances.perform(None, ball, store(), torch.zeros(1, 10, WIDTH), performer(), steps=12)
     assert delta.norm(dim=-1).max() == pytest.approx(0.5, abs=1e-4)
 
 
@@ -86,7 +86,7 @@ def test_gradient_steps_lead_nearer_to_the_poses(monkeypatch):
     code = torch.zeros(1, 10, image_world.WIDTH)
     rest = loss.detector.detect(np.full((1, 64, 64, 3), 128, np.uint8))
     seen = Detections(rest.points, rest.score, rest.found, np.zeros((1, 3), np.float32), SHAPE)
-    delta = performances.perform(loss, BALL, store(image_world.WIDTH), code, seen)
+    delta = performances.perform(loss, BALL, store(image_world.WIDTH), code, seen, steps=12)
     row = POSES.index({"pitch": 14, "smile": 10})
     moved = code.clone()
     moved[:, :LAYERS] += delta[row]
@@ -99,4 +99,4 @@ def test_gradient_steps_lead_nearer_to_the_poses(monkeypatch):
 
 def test_a_performer_without_a_face_is_one_sentence():
     with pytest.raises(ValueError, match="choose another driving.performances.seed"):
-        performances.perform(None, BALL, store(), torch.zeros(1, 10, WIDTH), performer(found=False))
+        performances.perform(None, BALL, store(), torch.zeros(1, 10, WIDTH), performer(found=False), steps=12)
