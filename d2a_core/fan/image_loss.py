@@ -26,7 +26,7 @@ from d2a_core.generator.latent_prior import LatentPrior
 from d2a_core.runtime import Job
 
 PART_WEIGHTS = {"contour": 0.5, "brows": 1.0, "nose": 1.0, "eyes": 2.0, "mouth": 2.0}  # of a point, relative
-LIDS_WEIGHT, LIPS_WEIGHT = 1.8, 1.5  # of the gaps of an eye's lids and of the lips, where the gaze has 1
+LIDS_WEIGHT, LIPS_WEIGHT = 2.2, 1.5  # of the gaps of an eye's lids and of the lips, where the gaze has 1
 FARTHEST = 0.3  # landmark error, in inter-ocular distances, from which one is an error of detection
 STRANGER = 1.0  # squared distance of embeddings that counts at most; dlib puts strangers beyond 0.36
 FITTED = 4  # codes, beside that of a face at rest, to which its drafts are fitted
