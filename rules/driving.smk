@@ -16,7 +16,7 @@ rule perform_driver:
     benchmark:
         "results/benchmarks/perform_driver/{performance}.tsv"
     priority: TOWARDS_VIDEO
-    threads: 1
+    threads: 2
     resources:
         mem_mb=more(3500),
         runtime=more(30),

@@ -15,7 +15,7 @@ from d2a_core.store import arrays, provenance
 
 
 def main(snakemake):
-    log = runtime.start(snakemake)
+    log = runtime.start(snakemake, least=2)
     inputs, params = snakemake.input, snakemake.params
     network = generator.of_job(snakemake, inputs.directions)
     detector = detectors.of_job(snakemake, inputs.directions)
@@ -25,15 +25,15 @@ def main(snakemake):
     still = torch.zeros(1, *store["vector"].shape[1:])
     seen = detection.detect(network, detector, wplus, still, size=params.generator["draft_size"])
     loss = performances.loss_of_job(snakemake, network, detector)
-    steps = params.steps if loss else 0
+    steps = performances.gradient_steps(loss, params.steps)
     poses = performances.perform(
         loss,
         ball.from_store(store),
         store,
         wplus,
         seen,
-        steps=steps,
-        progress=runtime.Progress(log, "driving", steps * len(performances.poses()), unit="steps"),
+        steps=params.steps,
+        progress=runtime.Progress(log, "driving", steps, unit="steps"),
     )
     delta = performances.played(poses, performance)
     facts = provenance.provenance(**network.identity.facts)

@@ -118,6 +118,11 @@ def loss_of_job(job: Job, generator: PretrainedGenerator, detector: LandmarkDete
     return image_loss.of_job(job, generator, detector, Weights(**job.params.loss))
 
 
+def gradient_steps(loss: ImageLoss | None, steps: int) -> int:
+    """Gradient steps that `perform` takes, so many `steps` on each of the `poses`."""
+    return steps * len(poses()) if loss else 0
+
+
 def perform(
     loss: ImageLoss | None,
     ball: Ball,
