@@ -84,7 +84,7 @@ def until(page, script, seconds=240):
     """Poll a script of the page until it gives something; its policy keeps the browser from doing so."""
     end = time.monotonic() + seconds
     while not (found := page.evaluate(script)):
-        assert time.monotonic() < end, script
+        assert time.monotonic() < end, f"{script}\n{page.locator('body').inner_text()}"
         time.sleep(0.1)
     return found
 

@@ -3,6 +3,7 @@
 import { $, make, tried } from "./common.js";
 
 const RECORD_MS = 4000;
+const SLICE_MS = 100; // how often the recorder hands over what it has
 
 let stream = null;
 let bring = null;
@@ -16,10 +17,15 @@ export function camera(receiver, clips) {
     });
     bring = receiver;
     $("finder").srcObject = stream;
+    ready(false);
     $("record").hidden = !clips;
     $("camera-state").textContent = "";
     $("camera").showModal();
   });
+}
+
+function ready(now) {
+  $("shoot").disabled = $("record").disabled = !now;
 }
 
 async function handed(file, name) {
@@ -39,11 +45,17 @@ async function record() {
   const kind = MediaRecorder.isTypeSupported("video/webm") ? "webm" : "mp4";
   const recorder = new MediaRecorder(stream, { mimeType: `video/${kind}`, videoBitsPerSecond: 8e6 });
   const parts = [];
-  recorder.ondataavailable = (event) => parts.push(event.data);
+  const end = () => recorder.state !== "inactive" && recorder.stop();
+  let begun = false;
+  recorder.ondataavailable = ({ data }) => {
+    parts.push(data);
+    if (data.size && !begun) setTimeout(end, RECORD_MS); // a busy machine encodes its first picture late
+    begun ||= data.size > 0;
+  };
   const stopped = new Promise((resolve) => (recorder.onstop = resolve));
-  recorder.start();
+  recorder.start(SLICE_MS);
   $("camera-state").textContent = "Recording";
-  setTimeout(() => recorder.state !== "inactive" && recorder.stop(), RECORD_MS);
+  ready(false);
   await stopped;
   await handed(new Blob(parts, { type: `video/${kind}` }), `camera.${kind}`);
 }
@@ -51,4 +63,8 @@ async function record() {
 $("shoot").addEventListener("click", tried(shoot));
 $("record").addEventListener("click", tried(record));
 $("close-camera").addEventListener("click", () => $("camera").close());
-$("camera").addEventListener("close", () => stream?.getTracks().forEach((track) => track.stop()));
+$("finder").addEventListener("loadeddata", () => ready(true));
+$("camera").addEventListener("close", () => {
+  stream?.getTracks().forEach((track) => track.stop());
+  $("finder").srcObject = null;
+});
