@@ -124,6 +124,7 @@ rule paste_back:
         runtime=more(60),
     params:
         paste_back=config["animations"]["paste_back"],
+        surroundings=config["animations"]["surroundings"],
         crf=config["animations"]["crf"],
         core=core_digest("paste_back"),
     script:

@@ -2,6 +2,7 @@
 
 from d2a_core import runtime
 from d2a_core.animation import animations
+from d2a_core.faces import stitching
 from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
 from d2a_core.inversion import consultant
@@ -29,10 +30,10 @@ def main(snakemake):
         **animator.generator.identity.facts,
     )
     arrays.write_zarr(snakemake.output.latents, animations.as_arrays(path, times), attributes=facts)
+    stitched = stitching.of_photo(options.surroundings, photo, still.picture(), animator.detector)
+    turned = still.along(animations.yaw_from(source, path))
     video_writing.write_frames(
-        rendering.frames(
-            animator.generator, path.wplus, path.delta, still.along(animations.yaw_from(source, path))
-        ),
+        stitched(rendering.frames(animator.generator, path.wplus, path.delta, turned)),
         snakemake.output.video,
         rate=times.rate,
         audio=inputs.video,

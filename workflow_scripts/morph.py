@@ -2,6 +2,7 @@
 
 from d2a_core import runtime
 from d2a_core.animation import animations, assessment, morphs
+from d2a_core.faces import stitching
 from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
 from d2a_core.inversion import consultant
@@ -23,9 +24,12 @@ def main(snakemake):
     facts = provenance.provenance(stage="morphs", options=options, **animator.generator.identity.facts)
     path, yaw_deg = morph.path, animations.yaw_from(source, morph.path)
     arrays.write_zarr(outputs.latents, animations.as_arrays(path, morph.times), attributes=facts)
+    stitched = stitching.of_photo(settings.surroundings, photo, still.picture(), animator.detector)
     watch = morphs.Watch(animator.detector, count=options.frames, columns=snakemake.params.columns)
     video_writing.write_frames(
-        watch.over(rendering.frames(animator.generator, path.wplus, path.delta, still.along(yaw_deg))),
+        watch.over(
+            stitched(rendering.frames(animator.generator, path.wplus, path.delta, still.along(yaw_deg)))
+        ),
         outputs.video,
         rate=morph.times.rate,
         crf=settings.crf,

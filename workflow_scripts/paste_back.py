@@ -1,8 +1,7 @@
 """Put an animated face back into the photo that it comes from."""
 
 from d2a_core import runtime
-from d2a_core.animation import paste
-from d2a_core.faces import alignment, schemes
+from d2a_core.faces import alignment, paste, schemes, stitching
 from d2a_core.media import photos, video_reading, video_writing
 from d2a_core.store import arrays, tables, texts
 
@@ -20,9 +19,16 @@ def main(snakemake):
         longest=options.longest_side,
     )
     frames = (frame.image for frame in video_reading.read_frames(inputs.video))
-    scheme = schemes.scheme_of(target.shape[1])
     video_writing.write_frames(
-        paste.follow(photo, frames, crop, source, target, scheme),
+        stitching.paste_back(
+            snakemake.params.surroundings,
+            photo,
+            frames,
+            crop,
+            source,
+            target,
+            schemes.scheme_of(target.shape[1]),
+        ),
         snakemake.output.video,
         rate=result.rate,
         audio=inputs.video,

@@ -42,6 +42,7 @@ class Options:
     fps: float | None
     slow_motion: float
     loop: bool
+    surroundings: str
     crf: int
 
     @property

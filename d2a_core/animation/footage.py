@@ -16,7 +16,8 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
-from d2a_core.animation import animations, paste
+from d2a_core.animation import animations
+from d2a_core.faces import paste
 from d2a_core.faces.alignment import Crop, extract
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.fan import closed_loop

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 import d2a_core
 from d2a_core import runtime
-from d2a_core.animation import paste
 from d2a_core.commands import checks, delivery
 from d2a_core.commands.editor import Edit, Editor, load_editor
 from d2a_core.commands.requests import Request, option, slug
 from d2a_core.config import configuration
-from d2a_core.faces import alignment
+from d2a_core.faces import alignment, stitching
 from d2a_core.media import images, photos, sheets
 from d2a_core.store import provenance, texts
 
@@ -129,8 +128,8 @@ def _pasted(editor: Editor, picture: NDArray[np.uint8], source: Path, request: R
     photo = photos.read_photo(request.photo).image
     crop = alignment.crop_from_facts(texts.read_json(source / "alignment.json"))
     seen = editor.animator.detector.detect(np.stack((editor.photo, picture)))
-    mask = paste.face_mask(seen.points, editor.animator.detector.scheme, size=paste.DRAWN)
-    return paste.paste_back(photo, picture, crop, mask)
+    asked = seen.points[:1], seen.points[1:], editor.animator.detector.scheme
+    return next(stitching.paste_back(editor.surroundings, photo, [picture], crop, *asked))
 
 
 def shown(made: Made, paths: Sequence[Path | None]) -> list[str]:

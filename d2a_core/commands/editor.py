@@ -14,11 +14,12 @@ from torch import Tensor
 import d2a_core
 from d2a_core import config
 from d2a_core.directions import ball
-from d2a_core.faces import controls, detectors, face_resnet, landmarks
+from d2a_core.faces import controls, detectors, face_resnet, landmarks, stitching
 from d2a_core.faces.controls import Control
 from d2a_core.faces.dlib_identity import DlibEmbedder
 from d2a_core.faces.identity import cosine_similarity
 from d2a_core.faces.landmarks import Detections
+from d2a_core.faces.stitching import Stitcher
 from d2a_core.fan import closed_loop, groups, image_loss, image_space
 from d2a_core.fan.closed_loop import Animator
 from d2a_core.fan.refinement import Refinement
@@ -64,9 +65,13 @@ class Editor:
         folder: Path,
         *,
         steps: int,
+        surroundings: str,
     ) -> None:
-        """`wplus` [1, K, D] is the code of the aligned `photo` u1 [R, R, 3], `folder` that of model files."""
-        self.animator, self.wplus, self.steps = animator, wplus, steps
+        """`wplus` [1, K, D] is the code of the aligned `photo` u1 [R, R, 3], `folder` that of model files.
+
+        `surroundings` says whose they are on its pictures: see `stitching.KINDS`.
+        """
+        self.animator, self.wplus, self.steps, self.surroundings = animator, wplus, steps, surroundings
         self.photo, self._consultant, self._folder = photo, consultant, folder
         self._live: Live | None = None
 
@@ -96,7 +101,27 @@ class Editor:
 
     def render(self, wplus: Tensor, *, yaw_deg: float) -> NDArray[np.uint8]:
         """Full-size picture u1 [R, R, 3] of a code [1, K, D] that is turned by `yaw_deg` from the photo."""
-        return rendering.render(self.generator, wplus, consultation=self._consultant(wplus, yaw_deg))[0]
+        picture = rendering.render(self.generator, wplus, consultation=self._consultant(wplus, yaw_deg))[0]
+        return self._on_photo(picture)
+
+    def sketch(self, wplus: Tensor) -> NDArray[np.uint8]:
+        """The same as a draft u1 [size, size, 3]."""
+        return self._on_photo(self.draft(wplus)[0])
+
+    def _on_photo(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The face of a picture u1 [S, S, 3] on the photo, where that gives the surroundings."""
+        if self.surroundings == "generator":
+            return picture
+        stitcher = self._stitcher if len(picture) == self._stitcher.size else self._small_stitcher
+        return next(stitcher.along([picture], self.animator.detector))
+
+    @cached_property
+    def _stitcher(self) -> Stitcher:
+        return stitching.on_photo(self.photo, self._consultant.picture(), self.animator.detector)
+
+    @cached_property
+    def _small_stitcher(self) -> Stitcher:
+        return stitching.on_photo(self.photo, self.draft(self.wplus)[0], self.animator.detector)
 
     @cached_property
     def _near(self) -> Animator:
@@ -241,8 +266,8 @@ def load_editor(
     consulted = consultant.consultant(
         network, _consultation(results, source), photo, wplus, yaw_limit_deg=limit
     )
-    steps = whole["controls"]["steps"]
-    return Editor(animator, torch.from_numpy(wplus), consulted, photo, models, steps=steps)
+    given = {"steps": whole["controls"]["steps"], "surroundings": whole["animations"]["surroundings"]}
+    return Editor(animator, torch.from_numpy(wplus), consulted, photo, models, **given)
 
 
 def _animator(

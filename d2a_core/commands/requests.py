@@ -133,6 +133,10 @@ class Request:
         "How much longer than the driver it lasts.", key="animations.slow_motion", metavar="TIMES"
     )
     loop: bool | None = asked("End where it began, to play without end.", key="animations.loop")
+    surroundings: str | None = asked(
+        "Hair and backdrop of a frame: photo (they stay) or generator (the paper).",
+        key="animations.surroundings",
+    )
     method: str | None = asked(
         "How the photo is inverted; see `inversion` in config.yaml.", key="inversion.method", form="source"
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from d2a_core.generator import rendering
 from d2a_core.generator.contract import Consultation
 from d2a_core.generator.generator import PretrainedGenerator
 from d2a_core.generator.rendering import to_float
@@ -86,6 +87,10 @@ class Consultant:
         pictures = self.image, self.wplus, moved
         limit = self.yaw_limit_deg
         return consult_frame(self.generator, self.networks, *pictures, yaw_deg=yaw_deg, yaw_limit_deg=limit)
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Render the photo's own code in full size, u1 [R, R, 3]."""
+        return rendering.render(self.generator, self.wplus, consultation=self(self.wplus))[0]
 
     def along(self, yaw_deg: NDArray) -> Callable[[Tensor, int], Consultation | None]:
         """Return the `consult` of `rendering.frames` for a path whose frames turn by `yaw_deg` [T]."""

@@ -23,7 +23,6 @@ from d2a_core.generator import latent_prior
 from d2a_core.generator.drafts import AnchoredDraft
 from d2a_core.generator.generator import PretrainedGenerator
 from d2a_core.generator.latent_prior import LatentPrior
-from d2a_core.generator.rendering import render
 from d2a_core.inversion import consultant, quality, tuning
 from d2a_core.inversion.image_losses import Likeness, Weights
 from d2a_core.media import resampling, sheets
@@ -251,14 +250,10 @@ def _pictures(
     still: consultant.Consultant, delta: Mapping[str, Tensor], *, method: str
 ) -> dict[str, NDArray[np.uint8]]:
     """Full-size pictures u1 [R, R, 3] of a code: by its `method`, then `tuned` where there is a `delta`."""
-
-    def shown() -> NDArray[np.uint8]:
-        return render(still.generator, still.wplus, consultation=still(still.wplus))[0]
-
-    pictures = {method: shown()}
+    pictures = {method: still.picture()}
     if delta:
         with tuning.applied(still.generator, delta):
-            pictures["tuned"] = shown()
+            pictures["tuned"] = still.picture()
     return pictures
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from d2a_core.animation import animations, comparison, footage, goals, morphs, paste, performances, purity
+from d2a_core.animation import animations, comparison, footage, goals, morphs, performances, purity
 from d2a_core.config import PARTS, check, merged
 from d2a_core.directions import directions, gallery
 from d2a_core.evaluation import disentanglement, protocols
-from d2a_core.faces import identity, landmarks, photo_alignment
+from d2a_core.faces import identity, landmarks, paste, photo_alignment
 from d2a_core.fan import fan, finetuning, image_space, pairs
 from d2a_core.generator import generator, origins
 from d2a_core.inversion import encoder, hfgi, inversion, sources

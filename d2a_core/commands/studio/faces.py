@@ -112,7 +112,7 @@ class Faces:
         values, notes = editor.clamped(look.values)
         if look.size == "draft":
             done = editor.advance(values)
-            image = editor.draft(torch.from_numpy(self.code(look)))[0]
+            image = editor.sketch(torch.from_numpy(self.code(look)))
             return Picture(image, tuple(notes), done)
         edit = self.settled(look.name, values)
         image = editor.render(torch.from_numpy(self.code(look)), yaw_deg=edit.reached["yaw"])

@@ -19,7 +19,7 @@ from d2a_core.store import tables
 OPTIONS = animations.Options(
     motion="absolute", neutral_s=None, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
     expression_scale=1.0, fan="all", poses=3, refinements=0, min_cutoff_hz=2.0, beta=20.0,
-    fps=None, slow_motion=1.0, loop=False, crf=16,
+    fps=None, slow_motion=1.0, loop=False, surroundings="photo", crf=16,
 )  # fmt: skip
 
 

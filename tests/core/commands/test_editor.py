@@ -20,7 +20,7 @@ def editor(**facts):
     wplus = torch.zeros(1, 10, image_world.WIDTH)
     photo = np.full((SIZE, SIZE, 3), 128, np.uint8)
     nothing = Consultant(world, None, torch.zeros(1, 3, SIZE, SIZE), wplus, 15.0)
-    return Editor(animator, wplus, nothing, photo, None, steps=STEPS)
+    return Editor(animator, wplus, nothing, photo, None, steps=STEPS, surroundings="generator")
 
 
 def test_a_mouth_opens_as_asked_and_the_table_says_so():

@@ -21,7 +21,7 @@ OPEN, TURN = 0.05, 10.0  # per unit of w
 SETTINGS = animations.Options(
     motion="relative", neutral_s=0.0, rest_lips="source", motion_scale=1.0, pose_scale=1.0,
     expression_scale=1.0, fan="all", poses=3, refinements=0, min_cutoff_hz=2.0, beta=20.0,
-    fps=None, slow_motion=1.0, loop=False, crf=16,
+    fps=None, slow_motion=1.0, loop=False, surroundings="photo", crf=16,
 )  # fmt: skip
 
 

@@ -3,8 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from d2a_core.animation import paste
-from d2a_core.faces import alignment, detectors, landmarks, search
+from d2a_core.faces import alignment, detectors, landmarks, paste, search
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.mediapipe import FaceModels
 from d2a_core.faces.schemes import WFLW98

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core.animation import paste
-from d2a_core.faces import alignment
+from d2a_core.faces import alignment, paste
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import IBUG68, WFLW98
 

@@ -41,12 +41,13 @@ class Place:
     alpha: NDArray[np.float32]
 
 
-def face_mask(points: NDArray, scheme: Scheme, *, size: int) -> NDArray[np.float32]:
+def face_mask(points: NDArray, scheme: Scheme, *, size: int, rim: float = RIM) -> NDArray[np.float32]:
     """Soft mask [size, size] in [0, 1] of the aligned picture that covers a face in all its positions.
 
     `points` [T, P, 2] are fractions of the side: those of the source and of one or more frames. What any of
     them covers is taken from the frame, so an opened mouth leaves no second chin and a turned head no second
-    cheek. Rows with NaN, no face having been found, do not count.
+    cheek. Rows with NaN, no face having been found, do not count. The mask ends about `rim` + 2 σ of its soft
+    edge outside the outline of the face.
     """
     seen = points[np.isfinite(points).all(axis=(1, 2))]
     if not len(seen):
@@ -56,7 +57,7 @@ def face_mask(points: NDArray, scheme: Scheme, *, size: int) -> NDArray[np.float
     for outline in _outlines(seen, scheme) * DRAWN:
         line = [tuple(point) for point in outline.tolist()]
         draw.polygon(line, fill=255)
-        draw.line([*line, *line[:2]], fill=255, width=round(2 * RIM * FEATHER * DRAWN), joint="curve")
+        draw.line([*line, *line[:2]], fill=255, width=round(2 * rim * FEATHER * DRAWN), joint="curve")
     soft = np.asarray(canvas.filter(ImageFilter.GaussianBlur(FEATHER * DRAWN)), np.float32) / 255
     inside = np.clip((soft - CLEAR) / (1 - 2 * CLEAR), 0, 1)
     steps = (np.arange(DRAWN, dtype=np.float32) + 0.5) / DRAWN

@@ -1,0 +1,197 @@
+"""Keep the surroundings of a photo: only the face of a frame is the generator's, all else stays as it was.
+
+After the stitching of LivePortrait (Guo et al. 2024), without a network: the photo is bent so that its hair
+and neck follow the face, less with every step away from it, and the face is laid on top. What the code of the
+photo lacks of its colour and light is added to the face.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import RBFInterpolator
+from scipy.ndimage import gaussian_filter
+
+from d2a_core.faces import face_mask, paste
+from d2a_core.faces.alignment import Crop
+from d2a_core.faces.landmarks import LandmarkDetector
+from d2a_core.faces.schemes import Scheme
+from d2a_core.media import resampling
+
+KINDS = ("photo", "generator")  # what `animations.surroundings` may be
+REACH = 1.9  # radii of the ellipse around the head, in half sides of the face: beyond it nothing moves
+FADE = 0.15  # of that ellipse's radius, at its rim, over which motion ends
+BORDER = 0.02  # of the picture's side, at its border, that does not move either
+SPOKES = 32  # points on the ellipse that hold it
+GRID = 64  # px, side at which motion is computed
+STIFFNESS = 1e-4  # smoothing of the interpolation; landmarks are no truth
+SMALL = 256  # px, side at which colour and light are compared
+LOW = 0.03  # of the side: sigma of the blur below which they are the photo's
+NEAR = 2  # frames before and after one whose landmarks count, so that the outline does not tremble
+APART = 0.03  # of the picture's side: landmarks that far apart are a move, not a tremor
+TIGHT = 0.5  # sigmas by which its mask is larger than a face: hair and neck are the photo's
+RIM = 0.1  # of the ellipse's radius, outside it, over which `reach` fades
+
+Frames = Iterable[NDArray[np.uint8]]
+
+
+class Stitcher:
+    """The surroundings of one aligned photo u1 [S, S, 3]; `still` is what its code shows of it.
+
+    `points` [P, 2] are the landmarks of the still, in fractions of the side.
+    """
+
+    def __init__(
+        self, photo: NDArray[np.uint8], still: NDArray[np.uint8], points: NDArray, scheme: Scheme
+    ) -> None:
+        if not np.isfinite(points).all():
+            raise ValueError("no face is seen on what the code of the photo shows; give another photo")
+        self.photo, self.points, self.scheme = photo, points, scheme
+        self.size = len(photo)
+        self._middle, self._radii = _ellipse(points)
+        self._lacking = _low(photo, still, paste.face_mask(points[None], scheme, size=SMALL, rim=TIGHT))
+        self._cells = _cells(GRID)
+        self._free = _free(self._cells, self._middle, self._radii)[..., None]
+        self._columns, self._rows = np.meshgrid(*[np.arange(self.size, dtype=np.float32)] * 2)
+        spokes = np.linspace(0, 2 * np.pi, SPOKES, endpoint=False)
+        ring = self._middle + self._radii * np.stack((np.cos(spokes), np.sin(spokes)), axis=1)
+        self._ring = ring.clip(BORDER, 1 - BORDER)
+
+    def motion(self, points: NDArray) -> NDArray[np.float32]:
+        """How far the photo is moved, [GRID, GRID, 2] in fractions, where a frame has the landmarks `points`.
+
+        The face goes where theirs is, the ring around the head stays, and what lies between is interpolated.
+        """
+        here, there = face_mask.with_forehead(np.stack((self.points, points)))
+        known = np.concatenate((there, self._ring))
+        moved = np.concatenate((there - here, np.zeros_like(self._ring)))
+        between = RBFInterpolator(known, moved, kernel="linear", smoothing=STIFFNESS)
+        return (self._free * between(self._cells.reshape(-1, 2)).reshape(GRID, GRID, 2)).astype(np.float32)
+
+    def __call__(self, frame: NDArray[np.uint8], points: NDArray) -> NDArray[np.uint8]:
+        """Lay the face of a frame u1 [S, S, 3] with landmarks `points` [P, 2] on the photo: u1 [S, S, 3]."""
+        side = self.size
+        motion = side * cv2.resize(self.motion(points), (side, side), interpolation=cv2.INTER_CUBIC)
+        x, y = self._columns - motion[..., 0], self._rows - motion[..., 1]
+        bent = cv2.remap(self.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+        scale = SMALL / side
+        small = (x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5
+        lacking = cv2.remap(self._lacking, *small, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        share = paste.face_mask(points[None], self.scheme, size=side, rim=TIGHT)[..., None]
+        mixed = bent + share * (frame + lacking - bent)
+        return np.rint(mixed).clip(0, 255).astype(np.uint8)
+
+    def along(self, frames: Frames, detector: LandmarkDetector) -> Iterator[NDArray[np.uint8]]:
+        """Do so with all frames of a video, one at a time; where no face is seen the last one counts on."""
+        held: deque[NDArray[np.uint8]] = deque()
+        seen: deque[NDArray] = deque(maxlen=2 * NEAR + 1)
+        last = self.points
+        for frame in frames:
+            found = detector.detect(frame[None])
+            last = found.points[0] if found.found[0] else last
+            held.append(frame)
+            seen.append(last)
+            if len(held) > NEAR:
+                yield self(held.popleft(), steadied(seen, len(seen) - 1 - NEAR))
+        while held:
+            yield self(held.popleft(), steadied(seen, len(seen) - 1 - len(held)))
+
+
+def steadied(points: Iterable[NDArray], index: int) -> NDArray[np.float64]:
+    """Landmarks [P, 2] of one of some neighbouring frames, each with `points` [P, 2], without their tremor.
+
+    A bilateral mean along time: neighbours count less the further they are away, in frames and in place, so
+    that neither a quick move nor a cut is smoothed.
+    """
+    rows = np.stack(list(points))
+    steps = np.arange(len(rows)) - index
+    away = np.linalg.norm(rows - rows[index], axis=-1).mean(axis=-1)
+    weight = np.exp(-((steps / NEAR) ** 2) - (away / APART) ** 2) * (abs(steps) <= NEAR)
+    return np.einsum("t,tpc->pc", weight / weight.sum(), rows)
+
+
+def reach(points: NDArray, *, size: int) -> NDArray[np.float32]:
+    """Soft mask [size, size] of all that stitching may move on a photo with landmarks `points` [P, 2]."""
+    cells = _cells(size)
+    beyond = _distance(cells, *_ellipse(points)) - 1
+    edge = np.minimum(cells, 1 - cells).min(axis=-1)
+    inside = np.clip(1 - beyond / RIM, 0, 1) * np.clip(2 * edge / BORDER, 0, 1)
+    return inside.astype(np.float32)
+
+
+def of_photo(
+    kind: str, photo: NDArray[np.uint8], still: NDArray[np.uint8], detector: LandmarkDetector
+) -> Callable[[Frames], Iterator[NDArray[np.uint8]]]:
+    """Return what gives the frames of a video the surroundings `kind`.
+
+    `photo` u1 [S, S, 3] is aligned, `still` u1 [R, R, 3] what its code shows of it. With "generator" frames
+    stay as they are, as in the paper.
+    """
+    if kind == "generator":
+        return iter
+    stitcher = on_photo(photo, still, detector)
+    return lambda frames: stitcher.along(frames, detector)
+
+
+def paste_back(
+    kind: str,
+    photo: NDArray[np.uint8],
+    frames: Frames,
+    crop: Crop,
+    source: NDArray,
+    points: NDArray,
+    scheme: Scheme,
+) -> Iterator[NDArray[np.uint8]]:
+    """Put frames with the surroundings `kind` into their uncropped photo, u1 [H, W, 3] with even sides.
+
+    `source` [1, P, 2] and `points` [T, P, 2] are landmarks of the aligned photo and asked of the frames.
+    Where the surroundings are the photo's, all that may have moved is taken from a frame, and at the rim of
+    that both are alike.
+    """
+    if kind == "generator":
+        yield from paste.follow(photo, frames, crop, source, points, scheme)
+        return
+    place = paste.prepare(photo, crop, reach(source[0], size=paste.DRAWN))
+    for frame in frames:
+        yield paste.paste(place, frame)
+
+
+def on_photo(photo: NDArray[np.uint8], still: NDArray[np.uint8], detector: LandmarkDetector) -> Stitcher:
+    """Look at a `still` and bring its photo to the same size; raises ValueError where no face is seen."""
+    fitted = resampling.resize(photo[None], len(still))[0]
+    return Stitcher(fitted, still, detector.detect(still[None]).points[0], detector.scheme)
+
+
+def _cells(size: int) -> NDArray[np.float64]:
+    """Middles [size, size, 2] of pixels, x and y in fractions."""
+    middles = (np.arange(size) + 0.5) / size
+    return np.stack(np.meshgrid(middles, middles), axis=-1)
+
+
+def _ellipse(points: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Middle [2] and radii [2] of the ellipse around the head whose landmarks are `points` [P, 2]."""
+    (whole,) = face_mask.with_forehead(points[None])
+    low, high = whole.min(axis=0), whole.max(axis=0)
+    return (low + high) / 2, REACH * (high - low) / 2
+
+
+def _distance(cells: NDArray, middle: NDArray, radii: NDArray) -> NDArray[np.float64]:
+    """Distance [H, W] of `cells` [H, W, 2] from the middle of the ellipse, on which it is 1."""
+    return np.linalg.norm((cells - middle) / radii, axis=-1)
+
+
+def _free(cells: NDArray, middle: NDArray, radii: NDArray) -> NDArray[np.float64]:
+    """Share of the motion that is left at `cells` [H, W, 2]: nothing beyond the ellipse and at the border."""
+    within = (1 - _distance(cells, middle, radii)) / FADE
+    edge = np.minimum(cells, 1 - cells).min(axis=-1) / BORDER - 0.5
+    return np.clip(within, 0, 1) * np.clip(edge, 0, 1)
+
+
+def _low(photo: NDArray, still: NDArray, inside: NDArray) -> NDArray[np.float32]:
+    """Colour and light [SMALL, SMALL, 3] that a `still` lacks `inside` [SMALL, SMALL] of its face."""
+    small = [resampling.resize(picture[None], SMALL)[0].astype(np.float32) for picture in (photo, still)]
+    weight, sigma = inside[..., None], (LOW * SMALL, LOW * SMALL, 0)
+    blurred = gaussian_filter((small[0] - small[1]) * weight, sigma)
+    return (blurred / (gaussian_filter(weight, sigma) + 1e-3)).astype(np.float32)
