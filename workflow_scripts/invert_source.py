@@ -36,6 +36,11 @@ def main(snakemake):
     tables.write_parquet(inversion.columns(found), snakemake.output.figures, metadata=facts)
     images.write_image(found.picture, snakemake.output.picture, text=facts)
     log.info("inversion psnr=%.1f identity=%.3f", found.figures["psnr"], found.figures["identity"])
+    log.info(
+        "inversion stitched_psnr=%.1f stitched_identity=%.3f",
+        found.figures["stitched_psnr"],
+        found.figures["stitched_identity"],
+    )
 
 
 if __name__ == "__main__":

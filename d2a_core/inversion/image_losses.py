@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_msssim import ssim
@@ -37,11 +38,23 @@ class Likeness:
     """
 
     def __init__(
-        self, photo: NDArray, corners: NDArray, network: face_resnet.FaceResNet, *, weights: Weights
+        self,
+        photo: NDArray,
+        corners: NDArray,
+        network: face_resnet.FaceResNet,
+        *,
+        weights: Weights,
+        share: NDArray | None = None,
     ) -> None:
-        """Look at a `photo` u1 [R, R, 3]; `corners` [5, 2] are `dlib_identity.five_points` in fractions."""
+        """Look at a `photo` u1 [R, R, 3]; `corners` [5, 2] are `dlib_identity.five_points` in fractions.
+
+        `share` [R, R] in [0, 1] is how much of an image counts at each place; the rest is the photo's. None
+        is all of it.
+        """
         self.weights, self.network = weights, network
         device = next(network.parameters()).device
+        whole = np.ones(photo.shape[:2], np.float32) if share is None else share
+        self._shares = {len(photo): torch.from_numpy(whole).to(device)[None, None]}
         self.corners = torch.as_tensor(corners)
         image = torch.from_numpy(photo.copy()).to(device).permute(2, 0, 1)[None].float() / 127.5 - 1
         self._photos = {image.shape[-1]: image}
@@ -50,14 +63,12 @@ class Likeness:
 
     def photo(self, size: int) -> Tensor:
         """The photograph reduced to `size`, [1, 3, size, size] in [-1, 1]."""
-        if size not in self._photos:
-            largest = self._photos[max(self._photos)]
-            self._photos[size] = functional.avg_pool2d(largest, largest.shape[-1] // size)
-        return self._photos[size]
+        return _reduced(self._photos, size)
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Weighted terms for an image [1, 3, S, S] in about [-1, 1]."""
         photo = self.photo(image.shape[-1])
+        image = photo + _reduced(self._shares, image.shape[-1]) * (image - photo)
         maps, embedding = self._look(image)
         terms = {
             "pixel": pyramid_distance(image, photo),
@@ -70,6 +81,14 @@ class Likeness:
     def _look(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         maps, embedding = self.network(face_resnet.chips((image + 1) * 127.5, self.corners))
         return [functional.normalize(each, dim=1) for each in maps], embedding
+
+
+def _reduced(sizes: dict[int, Tensor], size: int) -> Tensor:
+    """A picture [1, C, size, size] of those known by their `sizes`, to which it is added."""
+    if size not in sizes:
+        largest = sizes[max(sizes)]
+        sizes[size] = functional.avg_pool2d(largest, largest.shape[-1] // size)
+    return sizes[size]
 
 
 def pyramid_distance(image: Tensor, photo: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from d2a_core.faces import paste, stitching
 from d2a_core.faces.dlib_identity import DlibEmbedder, five_points
 from d2a_core.faces.landmarks import Detections, LandmarkDetector
 from d2a_core.generator import latent_prior
@@ -41,6 +42,7 @@ class Options:
     wplus_steps: int
     full_steps: int
     shared_layers: int
+    surroundings_weight: float
     learning_rate: float
     least_gain: float
     pixel_weight: float
@@ -211,39 +213,52 @@ def invert(
     or none. Raises ValueError for a photo without a face.
     """
     began = time.monotonic()
-    likeness = _likeness(photo, judges, options.weights)
+    likeness = _likeness(photo, judges, options)
     code = find_code(generator, likeness, options, start=start, progress=progress)
     delta = find_delta(generator, torch.from_numpy(code.wplus), likeness, options, progress=progress)
     seconds = time.monotonic() - began
     still = consultant.consultant(generator, consultation, photo, code.wplus, yaw_limit_deg=math.inf)
     pictures = _pictures(still, delta, method=options.method)
     detector, embedder = judges.detector, judges.embedder
+    strangers = quality.strangers(generator, detector=detector, embedder=embedder)
+    *_, last = pictures
+    seen = detector.detect(pictures[last][None])
+    if seen.found[0]:
+        pictures["on the photo"] = _stitched(photo, pictures[last], detector)
     rows = {
         name: quality.compare(picture, photo, detector=detector, embedder=embedder)
         for name, picture in pictures.items()
     }
-    strangers = quality.strangers(generator, detector=detector, embedder=embedder)
-    *_, last = pictures
+    stitched = rows.get("on the photo", dict.fromkeys(rows[last], math.nan))
     figures = {
         "method": options.method,
         "tuned": bool(delta),
         **rows[last],
+        **{f"stitched_{name}": value for name, value in stitched.items()},
         "strangers": strangers,
         "seconds": seconds,
         "steps": len(code.history) + (options.tune_steps if delta else 0),
     }
     loss = np.array([row["loss"] for row in code.history], np.float32)
-    seen = detector.detect(pictures[last][None])
     return Inversion(code.wplus, loss, seen, delta, figures, draw(photo, pictures, rows, strangers=strangers))
 
 
-def _likeness(photo: NDArray[np.uint8], judges: Judges, weights: Weights) -> Likeness:
-    """Likeness to a photo u1 [R, R, 3]; raises ValueError for one without a face."""
+def _likeness(photo: NDArray[np.uint8], judges: Judges, options: Options) -> Likeness:
+    """Likeness to a photo u1 [R, R, 3], above all of its face; raises ValueError for one without a face."""
     seen = judges.detector.detect(photo[None])
     if not seen.found[0]:
         raise ValueError("no face found on the aligned photo; give another photo or check its alignment")
     corners = seen.points[0][list(five_points(judges.detector.scheme))]
-    return Likeness(photo, corners, judges.embedder.network, weights=weights)
+    face = paste.face_mask(seen.points, judges.detector.scheme, size=len(photo))
+    share = options.surroundings_weight + (1 - options.surroundings_weight) * face
+    return Likeness(photo, corners, judges.embedder.network, weights=options.weights, share=share)
+
+
+def _stitched(
+    photo: NDArray[np.uint8], still: NDArray[np.uint8], detector: LandmarkDetector
+) -> NDArray[np.uint8]:
+    """The face of a `still` u1 [R, R, 3] on its photo, as an animation begins."""
+    return next(stitching.on_photo(photo, still, detector).along([still], detector))
 
 
 def _pictures(

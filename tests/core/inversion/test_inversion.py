@@ -15,6 +15,7 @@ OPTIONS = inversion.Options(
     wplus_steps=120,
     full_steps=0,
     shared_layers=0,
+    surroundings_weight=1.0,
     learning_rate=0.1,
     least_gain=0.0,
     pixel_weight=1.0,
@@ -176,6 +177,25 @@ def test_a_few_steps_bring_a_real_face_nearer_than_the_mean_face(load_faces, ass
     mean = render(network, broadcast(network.mean_w[None], network.num_layers))[0]
     image = render(network, torch.from_numpy(found.wplus))[0]
     assert similarity.psnr(image, photo) > similarity.psnr(mean, photo) + 2
+
+
+def test_what_lies_beside_the_face_counts_by_its_share(assets):
+    photo = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    corners = torch.tensor([[0.69, 0.48], [0.56, 0.48], [0.31, 0.48], [0.44, 0.48], [0.5, 0.62]])
+    features = face_resnet.load(assets / "dlib-face" / face_resnet.FILE)
+    share = np.full((256, 256), 0.25, np.float32)
+    share[:, 128:] = 1.0
+    weights = image_losses.Weights(pixel=1.0, structure=0.0, features=0.0, identity=0.0)
+    near = image_losses.Likeness(photo, corners, features, weights=weights, share=share)
+
+    def off(columns):  # the coarser means of a constant error are the error itself
+        image = near.photo(256).clone()
+        image[..., columns] += 0.2
+        return near(image)["pixel"].item()
+
+    assert off(slice(128, 256)) == pytest.approx(0.1, rel=1e-3)
+    assert off(slice(0, 128)) == pytest.approx(0.025, rel=1e-3)
+    assert near(near.photo(128))["pixel"].item() == pytest.approx(0, abs=1e-6)
 
 
 def test_the_comparison_shows_every_picture_in_one_row():
