@@ -74,7 +74,7 @@ TALKING = {"source": "anna", "clip": "talk"}
         ("make_baselines", {}, 3 * 8),
         ("score_frames", {"scored": "baselines"}, 3 * 8),
         ("animate_pairs", {"method": "finetuned"}, 2 * 4),
-        ("invert_source", {"photo": "me"}, 60 + 90 + 6),
+        ("invert_source", {"photo": "me"}, 30 + 60 + 4),
         ("draw_pairs", {}, 1),
     ],
 )
