@@ -112,7 +112,7 @@ class Editor:
         """The face of a picture u1 [S, S, 3] on the photo, where that gives the surroundings."""
         if self.surroundings == "generator":
             return picture
-        stitcher = self._stitcher if len(picture) == self._stitcher.size else self._small_stitcher
+        stitcher = self._small_stitcher if len(picture) == self.size else self._stitcher
         return next(stitcher.along([picture], self.animator.detector))
 
     @cached_property
