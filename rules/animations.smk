@@ -81,8 +81,7 @@ rule measure_animation:
         image="results/sources/{source}/aligned.png",
         driving="results/driving/{clip}.parquet",
         driver=seen_of,
-        strangers=STRANGERS,
-        faces=LANDMARK_TABLES[:1],
+        reference=REFERENCE,
         video="results/animations/{source}--{clip}.mp4",
         latents="results/animations/{source}--{clip}.latents.zarr",
     output:

@@ -64,12 +64,12 @@ CLUSTERINGS = {  # the part of each, by name
 CENTROIDS = expand("results/clusters/{clustering}.zarr", clustering=CLUSTERINGS)
 LATENT_STORES = expand("results/latents/{shard}.zarr", shard=SHARDS)
 LANDMARK_TABLES = expand("results/landmarks/{shard}.parquet", shard=SHARDS)
+REFERENCE = "results/landmarks/reference.zarr"
 KEPT = config["latents"]["keep_images"]
 # Shards whose stores have drafts. Read before any job: one that draws a shard again takes its store away first.
 ILLUSTRATED = {
     path.parent.stem for path in Path("results/latents").glob("*.zarr/image")
 }
-STRANGERS = LATENT_STORES[:1] if KEPT or SHARDS[0] in ILLUSTRATED else []
 
 SEEDED = [source["name"] for source in config["sources"] if "seed" in source]
 PHOTOS = [source["name"] for source in config["sources"] if "image" in source]
@@ -144,10 +144,15 @@ def keeps_images(wildcards):
     return KEPT or wildcards.shard in ILLUSTRATED
 
 
-def images_of(wildcards):
+def illustrated(shard):
     """The store with the drafts of a shard."""
-    passing = "" if keeps_images(wildcards) else ".passing"
-    return f"results/latents/{wildcards.shard}{passing}.zarr"
+    passing = "" if KEPT or shard in ILLUSTRATED else ".passing"
+    return f"results/latents/{shard}{passing}.zarr"
+
+
+def images_of(wildcards):
+    """The same, for a rule of one shard."""
+    return illustrated(wildcards.shard)
 
 
 def asset_of(wildcards):

@@ -37,7 +37,7 @@ rule track_driving:
     input:
         video=tracked_video_of,
         models=FACE_MODELS,
-        landmarks=LANDMARK_TABLES,
+        reference=REFERENCE,
     output:
         table="results/driving/{tracked}.parquet",
     log:
@@ -61,7 +61,7 @@ rule import_driving:
     """Take a landmark table for a clip: check it, and draw it where the clip would be seen."""
     input:
         table=table_of,
-        landmarks=LANDMARK_TABLES,
+        reference=REFERENCE,
     output:
         table="results/driving/{table}.parquet",
         video="results/driving/{table}.mp4",

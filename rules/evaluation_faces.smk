@@ -64,7 +64,7 @@ rule gather_faces:
     input:
         models=FACE_MODELS,
         identity=IDENTITY,
-        landmarks=LANDMARK_TABLES,
+        reference=REFERENCE,
         sources=sources_of("aligned.png"),
         codes=sources_of("inversion.zarr"),
         others=others_of,
@@ -96,7 +96,7 @@ rule take_frames:
         video=target_clip_of,
         models=FACE_MODELS,
         identity=IDENTITY,
-        landmarks=LANDMARK_TABLES,
+        reference=REFERENCE,
     output:
         images=directory("results/evaluation/faces/{target_clip}"),
         faces="results/evaluation/faces/{target_clip}.parquet",

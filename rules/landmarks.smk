@@ -24,3 +24,26 @@ rule detect_landmarks:
         core=core_digest("detect_landmarks"),
     script:
         "../workflow_scripts/detect_landmarks.py"
+
+
+rule measure_reference:
+    """Measure where a typical sampled face lies, and how alike strangers are."""
+    input:
+        images=illustrated(SHARDS[0]),
+        identity=IDENTITY,
+        landmarks=LANDMARK_TABLES,
+    output:
+        reference=directory("results/landmarks/reference.zarr"),
+    log:
+        "results/logs/measure_reference.log",
+    benchmark:
+        "results/benchmarks/measure_reference.tsv"
+    priority: TOWARDS_VIDEO
+    threads: 1
+    resources:
+        mem_mb=more(2000),
+        runtime=more(10),
+    params:
+        core=core_digest("measure_reference"),
+    script:
+        "../workflow_scripts/measure_reference.py"

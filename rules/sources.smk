@@ -34,7 +34,7 @@ rule align_source:
     input:
         image=image_of,
         models=FACE_MODELS,
-        landmarks=LANDMARK_TABLES,
+        reference=REFERENCE,
     output:
         image="results/sources/{photo}/aligned.png",
         alignment="results/sources/{photo}/alignment.json",
@@ -86,6 +86,7 @@ rule invert_source:
         draft=DRAFT,
         models=FACE_MODELS,
         identity=IDENTITY,
+        reference=REFERENCE,
         encoder=ENCODER,
         consultation=CONSULTATION,
     output:

@@ -12,7 +12,7 @@ from d2a_core.store import arrays, lineage, provenance, tables
 def main(snakemake):
     log = runtime.start(snakemake, least=2)
     inputs, params = snakemake.input, snakemake.params
-    eyes = instruments.of_job(snakemake, *inputs.landmarks)
+    eyes = instruments.of_job(snakemake, inputs.reference)
     aligner = photo_alignment.aligner(snakemake, eyes.detector)
     aligned = photo_alignment.align_all(photos.read_all(params.others), aligner, log=log)
     sources = zip(params.sources, map(images.read_image, inputs.sources), strict=True)

@@ -2,7 +2,7 @@
 
 from d2a_core import runtime
 from d2a_core.animation import driving
-from d2a_core.faces import alignment, schemes
+from d2a_core.faces import reference
 from d2a_core.media import video_writing
 from d2a_core.store import lineage, provenance, tables
 
@@ -10,12 +10,12 @@ from d2a_core.store import lineage, provenance, tables
 def main(snakemake):
     log = runtime.start(snakemake)
     given, outputs = snakemake.input.table, snakemake.output
-    faces = tables.read_parquets(snakemake.input.landmarks)
-    scheme = schemes.scheme_of(tables.points_array(faces).shape[1])
-    reference = alignment.reference_layout(faces, scheme)
+    typical = reference.read(snakemake.input.reference)
     table, metadata = tables.read_driving(given)
-    detector = lineage.shared_detector(snakemake.input.landmarks)
-    track, rate = driving.adopt(table, metadata, reference, clip=given, scheme=scheme, detector=detector)
+    detector = lineage.detector_of(snakemake.input.reference)
+    track, rate = driving.adopt(
+        table, metadata, typical.layout, clip=given, scheme=typical.scheme, detector=detector
+    )
     facts = provenance.provenance(
         stage="driving",
         clip=snakemake.wildcards.table,

@@ -1,7 +1,7 @@
 """Find the code of an aligned photo, and tune the generator to it if asked to."""
 
 from d2a_core import runtime
-from d2a_core.faces import detectors, landmarks
+from d2a_core.faces import detectors, identity, landmarks, reference
 from d2a_core.generator import generator
 from d2a_core.inversion import encoder, inversion
 from d2a_core.media import images
@@ -20,6 +20,7 @@ def main(snakemake):
     looked = inputs.encoder, inputs.models, photo
     begin = encoder.code_of(*looked, num_layers=network.num_layers, **hardware)
     given = {"start": begin, "consultation": inputs.consultation}
+    given |= {"strangers": identity.alike(reference.read(inputs.reference).strangers)}
     found = inversion.invert(network, judges, photo, options, **given, progress=progress)
     facts = provenance.provenance(
         stage="inversion",

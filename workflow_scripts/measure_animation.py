@@ -2,7 +2,7 @@
 
 from d2a_core import runtime
 from d2a_core.animation import assessment
-from d2a_core.faces import detectors, dlib_identity, dlib_landmarks
+from d2a_core.faces import detectors, dlib_identity, dlib_landmarks, reference
 from d2a_core.media import images, video_reading
 from d2a_core.store import arrays, provenance, tables
 
@@ -22,7 +22,7 @@ def main(snakemake):
                 tables.read_parquet(inputs.driving), arrays.read_zarr(inputs.latents, ["target", "time_s"])
             ),
             faces=assessment.driver_faces(inputs.driver, searcher, embedder),
-            strangers=assessment.stranger_faces(inputs.strangers, inputs.faces, embedder),
+            strangers=reference.read(inputs.reference).strangers,
         ),
         detector,
         embedder,

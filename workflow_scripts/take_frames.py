@@ -10,7 +10,7 @@ from d2a_core.store import provenance, tables
 def main(snakemake):
     log = runtime.start(snakemake)
     inputs, params = snakemake.input, snakemake.params
-    eyes = instruments.of_job(snakemake, *inputs.landmarks)
+    eyes = instruments.of_job(snakemake, inputs.reference)
     frames = found_results.at_moments(inputs.video, params.frames)
     named = zip(map(protocols.frame_name, range(len(frames))), frames, strict=True)
     named = photo_alignment.align_all(named, photo_alignment.aligner(snakemake, eyes.detector), log=log)

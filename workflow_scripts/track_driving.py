@@ -2,20 +2,19 @@
 
 from d2a_core import runtime
 from d2a_core.animation import driving
-from d2a_core.faces import alignment, detectors, tracking
+from d2a_core.faces import detectors, reference, tracking
 from d2a_core.media import video_reading
 from d2a_core.store import provenance, tables
 
 
 def main(snakemake):
     log = runtime.start(snakemake)
-    detector = detectors.of_job(snakemake, *snakemake.input.landmarks, box="detect")
-    faces = tables.read_parquets(snakemake.input.landmarks)
+    detector = detectors.of_job(snakemake, snakemake.input.reference, box="detect")
     clip = video_reading.probe(snakemake.input.video)
     track = driving.track(
         video_reading.read_frames(snakemake.input.video),
         tracking.follower(detector, rate_hz=float(clip.rate)),
-        alignment.reference_layout(faces, detector.scheme),
+        reference.read(snakemake.input.reference).layout,
         clip=snakemake.input.video,
         rate=clip.rate,
         smoothing_hz=snakemake.params.smoothing_hz,

@@ -16,11 +16,10 @@ from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.media import video_reading
 from d2a_core.media.video_reading import Frame
 from d2a_core.runtime import Progress
-from d2a_core.store import arrays, tables
+from d2a_core.store import tables
 
 EVERY = 5  # frames between two looks at what is dear and changes slowly: see `looks`
 DRIVER_LOOKS = 12  # frames of a clip on which the driver's face is looked at
-STRANGERS = 64  # sampled faces that tell how alike two people are who have nothing to do with each other
 HIGH = 0.95  # quantile of the strangers' likeness above which a face is no stranger's
 UNKNOWN = np.zeros((0, 1), np.float32)  # embeddings of nobody
 
@@ -149,16 +148,6 @@ def driver_faces(
         looked = (frame.image[None] for frame in video_reading.read_frames(clip) if frame.index in wanted)
         rows += [embedder.embed(image, detector.detect(image).points) for image in looked]
     return np.concatenate(rows) if rows else UNKNOWN
-
-
-def stranger_faces(
-    stores: Sequence[str], paths: Sequence[str], embedder: dlib_identity.DlibEmbedder
-) -> NDArray[np.float32]:
-    """Embeddings [S, E] of the first sampled faces, from stores of images and landmark tables."""
-    if not stores:
-        return UNKNOWN
-    images = np.asarray(arrays.open_zarr(stores[0])["image"][:STRANGERS])
-    return embedder.embed(images, tables.points_array(tables.read_parquet(paths[0]))[: len(images)])
 
 
 def summary(figures: Mapping[str, float]) -> str:

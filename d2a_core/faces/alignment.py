@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.faces.schemes import WFLW98, Scheme
 from d2a_core.media.resampling import warped
-from d2a_core.store import tables
 
 SIZE = 1024  # px, side of an aligned picture
 LOOK_SIZE = 256  # px, side of the picture for the second look: that of the drafts
@@ -54,19 +52,6 @@ def align(points: NDArray, crops: Layout, reference: Layout) -> NDArray[np.float
     local = (points - crops.centre[:, None]) @ np.array([1, 1j])
     placed = local * scale[:, None]
     return (np.stack((placed.real, placed.imag), axis=-1) + reference.centre[0]).astype(np.float32)
-
-
-def reference_layout(table: pyarrow.Table, scheme: Scheme) -> Layout:
-    """The crop of a typical sampled face, from the landmark table of all samples: medians over the faces.
-
-    Landmarks of another detector than FFHQ's sit slightly elsewhere; taking the generator's own faces
-    as reference removes that shift.
-    """
-    found = table.column("found").to_numpy(zero_copy_only=False)
-    crops = layout(tables.points_array(table)[found], scheme)
-    return Layout(
-        np.median(crops.centre, axis=0, keepdims=True), np.median(crops.axis, axis=0, keepdims=True)
-    )
 
 
 @dataclass(frozen=True)
@@ -137,7 +122,7 @@ def find_crop(
 ) -> Crop:
     """Crop of a photo u1 [H, W, 3] that brings the face with 98 WFLW `points` to where sampled faces lie.
 
-    The plain FFHQ crop first; then the `detector` that saw the samples, whose `reference_layout` is
+    The plain FFHQ crop first; then the `detector` that saw the samples, whose `reference` is
     `reference`, looks at it as it looked at them, and its points correct the crop. Without that second
     look the crop depends on size and tilt of the face on the photo. Where it sees no face, the first stays.
     """

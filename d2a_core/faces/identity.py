@@ -66,3 +66,8 @@ def cosine_similarity(first: NDArray, second: NDArray) -> NDArray[np.float32]:
     """Cosine of embeddings [N, D] row by row: [N]."""
     norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     return ((first * second).sum(axis=1) / norms).astype(np.float32)
+
+
+def alike(strangers: NDArray) -> float:
+    """Mean cosine between embeddings [S, E], each against the next: the score of unrelated people."""
+    return float(np.nanmean(cosine_similarity(strangers, np.roll(strangers, 1, axis=0))))

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from d2a_core import runtime
-from d2a_core.faces import alignment, search
+from d2a_core.faces import alignment, reference, search
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.faces.mediapipe import FaceModels
 from d2a_core.media.photos import Photo
-from d2a_core.store import tables
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,9 @@ class Aligner:
 
 
 def aligner(job: runtime.Job, detector: LandmarkDetector) -> Aligner:
-    """Make the aligner of a Snakemake job: its inputs `models`, and `landmarks` of all samples."""
-    samples = tables.read_parquets(job.input.landmarks)
+    """Make the aligner of a Snakemake job: its inputs are `models` and `reference`."""
     models = FaceModels(job.input.models, **runtime.hardware(job))
-    return Aligner(models, detector, alignment.reference_layout(samples, detector.scheme))
+    return Aligner(models, detector, reference.read(job.input.reference).layout)
 
 
 def align(photo: Photo, options: Options, aligner: Aligner, *, log: logging.Logger) -> Aligned:

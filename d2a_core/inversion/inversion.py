@@ -204,13 +204,14 @@ def invert(
     options: Options,
     *,
     start: NDArray | None = None,
+    strangers: float = math.nan,
     consultation: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Inversion:
     """Find the code of a `fitted` photo u1 [R, R, 3], tune the generator to it if asked to, and measure.
 
-    `start` [1, L, 512] is what an encoder made of the photo, `consultation` holds the path of HFGI's networks
-    or none. Raises ValueError for a photo without a face.
+    `start` [1, L, 512] is what an encoder made of the photo, `strangers` how alike unrelated people are,
+    `consultation` holds the path of HFGI's networks or none. Raises ValueError for a photo without a face.
     """
     began = time.monotonic()
     likeness = _likeness(photo, judges, options)
@@ -220,7 +221,6 @@ def invert(
     still = consultant.consultant(generator, consultation, photo, code.wplus, yaw_limit_deg=math.inf)
     pictures = _pictures(still, delta, method=options.method)
     detector, embedder = judges.detector, judges.embedder
-    strangers = quality.strangers(generator, detector=detector, embedder=embedder)
     *_, last = pictures
     seen = detector.detect(pictures[last][None])
     if seen.found[0]:

@@ -1,17 +1,12 @@
 """Measure a reconstruction by the figures that papers on inversion report (peers: GANInverter)."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from d2a_core.faces import dlib_identity, identity
 from d2a_core.faces.geometry import normalized_mean_error
 from d2a_core.faces.landmarks import LandmarkDetector
-from d2a_core.generator.generator import Generator, broadcast
-from d2a_core.generator.rendering import render
 from d2a_core.media import resampling, similarity
-
-STRANGERS, STRANGERS_SEED = 8, 20_220_003  # sampled faces, from a seed that no stage draws
 
 
 def compare(
@@ -39,16 +34,3 @@ def compare(
         "identity": float(identity.cosine_similarity(vectors[:1], vectors[1:])[0]),
         "nme": float(normalized_mean_error(points[:1], points[1:])[0]),
     }
-
-
-def strangers(
-    generator: Generator, *, detector: LandmarkDetector, embedder: dlib_identity.DlibEmbedder
-) -> float:
-    """Mean cosine between sampled faces, each against the next: the score of unrelated people."""
-    rng = torch.Generator().manual_seed(STRANGERS_SEED)
-    with torch.no_grad():
-        w = generator.map(torch.randn(STRANGERS, generator.z_dim, generator=rng))
-    rows = broadcast(w, generator.num_layers).split(1)
-    images = np.concatenate([render(generator, row) for row in rows])
-    vectors = embedder.embed(images, detector.detect(images).points)
-    return float(np.nanmean(identity.cosine_similarity(vectors, np.roll(vectors, 1, axis=0))))

@@ -269,6 +269,7 @@ WORK = {
     "fit_draft": Work("jobs", _one, outputs=("generator/draft.zarr",)),
     "sample_latents": Work("faces", _faces, IMAGES, ("latents/{job}.zarr",)),
     "detect_landmarks": Work("faces", _faces, IMAGES, ("landmarks/{job}.parquet",)),
+    "measure_reference": Work("jobs", _one, outputs=("landmarks/reference.zarr",)),
     "cluster_landmarks": Work("faces·k", _clustered, outputs=("clusters/*",)),
     "collect_directions": Work(
         "faces", _samples, outputs=("directions/directions.zarr", "directions/*.parquet")

@@ -10,7 +10,7 @@ from d2a_core.faces import alignment
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
 from d2a_core.media import images, photos
-from d2a_core.store import tables, texts
+from d2a_core.store import arrays, texts
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "workflow_scripts" / "align_source.py"
@@ -20,10 +20,10 @@ MEDIA = ROOT.parent / "shared" / "media"
 @pytest.fixture
 def align(assets, tmp_path):
     """Runs the script on a photo; returns its output paths and the text of its log."""
-    samples = tmp_path / "samples.parquet"  # one face, where FFHQ alignment puts it
+    typical = tmp_path / "reference.zarr"  # where FFHQ alignment puts faces
     points = 0.334 * template_of(WFLW98)[None, :, :2] + [0.499, 0.477]
-    table = {"found": [True], "points": tables.points_column(points.astype(np.float32))}
-    tables.write_parquet(table, samples, metadata={})
+    known = {"points": points.astype(np.float32), "strangers": np.zeros((1, 128), np.float32)}
+    arrays.write_zarr(typical, known, attributes={})
     spec = importlib.util.spec_from_file_location("align_source", SCRIPT)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
@@ -33,7 +33,7 @@ def align(assets, tmp_path):
         detection = {"detector": "facemesh", "min_score": 0.5, "box": "detect", "weights": None}
         script.main(
             SimpleNamespace(
-                input=SimpleNamespace(image=image, models=assets / "mediapipe-face", landmarks=[samples]),
+                input=SimpleNamespace(image=image, models=assets / "mediapipe-face", reference=typical),
                 output=output,
                 log=[tmp_path / "log.txt"],
                 threads=1,

@@ -9,15 +9,15 @@ import numpy as np
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
 from d2a_core.media import video_reading
-from d2a_core.store import tables
+from d2a_core.store import arrays, tables
 
 SCRIPT = Path(__file__).parents[2] / "workflow_scripts" / "import_driving.py"
 
 
 def test_a_table_becomes_a_table_in_our_layout_and_a_video_of_it(tmp_path):
     face = 0.25 * template_of(WFLW98)[None, :, :2] + [0.5, 0.4]
-    samples = {"found": np.ones(3, bool), "points": tables.points_column(np.repeat(face, 3, axis=0))}
-    tables.write_parquet(samples, tmp_path / "faces.parquet", metadata={})
+    typical = {"points": face.astype(np.float32), "strangers": np.zeros((1, 128), np.float32)}
+    arrays.write_zarr(tmp_path / "reference.zarr", typical, attributes={})
     given = {
         "time_s": np.arange(20) / 24,
         "found": np.arange(20) % 6 > 0,
@@ -29,7 +29,7 @@ def test_a_table_becomes_a_table_in_our_layout_and_a_video_of_it(tmp_path):
     spec.loader.exec_module(module)
     module.main(
         SimpleNamespace(
-            input=SimpleNamespace(table=tmp_path / "given.parquet", landmarks=[tmp_path / "faces.parquet"]),
+            input=SimpleNamespace(table=tmp_path / "given.parquet", reference=tmp_path / "reference.zarr"),
             output=SimpleNamespace(table=tmp_path / "a.parquet", video=tmp_path / "a.mp4"),
             log=[tmp_path / "log"],
             threads=1,
