@@ -25,6 +25,7 @@ include: "rules/pairs.smk"
 include: "rules/goals.smk"
 include: "rules/fan.smk"
 include: "rules/inversion.smk"
+include: "rules/bundle.smk"
 include: "rules/sources.smk"
 include: "rules/driving.smk"
 include: "rules/animations.smk"
@@ -40,6 +41,7 @@ include: "rules/evaluation_tables.smk"
 # Here the lock on results/ is held, so no other run is writing. data/assets may be shared by several projects.
 onstart:
     atomic.sweep("results")
+    logger.info(WEIGHTS.sentence)
 
 
 rule all:
@@ -48,7 +50,7 @@ rule all:
     input:
         VIDEOS,
         MORPHS,
-        "results/directions/gallery.png",
+        GALLERY,
         "results/evaluation/first-pairs.md",
         "results/evaluation/first-pairs.png",
 

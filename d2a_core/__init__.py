@@ -14,6 +14,7 @@ STAGES = (  # in the order of the data: rules/<stage>*.smk write results/<stage>
         "goals",
         "fan",
         "inversion",
+        "bundle",
         "sources",
         "driving",
         "animations",

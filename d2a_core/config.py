@@ -14,10 +14,12 @@ NAME = "^[A-Za-z0-9]+([._]?[A-Za-z0-9]+|-[A-Za-z0-9]+)*$"
 # Names of the evaluation's own: its set of faces, its methods, wrong ones with a known row in the table, and
 # what these are called together.
 HELD_OUT = "held-out"
-MAIN, REFINED, UNTUNED, FINETUNED = "d2animator", "refined", "untuned", "finetuned"
+MAIN, REFINED, TRAINED = "d2animator", "refined", "trained"
+UNTUNED, FINETUNED = "untuned", "finetuned"
 BASELINES, TOGETHER = ("control-source", "control-target", "control-noise"), "baselines"
 PARTS = ("pose", "expression", "lips", "eyes")  # of a driver, each of which may follow a clip of its own
 FANS = {"base", "latent", "image"}  # beside those of sources
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where it is there: ten times as fast
 PATTERNS = {  # of the schema, in words
     NAME: "it may hold only letters and digits with single . _ - between them",
     "^[0-9a-f]{64}$": "it must be 64 hexadecimal digits in small letters",
@@ -27,15 +29,14 @@ PATTERNS = {  # of the schema, in words
 
 @functools.cache
 def read_schema(path: Path) -> Mapping[str, Any]:
-    """The schema of the configuration; read once, by libyaml where it is there: ten times as fast."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    """The schema of the configuration; read once."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
 
 
 def read(path: Path) -> dict[str, Any]:
     """The sections in a YAML file; raises ValueError when it holds none."""
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no YAML file ({' '.join(str(error).split())}); correct it") from error
     if not isinstance(found, dict):
@@ -176,7 +177,7 @@ def _check_evaluation(evaluation: Mapping, clips: Iterable[str]) -> None:
             f"{plan['pairs']} pairs, and each such source needs a target; lower it or raise pairs"
         )
     _unique("evaluation.datasets", [HELD_OUT, *clips, *(entry["name"] for entry in evaluation["datasets"])])
-    own = MAIN, REFINED, UNTUNED, FINETUNED, *BASELINES, TOGETHER
+    own = MAIN, REFINED, TRAINED, UNTUNED, FINETUNED, *BASELINES, TOGETHER
     _unique("evaluation", [*own, *evaluation["ablations"], *evaluation["external"]])
 
 
@@ -190,6 +191,7 @@ def variants(config: Mapping, overlays: Mapping[str, Mapping], schema: Mapping) 
     found = {}
     for name, overlay in overlays.items():
         found[name] = merged(main, overlay)
+        found[name]["fan"]["weights"] = "train"
         try:
             check(found[name], schema)
         except ValueError as error:

@@ -8,6 +8,8 @@ from snakemake.exceptions import WorkflowError
 
 from d2a_core.config import PARTS, check, read_schema, variants
 from d2a_core.evaluation import ablations, protocols
+from d2a_core.fan import origins as fan_origins
+from d2a_core.fan.origins import SHAPING
 from d2a_core.generator import origins
 from d2a_core.store import assets
 from d2a_core.workflow.digest import code_digest
@@ -19,6 +21,9 @@ SCHEMA = read_schema(Path(workflow.basedir) / "schemas" / "config.schema.yaml")
 
 try:
     check(config, SCHEMA)
+    WEIGHTS = fan_origins.find(config, Path(workflow.basedir), Path.cwd())
+    FETCHED = fan_origins.downloads(config)
+    config["fan"]["weights"] = WEIGHTS.weights
     VARIANTS = variants(config, ablations.overlays(config), SCHEMA)
     OWN_STAGES = {
         name: ablations.own_stages(config, variant, name=name)
@@ -28,7 +33,7 @@ try:
     TARGET_CLIPS = protocols.target_clips(config)
     CHOICE = origins.Options(**{key: config["generator"][key] for key in INDIRECT})
     ORIGIN = origins.find(CHOICE, cache="results/.state/sha256.json")
-    DOWNLOADS = origins.downloads(CHOICE)
+    DOWNLOADS = origins.downloads(CHOICE) | FETCHED
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -40,11 +45,26 @@ GENERATOR = ancient(ORIGIN.model)
 DRAFTS = {
     key: value for key, value in config["generator"].items() if key not in INDIRECT
 }
-DRAFT = "results/generator/draft.zarr"
+# What was distilled: where training leaves it, and where that lies which is used, which may come from a bundle.
+TRAINED_DRAFT = "results/generator/draft.zarr"
+TRAINED_REFERENCE = "results/landmarks/reference.zarr"
+TRAINED_DIRECTIONS = "results/directions/directions.zarr"
+DISTILLED = WEIGHTS.folder
+DRAFT = f"{DISTILLED}/generator/draft.zarr"
+REFERENCE = f"{DISTILLED}/landmarks/reference.zarr"
+DIRECTIONS = f"{DISTILLED}/directions/directions.zarr"
+CATALOGUE = f"{DISTILLED}/directions/catalogue.parquet"
+GALLERY = f"{DISTILLED}/directions/gallery.png"
+FAN = f"{DISTILLED}/fan/all/base.pt"
+TRAINED_ENCODER, ENCODER = (
+    f"{folder}/inversion/encoder.pt" for folder in ("results", DISTILLED)
+)
+# A bundle by its sha256: one that was only touched or moved unpacks nothing anew.
+BUNDLE = [ancient(WEIGHTS.bundle)] if WEIGHTS.bundle else []
+PACKED = f"results/bundle/{ORIGIN.name}.safetensors"
 FACE_MODELS = "data/assets/mediapipe-face"
 IDENTITY = "data/assets/dlib-face"
 GROWN = ("dlib-face",)  # assets that had fewer files in 0.1.0
-DIRECTIONS = "results/directions/directions.zarr"
 
 SHARDS = [
     f"{shard:05d}"
@@ -63,8 +83,9 @@ CLUSTERINGS = {  # the part of each, by name
 }
 CENTROIDS = expand("results/clusters/{clustering}.zarr", clustering=CLUSTERINGS)
 LATENT_STORES = expand("results/latents/{shard}.zarr", shard=SHARDS)
+# Samples among which no held-out face may be; those behind a bundle were drawn from another stream.
+SEEN = [] if BUNDLE else LATENT_STORES
 LANDMARK_TABLES = expand("results/landmarks/{shard}.parquet", shard=SHARDS)
-REFERENCE = "results/landmarks/reference.zarr"
 KEPT = config["latents"]["keep_images"]
 # Shards whose stores have drafts. Read before any job: one that draws a shard again takes its store away first.
 ILLUSTRATED = {

@@ -9,7 +9,7 @@ rule measure_controls:
         models=FACE_MODELS,
         identity=IDENTITY,
         directions=DIRECTIONS,
-        fan="results/fan/all/base.pt",
+        fan=FAN,
     output:
         purity="results/controls/purity.parquet",
         text=report(

@@ -9,7 +9,7 @@ rule collect_directions:
         landmarks=LANDMARK_TABLES,
         clusters=CENTROIDS,
     output:
-        directions=directory("results/directions/directions.zarr"),
+        directions=directory(TRAINED_DIRECTIONS),
         catalogue="results/directions/catalogue.parquet",
     log:
         "results/logs/collect_directions.log",
@@ -36,10 +36,10 @@ rule draw_gallery:
         generator=GENERATOR,
         draft=DRAFT,
         directions=DIRECTIONS,
-        catalogue="results/directions/catalogue.parquet",
+        catalogue=CATALOGUE,
     output:
         gallery=report(
-            "results/directions/gallery.png",
+            GALLERY,
             category="Directions",
             labels={"figure": "gallery"},
         ),

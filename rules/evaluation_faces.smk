@@ -35,7 +35,7 @@ rule hold_out_faces:
         models=FACE_MODELS,
         identity=IDENTITY,
         directions=DIRECTIONS,
-        latents=LATENT_STORES,
+        latents=SEEN,
     output:
         images=directory("results/evaluation/faces/held-out"),
         faces="results/evaluation/faces/held-out.parquet",

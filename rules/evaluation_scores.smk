@@ -48,8 +48,8 @@ rule evaluate_first_pairs:
         models=FACE_MODELS,
         identity=IDENTITY,
         directions=DIRECTIONS,
-        fan="results/fan/all/base.pt",
-        latents=LATENT_STORES,
+        fan=FAN,
+        latents=SEEN,
     output:
         text=report(
             "results/evaluation/first-pairs.md",
@@ -136,9 +136,9 @@ rule measure_disentanglement:
     """Drive head and face apart, and measure how much of each moves with the other (Figure 10)."""
     input:
         generator=GENERATOR,
-        draft=DRAFT,
+        draft=TRAINED_DRAFT,
         models=FACE_MODELS,
-        directions=DIRECTIONS,
+        directions=TRAINED_DIRECTIONS,
         fan="results/fan/all/base.pt",
         groups=["results/fan/pose/base.pt", "results/fan/expression/base.pt"],
         identity=IDENTITY,

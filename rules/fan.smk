@@ -1,6 +1,6 @@
 """AugDistiller, step 2: the facial action network, on pairs (equations 3 to 5) and in image space."""
 
-PAIR_TRAINING = without(config["fan"], "finetune", "groups", "image", "loss")
+PAIR_TRAINING = without(config["fan"], "finetune", "groups", "image", "loss", "weights")
 # The FAN of equation 5, and the one that goes on from it in image space; `base` is the one that is used.
 LATENT_FAN, IMAGE_FAN = (
     ("latent", "base") if config["fan"]["loss"] == "image" else ("base", "image")
@@ -13,7 +13,7 @@ LATENT_OWN, IMAGE_OWN = (
 rule train_fan:
     """Train FAN on all pairs of a group; a killed run goes on where it stopped."""
     input:
-        directions=DIRECTIONS,
+        directions=TRAINED_DIRECTIONS,
         pairs=expand("results/pairs/{{group}}/{shard}.zarr", shard=PAIR_SHARDS),
     output:
         checkpoint=f"results/fan/{{group}}/{LATENT_FAN}.pt",
@@ -43,10 +43,10 @@ rule train_fan_in_image_space:
     """Train the FAN of a group on, by what its steps do to pictures; a killed run goes on."""
     input:
         generator=GENERATOR,
-        draft=DRAFT,
+        draft=TRAINED_DRAFT,
         models=FACE_MODELS,
         identity=IDENTITY,
-        directions=DIRECTIONS,
+        directions=TRAINED_DIRECTIONS,
         goals=expand("results/goals/{{group}}/{shard}.zarr", shard=GOAL_SHARDS),
         fan=f"results/fan/{{group}}/{LATENT_FAN}.pt",
     output:
@@ -125,7 +125,7 @@ rule finetune_fan_in_image_space:
         models=FACE_MODELS,
         identity=IDENTITY,
         directions=DIRECTIONS,
-        fan=f"results/fan/{{group}}/{IMAGE_FAN}.pt",
+        fan=f"{DISTILLED}/fan/{{group}}/{IMAGE_FAN}.pt",
         targets=LANDMARK_TABLES[0],
         tuning=tuning_of,
         code="results/sources/{source}/inversion.zarr",

@@ -8,7 +8,7 @@ rule invert_footage:
         draft=DRAFT,
         models=FACE_MODELS,
         directions=DIRECTIONS,
-        fan="results/fan/all/base.pt",
+        fan=FAN,
         code="results/sources/{footage}-first-frame/inversion.zarr",
         tuning=["results/sources/{footage}-first-frame/tuning.pt"],
         landmarks="results/sources/{footage}-first-frame/landmarks.parquet",

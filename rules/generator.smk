@@ -33,7 +33,7 @@ rule fit_draft:
     input:
         generator=GENERATOR,
     output:
-        draft=directory("results/generator/draft.zarr"),
+        draft=directory(TRAINED_DRAFT),
     log:
         "results/logs/fit_draft.log",
     benchmark:

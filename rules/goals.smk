@@ -5,7 +5,7 @@ rule draw_goals:
     """Draw the faces of one shard, detect them, and ask each for the landmarks of others."""
     input:
         generator=GENERATOR,
-        draft=DRAFT,
+        draft=TRAINED_DRAFT,
         models=FACE_MODELS,
         landmarks=LANDMARK_TABLES[0],
     output:

@@ -64,11 +64,9 @@ def target_clip_of(wildcards):
 def ablated(method, stage, path):
     """Artefact of a stage, the ablation's own where it has that stage."""
     own = stage in OWN_STAGES.get(method, ())
-    return (
-        f"results/ablations/{method}/{stage}/{path}"
-        if own
-        else f"results/{stage}/{path}"
-    )
+    if own:
+        return f"results/ablations/{method}/{stage}/{path}"
+    return f"{'results' if method in VARIANTS else DISTILLED}/{stage}/{path}"
 
 
 def directions_of(wildcards):

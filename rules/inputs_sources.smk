@@ -1,10 +1,6 @@
 """Inputs of sources: which photo, which networks, which poses."""
 
-ENCODER = (
-    ["results/inversion/encoder.pt"]
-    if config["inversion"]["method"] in ("encoder", "hfgi")
-    else []
-)
+STARTS = [ENCODER] if config["inversion"]["method"] in ("encoder", "hfgi") else []
 CONSULTATION = (
     ["results/inversion/hfgi.pt"] if config["inversion"]["method"] == "hfgi" else []
 )
@@ -51,7 +47,11 @@ def fans_of(wildcards):
         ["pose", "expression"] if config["animations"]["fan"] == "groups" else ["all"]
     )
     return [
-        f"results/fan/{group}/{wildcards.source if own else 'base'}.pt"
+        (
+            f"results/fan/{group}/{wildcards.source}.pt"
+            if own
+            else f"{DISTILLED}/fan/{group}/base.pt"
+        )
         for group in groups
     ]
 

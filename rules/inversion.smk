@@ -10,7 +10,7 @@ rule train_encoder:
         models=FACE_MODELS,
         latents=LATENT_STORES,
     output:
-        checkpoint="results/inversion/encoder.pt",
+        checkpoint=TRAINED_ENCODER,
         history="results/inversion/encoder.history.parquet",
         curve=report(
             "results/inversion/encoder.loss.png",
@@ -38,7 +38,7 @@ rule train_hfgi:
         generator=GENERATOR,
         draft=DRAFT,
         models=FACE_MODELS,
-        encoder="results/inversion/encoder.pt",
+        encoder=ENCODER,
     output:
         checkpoint="results/inversion/hfgi.pt",
         history="results/inversion/hfgi.history.parquet",

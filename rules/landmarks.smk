@@ -33,7 +33,7 @@ rule measure_reference:
         identity=IDENTITY,
         landmarks=LANDMARK_TABLES,
     output:
-        reference=directory("results/landmarks/reference.zarr"),
+        reference=directory(TRAINED_REFERENCE),
     log:
         "results/logs/measure_reference.log",
     benchmark:

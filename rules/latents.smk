@@ -8,7 +8,7 @@ rule sample_latents:
     """Draw random latents of one shard and render their drafts."""
     input:
         generator=GENERATOR,
-        draft=DRAFT,
+        draft=TRAINED_DRAFT,
     output:
         latents=directory("results/latents/{shard}.zarr"),
         # drafts that are not kept, until their landmarks are known

@@ -5,9 +5,9 @@ rule augment_latents:
     """Move the faces of one shard along random sums of directions and detect what became of them."""
     input:
         generator=GENERATOR,
-        draft=DRAFT,
+        draft=TRAINED_DRAFT,
         models=FACE_MODELS,
-        directions=DIRECTIONS,
+        directions=TRAINED_DIRECTIONS,
         latents="results/latents/{shard}.zarr",
         landmarks="results/landmarks/{shard}.parquet",
     output:

@@ -87,7 +87,7 @@ rule invert_source:
         models=FACE_MODELS,
         identity=IDENTITY,
         reference=REFERENCE,
-        encoder=ENCODER,
+        encoder=STARTS,
         consultation=CONSULTATION,
     output:
         code=directory("results/sources/{photo}/inversion.zarr"),

@@ -27,7 +27,7 @@ def main(snakemake):
         options=options,
         rate=str(times.rate),
         fan_sha256=list(map(texts.sha256, inputs.fan)),
-        **animator.generator.identity.facts,
+        **animator.facts,
     )
     arrays.write_zarr(snakemake.output.latents, animations.as_arrays(path, times), attributes=facts)
     stitched = stitching.of_photo(options.surroundings, photo, still.picture(), animator.detector)

@@ -26,7 +26,7 @@ def main(snakemake):
         progress=runtime.Progress(log, "evaluation", own_results.renders(pairs, passes, params.refinements)),
     )
     rows = results.keep(drawn, partial(images.keep_images, folder=snakemake.output.frames))
-    made_with = {"fan_sha256": texts.sha256(inputs.fan), **animator.generator.identity.facts}
+    made_with = {"fan_sha256": texts.sha256(inputs.fan), **animator.facts}
     facts = provenance.provenance(stage="evaluation", method=params.method, **made_with)
     tables.write_parquet(rows, snakemake.output.steps, metadata=facts)
 

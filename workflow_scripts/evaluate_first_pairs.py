@@ -13,7 +13,7 @@ def main(snakemake):
     animator = closed_loop.of_job(snakemake)
     drawn = held_out.draw(
         animator.generator,
-        arrays.read_zarrs(inputs.latents, ["w"])["w"],
+        held_out.trained_on(inputs.latents),
         arrays.read_zarr(inputs.directions),
         count=params.pairs,
         seed=params.seed,
@@ -22,7 +22,7 @@ def main(snakemake):
     renders = first_pairs.renders(params.pairs, params.passes)
     progress = runtime.Progress(log, "evaluation", renders)
     scores, sheet = first_pairs.evaluate(animator, eyes, drawn, passes=params.passes, progress=progress)
-    facts = provenance.provenance(stage="evaluation", **eyes.facts, **animator.generator.identity.facts)
+    facts = provenance.provenance(stage="evaluation", **eyes.facts, **animator.facts)
     rows = summary.summarise([scores], [])
     texts.write_text(score_tables.first_markdown(rows, facts, whole=params.whole), snakemake.output.text)
     images.write_image(sheet, snakemake.output.sheet, text=facts)

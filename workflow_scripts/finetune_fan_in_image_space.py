@@ -29,7 +29,7 @@ def main(snakemake):
         base_sha256=texts.sha256(inputs.fan),
         source=arrays.zarr_attributes(inputs.code),
         detector=animator.detector.name,
-        **animator.generator.identity.facts,
+        **animator.facts,
     )
     kept = weights.ResumeFile("results/.state/finetune_fan_in_image_space", facts)
     base = fan.load(weights.read_checkpoint(inputs.fan), device=animator.generator.device)

@@ -14,7 +14,7 @@ def main(snakemake):
     eyes = instruments.of_job(snakemake, inputs.directions)
     drawn = held_out.draw(
         network,
-        arrays.read_zarrs(inputs.latents, ["w"])["w"],
+        held_out.trained_on(inputs.latents),
         arrays.read_zarr(inputs.directions),
         count=options["pairs"],
         seed=options["seed"],

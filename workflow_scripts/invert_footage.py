@@ -27,9 +27,7 @@ def main(snakemake):
         options,
         progress=runtime.Progress(log, "footage", len(places), unit="frames"),
     )
-    facts = provenance.provenance(
-        stage="footage", options=options, animations=settings, **animator.generator.identity.facts
-    )
+    facts = provenance.provenance(stage="footage", options=options, animations=settings, **animator.facts)
     arrays.write_zarr(snakemake.output.codes, found.arrays(), attributes=facts)
     sheet = footage.draw(animator, found, footage.aligned(video_reading.read_frames(inputs.video), places))
     images.write_image(sheet, snakemake.output.sheet, text=facts)

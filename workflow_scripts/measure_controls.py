@@ -20,7 +20,7 @@ def main(snakemake):
         options=options,
         landmarks=animator.detector.options,
         detector=animator.detector.name,
-        **animator.generator.identity.facts,
+        **animator.facts,
     )
     deviation = arrays.read_zarr(inputs.directions, ["deviation"])["deviation"]
     table = purity.purity(moved, controls.of_scheme(animator.detector.scheme), deviation)

@@ -29,9 +29,7 @@ def main(snakemake):
         settings,
         progress=runtime.Progress(log, "evaluation", looks, unit="drafts"),
     )
-    facts = provenance.provenance(
-        stage="evaluation", options=options, animations=settings, **animator.generator.identity.facts
-    )
+    facts = provenance.provenance(stage="evaluation", options=options, animations=settings, **animator.facts)
     tables.write_parquet(disentanglement.columns(rows), snakemake.output.table, metadata=facts)
     texts.write_text(disentanglement.markdown(rows), snakemake.output.text)
 

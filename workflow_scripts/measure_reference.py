@@ -11,8 +11,8 @@ def main(snakemake):
     runtime.start(snakemake)
     inputs = snakemake.input
     samples = tables.read_parquets(inputs.landmarks)
-    points = tables.points_array(samples)[: reference.STRANGERS]
     images = np.asarray(arrays.open_zarr(inputs.images)["image"][: reference.STRANGERS])
+    points = tables.points_array(samples)[: len(images)]
     embedder = dlib_identity.DlibEmbedder(inputs.identity)
     found = reference.measure(samples, embedder.embed(images, points))
     facts = provenance.provenance(stage="landmarks", faces=len(samples), **lineage.shared(inputs.landmarks))

@@ -21,7 +21,7 @@ def main(snakemake):
     morph = morphs.morph(animator, code, source, poses, options, settings=settings, log=log)
     photo, limit = images.read_image(inputs.image), snakemake.params.yaw_limit_deg
     still = consultant.consultant(animator.generator, inputs.consultation, photo, code, yaw_limit_deg=limit)
-    facts = provenance.provenance(stage="morphs", options=options, **animator.generator.identity.facts)
+    facts = provenance.provenance(stage="morphs", options=options, **animator.facts)
     path, yaw_deg = morph.path, animations.yaw_from(source, morph.path)
     arrays.write_zarr(outputs.latents, animations.as_arrays(path, morph.times), attributes=facts)
     stitched = stitching.of_photo(settings.surroundings, photo, still.picture(), animator.detector)

@@ -20,9 +20,11 @@ from typing import Any, TextIO
 import yaml
 
 import d2a_core
+from d2a_core import config
 from d2a_core.commands import checks
 from d2a_core.commands.morph_requests import MorphRequest
 from d2a_core.commands.requests import Request, seed_of, slug
+from d2a_core.fan import origins
 from d2a_core.store import atomic, texts
 from d2a_core.workflow.execution import Event, Workflow, exclusive, run, unlock
 from d2a_core.workflow.progress import Board, Run
@@ -33,7 +35,6 @@ INPUTS = Path("data/inputs")  # in the work directory: copies of photos and clip
 TRUNCATION = 0.7  # ψ of a source given by its seed, as in config.yaml
 DIGEST_CHARS = 12
 LONG_AGO_S = 946684800.0  # 2000-01-01, the time of every copy in INPUTS
-EDITING = {"fan": "results/fan/all/base.pt", "identity": "data/assets/dlib-face"}  # what moves a face
 RESUMES = "Stopped; the same command goes on where it stopped"
 
 
@@ -84,10 +85,17 @@ def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
     with exclusive(work, work / STATE / "lock"):
         source, copies = adopt_source(request, work)
         name = source["name"]
-        results = {"code": f"results/sources/{name}/inversion.zarr", **EDITING}
+        results = {"code": f"results/sources/{name}/inversion.zarr", **_movers(request, work)}
         plan = Plan(f"{name}--source", {"sources": [source], **request.settings}, results, copies, {})
         _compute(request, plan, work, watcher or Watcher())
     return name
+
+
+def _movers(request: Request, work: Path) -> dict[str, str]:
+    """Paths in the work directory of what moves a face."""
+    whole = config.merged(config.configuration(d2a_core.ROOT, request.configfiles), request.settings)
+    folder = origins.distilled(whole, d2a_core.ROOT, work).relative_to(work)
+    return {"fan": f"{folder}/fan/all/base.pt", "identity": "data/assets/dlib-face"}
 
 
 def prepare_footage(request: Request, *, watcher: Watcher | None = None) -> tuple[str, Path]:
@@ -100,7 +108,7 @@ def prepare_footage(request: Request, *, watcher: Watcher | None = None) -> tupl
     with exclusive(work, work / STATE / "lock"):
         clip = request.drivers["driving"]
         name, path = adopt(clip, work, "clip")
-        results = {"codes": f"results/footage/{name}.zarr", **EDITING}
+        results = {"codes": f"results/footage/{name}.zarr", **_movers(request, work)}
         overlay = {"driving": {"clips": [{"name": name, "path": path}]}, **request.settings}
         plan = Plan(f"{name}--footage", overlay, results, {path: str(clip)}, {})
         _compute(request, plan, work, watcher or Watcher())

@@ -108,7 +108,7 @@ def _write(
 ) -> None:
     """The result, last of the full-size `panels`, and all of them side by side where that is wanted."""
     picture = panels[-1]
-    facts = provenance.provenance(asked=edit.asked, reached=edit.reached, **editor.identity.facts)
+    facts = provenance.provenance(asked=edit.asked, reached=edit.reached, **editor.animator.facts)
     facts = {"title": "Synthetic face", **facts}
     final = _pasted(editor, picture, source, request) if request.paste_back else picture
     images.write_image(final, wanted.output, text=facts)

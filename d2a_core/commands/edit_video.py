@@ -42,7 +42,7 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
     driver = tables.read_parquet(work / f"results/driving/{name}.parquet")
     log = runtime.start_log(None)
     edited = moved(editor, codes, wanted, driver, settings["animations"], log=log)
-    facts = provenance.provenance(asked=wanted, **editor.identity.facts)
+    facts = provenance.provenance(asked=wanted, **editor.animator.facts)
     video_writing.write_frames(
         frames(editor, codes, edited, clip, tables.points_array(driver), tables.points_array(driver, "quad")),
         output,

@@ -21,13 +21,13 @@ from d2a_core.faces.identity import cosine_similarity
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.stitching import Stitcher
 from d2a_core.fan import closed_loop, groups, image_loss, image_space
+from d2a_core.fan import origins as fan_origins
 from d2a_core.fan.closed_loop import Animator
 from d2a_core.fan.refinement import Refinement
 from d2a_core.generator import generator, latent_prior, origins, rendering
 from d2a_core.inversion import consultant, tuning
 from d2a_core.media import images
 from d2a_core.store import arrays, lineage, tables, weights
-from d2a_core.store.lineage import Identity
 
 SHORT = {controls.DEGREES: 5.0, controls.PERCENT: 0.3}  # missed by so much, or such a share: worth a note
 STRAIGHT = 3.0  # degrees of yaw and pitch that a frontal face may be off
@@ -79,11 +79,6 @@ class Editor:
     def generator(self) -> generator.PretrainedGenerator:
         """The generator, tuned to the face where that was asked for."""
         return self._consultant.generator
-
-    @property
-    def identity(self) -> Identity:
-        """Identity of the generator."""
-        return self.generator.identity
 
     @property
     def size(self) -> int:
@@ -256,10 +251,11 @@ def load_editor(
     whole = settings or config.configuration(d2a_core.ROOT, [])
     results, models = work / "results", work / "data" / "assets"
     source = results / "sources" / name
-    network = _generator(work, whole, threads)
+    distilled = fan_origins.distilled(whole, d2a_core.ROOT, work)
+    network = _generator(work, distilled, whole, threads)
     if (source / "tuning.pt").exists():
         tuning.apply_delta(network, weights.read_checkpoint(source / "tuning.pt")["delta"])
-    animator = _animator(results, models, network, whole, threads)
+    animator = _animator(distilled, models, network, whole, threads)
     lineage.check(network.identity, source / "inversion.zarr")
     wplus = arrays.read_zarr(source / "inversion.zarr", ["wplus"])["wplus"]
     photo, limit = images.read_image(source / "aligned.png"), whole["hfgi"]["yaw_limit_deg"]
@@ -271,14 +267,14 @@ def load_editor(
 
 
 def _animator(
-    results: Path,
+    distilled: Path,
     models: Path,
     network: generator.PretrainedGenerator,
     whole: Mapping[str, Any],
     threads: int,
 ) -> Animator:
     """FAN, and the loss of its gradient steps."""
-    directions, base = results / "directions" / "directions.zarr", results / "fan" / "all" / "base.pt"
+    directions, base = distilled / "directions" / "directions.zarr", distilled / "fan" / "all" / "base.pt"
     lineage.check(network.identity, directions, base)
     looks = landmarks.Options(**whole["landmarks"])
     detector = detectors.load_detector(looks, models / "mediapipe-face", device="cpu", threads=threads)
@@ -291,20 +287,28 @@ def _animator(
         image_space.Options(**whole["fan"]["image"]).weights,
         size=size,
     )
-    fan = groups.load([weights.read_checkpoint(base)], device="cpu")
+    state = weights.read_checkpoint(base)
     return Animator(
-        network, detector, fan, ball.from_store(arrays.read_zarr(directions, ball.STORED)), size, loss
+        network,
+        detector,
+        groups.load([state], device="cpu"),
+        ball.from_store(arrays.read_zarr(directions, ball.STORED)),
+        size,
+        loss,
+        closed_loop.facts(network, state),
     )
 
 
-def _generator(work: Path, whole: Mapping[str, Any], threads: int) -> generator.PretrainedGenerator:
+def _generator(
+    work: Path, distilled: Path, whole: Mapping[str, Any], threads: int
+) -> generator.PretrainedGenerator:
     section = dict(whole["generator"])
     choice = origins.Options(**{key: section.pop(key) for key in ("name", "checkpoints", "runtime")})
     origin = origins.find(choice, cache=work / "results" / ".state" / "sha256.json")
     return generator.load(
         generator.Options(**section),
         work / origin.model,
-        draft=work / "results" / "generator" / "draft.zarr",
+        draft=distilled / "generator" / "draft.zarr",
         device="cpu",
         threads=threads,
         runtime=choice.runtime,

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from d2a_core.config import TRAINED
+
 SHARED = ("generator", "landmarks")  # of the main run: another generator or detector is another study
 
 
@@ -56,8 +58,12 @@ def scaling(config: Mapping) -> dict[str, dict]:
 
 
 def overlays(config: Mapping) -> dict[str, Mapping]:
-    """Overlay of each ablation by its name: those of `scaling` and those of `evaluation.ablations`."""
-    return {**scaling(config), **config["evaluation"]["ablations"]}
+    """Overlay of each ablation by its name: those of `scaling` and those of `evaluation.ablations`.
+
+    Where FAN comes in a bundle, one more is what they are compared with: it is trained as they are.
+    """
+    plain: dict[str, Mapping] = {TRAINED: {}} if config["fan"]["weights"] == "bundle" else {}
+    return {**plain, **scaling(config), **config["evaluation"]["ablations"]}
 
 
 def trained_on(config: Mapping) -> dict[str, int]:
@@ -74,4 +80,5 @@ def _are_first(fewer: Mapping, all_latents: Mapping) -> bool:
 
 
 def _trained(section: Mapping) -> dict:
-    return {key: value for key, value in section.items() if key not in ("gallery", "finetune", "groups")}
+    untrained = ("gallery", "finetune", "groups", "weights")
+    return {key: value for key, value in section.items() if key not in untrained}

@@ -1,7 +1,8 @@
 """Faces that no training stage has seen: drawn from a seed of their own, and checked."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from d2a_core.evaluation import protocols
 from d2a_core.fan import pairs
 from d2a_core.generator import rendering, seeds
 from d2a_core.generator.generator import Generator, broadcast
+from d2a_core.store import arrays
 
 KINDS = ("source", "target", "reference")
 
@@ -74,6 +76,11 @@ def draw(
 def faces(count: int) -> int:
     """Faces that `draw` draws or augments for `count` pairs."""
     return 4 * count
+
+
+def trained_on(stores: Sequence[str | Path]) -> NDArray[np.float32]:
+    """The w [N, D] of samples in their stores; [0, 0] where there are none, FAN having come in a bundle."""
+    return arrays.read_zarrs(stores, ["w"])["w"] if stores else np.zeros((0, 0), np.float32)
 
 
 def check_disjoint(held: NDArray, trained: NDArray, *, seed: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from d2a_core.config import BASELINES, FINETUNED, MAIN, REFINED, TOGETHER, UNTUNED
+from d2a_core.config import BASELINES, FINETUNED, MAIN, REFINED, TOGETHER, TRAINED, UNTUNED
 from d2a_core.evaluation import ablations
 from d2a_core.evaluation.protocols import CROSS, FINETUNING, NO_PASSES, SELF, SEQUENCE
 
@@ -54,10 +54,12 @@ def _refined(config: Mapping) -> list[str]:
 
 def mains_of_table_2(config: Mapping) -> list[str]:
     """Methods that those of `in_table_2` are compared with, one for each protocol."""
-    return [MAIN, *([UNTUNED] if config["evaluation"]["protocols"]["finetuned"] else [])]
+    main = TRAINED if TRAINED in ablations.overlays(config) else MAIN
+    return [main, *([UNTUNED] if config["evaluation"]["protocols"]["finetuned"] else [])]
 
 
 def in_table_2(config: Mapping) -> list[str]:
     """Methods in the table of ablations, in its order."""
     finetuned = config["evaluation"]["protocols"]["finetuned"]
-    return [*ablations.overlays(config), *([FINETUNED] if finetuned else [])]
+    others = [name for name in ablations.overlays(config) if name != TRAINED]
+    return [*others, *([FINETUNED] if finetuned else [])]

@@ -1,8 +1,8 @@
 """Drive one source with FAN: ask for landmarks, render, look again and ask for the rest."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -45,7 +45,8 @@ class LatentPath:
 class Animator:
     """The trained parts that turn landmarks into motion; `size` is that of the drafts that are looked at.
 
-    `loss` is what gradient steps follow, None where none are asked for.
+    `loss` is what gradient steps follow, None where none are asked for. `facts` on generator and FAN
+    are for the provenance of artefacts.
     """
 
     generator: Generator
@@ -54,6 +55,7 @@ class Animator:
     ball: Ball
     size: int
     loss: ImageLoss | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def followed(self) -> ImageLoss:
@@ -68,6 +70,12 @@ class Animator:
             return self
         loss = self.loss.around(wplus, delta)
         return replace(self, generator=loss.generator, loss=loss)
+
+
+def facts(network: generator.PretrainedGenerator, fan: Mapping) -> dict[str, str]:
+    """Facts on a generator and the checkpoint `fan`, with the bundle that it came in, if any."""
+    bundle = fan["provenance"].get("bundle_sha256")
+    return {**network.identity.facts, **({"bundle_sha256": bundle} if bundle else {})}
 
 
 def of_job(job: Job) -> Animator:
@@ -87,13 +95,15 @@ def of_job(job: Job) -> Animator:
         tuning.apply_delta(network, weights.read_checkpoint(path)["delta"])
     detector = detectors.of_job(job, inputs.directions, *fans, *seen)
     followed = getattr(job.params, "loss", None)
+    states = list(map(weights.read_checkpoint, fans))
     return Animator(
         network,
         detector,
-        groups.load(list(map(weights.read_checkpoint, fans)), device=network.device),
+        groups.load(states, device=network.device),
         ball.from_store(arrays.read_zarr(inputs.directions, ball.STORED)),
         size=job.params.generator["draft_size"],
         loss=image_loss.of_job(job, network, detector, image_loss.Weights(**followed)) if followed else None,
+        facts=facts(network, states[0]),
     )
 
 

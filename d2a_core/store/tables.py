@@ -1,5 +1,6 @@
 """Read and write Parquet tables."""
 
+import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -38,6 +39,22 @@ def read_parquet(path: str | Path) -> "pyarrow.Table":
         # as one file: otherwise a folder named like `source=me` would become a column
         with parquet.ParquetFile(Path(path)) as file:
             return file.read()
+
+
+def to_bytes(table: "pyarrow.Table") -> bytes:
+    """A table as the bytes of a Parquet file, to be kept in another one."""
+    from pyarrow import parquet
+
+    sink = io.BytesIO()
+    parquet.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def from_bytes(stored: bytes) -> "pyarrow.Table":
+    """Inverse of `to_bytes`."""
+    from pyarrow import parquet
+
+    return parquet.read_table(io.BytesIO(stored))
 
 
 def read_driving(path: str | Path) -> tuple["pyarrow.Table", dict[str, Any]]:

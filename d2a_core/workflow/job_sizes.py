@@ -283,6 +283,8 @@ WORK = {
     "finetune_fan_in_image_space": Work("samples", _adapted, {"samples": 1.0}, ("fan/{path}.*",)),
     "train_encoder": Work("faces", _encoded, {"faces": 1.0}, ("inversion/encoder.*",)),
     "train_hfgi": Work("faces", _consulted, {"faces": 1.0}, ("inversion/hfgi.*",)),
+    "pack_bundle": Work("jobs", _one, outputs=("bundle/*.safetensors",)),
+    "unpack_bundle": Work("jobs", _one, outputs=("bundle/*",)),
     "sample_source": Work("jobs", _one, outputs=("sources/{job}",)),
     "align_source": Work("jobs", _one, outputs=("sources/{job}/al*",)),
     "hold_out_source": Work("jobs", _one, outputs=("sources/held-out-{job}",)),

@@ -12,6 +12,7 @@ from typing import Any
 
 from d2a_core.config import check, configuration, merged, read, read_schema, variants
 from d2a_core.evaluation import ablations
+from d2a_core.fan import origins
 from d2a_core.workflow import rates
 from d2a_core.workflow.execution import Event, Workflow, read_events, telling
 from d2a_core.workflow.job_sizes import planned
@@ -111,6 +112,7 @@ def plan(
     schema = read_schema(root / "schemas" / "config.schema.yaml")
     check(config, schema)
     folder = (work or root).resolve()
+    config["fan"]["weights"] = origins.find(config, root, folder).weights
     configs = configurations(placed(config, folder), schema)
     files = tuple(path.absolute() for path in configfiles) or (root / "config.yaml",)
     workflow = Workflow(root, folder, files)

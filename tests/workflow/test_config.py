@@ -43,7 +43,11 @@ OPTIONS = {
 
 
 FREE = [("evaluation", "ablations")]  # configurations themselves
-WORKFLOW = [("fan", "groups"), ("fan", "loss")]  # what the rules make, no option of a stage
+WORKFLOW = [
+    ("fan", "weights"),
+    ("fan", "groups"),
+    ("fan", "loss"),
+]  # what the rules make, no option of a stage
 
 
 def _objects(schema, path=()):
@@ -95,6 +99,8 @@ def test_every_key_of_the_config_is_in_the_schema_and_back():
     users_own = {
         ("sources", "image"),
         ("sources", "face"),
+        ("fan", "weights", "url"),
+        ("fan", "weights", "sha256"),
         ("evaluation", "identity", "weights", "url"),
         ("evaluation", "identity", "weights", "sha256"),
         ("evaluation", "identity", "weights", "path"),

@@ -1,14 +1,17 @@
 """The whole workflow on a few dozen faces of 64 px, then what an edit reruns."""
 
 import json
+import shutil
 
 import evaluated
+import numpy as np
 import pytest
-from tiny_project import NETWORK
+from tiny_project import NETWORK, SMALL, Project
 
 from d2a_core.media import video_reading
 from d2a_core.store import arrays, tables, texts
 
+NAME = "anna--performance"
 SUMMARIES = {"summarize_evaluation", "show_pairs", "evaluate_first_pairs"}
 SCORES = SUMMARIES | {"score_frames", "measure_realism"}
 FROM_FAN = SCORES | {
@@ -24,6 +27,30 @@ FROM_CLUSTERS = FROM_FAN | {
 @pytest.fixture(scope="module")
 def project(finished, tmp_path_factory):
     return finished.copy(tmp_path_factory.mktemp("tiny") / "project")
+
+
+@pytest.mark.slow
+def test_what_one_project_has_distilled_animates_a_face_in_another(project, finished, assets, tmp_path):
+    packed = "results/bundle/faces.safetensors"
+    project.snakemake(targets=[packed])
+    (tmp_path / "other").mkdir()
+    other = Project(tmp_path / "other", assets, *SMALL, "own.yaml", network=project.folder / NETWORK)
+    shutil.copy(project.folder / packed, other.folder / "bought.safetensors")
+    (other.folder / "own.yaml").write_text("fan: {weights: bought.safetensors}")
+    video = "results/animations/anna--performance.mp4"
+    said = other.snakemake(targets=[video])
+    assert "FAN comes from bought.safetensors" in said
+    trained = {path.name for path in (other.folder / "results").iterdir()}
+    assert not trained & {"latents", "landmarks", "clusters", "pairs", "goals", "fan"}
+    facts = json.loads(video_reading.probe(other.folder / video).metadata["description"])
+    assert facts["bundle_sha256"] == texts.sha256(other.folder / "bought.safetensors")
+    assert facts["generator_sha256"] == texts.sha256(project.folder / NETWORK)
+    # its faces move as those of the project that has trained it, though their driver is performed anew
+    one, two = (
+        arrays.read_zarr(folder / f"results/animations/{NAME}.latents.zarr")["delta"].ravel()
+        for folder in (project.folder, other.folder)
+    )
+    assert one @ two > 0.7 * np.linalg.norm(one) * np.linalg.norm(two)
 
 
 def test_a_second_call_has_nothing_to_do(project):

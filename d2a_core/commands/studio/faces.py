@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import d2a_core
 from d2a_core.commands import delivery
 from d2a_core.commands.delivery import TRUNCATION
 from d2a_core.commands.editor import Edit, Editor, load_editor
 from d2a_core.directions import gallery
+from d2a_core.fan import origins
 from d2a_core.generator import rendering
 from d2a_core.store import arrays, provenance, tables
 
@@ -151,17 +153,22 @@ class Faces:
         moved = {"direction": look.direction, "strength": look.strength} if look.direction is not None else {}
         settled = look.size == "full" and look.direction is None
         reached = self.settled(look.name, asked).reached if settled else None
-        facts = provenance.provenance(asked=asked, reached=reached, **moved, **editor.identity.facts)
+        facts = provenance.provenance(asked=asked, reached=reached, **moved, **editor.animator.facts)
         return {"title": "Synthetic face", **facts}
+
+    @cached_property
+    def distilled(self) -> Path:
+        """Folder of directions and FAN."""
+        return origins.distilled(self.settings, d2a_core.ROOT, self.work)
 
     @cached_property
     def _directions(self) -> dict[str, NDArray]:
         names = ("vector", "effect", "deviation")
-        return arrays.read_zarr(self.work / "results" / "directions" / "directions.zarr", names)
+        return arrays.read_zarr(self.distilled / "directions" / "directions.zarr", names)
 
     def directions(self) -> list[dict[str, Any]]:
         """All directions, in the order of the gallery: number and caption."""
-        rows = tables.read_parquet(self.work / "results" / "directions" / "catalogue.parquet").to_pylist()
+        rows = tables.read_parquet(self.distilled / "directions" / "catalogue.parquet").to_pylist()
         effect, deviation = (self._directions[name] for name in ("effect", "deviation"))
         order = gallery.choose(effect, deviation, rows=len(rows))
         return [{"direction": index, "caption": gallery.caption(rows[index], deviation)} for index in order]

@@ -145,8 +145,8 @@ async def state(asked: Asked) -> JSONResponse:
         {
             "work": str(studio.work),
             "faces": [{"name": face.name, "label": face.label} for face in faces],
-            "computed": (studio.results / "directions" / "directions.zarr").is_dir(),
-            "controls": (studio.results / "fan" / "all" / "base.pt").is_file(),
+            "computed": (studio.faces.distilled / "directions" / "directions.zarr").is_dir(),
+            "controls": (studio.faces.distilled / "fan" / "all" / "base.pt").is_file(),
             "clips": files.clips(studio.work),
             "animations": studio.faces.settings["animations"],
         }
