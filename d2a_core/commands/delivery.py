@@ -69,13 +69,16 @@ class Watcher:
 def deliver(
     request: Request | MorphRequest, plan_of: Callable[..., Plan], watcher: Watcher | None
 ) -> dict[str, Path]:
-    """Compute what the plan of a request asks for and copy it to where the user wants it."""
+    """Compute what the plan of a request asks for, and copy each result to where the user wants it.
+
+    It lies there as soon as it is made: who waits for a video does not wait for what is measured on it.
+    """
     work = request.work.resolve()
     with exclusive(work, work / STATE / "lock"):
         plan = plan_of(request, work)
         log = _compute(request, plan, work, watcher or Watcher())
-        copied = {} if request.dry_run else _copy_results(plan, work)
-    return copied | {"log": log}
+    found = {what: plan.wanted.get(what, work / result) for what, result in plan.results.items()}
+    return ({} if request.dry_run else found) | {"log": log}
 
 
 def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
@@ -197,8 +200,14 @@ def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, watcher: Watch
     board = Board(progress, stream)
     words = [*plan.results.values(), *(["--dry-run"] if dry else [])]
 
+    left = dict(plan.wanted)
+
     def watch(events: list[Event]) -> None:
         progress.read(events) if dry else board.watch(events)
+        for what in [what for what in left if plan.results[what] in progress.made]:
+            path = left.pop(what)
+            _copy(workflow.work / plan.results[what], path)
+            board.say(f"  {what}: {path}")
         if watcher.follow is not None:
             watcher.follow(progress)
 
@@ -215,6 +224,8 @@ def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, watcher: Watch
         stream.write("Every stage was done before\n")
     for stage in progress.stages.values() if dry else ():
         stream.write(f"would run {stage.name.replace('_', ' ')} ({stage.total})\n")
+    for what, path in () if dry else left.items():
+        _copy(workflow.work / plan.results[what], path)
 
 
 def _reason(progress: Run, log: Path) -> str:
@@ -229,21 +240,13 @@ def _reason(progress: Run, log: Path) -> str:
     return sentence
 
 
-def _copy_results(plan: Plan, work: Path) -> dict[str, Path]:
-    """Copy results to where the user wants them, whole or not at all; returns the paths of all results."""
-    paths = {what: work / result for what, result in plan.results.items()}
-    for what, target in plan.wanted.items():
-        with atomic.atomic_path(target, manifest=False) as part:
-            _copy(paths[what], part)
-        paths[what] = target
-    return paths
-
-
 def _copy(path: Path, target: Path) -> None:
-    if path.is_dir():
-        shutil.copytree(path, target, ignore=shutil.ignore_patterns(".*"))  # Snakemake's time stamp
-    else:
-        shutil.copyfile(path, target)
+    """Copy a file or a folder to where the user wants it, whole or not at all."""
+    with atomic.atomic_path(target, manifest=False) as part:
+        if path.is_dir():
+            shutil.copytree(path, part, ignore=shutil.ignore_patterns(".*"))  # Snakemake's time stamp
+        else:
+            shutil.copyfile(path, part)
 
 
 def _write_if_changed(text: str, path: Path) -> None:

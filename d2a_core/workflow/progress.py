@@ -57,6 +57,8 @@ class Run:
         self.mistake: str | None = None  # the name of the stage that failed first
         self.log: Path | None = None  # and the log of its job
         self.complaint = ""  # what Snakemake itself objects to
+        self.made: set[str] = set()  # outputs of finished jobs, as the rules name them
+        self._outputs: dict[int, list[str]] = {}
 
     def read(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Take in events of Snakemake, in their order."""
@@ -79,6 +81,7 @@ class Run:
             self.stages = {name: Stage(name, jobs[name]) for name in jobs if name not in ("total", "all")}
 
     def _begin(self, job: Mapping[str, Any]) -> None:
+        self._outputs[job["jobid"]] = job["output"]
         stage = self.stages.get(job["rule_name"])
         if stage is not None:
             stage.running[job["jobid"]] = self._log_of(job)
@@ -88,6 +91,7 @@ class Run:
         return self.folder / job["log"][0] if job["log"] else None
 
     def _finish(self, number: int) -> None:
+        self.made.update(self._outputs.pop(number, ()))
         for stage in self.stages.values():
             if number in stage.running:
                 stage.warnings += self._remarks(stage.running.pop(number), "WARNING")
@@ -176,6 +180,11 @@ class Board:
             self._draw([_row(" ", stage.name, state(stage)) for stage in going])
         else:
             self._tell(going)
+
+    def say(self, line: str) -> None:
+        """Write a line above what is running."""
+        self._wipe()
+        self._write(line)
 
     def close(self) -> None:
         """Wipe what was running, and name the stage that failed."""

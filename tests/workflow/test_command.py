@@ -28,7 +28,9 @@ def test_a_second_call_computes_nothing_and_gives_the_same(place, run):
     first = run()
     assert first.exit_code == 0, first.stderr
     assert sorted(place.ran()) == ["animate", "invert_source", "track_driving"]
-    assert first.stderr.startswith("✓ ") and first.stderr.count("\n") == 5  # one line a stage
+    lines = first.stderr.splitlines()
+    assert sorted(line[0] for line in lines) == [" ", *["✓"] * 5]  # one line a stage
+    assert f"  video: {place.home / 'out.mp4'}" in lines
     assert first.stdout.splitlines()[-1].startswith("follows its driver: yaw 0.50, mouth 0.50")
     shown = dict(line.split(maxsplit=1) for line in first.stdout.splitlines() if line.startswith(("v", "l")))
     assert Path(shown["video"]) == place.home / "out.mp4" and Path(shown["log"]).is_file()
@@ -38,6 +40,13 @@ def test_a_second_call_computes_nothing_and_gives_the_same(place, run):
     assert (second.exit_code, place.ran()) == (0, [])
     assert second.stderr == "Every stage was done before\n"
     assert (place.home / "again.mp4").read_bytes() == (place.home / "out.mp4").read_bytes()
+
+
+def test_a_video_that_cannot_be_measured_is_delivered(place, run):
+    place.make("measure.fail")
+    ended = run()
+    assert ended.exit_code == 1 and "✗ measure animation" in ended.stderr
+    assert "motion" in (place.home / "out.mp4").read_text()
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ PROGRESS = "2026-03-01 12:00:03 INFO fan pairs=30/120 pairs_per_s=4.5 eta_s=20 l
 
 
 def begun(rule, job, log="results/logs/x.log"):
-    return {"event": "job_info", "rule_name": rule, "jobid": job, "log": [log]}
+    return {"event": "job_info", "rule_name": rule, "jobid": job, "log": [log], "output": [f"{rule}/{job}"]}
 
 
 def finished(job):
