@@ -1,6 +1,6 @@
 """Inputs of the evaluation: who is driven, by whom, and by which method."""
 
-from d2a_core.animation.refinements import ALONE
+from d2a_core.animation.step_counts import ALONE
 from d2a_core.evaluation import methods
 
 PROTOCOLS = config["evaluation"]["protocols"]

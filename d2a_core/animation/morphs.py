@@ -14,8 +14,8 @@ from torch import Tensor
 from d2a_core.animation import animations, edits, retiming
 from d2a_core.animation.comparison import TILE
 from d2a_core.animation.filters import fill_gaps
-from d2a_core.animation.refinements import ALONE
 from d2a_core.animation.retiming import Times
+from d2a_core.animation.step_counts import ALONE
 from d2a_core.faces.geometry import face_size, normalized_mean_error
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.fan.closed_loop import Animator, LatentPath

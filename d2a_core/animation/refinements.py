@@ -11,14 +11,12 @@ from torch import Tensor
 
 from d2a_core.animation.filters import fill_gaps, runs
 from d2a_core.animation.poses import Poses
+from d2a_core.animation.step_counts import key_frames, of_frame
 from d2a_core.directions.ball import Ball
 from d2a_core.fan.image_loss import Faces, ImageLoss
 from d2a_core.fan.refinement import Refinement
 from d2a_core.runtime import Progress, give_back_freed_memory
 
-ALONE = 3  # times as many steps as a pose of a clip, for a face that has no clip around it
-FRAME_SHARE = 1 / 6  # of the steps of a pose, that a frame takes
-EVERY = 2  # frames from one that takes steps to the next: a blink is longer
 CHAIN = 24  # frames at most that take steps one after the other; several chains go on at a time
 KEPT = 0.9  # of what the steps added to the frame before, from which a frame starts
 SMOOTHING = 2.0  # frames, σ of a Gaussian over what the steps of frames add: they jump to and fro
@@ -86,15 +84,6 @@ def _follow(
         delta[:, layer] += torch.from_numpy(moved).float()
 
 
-def key_frames(shot: NDArray) -> NDArray[np.bool_]:
-    """Whether each frame [T] takes steps: first and last of its `shot` [T], every `EVERY`th between."""
-    keys = np.zeros(len(shot), bool)
-    for run in runs(shot):
-        keys[run][::EVERY] = True
-        keys[run.stop - 1] = True
-    return keys
-
-
 def chains(keys: NDArray[np.bool_], shot: NDArray) -> list[NDArray[np.int64]]:
     """Frames that take steps in turn, as even parts of a `shot` [T] of at most `CHAIN` of its `keys` [T].
 
@@ -103,11 +92,6 @@ def chains(keys: NDArray[np.bool_], shot: NDArray) -> list[NDArray[np.int64]]:
     """
     parts = [run.start + np.flatnonzero(keys[run]) for run in runs(shot)]
     return [chain for part in parts for chain in np.array_split(part, math.ceil(len(part) / CHAIN))]
-
-
-def of_frame(steps: int) -> int:
-    """Steps of a frame, where its poses take so many `steps`."""
-    return min(steps, max(1, round(FRAME_SHARE * steps)))
 
 
 def count(poses: Poses, shot: NDArray, steps: int) -> int:

@@ -111,7 +111,6 @@ def animate(**given: Any) -> None:
     Every stage is cached in the work directory: a second call computes only what is new. Animate a
     real person only with that person's consent.
     """
-    from d2a_core.animation import assessment
     from d2a_core.commands import animate
     from d2a_core.store import tables
 
@@ -122,6 +121,8 @@ def animate(**given: Any) -> None:
     for what, path in paths.items():
         click.echo(f"{what:<14}{path}")
     if "figures" in paths:
+        from d2a_core.animation import assessment  # with PyTorch, for which no video should wait
+
         click.echo(assessment.summary(tables.read_parquet(paths["figures"]).to_pylist()[0]))
 
 

@@ -35,6 +35,7 @@ INPUTS = Path("data/inputs")  # in the work directory: copies of photos and clip
 TRUNCATION = 0.7  # ψ of a source given by its seed, as in config.yaml
 DIGEST_CHARS = 12
 LONG_AGO_S = 946684800.0  # 2000-01-01, the time of every copy in INPUTS
+SCALED = ("latents_shards", "pairs_shards")  # of `evaluation.scaling`
 RESUMES = "Stopped; the same command goes on where it stopped"
 
 
@@ -121,12 +122,20 @@ def prepare_footage(request: Request, *, watcher: Watcher | None = None) -> tupl
 def _compute(request: Request | MorphRequest, plan: Plan, work: Path, watcher: Watcher) -> Path:
     """Run what a plan asks for; returns the log."""
     overlay, log = (work / STATE / f"{plan.name}.{kind}" for kind in ("yaml", "log"))
-    _write_if_changed(yaml.safe_dump(plan.overlay, sort_keys=False), overlay)
+    _write_if_changed(yaml.safe_dump(plan.overlay | _no_ablations(request), sort_keys=False), overlay)
     extra = [request.configfile.absolute()] if request.configfile else []
     workflow = Workflow(d2a_core.ROOT, work, (*extra, overlay), str(request.cores or "all"))
     unlock(workflow)
     _run(workflow, plan, log, dry=request.dry_run, watcher=watcher)
     return log
+
+
+def _no_ablations(request: Request | MorphRequest) -> dict[str, Any]:
+    """Overlay without ablations: no command asks for one, and reading their rules takes a second or two."""
+    files = [request.configfile] if request.configfile else []
+    evaluation = config.configuration(d2a_core.ROOT, files)["evaluation"]
+    none = {"ablations": dict.fromkeys(evaluation["ablations"]), "scaling": {name: [] for name in SCALED}}
+    return {"evaluation": none}
 
 
 def digest(facts: object) -> str:

@@ -58,12 +58,13 @@ def scaling(config: Mapping) -> dict[str, dict]:
 
 
 def overlays(config: Mapping) -> dict[str, Mapping]:
-    """Overlay of each ablation by its name: those of `scaling` and those of `evaluation.ablations`.
+    """Overlay of each ablation by its name: `scaling`, and `evaluation.ablations` without null.
 
     Where FAN comes in a bundle, one more is what they are compared with: it is trained as they are.
     """
     plain: dict[str, Mapping] = {TRAINED: {}} if config["fan"]["weights"] == "bundle" else {}
-    return {**plain, **scaling(config), **config["evaluation"]["ablations"]}
+    own = config["evaluation"]["ablations"]
+    return {**plain, **scaling(config), **{name: over for name, over in own.items() if over is not None}}
 
 
 def trained_on(config: Mapping) -> dict[str, int]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from d2a_core.animation import animations, edits
-from d2a_core.animation.refinements import ALONE
+from d2a_core.animation.step_counts import ALONE
 from d2a_core.evaluation.markdown import table
 from d2a_core.faces import geometry, landmarks
 from d2a_core.faces.heads import lift

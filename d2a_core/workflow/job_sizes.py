@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from d2a_core.animation import refinements, retiming
+from d2a_core.animation import retiming, step_counts
 from d2a_core.config import PARTS, TOGETHER
 from d2a_core.evaluation import methods, protocols
 from d2a_core.media import video_reading
@@ -193,7 +193,7 @@ def _video_frames(config: Mapping, clip: str) -> float:
 def _animated(config: Mapping, clip: str) -> float:
     frames, options = _clip_frames(config, clip), config["animations"]
     steps = options["refinements"]
-    taken = steps * min(options["poses"], frames) + refinements.of_frame(steps) * frames / refinements.EVERY
+    taken = steps * min(options["poses"], frames) + step_counts.of_frame(steps) * frames / step_counts.EVERY
     return _video_frames(config, clip) + STEP * taken
 
 
@@ -207,7 +207,7 @@ def _disentangled(config: Mapping, name: str) -> float:
     options, driving = config["evaluation"]["disentanglement"], config["driving"]
     clips = [clip["name"] for clip in (*driving["performances"], *driving["clips"])]
     frames = sum(min(options["frames"], _clip_frames(config, clip)) for clip in clips)
-    steps = refinements.ALONE * config["animations"]["refinements"]
+    steps = step_counts.ALONE * config["animations"]["refinements"]
     looks = 2 + (2 * (steps + 1) if steps else 0)
     return 2 * options["sources"] * frames * looks
 

@@ -99,3 +99,12 @@ def test_pytorch_has_the_threads_of_its_rule_with_a_single_core_too(script):
     threads = re.search(r"^    threads: (\d+)$", body, re.M)[1]
     least = re.search(r"runtime\.start\(snakemake, least=(\d+)\)", script.read_text())
     assert (least[1] if least else "1") == ("1" if script.stem in WITHOUT_TORCH else threads)
+
+
+def test_the_rules_are_read_without_torch():
+    """Snakemake reads them at every start, and before every job."""
+    texts = [path.read_text() for path in (ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk"))]
+    lines = re.findall(r"^(?:from d2a_core\S* import|import d2a_core).*$", "\n".join(texts), re.M)
+    code = "\n".join([*sorted(set(lines)), "import sys", "print('torch' in sys.modules)"])
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

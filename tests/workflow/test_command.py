@@ -60,6 +60,18 @@ def test_a_motion_option_reruns_only_the_animation_and_a_method_only_the_source(
     assert sorted(place.ran()) == ["animate", "invert_source"]
 
 
+def test_no_ablation_is_read_for_a_command(place, run):
+    """Their rules take Snakemake as long as all others."""
+    named = "ablations: {sefa: {directions: {method: sefa}}}"
+    text = (place.root / "config.yaml").read_text().replace("ablations: {}", named)
+    (place.root / "config.yaml").write_text(text)
+    assert run(dry_run=True).exit_code == 0
+    (overlay,) = (place.work / "results" / ".state" / "animate").glob("*.yaml")
+    evaluation = yaml.safe_load(overlay.read_text())["evaluation"]
+    none = {"latents_shards": [], "pairs_shards": []}
+    assert evaluation == {"ablations": {"sefa": None}, "scaling": none}
+
+
 def test_a_dry_run_computes_nothing(place, run):
     ended = run(dry_run=True)
     assert (ended.exit_code, place.ran()) == (0, [])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from image_world import BALL, GAIN, REST, faces, loss_of, step, weights
 
-from d2a_core.animation import refinements
+from d2a_core.animation import refinements, step_counts
 from d2a_core.animation.poses import Poses
 from d2a_core.directions.ball import Ball
 from d2a_core.fan.refinement import Refinement
@@ -30,9 +30,9 @@ def _a_single_thread():
 @pytest.fixture(autouse=True)
 def _every_frame_as_it_is(monkeypatch):
     """What a frame takes from its neighbours has tests of its own."""
-    monkeypatch.setattr(refinements, "EVERY", 1)
+    monkeypatch.setattr(step_counts, "EVERY", 1)
     monkeypatch.setattr(refinements, "SMOOTHING", 1e-6)
-    monkeypatch.setattr(refinements, "FRAME_SHARE", 1.0)
+    monkeypatch.setattr(step_counts, "FRAME_SHARE", 1.0)
 
 
 def miss(delta, goal):
@@ -97,8 +97,8 @@ def test_a_frame_between_two_poses_gets_of_both(monkeypatch):
 
 
 def test_frames_take_a_sixth_of_the_steps_of_a_pose_and_one_at_least(monkeypatch):
-    monkeypatch.setattr(refinements, "FRAME_SHARE", 1 / 6)
-    assert [refinements.of_frame(steps) for steps in (0, 1, 6, 12, 24)] == [0, 1, 1, 2, 4]
+    monkeypatch.setattr(step_counts, "FRAME_SHARE", 1 / 6)
+    assert [step_counts.of_frame(steps) for steps in (0, 1, 6, 12, 24)] == [0, 1, 1, 2, 4]
 
 
 def test_a_cut_starts_anew():
@@ -125,7 +125,7 @@ def test_frames_keep_what_fan_gave_them_and_add_what_the_steps_did():
 
 
 def test_a_frame_without_steps_gets_what_lies_between_its_neighbours(monkeypatch):
-    monkeypatch.setattr(refinements, "EVERY", 2)
+    monkeypatch.setattr(step_counts, "EVERY", 2)
     found = along(GOAL.repeat(3, 1, 1), [0, 0, 0])
     torch.testing.assert_close(found[1], (found[0] + found[2]) / 2)
 
@@ -149,8 +149,8 @@ def test_a_smoothed_clip_stays_in_the_ball():
     [([0] * 5, [1, 0, 1, 0, 1]), ([0] * 4, [1, 0, 1, 1]), ([0, 0, 0, 1, 1], [1, 0, 1, 1, 1]), ([3], [1])],
 )
 def test_every_second_frame_of_a_shot_takes_steps_and_its_ends_always_do(monkeypatch, shot, keys):
-    monkeypatch.setattr(refinements, "EVERY", 2)
-    assert refinements.key_frames(np.array(shot)).astype(int).tolist() == keys
+    monkeypatch.setattr(step_counts, "EVERY", 2)
+    assert step_counts.key_frames(np.array(shot)).astype(int).tolist() == keys
 
 
 @pytest.mark.parametrize(("shot", "steps", "count"), [([0, 0, 0], 2, 8), ([0, 0, 1], 3, 12), ([0], 1, 2)])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from d2a_core.config import merged, variants
+from d2a_core.config import check, merged, variants
 from d2a_core.evaluation import ablations
 
 ROOT = Path(__file__).parents[3]
@@ -71,3 +71,16 @@ def test_a_slip_in_an_ablation_names_it():
         ValueError, match="directions.method is 'closed'.* \\(in evaluation.ablations.mine\\)"
     ):
         variants(CONFIG, {"mine": {"directions": {"method": "closed"}}}, SCHEMA)
+
+
+def test_an_ablation_that_is_null_is_none():
+    config = merged(CONFIG, {"evaluation": {"ablations": {"sefa": None}}})
+    check(config, SCHEMA)
+    assert set(ablations.overlays(CONFIG)) - set(ablations.overlays(config)) == {"sefa"}
+
+
+def test_every_variant_is_trained_whatever_the_main_run_does():
+    config = merged(CONFIG, {"fan": {"weights": "bundle"}})
+    found = variants(config, ablations.overlays(config), SCHEMA)
+    assert {variant["fan"]["weights"] for variant in found.values()} == {"train"}
+    assert ablations.own_stages(config, found["trained"], name="trained") == ()

@@ -50,3 +50,11 @@ def test_fine_tuning_stands_in_table_2_only_where_sources_are_tuned():
     tuned = merged(CONFIG, {"evaluation": {"protocols": {"finetuned": 4}}})
     assert methods.mains_of_table_2(tuned) == ["d2animator", "untuned"]
     assert methods.in_table_2(tuned) == [*ablations, "finetuned"]
+
+
+def test_where_fan_comes_in_a_bundle_ablations_are_compared_with_one_trained_as_they_are():
+    bundled = merged(CONFIG, {"fan": {"weights": "bundle"}})
+    assert methods.mains_of_table_2(bundled) == ["trained"]
+    assert methods.in_table_2(bundled) == methods.in_table_2(CONFIG)  # it is no row beside itself
+    assert methods.by_name(bundled)["trained"] == methods.by_name(bundled)["sefa"]
+    assert "trained" not in methods.by_name(CONFIG)
