@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from faulty_project import FaultyProject, isolation
-from struck_project import INPUT_TARGETS, MOMENTS, TARGETS, Struck, prepare
+from struck_project import INPUT_TARGETS, MOMENTS, PACKED, TARGETS, Struck, prepare
 from tiny_project import FULL, Project
 
 from d2a_core.generator import origins
@@ -26,6 +26,10 @@ def struck(assets, tmp_path_factory):
         shutil.copy(face, folder / "photos")
     project.configs += ("struck-inputs.yaml",)
     struck.run(*INPUT_TARGETS)
+    shutil.copy(folder / PACKED, folder / "packed.safetensors")
+    (folder / "packed.yaml").write_text("fan: {weights: packed.safetensors}\n")
+    project.configs = (*FULL, "packed.yaml")
+    struck.run("results/bundle/fan/all/base.pt")
     project.configs = (*FULL, "convert.yaml")
     (folder / "convert.yaml").write_text("generator: {name: network.pkl, draft_size: 32}\n")
     struck.run(f"results/generator/{texts.sha256(folder / 'network.pkl')[: origins.KEY_CHARS]}.safetensors")

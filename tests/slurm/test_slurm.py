@@ -39,7 +39,7 @@ ALONE = (
         "train_fan_in_image_space",
         "animate",
     ),
-    *("evaluate_first_pairs", "make_baselines"),
+    *("evaluate_first_pairs", "make_baselines", "measure_reference"),
 )
 # Rule or group → its jobs of SLURM where nothing goes wrong; there are two shards.
 TWICE = ("sample_latents", "augment_latents", "animate_pairs")  # each shard, and what takes gradient steps

@@ -21,10 +21,12 @@ TARGETS = [
     "results/fan/all/performance-first-frame.latent.pt",  # by the loss that is not the default
     "results/fan/all/performance-first-frame.pt",
 ]
+PACKED = "results/bundle/mobilestylegan-ffhq.safetensors"
 INPUT_TARGETS = [
     "results/driving/table.parquet",
     "results/driving/both.parquet",
     "results/evaluation/disentanglement.md",
+    PACKED,
     "results/controls/controls.png",
     "results/footage/performance.zarr",
     "results/evaluation/faces/photos.parquet",
@@ -34,6 +36,7 @@ MOMENTS = {
     "fit_draft": "inside",
     "sample_latents": "inside",
     "detect_landmarks": "half",
+    "measure_reference": "inside",
     "cluster_landmarks": "between",
     "collect_directions": "between",
     "draw_gallery": "named",
@@ -46,6 +49,8 @@ MOMENTS = {
     "finetune_fan_in_image_space": "between",
     "train_encoder": "between",
     "train_hfgi": "half",
+    "pack_bundle": "half",
+    "unpack_bundle": "between",
     "sample_source": "between",
     "align_source": "between",
     "detect_pose": "half",
