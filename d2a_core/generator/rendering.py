@@ -1,6 +1,8 @@
 """Render a step in W+ (paper, equations 1 and 7)."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
@@ -47,13 +49,24 @@ def frames(
 ) -> Iterator[NDArray[np.uint8]]:
     """Full-size frames u1 [R, R, 3] of `wplus` [1 or T, K, 512] along `delta` [T, L, 512].
 
-    One at a time, so that memory does not grow with the clip. `consult` gives the consultation for the code
-    and the index of a frame.
+    One is rendered while the one before it is used, and no more, so that memory does not grow with the clip.
+    `consult` gives the consultation for the code and the index of a frame.
     """
-    steps = zip(wplus.expand(len(delta), -1, -1).split(1), delta.split(1), strict=True)
-    for index, (w, move) in enumerate(steps):
+
+    def frame(index: int, w: Tensor, move: Tensor) -> NDArray[np.uint8]:
         moved = apply(w, move)
-        yield render(generator, moved, consultation=consult(moved, index))[0]
+        return render(generator, moved, consultation=consult(moved, index))[0]
+
+    with ThreadPoolExecutor(1, initializer=partial(torch.set_num_threads, torch.get_num_threads())) as beside:
+        steps = zip(wplus.expand(len(delta), -1, -1).split(1), delta.split(1), strict=True)
+        ahead: Future[NDArray[np.uint8]] | None = None
+        for index, step in enumerate(steps):
+            following = beside.submit(frame, index, *step)
+            if ahead is not None:
+                yield ahead.result()
+            ahead = following
+        if ahead is not None:
+            yield ahead.result()
 
 
 def to_float(images: NDArray[np.uint8] | Tensor) -> Tensor:
