@@ -1,7 +1,8 @@
 """Sound of one video carried into another: copied where an mp4 can hold it, else encoded as AAC."""
 
+import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.filter import Graph
 
+LOG = logging.getLogger("d2a")
 COPIED = {"aac", "mp3", "ac3", "eac3", "alac"}  # what players expect in an mp4; FLAC and Opus fail in some
 AAC_BIT_RATE = 160_000  # Hz: transparent for two channels
 AAC_SAMPLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -30,9 +32,9 @@ class Soundtrack:
         self, source: "InputContainer", target: "OutputContainer", origin_s: float, *, tempo: float = 1.0
     ) -> None:
         self.target, self.origin_s, self.tempo = target, origin_s, tempo
-        stream = source.streams.best("audio")
-        assert isinstance(stream, av.AudioStream), f"{source.name} has no sound"
-        if stream.codec_context.codec.canonical_name in COPIED and tempo == 1:
+        stream = track_of(source)
+        assert stream is not None, f"{source.name} has no sound that can be decoded"
+        if tempo == 1 and stream.codec_context.codec.canonical_name in COPIED and _is_steady(source):
             self.stream: av.AudioStream = target.add_stream_from_template(stream)
             packets = self._copied(source, stream)
         else:
@@ -48,14 +50,22 @@ class Soundtrack:
             if self._next is None or float((self._next.pts or 0) * _tick_s(self._next)) >= until_s:
                 return
             self._next.stream = self.stream
-            self.target.mux(self._next)
+            try:
+                self.target.mux(self._next)
+            except av.FFmpegError as error:  # a copied sound that an mp4 cannot hold on
+                self._end(error)
             self._next = None
 
     def _read(self) -> av.Packet | None:
         try:
             return next(self._packets, None)
-        except av.InvalidDataError:  # damaged sound ends; it is not worth losing the video for
+        except (av.FFmpegError, ValueError) as error:  # not worth losing the video for
+            self._end(error)
             return None
+
+    def _end(self, error: Exception) -> None:
+        LOG.warning("the sound of the clip ends early, for it is faulty there (%s)", error)
+        self._packets = iter(())
 
     def _copied(self, source: "InputContainer", stream: "av.AudioStream") -> Iterator[av.Packet]:
         shift = round(self.origin_s / _tick_s(stream))
@@ -69,7 +79,7 @@ class Soundtrack:
 
     def _encoded(self, source: "InputContainer", stream: "av.AudioStream") -> Iterator[av.Packet]:
         graph, shift = _in_step(stream, self.stream, self.tempo), round(self.origin_s / _tick_s(stream))
-        for frame in _decoded(source, stream):
+        for frame in _alike(_decoded(source, stream), stream):
             frame.pts = (frame.pts or 0) - shift
             graph.push(frame)
             yield from self._pulled(graph)
@@ -101,6 +111,48 @@ def _decoded(source: "InputContainer", stream: "av.AudioStream") -> Iterator[Aud
         except av.InvalidDataError:
             continue
         yield from (frame for frame in frames if frame.pts is not None)
+
+
+def _alike(frames: Iterable[AudioFrame], stream: "av.AudioStream") -> Iterator[AudioFrame]:
+    """The frames in the form of the stream: what has other channels or another rate midway is converted."""
+    context, last, converter = stream.codec_context, None, None
+    wanted = (
+        context.format.name,
+        context.layout.name,
+        context.sample_rate,
+    )  # that of the graph, before it decodes
+    for frame in frames:
+        form = frame.format.name, frame.layout.name, frame.sample_rate
+        if form == wanted:
+            yield frame
+            continue
+        if form != last:
+            converter, last = av.AudioResampler(*wanted), form
+        assert converter is not None
+        for even in converter.resample(frame):
+            if even.pts is not None and even.time_base is not None:
+                even.pts = round(even.pts * even.time_base / _tick_s(stream))
+            even.time_base = _tick_s(stream)
+            yield even
+
+
+def _is_steady(source: "InputContainer") -> bool:
+    """Whether the sound has the same channels and rate throughout, as one that is copied must."""
+    with av.open(source.name, options=source.options) as again:
+        stream = track_of(again)
+        assert stream is not None
+        forms = {(frame.layout.name, frame.sample_rate) for frame in _decoded(again, stream)}
+    return len(forms) <= 1
+
+
+def track_of(source: "InputContainer") -> "av.AudioStream | None":
+    """The track of sound that is heard, or the first other one that can be decoded; None where there is none.
+
+    What FFmpeg does not know, such as the spatial sound of some telephones, has no decoder.
+    """
+    known = [stream for stream in source.streams.audio if stream.codec_context is not None]
+    best = source.streams.best("audio")
+    return next((stream for stream in known if stream == best), next(iter(known), None))
 
 
 def _encoder(target: "OutputContainer", stream: "av.AudioStream") -> "av.AudioStream":

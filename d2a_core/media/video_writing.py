@@ -1,6 +1,7 @@
 """Write mp4 videos."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from fractions import Fraction
@@ -13,7 +14,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from d2a_core.media import video_reading
+from d2a_core.media import soundtrack, video_reading
 from d2a_core.media.soundtrack import Soundtrack
 from d2a_core.store.atomic import atomic_path
 
@@ -28,6 +29,7 @@ BT709 = 1  # primaries, transfer and matrix alike (ITU-T H.273, tables 2-4)
 CHROMA = (  # of RGB → 4:2:0: the mean of four pixels, correctly rounded, on every processor
     Interpolation.AREA | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 )
+LOG = logging.getLogger("d2a")
 
 
 class VideoWriter:
@@ -142,6 +144,9 @@ class VideoWriter:
         source = self._resources.enter_context(
             av.open(str(Path(path).absolute()), options=video_reading.OPENING)
         )
+        if soundtrack.track_of(source) is None:
+            LOG.warning("the sound of %s cannot be decoded; the video is silent", path)
+            return None
         return Soundtrack(source, self._container, start_s, tempo=1 / self.slow_motion)
 
 

@@ -2,14 +2,17 @@ import numpy as np
 import pyarrow
 import pytest
 import torch
+from tiny_project import ROOT
 
 from d2a_core import training
+from d2a_core.config import merged, read
 from d2a_core.directions import directions
-from d2a_core.fan import bundle, fan, image_space
+from d2a_core.fan import bundle, fan, image_space, origins
 from d2a_core.fan.network import Architecture, Fan
 from d2a_core.generator.latent_prior import LatentPrior
 from d2a_core.inversion import encoder_network
 from d2a_core.store import arrays, lineage, tables, weights
+from d2a_core.store.assets import ASSETS
 
 DIM, LAYERS = 96, 4
 MADE = {"generator": "faces", "generator_sha256": "ab" * 32, "detector": "facemesh"}
@@ -156,3 +159,19 @@ def test_a_file_that_is_no_bundle_and_one_of_tomorrow_are_named(paths, tmp_path,
     monkeypatch.undo()
     with pytest.raises(ValueError, match="by a later version"):
         bundle.read(tmp_path / "b.safetensors")
+
+
+def test_the_bundle_of_the_project_is_of_its_generator_and_of_the_config_that_makes_it():
+    path = ROOT / origins.BUNDLE
+    assert path.stat().st_size <= 16_000_000
+    found = bundle.read(path)
+    bundle.check(found, path, generator_sha256=ASSETS[origins.GENERATOR].sha256, detector="facemesh")
+    config = merged(read(ROOT / "config.yaml"), read(ROOT / "profiles" / "bundle" / "config.yaml"))
+    _, metadata = weights.read_safetensors(path)
+    assert metadata["config"] == {section: config[section] for section in origins.SHAPING}
+    network = fan.load(found.networks["fan"], device="cpu")
+    points = torch.from_numpy(found.stores["reference"]["points"])
+    with torch.no_grad():
+        still = network(points, points, torch.from_numpy(found.stores["directions"]["mean_w"])[None])
+        moved = network(points, points + 0.02, torch.from_numpy(found.stores["directions"]["mean_w"])[None])
+    assert 3 * still.norm() < moved.norm()  # who is asked for nothing hardly moves

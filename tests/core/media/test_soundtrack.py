@@ -198,3 +198,64 @@ def test_in_slow_motion_the_sound_stays_in_step_and_keeps_its_pitch(tmp_path):
     beep = samples[loud[0] : loud[-1]]
     pitch = np.argmax(np.abs(np.fft.rfft(beep))) * rate / len(beep)
     assert pitch == pytest.approx(1000, rel=0.02)
+
+
+def _transport_stream(path, layout, offset):
+    """A second and a half of video and a loud tone, as a transport stream that begins at `offset` s."""
+    with av.open(str(path), "w", format="mpegts") as container:
+        pictures = container.add_stream("libx264", rate=RATE)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        track = container.add_stream("ac3", rate=48000, layout=layout)
+        packets = []
+        for number in range(38):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = number + round(offset * RATE), Fraction(1, RATE)
+            packets += pictures.encode(frame)
+        packets += pictures.encode()
+        tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(72000) / 48000).astype(np.float32)
+        planes = np.stack([tone] * (1 if layout == "mono" else 2))
+        samples = av.AudioFrame.from_ndarray(planes, "fltp", layout)
+        samples.sample_rate, samples.time_base = 48000, Fraction(1, 48000)
+        samples.pts = round(offset * 48000)
+        resampler = av.AudioResampler("fltp", layout, 48000, track.frame_size)
+        for chunk in [*resampler.resample(samples), *resampler.resample(None)]:
+            packets += track.encode(chunk)
+        packets += track.encode()
+        container.mux(sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)))
+
+
+def _loudness(path):
+    """Mean square of the sound in each quarter of a second."""
+    with av.open(str(path)) as container:
+        parts = [(frame.time, frame.to_ndarray().astype(float)) for frame in container.decode(audio=0)]
+    rows = {}
+    for time, samples in parts:
+        rows.setdefault(int(4 * time), []).append(np.square(samples).mean())
+    return [float(np.mean(values)) for _, values in sorted(rows.items())]
+
+
+@pytest.mark.parametrize("options", [{}, {"slow_motion": 2.0}])
+def test_sound_whose_channels_change_midway_goes_on(tmp_path, options):
+    _transport_stream(tmp_path / "a.ts", "stereo", 0.0)
+    _transport_stream(tmp_path / "b.ts", "mono", 1.52)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    result = result_of(joined, tmp_path / "out.mp4", **options)
+    info = video_reading.probe(result)
+    assert info.has_audio
+    loud = _loudness(result)
+    assert len(loud) > 4 * info.duration_s - 3
+    assert min(loud[1:-2]) > 0.05  # the tone has 0.125, before and after the change
+
+
+def test_a_track_that_nobody_can_decode_is_passed_over(tmp_path, caplog):
+    driver = tmp_path / "driver.mp4"
+    make_driver(driver, "aac")
+    data = driver.read_bytes()
+    assert data.count(b"mp4a") == data.count(b"esds") == 1
+    unknown = data.replace(b"mp4a", b"apac").replace(b"esds", b"free")  # a name without a decoder
+    (tmp_path / "spatial.mp4").write_bytes(unknown)
+    result = result_of(tmp_path / "spatial.mp4", tmp_path / "out.mp4")
+    info = video_reading.probe(result)
+    assert (info.has_audio, info.frames) == (False, len(flashes()))
+    assert "spatial.mp4 cannot be decoded; the video is silent" in caplog.text
