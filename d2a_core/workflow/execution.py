@@ -50,10 +50,21 @@ class Workflow:
     def environment(self) -> dict[str, str]:
         """Environment of the run: its jobs import the package that lies beside the workflow.
 
-        And Snakemake finds the logger plug-in that lies beside this one.
+        And Snakemake finds the logger plug-in that lies beside this one. Where nothing can be written at
+        home, as in containers and on some nodes of clusters, its cache lies in the work directory.
         """
         paths = [str(self.root), str(CODE), os.environ.get("PYTHONPATH", "")]
-        return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), MARK: str(self.work)}
+        own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), MARK: str(self.work)}
+        home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+        if not _is_writable(home):
+            own["XDG_CACHE_HOME"] = str(self.work / ".snakemake" / "cache")
+        return os.environ | own
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether a folder can be written, or made: the nearest one that exists decides."""
+    known = next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
+    return known.is_dir() and os.access(known, os.W_OK | os.X_OK)
 
 
 def telling(events: Path) -> list[str]:

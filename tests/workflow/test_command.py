@@ -60,6 +60,14 @@ def test_a_motion_option_reruns_only_the_animation_and_a_method_only_the_source(
     assert sorted(place.ran()) == ["animate", "invert_source"]
 
 
+def test_a_home_that_cannot_be_written_stops_nothing(place, run, monkeypatch):
+    monkeypatch.setenv("HOME", "/dev/null")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    ended = run()
+    assert ended.exit_code == 0, ended.stderr
+    assert (place.work / ".snakemake" / "cache").is_dir()
+
+
 def test_no_ablation_is_read_for_a_command(place, run):
     """Their rules take Snakemake as long as all others."""
     named = "ablations: {sefa: {directions: {method: sefa}}}"
