@@ -80,11 +80,17 @@ def _driven(
 def _refined(
     animator: closed_loop.Animator, path: closed_loop.LatentPath, start: NDArray, steps: int, progress
 ) -> Tensor:
-    """Δw [N, L, 512] after so many gradient `steps` on each of the faces, of landmarks `start` [N, P, 2]."""
-    delta = []
+    """Δw [N, L, 512] after so many gradient `steps` on each of the faces, of landmarks `start` [N, P, 2].
+
+    A target on which no face was found asks for nothing, and its step stays as it is.
+    """
+    delta, asked = [], np.isfinite(start + path.target).all(axis=(1, 2))
     for row in range(len(start)):
         rows = slice(row, row + 1)
         alone = replace(path, wplus=path.wplus[rows], delta=path.delta[rows], target=path.target[rows])
+        if not asked[row]:
+            delta.append(alone.delta)
+            continue
         own = animator.around(alone.wplus, alone.delta)
         delta.append(edits.refined(own, alone, start[rows], steps=steps, progress=progress))
     return torch.cat(delta)
