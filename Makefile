@@ -34,7 +34,7 @@ demo: $(READY)
 # Written over the one in the repository: `git diff --stat` tells whether it came out the same.
 bundle: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --configfile profiles/bundle/config.yaml -- results/bundle/mobilestylegan-ffhq.safetensors
-	cp results/bundle/mobilestylegan-ffhq.safetensors bundle/
+	cp results/bundle/mobilestylegan-ffhq.safetensors results/bundle/mobilestylegan-ffhq.json bundle/
 
 gallery: $(READY)
 	$(BIN)/python docs/make_gallery.py

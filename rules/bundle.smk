@@ -12,6 +12,7 @@ rule pack_bundle:
         encoder=TRAINED_ENCODER,
     output:
         bundle=PACKED,
+        defaults=f"results/bundle/{ORIGIN.name}.json",
     log:
         "results/logs/pack_bundle.log",
     benchmark:
@@ -22,6 +23,7 @@ rule pack_bundle:
         runtime=more(10),
     params:
         config={section: config[section] for section in SHAPING},
+        defaults=packed_defaults,
         core=core_digest("pack_bundle"),
     script:
         "../workflow_scripts/pack_bundle.py"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from d2a_core.config import PARTS, check, read_schema, variants
+from d2a_core.config import PARTS, check, read, read_schema, variants
 from d2a_core.evaluation import ablations, protocols
 from d2a_core.fan import origins as fan_origins
 from d2a_core.fan.origins import SHAPING
@@ -134,6 +134,11 @@ def core_digest(rule):
     """Digest of a rule's script and of the core modules behind it: the rule reruns when it changes."""
     script = Path(workflow.basedir) / "workflow_scripts" / f"{rule}.py"
     return code_digest(script, cache=Path("results/.state/code.json"))
+
+
+def packed_defaults(wildcards):
+    """What config.yaml itself says of the sections that a bundle comes of."""
+    return fan_origins.defaults(read(Path(workflow.basedir) / "config.yaml"))
 
 
 def more(amount):

@@ -2,7 +2,7 @@
 
 from d2a_core import runtime
 from d2a_core.fan import bundle
-from d2a_core.store import lineage, provenance
+from d2a_core.store import lineage, provenance, texts
 
 
 def main(snakemake):
@@ -12,6 +12,7 @@ def main(snakemake):
         stage="bundle", config=snakemake.params.config, **lineage.shared([snakemake.input.fan])
     )
     bundle.write(bundle.gather(parts), snakemake.output.bundle, facts)
+    texts.write_json(snakemake.params.defaults, snakemake.output.defaults)
     log.info("bundle written=%s", snakemake.output.bundle)
 
 

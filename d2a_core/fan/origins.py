@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d2a_core.config import read
 from d2a_core.store import texts
 from d2a_core.store.assets import Asset
 
 GENERATOR = "mobilestylegan-ffhq"
 BUNDLE = Path("bundle") / f"{GENERATOR}.safetensors"  # of the project, in its root
+DEFAULTS = BUNDLE.with_suffix(".json")  # what config.yaml said of the sections below when it was made
 ASSET = "fan-weights"  # name of a bundle that is downloaded, in data/assets
 SUFFIX = ".safetensors"
 FETCHED = f"bundle{SUFFIX}"  # its name there
 ROOM = 100_000_000  # bytes, of a download
 TRAINED, UNPACKED = "results", "results/bundle"  # folders of what was distilled, by its origin
 # Sections that FAN comes of, each less what changes neither FAN nor directions. `auto` trains where one is
-# not as in config.yaml: who changes how it is trained wants it trained.
+# not as in the config.yaml of the project: who changes how it is trained, there or in a file of their own,
+# wants it trained.
 SHAPING = {
     "latents": {"keep_images"},
     "landmarks": set(),
@@ -35,8 +36,7 @@ class Origin:
     """Where FAN, directions, encoder and readout come from.
 
     `bundle` is the path of a bundle, or the folder in data/assets that it is fetched into, None where they
-    are trained; `why` says so in words; `sha256` is that of the
-    bundle, None while a download's is not known.
+    are trained; `why` says so in words. `sha256` is that of the bundle.
     """
 
     why: str
@@ -66,9 +66,8 @@ def find(config: Mapping[str, Any], root: Path, work: Path) -> Origin:
     """
     wanted = config["fan"]["weights"]
     if wanted == "auto":
-        why = _unlike(config, read(root / "config.yaml"))
-        if why is None and not (root / BUNDLE).is_file():
-            why = f"there is no {BUNDLE}"
+        missing = next((path for path in (BUNDLE, DEFAULTS) if not (root / path).is_file()), None)
+        why = f"there is no {missing}" if missing else _unlike(config, texts.read_json(root / DEFAULTS))
         return Origin(why) if why else _own(root / BUNDLE, work)
     if wanted == "train":
         return Origin("fan.weights is train")
@@ -95,14 +94,20 @@ def _unlike(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> str | Non
     if config["generator"]["name"] != GENERATOR:
         return f"the bundle is of another generator, {GENERATOR}"
     if config["generator"]["draft_size"] != defaults["generator"]["draft_size"]:
-        return "generator.draft_size is not as in config.yaml"
+        return "generator.draft_size is not as it was for the bundle"
     if config["animations"]["fan"] != "all":
         return "animations.fan is groups, and the bundle holds one FAN for all motion"
     for section, free in SHAPING.items():
         for key in config[section].keys() - free:
             if config[section][key] != defaults[section].get(key):
-                return f"{section}.{key} is not as in config.yaml"
+                return f"{section}.{key} is not as it was for the bundle"
     return None
+
+
+def defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of the project's config.yaml that `auto` compares, to be kept in `DEFAULTS`."""
+    draft = {"generator": {"draft_size": config["generator"]["draft_size"]}}
+    return draft | {section: config[section] for section in SHAPING}
 
 
 def _check_generator(config: Mapping[str, Any]) -> None:

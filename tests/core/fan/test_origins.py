@@ -1,5 +1,6 @@
 import copy
 import hashlib
+import json
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ def find(tmp_path):
     """Finds the origin for an overlay of the config, in a project with a bundle."""
     root, work = tmp_path / "project", tmp_path / "work"
     (root / "bundle").mkdir(parents=True)
-    (root / "config.yaml").write_text((ROOT / "config.yaml").read_text())
+    (root / origins.DEFAULTS).write_text(json.dumps(origins.defaults(CONFIG)))
     (root / origins.BUNDLE).write_bytes(b"distilled")
     (work / "results").mkdir(parents=True)
 
@@ -44,7 +45,7 @@ def test_a_config_of_which_nothing_was_changed_is_that_of_the_bundle(find):
 @pytest.mark.parametrize(
     ("overlay", "why"),
     [
-        ({"clusters": {"seed": 1}}, "clusters.seed is not as in config.yaml"),
+        ({"clusters": {"seed": 1}}, "clusters.seed is not as it was for the bundle"),
         ({"latents": {"samples": 600}}, "latents.samples"),
         ({"directions": {"method": "sefa"}}, "directions.method"),
         ({"fan": {"image": {"samples": 12}}}, "fan.image"),
@@ -60,6 +61,11 @@ def test_who_changes_how_fan_is_made_gets_it_trained(find, overlay, why):
     origin = find(**overlay)
     assert (origin.bundle, origin.folder, origin.weights) == (None, "results", "train")
     assert why in origin.sentence and "trained here" in origin.sentence
+
+
+def test_the_config_of_the_project_is_that_of_its_bundle():
+    """Else no one's config would be, and each would have FAN trained: `make bundle` is due."""
+    assert json.loads((ROOT / origins.DEFAULTS).read_text()) == origins.defaults(CONFIG)
 
 
 def test_where_no_bundle_is_it_is_trained_unless_the_bundle_was_asked_for(find, tmp_path):
