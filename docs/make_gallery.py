@@ -30,7 +30,7 @@ TARGETS = {  # picture in docs/ of an artefact of the workflow
 
 def main() -> None:
     """Compute, shrink, write."""
-    run("snakemake", "--cores", "all", *TARGETS.values())
+    run("snakemake", "--configfile", "profiles/demo/config.yaml", "--cores", "all", *TARGETS.values())
     MADE.mkdir(parents=True, exist_ok=True)
     for name, words in COMMANDS.items():
         command, *options = words
