@@ -84,11 +84,11 @@ def _refined(
 
     A target on which no face was found asks for nothing, and its step stays as it is.
     """
-    delta, asked = [], np.isfinite(start + path.target).all(axis=(1, 2))
+    delta, known = [], np.isfinite(start + path.target)
     for row in range(len(start)):
         rows = slice(row, row + 1)
         alone = replace(path, wplus=path.wplus[rows], delta=path.delta[rows], target=path.target[rows])
-        if not asked[row]:
+        if not known[row].all():
             delta.append(alone.delta)
             continue
         own = animator.around(alone.wplus, alone.delta)
