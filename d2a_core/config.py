@@ -187,11 +187,11 @@ def variants(config: Mapping, overlays: Mapping[str, Mapping], schema: Mapping) 
     Raises ValueError, naming the ablation, when one breaks the schema.
     """
     none: dict[str, dict] = {"ablations": {}, "scaling": {"latents_shards": [], "pairs_shards": []}}
-    main = {**config, "evaluation": {**config["evaluation"], **none}}
+    trained = {**config["fan"], "weights": "train"}
+    main = {**config, "fan": trained, "evaluation": {**config["evaluation"], **none}}
     found = {}
     for name, overlay in overlays.items():
         found[name] = merged(main, overlay)
-        found[name]["fan"]["weights"] = "train"
         try:
             check(found[name], schema)
         except ValueError as error:

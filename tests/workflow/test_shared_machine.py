@@ -40,6 +40,7 @@ FREE = {
     "generator.name",
     "generator.checkpoints.x.path",
     "landmarks.weights",
+    "fan.weights",
     "sources.0.image",
     "driving.clips.0.path",
     "evaluation.identity.weights.path",
@@ -94,6 +95,7 @@ def strings(schema, path=()):
 
 ENTRIES = {  # a valid one for each form of an entry
     ("generator", "checkpoints", "x"): [{"url": "https://a.org/x.pkl", "sha256": None}, {"path": "x.pkl"}],
+    ("fan", "weights"): [{"url": "https://a.org/x.safetensors", "sha256": "0" * 64}, "auto"],
     ("sources", 0): [
         {"name": "me", "image": "me.jpg", "face": 0},
         {"name": "me", "seed": 1, "truncation": 0.7},

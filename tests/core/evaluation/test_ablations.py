@@ -84,3 +84,4 @@ def test_every_variant_is_trained_whatever_the_main_run_does():
     found = variants(config, ablations.overlays(config), SCHEMA)
     assert {variant["fan"]["weights"] for variant in found.values()} == {"train"}
     assert ablations.own_stages(config, found["trained"], name="trained") == ()
+    assert config["fan"]["weights"] == "bundle"  # the main run stays as it was
