@@ -122,7 +122,7 @@ rule write_report:
         frames="results/evaluation/frames/d2animator",
         ablations=["results/evaluation/ablations.parquet"],  # this and the next may be empty
         videos=["results/evaluation/videos.parquet"],
-        gallery=["results/directions/gallery.png"],
+        gallery=[GALLERY],
         sheets=[f"results/animations/{video}.sheet.png" for video in MEASURED],
         template=REPORT_TEMPLATE,
     output:
