@@ -93,7 +93,7 @@ def test_resources_double_with_every_attempt():
 
 def test_the_rules_that_refuse_bad_input_are_not_tried_again():
     once = {name for name, body in RULES.items() if re.search(r"^    retries: 0\b", body, re.M)}
-    assert once == {"align_source", "import_driving", "convert_generator"}
+    assert once == {"align_source", "import_driving", "convert_generator", "unpack_bundle"}
     assert PROFILE["retries"] == 2 and "retries" not in DEFAULT
 
 
