@@ -52,7 +52,7 @@ class Soundtrack:
             self._next.stream = self.stream
             try:
                 self.target.mux(self._next)
-            except av.FFmpegError as error:  # a copied sound that an mp4 cannot hold on
+            except av.ArgumentError as error:  # copied sound that an mp4 cannot hold; a full disk is told
                 self._end(error)
             self._next = None
 
@@ -116,11 +116,7 @@ def _decoded(source: "InputContainer", stream: "av.AudioStream") -> Iterator[Aud
 def _alike(frames: Iterable[AudioFrame], stream: "av.AudioStream") -> Iterator[AudioFrame]:
     """The frames in the form of the stream: what has other channels or another rate midway is converted."""
     context, last, converter = stream.codec_context, None, None
-    wanted = (
-        context.format.name,
-        context.layout.name,
-        context.sample_rate,
-    )  # that of the graph, before it decodes
+    wanted = context.format.name, context.layout.name, context.sample_rate
     for frame in frames:
         form = frame.format.name, frame.layout.name, frame.sample_rate
         if form == wanted:
