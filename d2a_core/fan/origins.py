@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from d2a_core.store import texts
+from d2a_core.store import assets, texts
 from d2a_core.store.assets import Asset
 
 GENERATOR = "mobilestylegan-ffhq"
@@ -139,16 +139,7 @@ def downloads(config: Mapping[str, Any]) -> dict[str, Asset]:
     wanted = config["fan"]["weights"]
     if isinstance(wanted, str):
         return {}
-    asset = Asset(
-        name=ASSET,
-        kind="url",
-        origin=wanted["url"],
-        members=(("", FETCHED),),
-        sha256=wanted["sha256"],
-        licence="that of its publisher",
-        room=ROOM,
-    )
-    return {ASSET: asset}
+    return {ASSET: assets.download(ASSET, wanted, file=FETCHED, room=ROOM)}
 
 
 def file_of(bundle: str | Path) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from d2a_core.store import texts
-from d2a_core.store.assets import ASSETS, Asset
+from d2a_core.store.assets import ASSETS, Asset, download
 
 KNOWN = ("mobilestylegan-ffhq",)
 SUFFIXES = (".pkl", ".pt", ".pth", ".safetensors")
@@ -91,14 +91,6 @@ def downloads(options: Options) -> dict[str, Asset]:
             "choose another"
         )
     return {
-        name: Asset(
-            name=name,
-            kind="url",
-            origin=entry["url"],
-            members=(("", Path(urlparse(entry["url"]).path).name or "checkpoint"),),
-            sha256=entry["sha256"],
-            licence="that of its publisher",
-            room=ROOM,
-        )
+        name: download(name, entry, file=Path(urlparse(entry["url"]).path).name or "checkpoint", room=ROOM)
         for name, entry in entries.items()
     }

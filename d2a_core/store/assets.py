@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from d2a_core import runtime
 from d2a_core.store import atomic, texts
@@ -104,6 +104,19 @@ _TABLE = (
     ),
 )
 ASSETS: dict[str, Asset] = {asset.name: asset for asset in _TABLE}
+
+
+def download(name: str, source: Mapping[str, Any], *, file: str, room: int) -> Asset:
+    """The asset of a user's `source` {url, sha256}, kept as `file`; `room` bytes are more than it takes."""
+    return Asset(
+        name=name,
+        kind="url",
+        origin=source["url"],
+        members=(("", file),),
+        sha256=source["sha256"],
+        licence="that of its publisher",
+        room=room,
+    )
 
 
 def named(asset: str | Mapping) -> Asset:

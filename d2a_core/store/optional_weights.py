@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from d2a_core import runtime
-from d2a_core.store.assets import Asset, AssetError, fetch
+from d2a_core.store.assets import AssetError, download, fetch
 
 CACHE = "data/assets"  # where downloads are kept
 TIMEOUT_S = 20.0  # how long a server may be silent
@@ -44,15 +44,7 @@ def obtain(
         path = Path(source["path"]).expanduser()
         return path if path.is_file() else f"there is no file {path.absolute()} for {name}; correct its path"
     file = Path(urlparse(source["url"]).path).name or "weights"
-    asset = Asset(
-        name=name,
-        kind="url",
-        origin=source["url"],
-        members=(("", file),),
-        sha256=source["sha256"],
-        licence="that of its publisher",
-        room=ROOM,
-    )
+    asset = download(name, source, file=file, room=ROOM)
     folder = Path(cache_folder) / name
     try:
         fetch(asset, folder, log=log, timeout_s=timeout_s)
