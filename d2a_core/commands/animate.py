@@ -1,12 +1,12 @@
 """Plan and run `d2a animate`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import d2a_core
 from d2a_core.commands import checks, delivery
-from d2a_core.commands.delivery import Plan, Watcher
 from d2a_core.commands.requests import Request, slug
+from d2a_core.commands.runs import Outcome, Plan, Watcher
 
 
 def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Path]:
@@ -17,6 +17,16 @@ def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Pa
     """
     checks.check(request, d2a_core.ROOT)
     return delivery.deliver(request, make_plan, watcher)
+
+
+def animate_all(requests: Sequence[Request], *, watcher: Watcher | None = None) -> tuple[list[Outcome], Path]:
+    """Compute what several requests ask for in one run; returns the end of each, and the log.
+
+    Raises ValueError for a user's mistake, found before anything expensive; what fails later is told by the
+    outcome of those that it costs.
+    """
+    checks.check_all(requests, d2a_core.ROOT)
+    return delivery.deliver_all(requests, make_plan, watcher)
 
 
 def make_plan(request: Request, work: Path) -> Plan:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from d2a_core import config
@@ -26,6 +26,17 @@ def check(request: Request, root: Path) -> None:
                 f"--neutral is {request.neutral:g} s, but {path} lasts {duration_s:.2f} s; "
                 "give the time of a frame in which the face is at rest"
             )
+
+
+def check_all(requests: Sequence[Request], root: Path) -> None:
+    """Raise ValueError for the first mistake in requests whose settings are alike; each file is read once."""
+    known: set[str] = set()
+    for request in requests:
+        if not known.issuperset(request.inputs):
+            check(request, root)
+            known.update(request.inputs)
+    for request in requests:
+        _check_outputs(request, known)
 
 
 def _check_drivers(request: Request) -> None:
@@ -70,7 +81,7 @@ def check_footage(request: Request, root: Path) -> None:
 def check_source(request: Request, root: Path) -> None:
     """Raise ValueError, in one sentence, for the first mistake in all of `request` but the driver."""
     _check_words(request)
-    _check_outputs(request)
+    _check_outputs(request, request.inputs)
     check_settings(request, root)
     _check_source(request)
 
@@ -91,13 +102,12 @@ def _check_words(request: Request) -> None:
             raise ValueError(f"{option(name)} is {value:g}, but it must be at least {least}")
 
 
-def _check_outputs(request: Request) -> None:
+def _check_outputs(request: Request, inputs: Collection[str]) -> None:
     if request.work.exists() and not request.work.is_dir():
         raise ValueError(f"--work {request.work} is no folder; give a folder, or the name of a new one")
     check_writable("--work", request.work / "results")
     for name in ("output", "side_by_side"):
         if getattr(request, name) is not None:
-            inputs = (request.source, *map(str, request.drivers.values()))
             check_video_name(option(name), getattr(request, name), inputs)
     output, both = request.output, request.side_by_side
     if output and both and both.resolve() == output.resolve():

@@ -1,14 +1,16 @@
 """The command line `d2a`: thin commands over the same core that the workflow runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 import d2a_core
-from d2a_core.commands import morph_requests, requests
+from d2a_core.commands import matrix, morph_requests, requests
 from d2a_core.commands.morph_requests import MorphRequest
 from d2a_core.commands.requests import PATH, Request, Values, options
+from d2a_core.commands.runs import Outcome
 from d2a_core.store.kinds import kind_of
 
 
@@ -103,27 +105,59 @@ def convert(source: Path, target: Path, label: int | None) -> None:
     )
 
 
-@main.command()
-@options(Request)
-def animate(**given: Any) -> None:
+@main.command(cls=matrix.Command)
+@click.argument("photos", nargs=-1, metavar="[PHOTO]...")
+@options(Request, **matrix.OPTIONS)
+def animate(
+    photos: tuple[str, ...], source: tuple[str, ...], driving: tuple[Path, ...], **given: Any
+) -> None:
     """Let the face of a photo move like a video.
+
+    Every PHOTO, and every --source, meets every clip of --driving: d2a animate A.jpg B.jpg --driving x.mp4
+    y.mp4 makes four videos in one run. PHOTOs stand before the options, or after a lone --. A video that
+    cannot be made costs no other; the exit code is 1 then.
 
     Every stage is cached in the work directory: a second call computes only what is new. Animate a
     real person only with that person's consent.
     """
     from d2a_core.commands import animate
-    from d2a_core.store import tables
 
-    given["output"] = given["output"] or requests.default_output(
-        given["source"], *(given[name] for name in requests.DRIVERS)
-    )
-    paths = animate.animate(Request(**_in_place(given)))
+    if not photos + source:
+        raise click.UsageError("nobody to animate; give a photo, or --source seed:N")
+    wanted = matrix.requests_of(photos + source, driving, _in_place(given))
+    if len(wanted) > 1:
+        outcomes, log = animate.animate_all(wanted)
+        if not wanted[0].dry_run:
+            _tell(wanted, outcomes)
+        click.echo(f"{'log':<14}{log}")
+        if any(outcome.reason for outcome in outcomes):
+            raise SystemExit(1)
+        return
+    paths = animate.animate(wanted[0])
     for what, path in paths.items():
         click.echo(f"{what:<14}{path}")
-    if "figures" in paths:
-        from d2a_core.animation import assessment  # with PyTorch, for which no video should wait
+    for line in _figures(paths):
+        click.echo(line)
 
-        click.echo(assessment.summary(tables.read_parquet(paths["figures"]).to_pylist()[0]))
+
+def _tell(wanted: list[Request], outcomes: list[Outcome]) -> None:
+    """Say in a row for each job what came of it, with its figures below."""
+    for row, outcome in zip(matrix.rows(wanted, outcomes), outcomes, strict=True):
+        click.echo(row)
+        for line in _figures(outcome.paths):
+            click.echo(f"  {line}")
+
+
+def _figures(paths: Mapping[str, Path]) -> list[str]:
+    """Lines about videos, from their tables of figures."""
+    from d2a_core.store import tables
+
+    found = [path for what, path in paths.items() if what == "figures"]
+    if not found:
+        return []
+    from d2a_core.animation import assessment  # with PyTorch, for which no video should wait
+
+    return [assessment.summary(tables.read_parquet(path).to_pylist()[0]) for path in found]
 
 
 def _in_place(given: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +189,7 @@ def morph(**given: Any) -> None:
 
 def _about_source(command: requests.Command) -> requests.Command:
     """Add the options of the commands that make a picture of one source."""
-    tune = "Tune the generator to the photo: closer, slower."
+    tune = {"help": "Tune the generator to the photo: closer, slower."}
     before_after = click.option(
         "--before-after", type=PATH, help="Also write the source beside the result (.png)."
     )

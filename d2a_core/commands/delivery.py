@@ -1,8 +1,9 @@
-"""Deliver what a command asks for: one request as a config and targets of the workflow.
+"""Deliver what a command asks for: requests as a config and targets of the workflow.
 
-A request becomes an overlay of the config with one source and one clip, and Snakemake computes what is not
-there yet. Names carry a digest of the file's content: two different `me.jpg` never share a cache, and the
-same picture finds its own from another folder or under another name.
+A request becomes an overlay of the config with one source and one clip, several become one with all of
+theirs, and Snakemake computes what is not there yet. Names carry a digest of the file's content: two
+different `me.jpg` never share a cache, and the same picture finds its own from another folder or under
+another name.
 """
 
 import hashlib
@@ -10,12 +11,9 @@ import json
 import os
 import re
 import shutil
-import sys
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import yaml
 
@@ -24,10 +22,10 @@ from d2a_core import config
 from d2a_core.commands import checks
 from d2a_core.commands.morph_requests import MorphRequest
 from d2a_core.commands.requests import Request, seed_of, slug
+from d2a_core.commands.runs import Outcome, Plan, Watcher, carry_out
 from d2a_core.fan import origins
 from d2a_core.store import atomic, texts
-from d2a_core.workflow.execution import Event, Workflow, exclusive, run, unlock
-from d2a_core.workflow.progress import Board, Run
+from d2a_core.workflow.execution import Workflow, exclusive, unlock
 
 STATE = Path("results/.state/animate")  # in the work directory: overlays, logs and the lock
 SOURCES = Path("results/.state/sources")  # in the work directory: what was asked for each source
@@ -36,35 +34,6 @@ TRUNCATION = 0.7  # ψ of a source given by its seed, as in config.yaml
 DIGEST_CHARS = 12
 LONG_AGO_S = 946684800.0  # 2000-01-01, the time of every copy in INPUTS
 SCALED = ("latents_shards", "pairs_shards")  # of `evaluation.scaling`
-RESUMES = "Stopped; the same command goes on where it stopped"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Plan of a run: an `overlay` of the config, called `name`, and the `results` in the work directory.
-
-    `copies` tells for the path of a copy which file of the user's it is, for messages. `wanted` says which
-    result the user wants to have where.
-    """
-
-    name: str
-    overlay: dict[str, Any]
-    results: dict[str, str]
-    copies: dict[str, str]
-    wanted: dict[str, Path]
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Observer of a run.
-
-    Progress goes to `stream` (None: stderr) as lines, and to `follow` several times a second as a whole.
-    Setting `cancelled` ends the run as Ctrl-C would, with KeyboardInterrupt.
-    """
-
-    stream: TextIO | None = None
-    follow: Callable[[Run], None] | None = None
-    cancelled: threading.Event | None = None
 
 
 def deliver(
@@ -74,12 +43,22 @@ def deliver(
 
     It lies there as soon as it is made: who waits for a video does not wait for what is measured on it.
     """
-    work = request.work.resolve()
+    (outcome,), log = deliver_all([request], plan_of, watcher)
+    return outcome.paths | {"log": log}
+
+
+def deliver_all(
+    requests: Sequence[Request | MorphRequest], plan_of: Callable[..., Plan], watcher: Watcher | None
+) -> tuple[list[Outcome], Path]:
+    """Do so for several requests in one run, with the settings of the first; returns the log as well.
+
+    Of several, one that fails does not keep the others from being made.
+    """
+    first, work = requests[0], requests[0].work.resolve()
     with exclusive(work, work / STATE / "lock"):
-        plan = plan_of(request, work)
-        log = _compute(request, plan, work, watcher or Watcher())
-    found = {what: plan.wanted.get(what, work / result) for what, result in plan.results.items()}
-    return ({} if request.dry_run else found) | {"log": log}
+        plans = [plan_of(request, work) for request in requests]
+        log, outcomes = _compute(first, plans, work, watcher or Watcher())
+    return outcomes, log
 
 
 def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
@@ -91,7 +70,7 @@ def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
         name = source["name"]
         results = {"code": f"results/sources/{name}/inversion.zarr", **_movers(request, work)}
         plan = Plan(f"{name}--source", {"sources": [source], **request.settings}, results, copies, {})
-        _compute(request, plan, work, watcher or Watcher())
+        _compute(request, [plan], work, watcher or Watcher())
     return name
 
 
@@ -115,19 +94,45 @@ def prepare_footage(request: Request, *, watcher: Watcher | None = None) -> tupl
         results = {"codes": f"results/footage/{name}.zarr", **_movers(request, work)}
         overlay = {"driving": {"clips": [{"name": name, "path": path}]}, **request.settings}
         plan = Plan(f"{name}--footage", overlay, results, {path: str(clip)}, {})
-        _compute(request, plan, work, watcher or Watcher())
+        _compute(request, [plan], work, watcher or Watcher())
     return name, work / path
 
 
-def _compute(request: Request | MorphRequest, plan: Plan, work: Path, watcher: Watcher) -> Path:
-    """Run what a plan asks for; returns the log."""
-    overlay, log = (work / STATE / f"{plan.name}.{kind}" for kind in ("yaml", "log"))
-    _write_if_changed(yaml.safe_dump(plan.overlay | _no_ablations(request), sort_keys=False), overlay)
+def _compute(
+    request: Request | MorphRequest, plans: Sequence[Plan], work: Path, watcher: Watcher
+) -> tuple[Path, list[Outcome]]:
+    """Run what plans ask for; returns the log and the end of each."""
+    overlay, log = (work / STATE / f"{_name(plans)}.{kind}" for kind in ("yaml", "log"))
+    text = yaml.safe_dump(_overlay(plans) | _no_ablations(request), sort_keys=False)
+    _write_if_changed(text, overlay)
     extra = [request.configfile.absolute()] if request.configfile else []
     workflow = Workflow(d2a_core.ROOT, work, (*extra, overlay), str(request.cores or "all"))
     unlock(workflow)
-    _run(workflow, plan, log, dry=request.dry_run, watcher=watcher)
-    return log
+    return log, carry_out(workflow, plans, log, dry=request.dry_run, watcher=watcher)
+
+
+def _name(plans: Sequence[Plan]) -> str:
+    """Name of the run of some plans."""
+    names = [plan.name for plan in plans]
+    return names[0] if len(names) == 1 else f"{len(names)}-jobs--{digest(names)}"
+
+
+def _overlay(plans: Sequence[Plan]) -> dict[str, Any]:
+    """Overlay with all sources and clips of plans with the same settings, each once."""
+    overlays = [plan.overlay for plan in plans]
+    if len(overlays) == 1:
+        return overlays[0]
+    sources = _once(entry for overlay in overlays for entry in overlay["sources"])
+    driving = {
+        part: _once(entry for overlay in overlays for entry in overlay["driving"][part])
+        for part in overlays[0]["driving"]
+    }
+    return overlays[0] | {"sources": sources, "driving": driving}
+
+
+def _once(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of a list in the config, those of one name once."""
+    return [dict(entry) for entry in {entry["name"]: entry for entry in entries}.values()]
 
 
 def _no_ablations(request: Request | MorphRequest) -> dict[str, Any]:
@@ -201,61 +206,6 @@ def adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
             shutil.copyfile(path, part)
             os.utime(part, (LONG_AGO_S, LONG_AGO_S))
     return known[0].stem, str(INPUTS / known[0].name)
-
-
-def _run(workflow: Workflow, plan: Plan, log: Path, *, dry: bool, watcher: Watcher) -> None:
-    """Run the workflow under a board; raises ValueError with the sentence of what failed."""
-    progress, stream = Run(workflow.work, names=plan.copies), watcher.stream or sys.stderr
-    board = Board(progress, stream)
-    words = [*plan.results.values(), *(["--dry-run"] if dry else [])]
-
-    left = dict(plan.wanted)
-
-    def watch(events: list[Event]) -> None:
-        progress.read(events) if dry else board.watch(events)
-        for what in [what for what in left if plan.results[what] in progress.made]:
-            path = left.pop(what)
-            _copy(workflow.work / plan.results[what], path)
-            board.say(f"  {what}: {path}")
-        if watcher.follow is not None:
-            watcher.follow(progress)
-
-    try:
-        code = run(workflow, *words, log=log, watch=watch, cancelled=watcher.cancelled)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(RESUMES) from None
-    finally:
-        board.close()
-    if code:
-        stream.write(f"Log: {log}\n")
-        raise ValueError(_reason(progress, log))
-    if not progress.stages:
-        stream.write("Every stage was done before\n")
-    for stage in progress.stages.values() if dry else ():
-        stream.write(f"would run {stage.name.replace('_', ' ')} ({stage.total})\n")
-    for what, path in () if dry else left.items():
-        _copy(workflow.work / plan.results[what], path)
-
-
-def _reason(progress: Run, log: Path) -> str:
-    """Reason of a failed run, in one sentence."""
-    sentence = progress.sentence()
-    if sentence is None and progress.mistake:
-        stage = progress.mistake.replace("_", " ")
-        sentence = f"the stage '{stage}' ended without a word, perhaps for want of memory; look at {log}"
-    if sentence is None:
-        found = re.search(r"^(config: .+)$", progress.complaint, re.M)
-        sentence = found[1] if found else f"the workflow did not start; look at {log}"
-    return sentence
-
-
-def _copy(path: Path, target: Path) -> None:
-    """Copy a file or a folder to where the user wants it, whole or not at all."""
-    with atomic.atomic_path(target, manifest=False) as part:
-        if path.is_dir():
-            shutil.copytree(path, part, ignore=shutil.ignore_patterns(".*"))  # Snakemake's time stamp
-        else:
-            shutil.copyfile(path, part)
 
 
 def _write_if_changed(text: str, path: Path) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import d2a_core
 from d2a_core.commands import checks, delivery
-from d2a_core.commands.delivery import Plan, Watcher
 from d2a_core.commands.morph_requests import MorphRequest, is_table
 from d2a_core.commands.requests import Request
+from d2a_core.commands.runs import Plan, Watcher
 
 
 def morph(request: MorphRequest, *, watcher: Watcher | None = None) -> dict[str, Path]:

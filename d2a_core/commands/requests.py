@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -43,32 +43,31 @@ def kinds(cls: type) -> dict[str, type]:
     return {name: (get_args(hint) or (hint,))[0] for name, hint in get_type_hints(cls).items()}
 
 
-def options(cls: type, *names: str, **helps: str) -> Callable[[Command], Command]:
+def options(cls: type, *names: str, **changes: Mapping[str, Any]) -> Callable[[Command], Command]:
     """Decorate a command with options for the fields `names` of a request, by default all that are `asked`.
 
-    `helps` replaces texts by name.
+    `changes` are words for `click.option` that differ, such as `help`, by field.
     """
     told = {each.name: each for each in fields(cls) if each.metadata}
 
     def decorate(command: Command) -> Command:
         for name in reversed(names or tuple(told)):
-            command = _option(told[name], kinds(cls)[name], helps.get(name))(command)
+            command = _option(told[name], kinds(cls)[name], changes.get(name, {}))(command)
         return command
 
     return decorate
 
 
-def _option(told: Field, kind: type, help: str | None) -> Callable[[Command], Command]:
+def _option(told: Field, kind: type, changes: Mapping[str, Any]) -> Callable[[Command], Command]:
     """The option of one field: a number's default is shown, a switch without a default has two sides."""
     words = {name: told.metadata[name] for name in ("help", "required", "metavar")}
-    words |= {"help": help} if help else {}
     name = option(told.name)
     if kind is bool:
         off = f"/--no-{name[2:]}" if told.default is None else ""
-        return click.option(name + off, is_flag=True, default=told.default, **words)
+        return click.option(name + off, **{"is_flag": True, "default": told.default, **words, **changes})
     if isinstance(told.default, (int, float)):
         words |= {"default": told.default, "show_default": True}
-    return click.option(name, type=PATH if kind is Path else kind, **words)
+    return click.option(name, **{"type": PATH if kind is Path else kind, **words, **changes})
 
 
 def option(name: str) -> str:
@@ -164,6 +163,11 @@ class Request:
     def drivers(self) -> dict[str, Path]:
         """The clips that drive, by the field that names them."""
         return {name: getattr(self, name) for name in DRIVERS if getattr(self, name) is not None}
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Source and clips, as they were given."""
+        return (self.source, *map(str, self.drivers.values()))
 
     @property
     def parts(self) -> dict[str, Path]:

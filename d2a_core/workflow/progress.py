@@ -39,6 +39,15 @@ class Stage:
         return 0.0 if self.started_s is None or self.ended_s is None else self.ended_s - self.started_s
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A job that failed: its `stage`, its `log`, and the `names` that its wildcards stood for."""
+
+    stage: str
+    log: Path | None
+    names: frozenset[str]
+
+
 class Run:
     """Stages of a run in `folder` and their progress, from the events of Snakemake.
 
@@ -54,11 +63,10 @@ class Run:
     ) -> None:
         self.folder, self.names, self._clock = folder, names or {}, clock
         self.stages: dict[str, Stage] = {}
-        self.mistake: str | None = None  # the name of the stage that failed first
-        self.log: Path | None = None  # and the log of its job
+        self.failures: list[Failure] = []  # in the order in which they came
         self.complaint = ""  # what Snakemake itself objects to
         self.made: set[str] = set()  # outputs of finished jobs, as the rules name them
-        self._outputs: dict[int, list[str]] = {}
+        self._begun: dict[int, Mapping[str, Any]] = {}  # jobs that have not ended, by number
 
     def read(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Take in events of Snakemake, in their order."""
@@ -70,8 +78,7 @@ class Run:
             elif event["event"] == "job_finished":
                 self._finish(event["job_id"])
             elif event["event"] == "job_error":
-                self.mistake = self.mistake or event["rule_name"]
-                self.log = self.log or self._log_of(event)
+                self._fail(event)
             elif event["event"] == "error":
                 self.complaint = self.complaint or event["msg"]
 
@@ -81,7 +88,7 @@ class Run:
             self.stages = {name: Stage(name, jobs[name]) for name in jobs if name not in ("total", "all")}
 
     def _begin(self, job: Mapping[str, Any]) -> None:
-        self._outputs[job["jobid"]] = job["output"]
+        self._begun[job["jobid"]] = job
         stage = self.stages.get(job["rule_name"])
         if stage is not None:
             stage.running[job["jobid"]] = self._log_of(job)
@@ -90,17 +97,25 @@ class Run:
     def _log_of(self, job: Mapping[str, Any]) -> Path | None:
         return self.folder / job["log"][0] if job["log"] else None
 
+    def _fail(self, job: Mapping[str, Any]) -> None:
+        """Note what failed; what needs nothing of it goes on where Snakemake was told so."""
+        number, stage = job["jobid"], self.stages.get(job["rule_name"])
+        wildcards = self._begun.pop(number, {}).get("wildcards") or {}
+        self.failures.append(Failure(job["rule_name"], self._log_of(job), frozenset(wildcards.values())))
+        if stage is not None:
+            stage.running.pop(number, None)
+
     def _finish(self, number: int) -> None:
-        self.made.update(self._outputs.pop(number, ()))
+        self.made.update(self._begun.pop(number, {}).get("output", ()))
         for stage in self.stages.values():
             if number in stage.running:
                 stage.warnings += self._remarks(stage.running.pop(number), "WARNING")
                 stage.done += 1
                 stage.ended_s = self._clock()
 
-    def sentence(self) -> str | None:
-        """The last error that the failed job has logged, or None."""
-        return next(reversed(self._remarks(self.log, "ERROR")), None)
+    def sentence(self, failure: Failure) -> str | None:
+        """The last error that a failed job has logged, or None."""
+        return next(reversed(self._remarks(failure.log, "ERROR")), None)
 
     def _remarks(self, log: Path | None, level: str) -> list[str]:
         if log is None or not log.is_file():
@@ -173,8 +188,7 @@ class Board:
         for stage in ended:
             self._closed.add(stage.name)
             self._write(_row("✓", stage.name, f"{stage.lasted_s:.0f} s"))
-            for warning in stage.warnings:
-                self._write(f"  note: {warning}")
+            self._note(stage)
         going = [stage for stage in stages if stage.started_s is not None and stage.name not in self._closed]
         if self._live:
             self._draw([_row(" ", stage.name, state(stage)) for stage in going])
@@ -187,10 +201,15 @@ class Board:
         self._write(line)
 
     def close(self) -> None:
-        """Wipe what was running, and name the stage that failed."""
+        """Wipe what was running, and name the stages that failed, with what their other jobs had to say."""
         self._wipe()
-        if self.run.mistake:
-            self._write(_row("✗", self.run.mistake, "failed"))
+        for name in dict.fromkeys(failure.stage for failure in self.run.failures):
+            self._write(_row("✗", name, "failed"))
+            self._note(self.run.stages.get(name))
+
+    def _note(self, stage: Stage | None) -> None:
+        for warning in stage.warnings if stage else ():
+            self._write(f"  note: {warning}")
 
     def _draw(self, rows: list[str]) -> None:
         width = shutil.get_terminal_size().columns - 1  # a wrapped line could not be erased

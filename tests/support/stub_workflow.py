@@ -85,13 +85,14 @@ rule write_frames:
     log: "results/logs/write_frames/{source}--{clip}.log"
     shell: "mkdir {output}; touch {output}/00000.png"
 """
-# Writes its last argument; fails, dies or dawdles in the stage that a file of that name beside it tells of.
+# Writes its last argument; fails, dies or dawdles in the stage that a file of that name beside it tells of,
+# failing only where that argument holds the text of the file.
 JOB = """
 stage=$1 log=$2 output=$3 root=$(dirname $0)
 echo $stage >> $root/ran
 echo "2026-03-01 12:00:00 INFO $stage frames=3/10 frames_per_s=1.5 eta_s=5" | tee $log
 echo half > $output
-if [ -e $root/$stage.fail ]; then
+if [ -e $root/$stage.fail ] && grep -qF -- "$(cat $root/$stage.fail)" <<< "$4"; then
     echo "2026-03-01 12:00:01 ERROR no face found on $4; give another photo" | tee -a $log; exit 1
 fi
 if [ -e $root/$stage.die ]; then kill -9 $$; fi
@@ -147,6 +148,19 @@ class Place:
         with video_writing.VideoWriter(self.home / "talk.mp4", rate=Fraction(25), metadata={}) as writer:
             writer.write(picture)
             writer.write(picture)
+
+    def add(self, folder, name):
+        """Another photo, or another clip for a name that ends in .mp4."""
+        own = sum(path.is_file() for path in self.home.rglob("*"))  # as the colour of its pixels
+        path = self.home / folder / name
+        path.parent.mkdir(exist_ok=True)
+        picture = np.full((64, 64, 3), 9 * own, np.uint8)
+        if path.suffix == ".mp4":
+            with video_writing.VideoWriter(path, rate=Fraction(25), metadata={}) as writer:
+                writer.write(picture)
+        else:
+            images.write_image(picture, path)
+        return path
 
     def words(self, source=None, **options):
         given = {"source": source or self.home / "me.png", "driving": self.home / "talk.mp4"}

@@ -87,6 +87,77 @@ def test_a_dry_run_computes_nothing(place, run):
     assert not (place.home / "out.mp4").exists()
 
 
+@pytest.fixture
+def four(place):
+    """Two photos of one name, two clips, and what makes four videos of them."""
+    photos = place.home / "me.png", place.add("other", "me.png")
+    clips = place.home / "talk.mp4", place.add("", "sing.mp4")
+    words = ["animate", *photos, "--driving", *clips, "--work", place.work, "--cores", 1]
+    return lambda *more: CliRunner().invoke(main, [str(word) for word in (*words, *more)])
+
+
+def videos(folder):
+    return sorted(path.name for path in folder.glob("*--*.mp4"))
+
+
+def test_a_matrix_is_one_run_in_which_every_stage_runs_once_for_each_file(place, four):
+    ended = four("--output", place.home / "out")
+    assert ended.exit_code == 0, ended.stderr
+    assert sorted(place.ran()) == ["animate"] * 4 + ["invert_source"] * 2 + ["track_driving"] * 2
+    assert videos(place.home / "out") == [f"me--{end}.mp4" for end in ("sing-2", "sing", "talk-2", "talk")]
+    rows = ended.stdout.splitlines()
+    given = [str(place.home / name) for name in ("me.png", "other/me.png", "talk.mp4", "sing.mp4")]
+    named = [str(place.home / "out" / f"me--{end}.mp4") for end in ("talk", "sing", "talk-2", "sing-2")]
+    told = [[given[number // 2], given[2 + number % 2], named[number]] for number in range(4)]
+    assert [row.split() for row in rows[:8:2]] == told
+    assert all(row.startswith("  follows its driver: yaw 0.50") for row in rows[1:8:2])
+    assert rows[8].startswith("log ") and len(rows) == 9
+    (overlay,) = (place.work / "results" / ".state" / "animate").glob("*.yaml")
+    entries = yaml.safe_load(overlay.read_text())
+    assert (len(entries["sources"]), len(entries["driving"]["clips"])) == (2, 2)
+    again = four("--output", place.home / "again")
+    assert (again.exit_code, place.ran(), again.stderr) == (0, [], "Every stage was done before\n")
+    assert videos(place.home / "again") == videos(place.home / "out")
+
+
+def test_a_pair_that_fails_costs_no_other(place, four):
+    (place.root / "track_driving.fail").write_text("sing")
+    ended = four()
+    assert ended.exit_code == 1
+    assert sorted(place.ran()) == ["animate"] * 2 + ["invert_source"] * 2 + ["track_driving"] * 2
+    assert videos(place.home) == ["me--talk-2.mp4", "me--talk.mp4"]
+    told = [line.split("  ")[-1] for line in ended.stdout.splitlines() if "sing" in line]
+    assert told == [f"failed: no face found on {place.home / 'sing.mp4'}; give another photo"] * 2
+    assert "✗ track driving          failed" in ended.stderr
+    (place.root / "track_driving.fail").unlink()
+    again = four()
+    assert again.exit_code == 0, again.stderr
+    assert sorted(place.ran()) == ["animate"] * 2 + ["track_driving"]
+    assert len(videos(place.home)) == 4
+
+
+@pytest.mark.slow
+def test_an_old_video_is_not_delivered_where_the_new_one_fails(place, four):
+    assert four("--output", place.home / "old").exit_code == 0
+    (place.root / "animate.fail").write_text("motion_scale: 1.5")
+    ended = four("--output", place.home / "new", "--motion-scale", 1.5)
+    assert ended.exit_code == 1 and ended.stdout.count("failed: no face found") == 4
+    assert videos(place.home / "new") == []
+
+
+def test_a_matrix_that_cannot_begin_is_one_sentence(place, four):
+    (place.root / "Snakefile").write_text("raise ValueError('no')")
+    ended = four()
+    assert ended.exit_code == 1 and ended.stdout == ""
+    assert "Error: the workflow did not start; look at" in ended.stderr
+
+
+def test_a_dry_run_of_a_matrix_tells_the_stages_of_all_jobs(place, four):
+    ended = four("--dry-run")
+    assert (ended.exit_code, place.ran()) == (0, [])
+    assert "would run animate (4)\n" in ended.stderr and ended.stdout.startswith("log ")
+
+
 def test_a_failing_stage_is_one_sentence_with_the_users_file_and_its_name(place, run):
     (place.home / "out.mp4").write_text("what was there")
     place.make("track_driving.fail")

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from d2a_core.commands import animate as animate_command
-from d2a_core.commands import delivery
+from d2a_core.commands import delivery, runs
 from d2a_core.commands.requests import Request
 from d2a_core.commands.studio.queue import Silence
 from d2a_core.workflow import execution
@@ -30,7 +30,7 @@ def test_an_interrupted_command_goes_on_where_it_stopped(place, run, how):
     shown, told = started.communicate(timeout=30)
     if how != signal.SIGKILL:
         assert (started.returncode, shown) == (130, "")
-        assert told.splitlines()[-1] == delivery.RESUMES
+        assert told.splitlines()[-1] == runs.RESUMES
     slow.unlink()
     place.ran()
     ended = run()
@@ -50,7 +50,7 @@ def test_a_run_cancelled_from_a_thread_leaves_nothing_running_and_goes_on_later(
     wanted = Request(
         source=str(place.home / "me.png"), driving=place.home / "talk.mp4", work=place.work, cores=1
     )
-    watcher = delivery.Watcher(Silence(), follow=lambda run: stages.update(run.stages), cancelled=cancelled)
+    watcher = runs.Watcher(Silence(), follow=lambda run: stages.update(run.stages), cancelled=cancelled)
 
     def animate():
         try:
@@ -69,7 +69,7 @@ def test_a_run_cancelled_from_a_thread_leaves_nothing_running_and_goes_on_later(
     assert "animate" in stages
     cancelled.set()
     thread.join(60)
-    assert ends == [delivery.RESUMES]
+    assert ends == [runs.RESUMES]
     assert not list(_left_running(place.work))
     slow.unlink()
     place.ran()

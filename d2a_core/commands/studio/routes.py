@@ -19,7 +19,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from d2a_core.commands import animate, checks, delivery, requests
+from d2a_core.commands import animate, checks, delivery, requests, runs
 from d2a_core.commands.studio import files
 from d2a_core.commands.studio.faces import Faces, Look, Picture
 from d2a_core.commands.studio.guard import Guard
@@ -183,8 +183,8 @@ async def source(asked: Asked) -> JSONResponse:
     return JSONResponse({"job": studio.queue.submit("Prepare the face", prepare).token})
 
 
-def _watcher(job: Job) -> delivery.Watcher:
-    return delivery.Watcher(stream=Silence(), follow=job.follow, cancelled=job.cancelled)
+def _watcher(job: Job) -> runs.Watcher:
+    return runs.Watcher(stream=Silence(), follow=job.follow, cancelled=job.cancelled)
 
 
 async def animation(asked: Asked) -> JSONResponse:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from d2a_core.commands.checks import check, check_morph
+from d2a_core.commands.checks import check, check_all, check_morph
 from d2a_core.commands.morph_requests import MorphRequest
 from d2a_core.commands.requests import DRIVERS, Request
 from d2a_core.media import images, video_writing
@@ -188,6 +188,20 @@ def test_a_bad_request_is_one_sentence(request_, root, monkeypatch, options, wor
     with pytest.raises(ValueError, match=words) as caught:
         check(replace(request_, **options | paths), root)
     assert "\n" not in str(caught.value)
+
+
+def test_no_video_of_several_overwrites_what_another_is_made_of(request_, root):
+    other = replace(request_, source="seed:21", output=Path("other.mp4"))
+    check_all([request_, other], root)
+    drawn = replace(other, driving=Path("me.png"), output=Path("talk.mp4"))
+    with pytest.raises(ValueError, match="--output talk.mp4 would overwrite talk.mp4, which it is made of"):
+        check_all([request_, drawn], root)
+
+
+def test_of_several_requests_every_file_is_checked(request_, root):
+    for wrong in ({"source": "none.jpg"}, {"driving": Path("none.mp4")}):
+        with pytest.raises(ValueError, match="none.jpg does not exist|none.mp4 does not exist"):
+            check_all([request_, replace(request_, **wrong)], root)
 
 
 def test_an_unreadable_file_is_told_from_a_missing_one(request_, root, monkeypatch):

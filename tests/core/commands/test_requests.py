@@ -36,7 +36,7 @@ def served(*words, options=()):
     given = {}
 
     @click.command()
-    @requests.options(Meal, *options, guests="How many eat.")
+    @requests.options(Meal, *options, guests={"help": "How many eat."})
     def cook(**values):
         given.update(values)
 

@@ -96,7 +96,30 @@ def test_a_failure_names_the_stage_and_the_last_error_of_its_log(board, tmp_path
     shown.watch([STATS, begun("train_fan", 0, "fan.log"), failure])
     shown.close()
     assert stream.getvalue() == "✗ train fan              failed\n"
-    assert shown.run.sentence() == "no pair left; lower fan.x"
+    assert shown.run.sentence(shown.run.failures[0]) == "no pair left; lower fan.x"
+
+
+def test_where_others_go_on_every_failure_is_known_by_its_names(tmp_path, clock):
+    stream = io.StringIO()
+    shown = Board(Run(tmp_path, clock=clock), stream, clock=clock)
+    (tmp_path / "x.log").write_text("2026-03-01 12:00:03 WARNING turned upright\n")
+    jobs = ("sample_latents", "train_fan", "sample_latents")
+    started = [
+        begun(rule, number, "x.log") | {"wildcards": {"photo": f"me-{number}"}}
+        for number, rule in enumerate(jobs)
+    ]
+    failed = [job | {"event": "job_error"} for job in started[:2]]
+    shown.watch([STATS, *started, *failed])
+    assert shown.run.stages["sample_latents"].running.keys() == {2}
+    shown.watch([finished(2)])
+    shown.close()
+    assert [failure.names for failure in shown.run.failures] == [{"me-0"}, {"me-1"}]
+    assert shown.run.made == {"sample_latents/2"}
+    assert stream.getvalue().splitlines() == [
+        "✗ sample latents         failed",
+        "  note: turned upright",
+        "✗ train fan              failed",
+    ]
 
 
 def test_warnings_of_a_finished_stage_are_passed_on_with_the_users_names(tmp_path, clock):
