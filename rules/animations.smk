@@ -104,19 +104,20 @@ rule measure_animation:
 
 
 rule paste_back:
-    """Put an animated face back into the photo that it comes from."""
+    """Put one animated face of a photo, or all of them, back into it."""
     input:
         photo=image_of,
-        alignment="results/sources/{photo}/alignment.json",
-        landmarks="results/sources/{photo}/landmarks.parquet",
-        video="results/animations/{photo}--{clip}.mp4",
-        latents="results/animations/{photo}--{clip}.latents.zarr",
+        alignments=alignments_of_pasted,
+        landmarks=landmarks_of_pasted,
+        videos=videos_of_pasted,
+        latents=latents_of_pasted,
     output:
-        video="results/animations/{photo}--{clip}--paste-back.mp4",
+        video="results/animations/{photo}--{clip}--{pasted}.mp4",
     log:
-        "results/logs/paste_back/{photo}--{clip}.log",
+        "results/logs/paste_back/{photo}--{clip}--{pasted}.log",
     benchmark:
-        "results/benchmarks/paste_back/{photo}--{clip}.tsv"
+        "results/benchmarks/paste_back/{photo}--{clip}--{pasted}.tsv"
+    priority: TOWARDS_VIDEO
     threads: 2
     resources:
         mem_mb=more(3000),

@@ -200,6 +200,7 @@ wildcard_constraints:
     photo=one_of([*PHOTOS, *EVALUATED_PHOTOS]),
     source=one_of([*SOURCES, *EVALUATED_PHOTOS, *HELD_SOURCES]),
     clip=one_of(CLIPS),
+    pasted="paste-back|all-faces",
     performance=one_of(PERFORMANCES),
     tracked=one_of(TRACKED),
     table=one_of(TABLES),

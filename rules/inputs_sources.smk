@@ -28,6 +28,42 @@ def image_of(wildcards):
     return photo_of(wildcards)["image"]
 
 
+def pasted_faces(wildcards):
+    """Sources whose faces are put back into a photo: its own, or one for every face that the config names on it."""
+    if wildcards.pasted == "paste-back":
+        return [wildcards.photo]
+    image = image_of(wildcards)
+    same = [entry for entry in config["sources"] if entry.get("image") == image]
+    faces = {max(1, entry["face"]): entry["name"] for entry in same}
+    return list(faces.values()) or [wildcards.photo]
+
+
+def alignments_of_pasted(wildcards):
+    """Crops of the faces that are put back into a photo."""
+    names = pasted_faces(wildcards)
+    return [f"results/sources/{name}/alignment.json" for name in names]
+
+
+def landmarks_of_pasted(wildcards):
+    """Their landmarks at rest."""
+    names = pasted_faces(wildcards)
+    return [f"results/sources/{name}/landmarks.parquet" for name in names]
+
+
+def videos_of_pasted(wildcards):
+    """Their animations."""
+    names = pasted_faces(wildcards)
+    return [f"results/animations/{name}--{wildcards.clip}.mp4" for name in names]
+
+
+def latents_of_pasted(wildcards):
+    """What was asked of these."""
+    names = pasted_faces(wildcards)
+    return [
+        f"results/animations/{name}--{wildcards.clip}.latents.zarr" for name in names
+    ]
+
+
 def tuning_of(wildcards):
     """The generator tuned to a photo; a source from a seed needs none."""
     tuned = f"results/sources/{wildcards.source}/tuning.pt"

@@ -128,8 +128,8 @@ def _pasted(editor: Editor, picture: NDArray[np.uint8], source: Path, request: R
     photo = photos.read_photo(request.photo).image
     crop = alignment.crop_from_facts(texts.read_json(source / "alignment.json"))
     seen = editor.animator.detector.detect(np.stack((editor.photo, picture)))
-    asked = seen.points[:1], seen.points[1:], editor.animator.detector.scheme
-    return next(stitching.paste_back(editor.surroundings, photo, [picture], crop, *asked))
+    face = stitching.Animated([picture], crop, seen.points[:1], seen.points[1:])
+    return next(stitching.paste_back(editor.surroundings, photo, [face]))
 
 
 def shown(made: Made, paths: Sequence[Path | None]) -> list[str]:

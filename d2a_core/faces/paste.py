@@ -1,7 +1,8 @@
 """Put the animated face back into its photo, by the inverse of the alignment and under a soft mask."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ EDGE = 0.04  # of the picture's side: width over which the mask ends before the 
 SUPERSAMPLING = 8  # a face smaller than its picture is sampled up to this much finer, then reduced
 RIM = 2.0  # sigmas by which the face is grown before it is blurred, so that all of it stays covered
 CLEAR = 0.02  # of a blurred edge: its value two sigmas outside
+SHARPNESS = 8  # of the border between two faces: one that is nearer by a fifth has four fifths of a pixel
+CLOSEST = 0.05  # distance from a face below which it is not nearer
+TINY = 1e-12  # below any share
 
 
 @dataclass(frozen=True)
@@ -98,14 +102,41 @@ def _corners_of(mask: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.array([[left, top], [left, bottom], [right, bottom], [right, top]], np.float64)
 
 
-def paste(place: Place, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Put an animated face u1 [size, size, 3] into its box of the photo u1 [H, W, 3]; leave the rest."""
-    left, top, right, bottom = place.box
-    pasted = place.photo.copy()
-    inside = place.photo[top:bottom, left:right].astype(np.float32)
-    inside += place.alpha * (_placed(frame, place.crop, place.box) - inside)
-    pasted[top:bottom, left:right] = np.rint(inside).clip(0, 255)
+def paste(
+    place: Place, frame: NDArray[np.uint8], *, onto: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Put an animated face u1 [size, size, 3] into its box of the photo u1 [H, W, 3]; leave the rest.
+
+    `onto` is the photo with other faces in it already, those of `shared` places.
+    """
+    box, pasted = _box(place), (place.photo if onto is None else onto).copy()
+    change = place.alpha * (_placed(frame, place.crop, place.box) - place.photo[box].astype(np.float32))
+    pasted[box] = np.rint(pasted[box] + change).clip(0, 255)
     return pasted
+
+
+def shared(places: Sequence[Place], distances: Sequence[NDArray[np.float32]]) -> list[Place]:
+    """Divide what several places on one photo have in common, so that no share is counted twice.
+
+    `distances` [H, W] tell how far each pixel is from each face, in sizes of that face; the nearest one gets
+    most. A frame shows the photo's own, still faces beside the one that moves, and must not cover them.
+    """
+    total = np.zeros(places[0].photo.shape[:2], np.float32)
+    claims = []
+    for place, distance in zip(places, distances, strict=True):
+        near = np.maximum(distance[_box(place)], CLOSEST)
+        claims.append(place.alpha[..., 0] * near**-SHARPNESS)
+        total[_box(place)] += claims[-1]
+    return [
+        replace(place, alpha=place.alpha * (claim / np.maximum(total[_box(place)], TINY))[..., None])
+        for place, claim in zip(places, claims, strict=True)
+    ]
+
+
+def _box(place: Place) -> tuple[slice, slice]:
+    """Rows and columns of a place on its photo."""
+    left, top, right, bottom = place.box
+    return slice(top, bottom), slice(left, right)
 
 
 def fitted(photo: NDArray[np.uint8], crop: Crop, *, longest: int) -> tuple[NDArray[np.uint8], Crop]:
@@ -117,30 +148,24 @@ def fitted(photo: NDArray[np.uint8], crop: Crop, *, longest: int) -> tuple[NDArr
     return small, Crop(crop.quad * (small.shape[1] / photo.shape[1]), crop.size)
 
 
-def follow(
-    photo: NDArray[np.uint8],
-    frames: Iterable[NDArray[np.uint8]],
-    crop: Crop,
-    source: NDArray,
-    points: NDArray,
-    scheme: Scheme,
-) -> Iterator[NDArray[np.uint8]]:
-    """Put the frames of a video into the photo, one at a time: u1 [H, W, 3], both sides even.
+def places(
+    photo: NDArray[np.uint8], crop: Crop, source: NDArray, points: NDArray, scheme: Scheme
+) -> Iterator[Place]:
+    """Find the place on the photo of every frame of a video, without end.
 
     `source` [1, P, 2] and `points` [T, P, 2], one row a frame, are landmarks as fractions of the picture. The
     mask of a frame covers the source and the frames around it: a mask for the whole video would be wide
     enough for its largest turn and show the generator's hair and background in all other frames.
     """
-    for index, frame in enumerate(frames):
+    for index in count():
         near = points[max(0, index - NEAR) : index + NEAR + 1]
-        mask = face_mask(np.concatenate((source, near)), scheme, size=DRAWN)
-        yield paste(prepare(photo, crop, mask), frame)
+        yield prepare(photo, crop, face_mask(np.concatenate((source, near)), scheme, size=DRAWN))
 
 
 def paste_back(
     photo: NDArray[np.uint8], frame: NDArray[np.uint8], crop: Crop, mask: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """Put one frame into the photo; `follow` does it for a video."""
+    """Put one frame into the photo."""
     return paste(prepare(photo, crop, mask), frame)
 
 

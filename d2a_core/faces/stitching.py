@@ -6,7 +6,9 @@ photo lacks of its colour and light is added to the face.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
 
 import cv2
 import numpy as np
@@ -17,7 +19,7 @@ from scipy.ndimage import gaussian_filter
 from d2a_core.faces import face_mask, paste
 from d2a_core.faces.alignment import Crop
 from d2a_core.faces.landmarks import LandmarkDetector
-from d2a_core.faces.schemes import Scheme
+from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.media import resampling
 
 KINDS = ("photo", "generator")  # what `animations.surroundings` may be
@@ -35,6 +37,20 @@ TIGHT = 0.5  # sigmas by which its mask is larger than a face: hair and neck are
 RIM = 0.1  # of the ellipse's radius, outside it, over which `reach` fades
 
 Frames = Iterable[NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Animated:
+    """A face of a photo and its animation: `frames` u1 [S, S, 3], one at a time, that lie in its `crop`.
+
+    `source` [1, P, 2] and `points` [T, P, 2] are landmarks of the aligned photo and asked of the frames, as
+    fractions of the side.
+    """
+
+    frames: Frames
+    crop: Crop
+    source: NDArray
+    points: NDArray
 
 
 class Stitcher:
@@ -135,27 +151,47 @@ def of_photo(
     return lambda frames: stitcher.along(frames, detector)
 
 
-def paste_back(
-    kind: str,
-    photo: NDArray[np.uint8],
-    frames: Frames,
-    crop: Crop,
-    source: NDArray,
-    points: NDArray,
-    scheme: Scheme,
-) -> Iterator[NDArray[np.uint8]]:
-    """Put frames with the surroundings `kind` into their uncropped photo, u1 [H, W, 3] with even sides.
+def fitted(
+    photo: NDArray[np.uint8], faces: Sequence[Animated], *, longest: int
+) -> tuple[NDArray[np.uint8], list[Animated]]:
+    """Scale a photo and the crops of its faces down: see `paste.fitted`."""
+    both = [paste.fitted(photo, face.crop, longest=longest) for face in faces]
+    return both[0][0], [replace(face, crop=crop) for face, (_, crop) in zip(faces, both, strict=True)]
 
-    `source` [1, P, 2] and `points` [T, P, 2] are landmarks of the aligned photo and asked of the frames.
+
+def paste_back(kind: str, photo: NDArray[np.uint8], faces: Sequence[Animated]) -> Iterator[NDArray[np.uint8]]:
+    """Put faces whose frames have the surroundings `kind` into their photo, u1 [H, W, 3] with even sides.
+
     Where the surroundings are the photo's, all that may have moved is taken from a frame, and at the rim of
-    that both are alike.
+    that both are alike. Where several faces reach, each pixel is mostly of the nearest.
     """
+    moments = zip(*(face.frames for face in faces), strict=True)
+    for frames, places in zip(moments, _places(kind, photo, faces), strict=False):  # places have no end
+        picture = paste.paste(places[0], frames[0])
+        for place, frame in zip(places[1:], frames[1:], strict=True):
+            picture = paste.paste(place, frame, onto=picture)
+        yield picture
+
+
+def _places(kind: str, photo: NDArray[np.uint8], faces: Sequence[Animated]) -> Iterator[list[paste.Place]]:
+    """Places of all faces at every moment, without end."""
+    away = [_away(photo, face) for face in faces]
     if kind == "generator":
-        yield from paste.follow(photo, frames, crop, source, points, scheme)
+        apart = [
+            paste.places(photo, face.crop, face.source, face.points, scheme_of(face.points.shape[1]))
+            for face in faces
+        ]
+        yield from (paste.shared(places, away) for places in zip(*apart, strict=True))
         return
-    place = paste.prepare(photo, crop, reach(source[0], size=paste.DRAWN))
-    for frame in frames:
-        yield paste.paste(place, frame)
+    whole = [paste.prepare(photo, face.crop, reach(face.source[0], size=paste.DRAWN)) for face in faces]
+    yield from repeat(paste.shared(whole, away))
+
+
+def _away(photo: NDArray[np.uint8], face: Animated) -> NDArray[np.float32]:
+    """Distance [H, W] of the pixels of a photo from a face: 1 is the ellipse around its head."""
+    rows, columns = np.indices(photo.shape[:2], np.float32) + 0.5
+    cells = face.crop.to_crop(np.stack((columns, rows), axis=-1)) / face.crop.size
+    return _distance(cells, *_ellipse(face.source[0])).astype(np.float32)
 
 
 def on_photo(photo: NDArray[np.uint8], still: NDArray[np.uint8], detector: LandmarkDetector) -> Stitcher:

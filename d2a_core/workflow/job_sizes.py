@@ -316,9 +316,7 @@ WORK = {
     "measure_animation": Work(
         "frames", _video_frames, FRAMES, ("animations/{job}.figures.parquet",), wildcard="clip"
     ),
-    "paste_back": Work(
-        "frames", _video_frames, FRAMES, ("animations/{job}--paste-back.mp4",), wildcard="clip"
-    ),
+    "paste_back": Work("frames", _video_frames, FRAMES, ("animations/{job}.mp4",), wildcard="clip"),
     "extract_frames": Work("frames", _video_frames, FRAMES, ("animations/{job}--frames",), wildcard="clip"),
     "morph": Work("frames", _morphed, {"frames": 1.0, "looks": 1.0}, ("morphs/{job}.*",), wildcard="morph"),
     "draw_pairs": Work("jobs", _one, outputs=("evaluation/pairs.parquet",)),

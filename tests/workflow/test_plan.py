@@ -1,12 +1,15 @@
 """`d2a plan` on the real workflow: its jobs are those of Snakemake."""
 
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from d2a_core.commands.cli import main
+from d2a_core.media import images
 from d2a_core.store import texts
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +60,17 @@ def test_what_is_done_is_left_out_unless_all_is_asked_for(tmp_path):
     target = ["data/assets/dlib-face"]
     assert "Nothing is left to do" in plan(tmp_path, "--", *target)
     assert row(plan(tmp_path, "--all", "--", *target), "fetch_asset")[1] == "1"
+
+
+def test_sources_on_one_picture_are_the_faces_that_are_put_back_into_it(tmp_path):
+    for name in ("us.png", "me.png"):
+        images.write_image(np.zeros((64, 64, 3), np.uint8), tmp_path / name)
+    listed = (("us", "us.png", 0), ("me", "me.png", 0), ("us-too", "us.png", 2))
+    sources = [{"name": name, "image": image, "face": face} for name, image, face in listed]
+    texts.write_text(json.dumps({"sources": sources}), tmp_path / "us.yaml")
+    target = "results/animations/us-too--performance--all-faces.mp4"
+    said = plan(tmp_path, "--configfile", str(tmp_path / "us.yaml"), target)
+    assert [row(said, rule)[1] for rule in ("align_source", "animate", "paste_back")] == ["2", "2", "1"]
 
 
 def test_a_profile_tells_gpu_time_and_jobs_at_a_time(tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from d2a_core.faces import alignment, paste
+from d2a_core.faces import alignment, paste, stitching
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import IBUG68, WFLW98
 
@@ -146,7 +146,8 @@ def test_a_video_streams_and_its_mask_goes_with_the_face(photo):
             yield black
 
     white = np.full_like(photo, 255)
-    results = paste.follow(white, frames(), crop, still, points, WFLW98)
+    face = stitching.Animated(frames(), crop, still, points)
+    results = stitching.paste_back("generator", white, [face])
     first = next(results)
     assert drawn == [0]  # one frame at a time, however long the clip
     *_, last = results

@@ -112,13 +112,97 @@ def test_pasted_back_the_photo_goes_on_beyond_the_head():
     photo = np.random.default_rng(2).integers(0, 256, (2 * SIZE, 2 * SIZE, 3), np.uint8)
     corners = np.array([[0, 0], [0, SIZE], [SIZE, SIZE], [SIZE, 0]], float) + SIZE / 2
     crop, frame = Crop(corners, SIZE), np.full((SIZE, SIZE, 3), 9, np.uint8)
-    words = crop, FACE[None], FACE[None], WFLW98
-    wide, narrow = (next(stitching.paste_back(kind, photo, [frame], *words)) for kind in stitching.KINDS)
+    face = stitching.Animated([frame], crop, FACE[None], FACE[None])
+    wide, narrow = (next(stitching.paste_back(kind, photo, [face])) for kind in stitching.KINDS)
     changed = [(picture != photo).any(axis=2) for picture in (wide, narrow)]
     assert changed[0].sum() > 1.5 * changed[1].sum()
     outside = np.ones(photo.shape[:2], bool)
     outside[SIZE // 2 : -SIZE // 2, SIZE // 2 : -SIZE // 2] = False
     assert not changed[0][outside].any()
+
+
+def _animated(grey, x, y, *, side=SIZE, frames=1):
+    """A face of one grey in a square of a photo, its left top corner at (x, y)."""
+    corners = np.array([[0, 0], [0, side], [side, side], [side, 0]], float) + [x, y]
+    frame = np.full((SIZE, SIZE, 3), grey, np.uint8)
+    points = np.repeat(FACE[None], frames, axis=0)
+    return stitching.Animated([frame] * frames, Crop(corners, SIZE), FACE[None], points)
+
+
+def _alone(kind, photo, face):
+    """The photo with one face, and where that face is at all and wholly."""
+    (pasted,) = stitching.paste_back(kind, photo, [face])
+    mask = (
+        stitching.reach(FACE, size=paste.DRAWN)
+        if kind == "photo"
+        else paste.face_mask(np.concatenate([FACE[None]] * 2), WFLW98, size=paste.DRAWN)
+    )
+    place = paste.prepare(photo, face.crop, mask)
+    alpha = np.zeros(photo.shape[:2])
+    left, top, right, bottom = place.box
+    alpha[top:bottom, left:right] = place.alpha[..., 0]
+    return pasted, alpha
+
+
+@pytest.mark.parametrize("kind", stitching.KINDS)
+def test_two_faces_apart_lie_each_under_its_own_mask_and_the_rest_is_the_photo(kind):
+    photo = np.random.default_rng(3).integers(0, 256, (150, 300, 3), np.uint8)
+    one, two = _animated(40, 5, 10), _animated(200, 160, 10)
+    (both,) = stitching.paste_back(kind, photo, [one, two])
+    (first, here), (second, there) = (_alone(kind, photo, face) for face in (one, two))
+    assert not ((here > 0) & (there > 0)).any() and (here == 1).any() and (there == 1).any()
+    assert (both[(here == 0) & (there == 0)] == photo[(here == 0) & (there == 0)]).all()
+    assert (both[here == 1] == 40).all() and (both[there == 1] == 200).all()
+    assert (both[here > 0] == first[here > 0]).all() and (both[there > 0] == second[there > 0]).all()
+
+
+@pytest.mark.parametrize("kind", stitching.KINDS)
+def test_where_two_faces_reach_each_has_what_is_nearer_to_it_whatever_their_order(kind):
+    photo = np.full((150, 300, 3), 120, np.uint8)
+    apart = 60 if kind == "photo" else 28
+    faces = [_animated(40, 20, 10), _animated(200, 20 + apart, 10)]
+    (both,) = stitching.paste_back(kind, photo, faces)
+    (turned,) = stitching.paste_back(kind, photo, faces[::-1])
+    assert np.abs(both.astype(int) - turned).max() <= 1
+    masks = [_alone(kind, photo, face)[1] for face in faces]
+    shared = (masks[0] == 1) & (masks[1] == 1)
+    middle = 20 + SIZE // 2 + apart // 2  # between the two faces, which are of one size
+    columns = np.arange(300) + 0.5
+    assert shared.sum() > 100
+    rows, left = np.nonzero(shared & (columns < middle))
+    mirrored = 2 * middle - 1 - left
+    even = shared[rows, mirrored]  # what one face lacks the other has
+    sums = both[rows, left].astype(int) + both[rows, mirrored]
+    assert even.sum() > 20 and np.abs(sums[even] - 240).max() <= 2
+    assert (both[shared & (columns < middle - 12)] <= 60).all()
+    assert (both[shared & (columns > middle + 12)] >= 180).all()
+    centre = round(10 + SIZE / 2), round(20 + SIZE / 2)
+    assert tuple(both[centre]) == (40, 40, 40)
+
+
+def test_a_small_face_beside_a_large_one_keeps_its_own_eyes():
+    """The large head reaches over it; distances are in sizes of the face."""
+    photo = np.full((260, 300, 3), 120, np.uint8)
+    large, small = _animated(40, 0, 0, side=256), _animated(200, 160, 90, side=80)
+    (both,) = stitching.paste_back("photo", photo, [large, small])
+    reached = _alone("photo", photo, large)[1]
+    eyes = np.rint(small.crop.to_photo(FACE[60:76] * SIZE)).astype(int)
+    assert (reached[eyes[:, 1], eyes[:, 0]] > 0.5).any()
+    assert (both[eyes[:, 1], eyes[:, 0]] > 180).all()
+
+
+def test_faces_of_a_video_go_on_together_and_not_beyond_its_end():
+    photo = np.full((150, 300, 3), 120, np.uint8)
+    faces = [_animated(40, 5, 10, frames=3), _animated(200, 160, 10, frames=3)]
+    for kind in stitching.KINDS:
+        assert len(list(stitching.paste_back(kind, photo, faces))) == 3
+
+
+def test_a_large_photo_is_scaled_down_with_all_its_faces():
+    faces = [_animated(40, 5, 10), _animated(200, 160, 10)]
+    small, placed = stitching.fitted(np.zeros((200, 400, 3), np.uint8), faces, longest=100)
+    assert small.shape == (50, 100, 3)
+    assert [face.crop.quad[0].tolist() for face in placed] == [[1.25, 2.5], [40, 2.5]]
 
 
 def test_a_still_without_a_face_is_refused():
