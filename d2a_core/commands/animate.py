@@ -1,12 +1,17 @@
 """Plan and run `d2a animate`."""
 
+import functools
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import d2a_core
 from d2a_core.commands import checks, delivery
 from d2a_core.commands.requests import Request, slug
 from d2a_core.commands.runs import Outcome, Plan, Watcher
+
+FACE_MODELS = "data/assets/mediapipe-face"  # in the work directory
 
 
 def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Path]:
@@ -31,8 +36,10 @@ def animate_all(requests: Sequence[Request], *, watcher: Watcher | None = None) 
 
 def make_plan(request: Request, work: Path) -> Plan:
     """Name the source and the clip of a request, copy them into `work` and say what to compute."""
-    source, copies = delivery.adopt_source(request, work)
+    faces = [delivery.adopt_source(face, work) for face in _faces(request, work)]
+    sources = [entry for entry, _ in faces]
     adopted = {path: delivery.adopt(path, work, "clip") for path in request.drivers.values()}
+    copies = {copy: given for _, copied in faces for copy, given in copied.items()}
     copies |= {copy: str(path) for path, (_, copy) in adopted.items()}
     names = {path: name for path, (name, _) in adopted.items()}
     clip, combinations = next(iter(names.values())), []
@@ -42,14 +49,45 @@ def make_plan(request: Request, work: Path) -> Plan:
         combinations = [{"name": clip, **parts}]
     clips = [{"name": name, "path": copy} for name, copy in dict(adopted.values()).items()]
     driving = {"clips": clips, "combinations": combinations}
-    overlay = {"sources": [source], "driving": driving, **request.settings}
-    results = _results(request, f"results/animations/{source['name']}--{clip}")
-    main = "paste-back" if request.paste_back else "video"
+    overlay = {"sources": sources, "driving": driving, **request.settings}
+    pairs = [f"{source['name']}--{clip}" for source in sources]
+    stems = [f"results/animations/{pair}" for pair in pairs]
+    results = _results_of_all(stems) if request.all_faces else _results(request, stems[0])
+    main = "all faces" if request.all_faces else "paste-back" if request.paste_back else "video"
     places = {main: request.output, "side by side": request.side_by_side, "frames": request.frames}
     wanted = {what: path for what, path in places.items() if path is not None}
-    return Plan(
-        f"{source['name']}--{clip}--{delivery.digest([overlay, results])}", overlay, results, copies, wanted
-    )
+    return Plan(f"{pairs[0]}--{delivery.digest([overlay, results])}", overlay, results, copies, wanted)
+
+
+def _faces(request: Request, work: Path) -> list[Request]:
+    """Requests for the faces that are to move: all on the photo, or the one that is asked for.
+
+    A photo on which none is found is left to the stage that says so.
+    """
+    if not request.all_faces:
+        return [request]
+    models = work / FACE_MODELS
+    if not models.is_dir():
+        if request.dry_run:
+            raise ValueError(
+                f"--face all looks for faces first, but their models are not in {models}; run "
+                f"d2a fetch {models.name} --folder {models.parent}, or leave --dry-run out"
+            )
+        plan = Plan("face-models", {}, {"models": FACE_MODELS}, {}, {})
+        delivery.compute(request, [plan], work, Watcher())
+    _, copy = delivery.adopt(request.photo, work, "photo")
+    found = _count(work / copy, models, request.cores or os.cpu_count() or 1)
+    return [replace(request, face=number) for number in range(1, max(1, found) + 1)]
+
+
+@functools.cache
+def _count(photo: Path, models: Path, threads: int) -> int:
+    """Faces on the copy of a photo, whose name follows its content; looked for once in a matrix."""
+    from d2a_core.faces import mediapipe, search  # with PyTorch, for which no other request should wait
+    from d2a_core.media import photos
+
+    image = photos.read_photo(photo).image
+    return len(search.find(image, mediapipe.FaceModels(models, device="cpu", threads=threads)))
 
 
 def _combined_name(parts: Mapping[str, str], clips: Iterable[Path]) -> str:
@@ -69,3 +107,14 @@ def _results(request: Request, stem: str) -> dict[str, str]:
         "frames": (request.frames is not None, "--frames"),
     }
     return {what: stem + kind for what, (asked, kind) in wanted.items() if asked}
+
+
+def _results_of_all(stems: Sequence[str]) -> dict[str, str]:
+    """Targets with which every face of a photo moves, by what they are; those of one face have its number."""
+    kinds = {"face": ".mp4", "sheet": ".sheet.png", "figures": ".figures.parquet"}
+    own = {
+        f"{what} {number}": stem + kind
+        for number, stem in enumerate(stems, start=1)
+        for what, kind in kinds.items()
+    }
+    return {"all faces": f"{stems[0]}--all-faces.mp4"} | own

@@ -93,6 +93,8 @@ def _check_words(request: Request) -> None:
         for name in PHOTO_ONLY:
             if getattr(request, name):
                 raise ValueError(f"{option(name)} is for photos, but --source is a seed; leave it out")
+        if request.all_faces:
+            raise ValueError("--face all is for photos, but --source is a seed; leave it out")
     for name in ("neutral", "motion_scale", "pose_scale", "expression_scale", "fps", "slow_motion"):
         if not math.isfinite(getattr(request, name) or 0.0):
             raise ValueError(f"{option(name)} is {getattr(request, name)}; give a finite number")
@@ -112,6 +114,9 @@ def _check_outputs(request: Request, inputs: Collection[str]) -> None:
     output, both = request.output, request.side_by_side
     if output and both and both.resolve() == output.resolve():
         raise ValueError(f"--output and --side-by-side are both {output}; give two names")
+    for name in ("side_by_side", "frames"):
+        if request.all_faces and getattr(request, name) is not None:
+            raise ValueError(f"{option(name)} shows one face, but --face is all; give the number of a face")
     folder = request.frames
     if folder is not None:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

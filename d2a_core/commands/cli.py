@@ -152,12 +152,17 @@ def _figures(paths: Mapping[str, Path]) -> list[str]:
     """Lines about videos, from their tables of figures."""
     from d2a_core.store import tables
 
-    found = [path for what, path in paths.items() if what == "figures"]
+    found = {what: path for what, path in paths.items() if what.startswith("figures")}
     if not found:
         return []
     from d2a_core.animation import assessment  # with PyTorch, for which no video should wait
 
-    return [assessment.summary(tables.read_parquet(path).to_pylist()[0]) for path in found]
+    lines = {
+        what: assessment.summary(tables.read_parquet(path).to_pylist()[0]) for what, path in found.items()
+    }
+    return [
+        f"{what.replace('figures', 'face')}: {line}" if " " in what else line for what, line in lines.items()
+    ]
 
 
 def _in_place(given: dict[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def deliver_all(
     first, work = requests[0], requests[0].work.resolve()
     with exclusive(work, work / STATE / "lock"):
         plans = [plan_of(request, work) for request in requests]
-        log, outcomes = _compute(first, plans, work, watcher or Watcher())
+        log, outcomes = compute(first, plans, work, watcher or Watcher())
     return outcomes, log
 
 
@@ -70,7 +70,7 @@ def prepare(request: Request, *, watcher: Watcher | None = None) -> str:
         name = source["name"]
         results = {"code": f"results/sources/{name}/inversion.zarr", **_movers(request, work)}
         plan = Plan(f"{name}--source", {"sources": [source], **request.settings}, results, copies, {})
-        _compute(request, [plan], work, watcher or Watcher())
+        compute(request, [plan], work, watcher or Watcher())
     return name
 
 
@@ -94,11 +94,11 @@ def prepare_footage(request: Request, *, watcher: Watcher | None = None) -> tupl
         results = {"codes": f"results/footage/{name}.zarr", **_movers(request, work)}
         overlay = {"driving": {"clips": [{"name": name, "path": path}]}, **request.settings}
         plan = Plan(f"{name}--footage", overlay, results, {path: str(clip)}, {})
-        _compute(request, [plan], work, watcher or Watcher())
+        compute(request, [plan], work, watcher or Watcher())
     return name, work / path
 
 
-def _compute(
+def compute(
     request: Request | MorphRequest, plans: Sequence[Plan], work: Path, watcher: Watcher
 ) -> tuple[Path, list[Outcome]]:
     """Run what plans ask for; returns the log and the end of each."""

@@ -11,6 +11,18 @@ from d2a_core.commands.requests import PART_DRIVERS, Request, default_output, op
 from d2a_core.commands.runs import Outcome
 
 Each = TypeVar("Each")
+ALL = "all"  # of the faces on a photo
+
+
+class FaceNumber(click.ParamType):
+    """The number of a face, or `ALL`."""
+
+    name = f"n|{ALL}"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Read a word of the command line."""
+        return ALL if value == ALL else click.INT.convert(value, param, ctx)
+
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {  # of `d2a animate` that differ from those of one job
     "source": {
@@ -23,6 +35,10 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {  # of `d2a animate` that differ fro
         "help": "Videos or pictures of a face, or driving tables (.parquet).",
         "multiple": True,
         "metavar": "CLIP...",
+    },
+    "face": {
+        "help": "Which face of the photo: 1 the largest, 2 the next, …, or all, in the whole photo.",
+        "type": FaceNumber(),
     },
     "output": {
         "help": "The video to write; with several photos or clips, the folder of all videos.  "
@@ -69,9 +85,10 @@ def requests_of(sources: Sequence[str], clips: Sequence[Path], given: Mapping[st
     stems = _apart(
         default_output(source, clip, *(given[name] for name in PART_DRIVERS)).stem for source, clip in pairs
     )
+    faces = {"all_faces": True, "face": None} if given["face"] == ALL else {}
     own = [_own(given, stem, len(pairs)) for stem in stems]
     return [
-        Request(**{**given, **places, "source": source, "driving": clip})
+        Request(**{**given, **faces, **places, "source": source, "driving": clip})
         for (source, clip), places in zip(pairs, own, strict=True)
     ]
 

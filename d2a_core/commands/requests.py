@@ -96,6 +96,7 @@ class Request:
     output: Path | None = asked("The video to write.  [default: <source>--<driving>.mp4]")
     work: Path = asked("Folder where stages are cached.  [default: that of the project]", default=MISSING)
     face: int | None = asked("Which face of the photo: 1 the largest, 2 the next, …", form="source")
+    all_faces: bool = False  # each face of the photo moves, and all are put back into it; `face` is None then
     motion: str | None = asked(
         "relative (keeps the source's face shape) or absolute (the paper).",
         key="animations.motion",
@@ -204,9 +205,13 @@ class Request:
         return found
 
 
-KEYS = {each.name: each.metadata["key"] for each in fields(Request) if each.metadata["key"]}  # of the config
+KEYS = {
+    each.name: each.metadata["key"] for each in fields(Request) if each.metadata.get("key")
+}  # of the config
 FIELDS = {  # that each form of the studio's page shows, and what they must be
-    form: {each.name: kinds(Request)[each.name] for each in fields(Request) if each.metadata["form"] == form}
+    form: {
+        each.name: kinds(Request)[each.name] for each in fields(Request) if each.metadata.get("form") == form
+    }
     for form in ("source", "animation")
 }
 

@@ -59,6 +59,19 @@ rule compare_motion:
     shell: "touch {output}"
 
 
+rule paste_back:
+    input: ["results/animations/" + name + "--{clip}.mp4" for name in SOURCES]
+    output: "results/animations/{source}--{clip}--all-faces.mp4"
+    log: "results/logs/paste_back/{source}--{clip}.log"
+    shell: "bash {workflow.basedir}/job.sh paste_back {log} {output} '{input}'"
+
+
+rule fetch_asset:
+    output: directory("data/assets/{asset}")
+    log: "results/logs/fetch_asset/{asset}.log"
+    shell: "bash {workflow.basedir}/job.sh fetch_asset {log} {log}.out {wildcards.asset}; mkdir {output}"
+
+
 rule measure_animation:
     input: "results/animations/{source}--{clip}.mp4"
     output: "results/animations/{source}--{clip}.figures.parquet"

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -156,6 +157,53 @@ def test_a_dry_run_of_a_matrix_tells_the_stages_of_all_jobs(place, four):
     ended = four("--dry-run")
     assert (ended.exit_code, place.ran()) == (0, [])
     assert "would run animate (4)\n" in ended.stderr and ended.stdout.startswith("log ")
+
+
+@pytest.fixture
+def crowd(monkeypatch):
+    """Photos on which so many faces are found."""
+    searched = []
+
+    def count(photo, models, threads):
+        searched.append(photo.name)
+        return crowd.faces
+
+    crowd = SimpleNamespace(faces=2, searched=searched)
+    monkeypatch.setattr(animate_command, "_count", count)
+    return crowd
+
+
+def test_every_face_of_a_photo_is_a_source_and_one_video_shows_them_all(place, run, crowd):
+    ended = run(face="all")
+    assert ended.exit_code == 0, ended.stderr
+    stages = ["animate"] * 2 + ["fetch_asset"] + ["invert_source"] * 2 + ["paste_back", "track_driving"]
+    assert sorted(place.ran()) == stages
+    name = crowd.searched[0].removesuffix(".png")
+    moved = (place.home / "out.mp4").read_text().split()
+    assert [path.split("--")[0] for path in moved] == [
+        f"results/animations/{name}",
+        f"results/animations/{name}-face-2",
+    ]
+    shown = [line.split()[:2] for line in ended.stdout.splitlines()]
+    assert shown[0] == ["all", "faces"] and ["face", "1"] in shown and ["sheet", "2"] in shown
+    lines = ended.stdout.splitlines()[-2:]
+    assert [line.split(" follows")[0] for line in lines] == ["face 1:", "face 2:"]
+    again = run(face="all", output="again.mp4")
+    assert (again.exit_code, place.ran(), again.stderr) == (0, [], "Every stage was done before\n")
+
+
+def test_a_photo_on_which_no_face_is_found_is_left_to_the_stage_that_says_so(place, run, crowd):
+    crowd.faces = 0
+    place.make("invert_source.fail")
+    ended = run(face="all")
+    assert ended.exit_code == 1
+    assert ended.stderr.splitlines()[-1].startswith(f"Error: no face found on {place.home / 'me.png'}")
+
+
+def test_a_dry_run_that_cannot_look_for_faces_says_how_to(run, crowd):
+    ended = run(face="all", dry_run=True)
+    assert ended.exit_code == 1
+    assert "run d2a fetch mediapipe-face --folder" in ended.stderr and crowd.searched == []
 
 
 def test_a_failing_stage_is_one_sentence_with_the_users_file_and_its_name(place, run):

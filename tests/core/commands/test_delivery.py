@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from d2a_core.commands import delivery
+from d2a_core.commands import animate, delivery
 from d2a_core.commands.requests import Request
 from d2a_core.media import images
 
@@ -37,3 +37,12 @@ def test_a_source_that_nobody_asked_for_or_whose_copy_is_gone_is_not_recalled(ph
     entry, _ = delivery.adopt_source(Request(source=str(photo), work=tmp_path), tmp_path)
     (tmp_path / entry["image"]).unlink()
     assert delivery.recalled(entry["name"], tmp_path) is None
+
+
+def test_every_face_of_a_photo_is_counted(assets, tmp_path):
+    from skimage.data import astronaut
+
+    pair = np.concatenate((astronaut(), astronaut()[:, ::-1]), axis=1)
+    images.write_image(pair, tmp_path / "us.png")
+    models = assets / "mediapipe-face"
+    assert animate._count(tmp_path / "us.png", models, 1) == 2

@@ -10,7 +10,7 @@ from d2a_core.commands.cli import main
 from d2a_core.commands.requests import Request, kinds
 from d2a_core.commands.runs import Outcome
 
-NONE = dict.fromkeys(kinds(Request)) | {"work": Path("work"), "paste_back": False, "dry_run": False}
+NONE = dict.fromkeys(kinds(Request)) | {"work": Path("work"), "all_faces": False, "dry_run": False}
 
 
 def pairs(sources, clips, **given):
@@ -85,6 +85,15 @@ def test_parts_of_a_face_follow_the_same_clip_in_every_job():
     assert [output for *_, output in made] == ["a--x-and-song.mp4", "a--y-and-song.mp4"]
     (still, _) = matrix.requests_of(["a.jpg", "b.jpg"], [], NONE | {"pose_from": Path("x.mp4")})
     assert (still.driving, still.output) == (None, Path("a--x.mp4"))
+
+
+def test_all_faces_are_a_word_and_one_face_is_a_number(tmp_path):
+    (every,) = matrix.requests_of(["a.jpg"], [Path("x.mp4")], NONE | {"face": "all"})
+    assert (every.all_faces, every.face, every.output) == (True, None, Path("a--x.mp4"))
+    (second,) = matrix.requests_of(["a.jpg"], [Path("x.mp4")], NONE | {"face": 2})
+    assert (second.all_faces, second.face) == (False, 2)
+    wrong = CliRunner().invoke(main, ["animate", "a.jpg", "--driving", "x.mp4", "--face", "most"])
+    assert wrong.exit_code == 2 and "'most' is not a valid integer" in wrong.stderr
 
 
 def test_comparisons_and_frames_of_several_videos_lie_in_folders(tmp_path):
