@@ -189,7 +189,8 @@ class Board:
             self._closed.add(stage.name)
             self._write(_row("✓", stage.name, f"{stage.lasted_s:.0f} s"))
             self._note(stage)
-        going = [stage for stage in stages if stage.started_s is not None and stage.name not in self._closed]
+        over = self._closed | {stage.name for stage in self._failed() if not stage.running}
+        going = [stage for stage in stages if stage.started_s is not None and stage.name not in over]
         if self._live:
             self._draw([_row(" ", stage.name, state(stage)) for stage in going])
         else:
@@ -203,12 +204,16 @@ class Board:
     def close(self) -> None:
         """Wipe what was running, and name the stages that failed, with what their other jobs had to say."""
         self._wipe()
-        for name in dict.fromkeys(failure.stage for failure in self.run.failures):
-            self._write(_row("✗", name, "failed"))
-            self._note(self.run.stages.get(name))
+        for stage in self._failed():
+            self._write(_row("✗", stage.name, "failed"))
+            self._note(stage)
 
-    def _note(self, stage: Stage | None) -> None:
-        for warning in stage.warnings if stage else ():
+    def _failed(self) -> list[Stage]:
+        names = dict.fromkeys(failure.stage for failure in self.run.failures)
+        return [self.run.stages.get(name, Stage(name, 1)) for name in names]
+
+    def _note(self, stage: Stage) -> None:
+        for warning in stage.warnings:
             self._write(f"  note: {warning}")
 
     def _draw(self, rows: list[str]) -> None:

@@ -112,6 +112,8 @@ def test_where_others_go_on_every_failure_is_known_by_its_names(tmp_path, clock)
     shown.watch([STATS, *started, *failed])
     assert shown.run.stages["sample_latents"].running.keys() == {2}
     shown.watch([finished(2)])
+    clock.now += 100
+    shown.watch([])  # nothing of these is at work
     shown.close()
     assert [failure.names for failure in shown.run.failures] == [{"me-0"}, {"me-1"}]
     assert shown.run.made == {"sample_latents/2"}
