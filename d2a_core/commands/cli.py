@@ -125,6 +125,8 @@ def animate(
     if not photos + source:
         raise click.UsageError("nobody to animate; give a photo, or --source seed:N")
     wanted = matrix.requests_of(photos + source, driving, _in_place(given))
+    if given["preview"]:
+        return _previews(wanted)
     if len(wanted) > 1:
         outcomes, log = animate.animate_all(wanted)
         if not wanted[0].dry_run:
@@ -138,6 +140,20 @@ def animate(
         click.echo(f"{what:<14}{path}")
     for line in _figures(paths):
         click.echo(line)
+
+
+def _previews(wanted: list[Request]) -> None:
+    """Make previews, one after the other."""
+    from d2a_core.commands import preview
+
+    outcomes = preview.preview_all(wanted) if len(wanted) > 1 else [Outcome(preview.preview(wanted[0]))]
+    if len(wanted) > 1:
+        _tell(wanted, outcomes)
+    else:
+        for what, path in outcomes[0].paths.items():
+            click.echo(f"{what:<14}{path}")
+    if any(outcome.reason for outcome in outcomes):
+        raise SystemExit(1)
 
 
 def _tell(wanted: list[Request], outcomes: list[Outcome]) -> None:

@@ -13,18 +13,17 @@ from torch import Tensor
 
 import d2a_core
 from d2a_core import config
-from d2a_core.directions import ball
-from d2a_core.faces import controls, detectors, face_resnet, landmarks, stitching
+from d2a_core.commands import loading
+from d2a_core.faces import controls, stitching
 from d2a_core.faces.controls import Control
 from d2a_core.faces.dlib_identity import DlibEmbedder
 from d2a_core.faces.identity import cosine_similarity
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.stitching import Stitcher
-from d2a_core.fan import closed_loop, groups, image_loss, image_space
-from d2a_core.fan import origins as fan_origins
+from d2a_core.fan import closed_loop, image_loss
 from d2a_core.fan.closed_loop import Animator
 from d2a_core.fan.refinement import Refinement
-from d2a_core.generator import generator, latent_prior, origins, rendering
+from d2a_core.generator import generator, rendering
 from d2a_core.inversion import consultant, tuning
 from d2a_core.media import images
 from d2a_core.store import arrays, lineage, tables, weights
@@ -249,13 +248,12 @@ def load_editor(
     `settings` is the whole configuration (None: the project's config.yaml), `threads` 0 means all cores.
     """
     whole = settings or config.configuration(d2a_core.ROOT, [])
-    results, models = work / "results", work / "data" / "assets"
+    results, models = work / "results", work / loading.MODELS
     source = results / "sources" / name
-    distilled = fan_origins.distilled(whole, d2a_core.ROOT, work)
-    network = _generator(work, distilled, whole, threads)
+    animator = loading.load_animator(work, whole, threads=threads)
+    network = animator.followed.generator
     if (source / "tuning.pt").exists():
         tuning.apply_delta(network, weights.read_checkpoint(source / "tuning.pt")["delta"])
-    animator = _animator(distilled, models, network, whole, threads)
     lineage.check(network.identity, source / "inversion.zarr")
     wplus = arrays.read_zarr(source / "inversion.zarr", ["wplus"])["wplus"]
     photo, limit = images.read_image(source / "aligned.png"), whole["hfgi"]["yaw_limit_deg"]
@@ -264,55 +262,6 @@ def load_editor(
     )
     given = {"steps": whole["controls"]["steps"], "surroundings": whole["animations"]["surroundings"]}
     return Editor(animator, torch.from_numpy(wplus), consulted, photo, models, **given)
-
-
-def _animator(
-    distilled: Path,
-    models: Path,
-    network: generator.PretrainedGenerator,
-    whole: Mapping[str, Any],
-    threads: int,
-) -> Animator:
-    """FAN, and the loss of its gradient steps."""
-    directions, base = distilled / "directions" / "directions.zarr", distilled / "fan" / "all" / "base.pt"
-    lineage.check(network.identity, directions, base)
-    looks = landmarks.Options(**whole["landmarks"])
-    detector = detectors.load_detector(looks, models / "mediapipe-face", device="cpu", threads=threads)
-    size = whole["generator"]["draft_size"]
-    loss = image_loss.ImageLoss(
-        network,
-        detectors.differentiable(detector, without=", and so do the controls of a face"),
-        face_resnet.load(models / "dlib-face" / face_resnet.FILE),
-        latent_prior.fit(network),
-        image_space.Options(**whole["fan"]["image"]).weights,
-        size=size,
-    )
-    state = weights.read_checkpoint(base)
-    return Animator(
-        network,
-        detector,
-        groups.load([state], device="cpu"),
-        ball.from_store(arrays.read_zarr(directions, ball.STORED)),
-        size,
-        loss,
-        closed_loop.facts(network, state),
-    )
-
-
-def _generator(
-    work: Path, distilled: Path, whole: Mapping[str, Any], threads: int
-) -> generator.PretrainedGenerator:
-    section = dict(whole["generator"])
-    choice = origins.Options(**{key: section.pop(key) for key in ("name", "checkpoints", "runtime")})
-    origin = origins.find(choice, cache=work / "results" / ".state" / "sha256.json")
-    return generator.load(
-        generator.Options(**section),
-        work / origin.model,
-        draft=distilled / "generator" / "draft.zarr",
-        device="cpu",
-        threads=threads,
-        runtime=choice.runtime,
-    )
 
 
 def _consultation(results: Path, source: Path) -> list[str]:

@@ -143,6 +143,9 @@ class Request:
     tune: bool | None = asked(
         "Tune the generator to the photo: closer, and slower.", key="inversion.tune", form="source"
     )
+    preview: bool = asked(
+        "A first look within half a minute: 512 px, 12 frames a second, less like the photo.", default=False
+    )
     paste_back: bool = asked("Blend the face into the uncropped photo.", default=False, form="animation")
     side_by_side: Path | None = asked("Also write source, driver and result beside one another.")
     frames: Path | None = asked("Also write the frames as png pictures.", metavar="FOLDER")

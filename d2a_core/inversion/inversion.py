@@ -214,7 +214,7 @@ def invert(
     `consultation` holds the path of HFGI's networks or none. Raises ValueError for a photo without a face.
     """
     began = time.monotonic()
-    likeness = _likeness(photo, judges, options)
+    likeness = likeness_to(photo, judges, options)
     code = find_code(generator, likeness, options, start=start, progress=progress)
     delta = find_delta(generator, torch.from_numpy(code.wplus), likeness, options, progress=progress)
     seconds = time.monotonic() - began
@@ -243,7 +243,7 @@ def invert(
     return Inversion(code.wplus, loss, seen, delta, figures, draw(photo, pictures, rows, strangers=strangers))
 
 
-def _likeness(photo: NDArray[np.uint8], judges: Judges, options: Options) -> Likeness:
+def likeness_to(photo: NDArray[np.uint8], judges: Judges, options: Options) -> Likeness:
     """Likeness to a photo u1 [R, R, 3], above all of its face; raises ValueError for one without a face."""
     seen = judges.detector.detect(photo[None])
     if not seen.found[0]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from d2a_core.animation import animations, comparison, footage, goals, morphs, performances, purity
+from d2a_core.animation import animations, comparison, footage, goals, morphs, performances, previews, purity
 from d2a_core.config import PARTS, check, merged
 from d2a_core.directions import directions, gallery
 from d2a_core.evaluation import disentanglement, protocols
@@ -35,6 +35,7 @@ OPTIONS = {
     "animations.paste_back": paste.Options,
     "animations.comparison": comparison.Options,
     "controls": purity.Options,
+    "preview": previews.Options,
     "footage": footage.Options,
     "evaluation.protocols": protocols.Options,
     "evaluation.disentanglement": disentanglement.Options,

@@ -1,0 +1,113 @@
+"""Previews: within half a minute, how a photo will move; smaller, at a lower rate and less like the photo.
+
+The encoder gives the code its start, a few steps on drafts bring it nearer, and FAN leads it alone. What a
+photo takes longest for, its code and the gradient steps behind a clip, is left to the true animation.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import pyarrow
+import torch
+from numpy.typing import NDArray
+
+from d2a_core.animation import animations
+from d2a_core.animation.retiming import Times
+from d2a_core.faces import landmarks, stitching
+from d2a_core.fan.closed_loop import Animator
+from d2a_core.generator import rendering
+from d2a_core.inversion import inversion
+from d2a_core.inversion.inversion import Judges
+from d2a_core.media import resampling
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `preview`."""
+
+    size: int
+    fps: float
+    steps: int
+    refinements: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A face to preview: its code `wplus` [1, K, D], the `photo` and the `still` of the code u1 [S, S, 3].
+
+    `landmarks` is the table of the still.
+    """
+
+    wplus: NDArray[np.float32]
+    photo: NDArray[np.uint8]
+    still: NDArray[np.uint8]
+    landmarks: pyarrow.Table
+
+
+def hurried(options: inversion.Options, preview: Options, *, started: bool) -> inversion.Options:
+    """Inversion of a preview: its steps on drafts, first on one code where no encoder has `started` it."""
+    steps = {"w_steps": 0 if started else preview.steps, "wplus_steps": preview.steps, "full_steps": 0}
+    return replace(options, method="optimize", tune=False, **steps)
+
+
+def of_photo(
+    animator: Animator,
+    judges: Judges,
+    photo: NDArray[np.uint8],
+    start: NDArray | None,
+    options: inversion.Options,
+    preview: Options,
+) -> Subject:
+    """Find a code of an aligned photo u1 [R, R, 3] in a hurry, from what an encoder made of it, if any.
+
+    Raises ValueError where no face is seen on the photo or on what its code shows.
+    """
+    network = animator.followed.generator
+    fitted = inversion.fitted(photo, network)
+    likeness = inversion.likeness_to(fitted, judges, options)
+    quick = hurried(options, preview, started=start is not None)
+    known = None if start is None else torch.from_numpy(start)
+    code = inversion.optimize(network, likeness, animator.followed.prior, quick, start=known)
+    return of_code(animator, code.wplus, fitted, preview)
+
+
+def of_code(
+    animator: Animator, wplus: NDArray[np.float32], photo: NDArray[np.uint8], preview: Options
+) -> Subject:
+    """Look at the face of a code [1, K, D] whose picture, or photo, is `photo` u1 [R, R, 3]."""
+    still = rendering.render(animator.generator, torch.from_numpy(wplus))
+    seen = animator.detector.detect(still)
+    if not seen.found[0]:
+        raise ValueError("no face is seen on a first look at the photo; leave --preview out, or give another")
+    table = pyarrow.table(dict(landmarks.table(seen, sample_id=[0])))
+    small = [resampling.resize(picture, preview.size)[0] for picture in (photo[None], still)]
+    return Subject(wplus, *small, table)
+
+
+def frames(
+    animator: Animator,
+    subject: Subject,
+    driver: pyarrow.Table,
+    rate: Fraction,
+    options: animations.Options,
+    preview: Options,
+    *,
+    log: logging.Logger,
+) -> tuple[Iterator[NDArray[np.uint8]], Times]:
+    """Lead a face behind a driving table of `rate` Hz: frames u1 [size, size, 3] and their times.
+
+    The `options` are those of the true animation.
+    """
+    quick = replace(
+        options, refinements=preview.refinements, fps=min(preview.fps, options.fps or float(rate))
+    )
+    path = animations.follow(
+        animator, subject.wplus, subject.landmarks, driver, quick, rate_hz=float(rate), log=log
+    )
+    path, times = animations.retimed(path, driver, quick, rate)
+    surround = stitching.of_photo(options.surroundings, subject.photo, subject.still, animator.detector)
+    rendered = rendering.frames(animator.generator, path.wplus, path.delta)
+    return surround(resampling.resize(frame[None], preview.size)[0] for frame in rendered), times
