@@ -83,8 +83,8 @@ def of_code(
     if not seen.found[0]:
         raise ValueError("no face is seen on a first look at the photo; leave --preview out, or give another")
     table = pyarrow.table(dict(landmarks.table(seen, sample_id=[0])))
-    small = [resampling.resize(picture, preview.size)[0] for picture in (photo[None], still)]
-    return Subject(wplus, *small, table)
+    small, shown = (resampling.resize(picture, preview.size)[0] for picture in (photo[None], still))
+    return Subject(wplus, small, shown, table)
 
 
 def frames(

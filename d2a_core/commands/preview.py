@@ -77,8 +77,8 @@ def make_plan(request: Request, work: Path) -> Plan:
     plan = animate.make_plan(request, work)
     source, driving = plan.overlay["sources"][0], plan.overlay["driving"]
     clip = (driving["combinations"] or driving["clips"])[0]
-    path, table = Path(clip.get("path", ".parquet")), f"results/driving/{clip['name']}.parquet"
-    drawn = path.suffix.lower() == ".parquet"  # the workflow draws what has no frames
+    table = f"results/driving/{clip['name']}.parquet"
+    drawn = "path" not in clip or clip["path"].endswith(".parquet")  # by the workflow: it has no frames
     folder = f"results/sources/{source['name']}"
     results = {
         "aligned": f"{folder}/aligned.png",

@@ -3,11 +3,14 @@
 import json
 import re
 import stat
+from fractions import Fraction
 
 import evaluated
+import numpy as np
 import pytest
 from faulty_project import FaultyProject
 from finished_projects import UMASK
+from PIL import Image
 from tiny_project import FULL
 
 from d2a_core.media import images, video_reading
@@ -68,6 +71,23 @@ def test_a_made_up_face_is_edited_and_turned_to_the_front(project, tmp_path):
     assert {"control", "asked", "came", "attribute", "change", "likeness", "found"} <= set(
         purity.column_names
     )
+
+
+def test_a_preview_is_small_and_says_what_it_is(project, tmp_path):
+    settings = ("--configfile", str(project.folder / "tiny.yaml"))
+    words = ("animate", "seed:15", "--driving", "results/driving/performance.mp4", "--preview")
+    project.run(*D2A, *words, "--output", str(tmp_path / "first.mp4"), *settings)
+    info = video_reading.probe(tmp_path / "first.mp4")
+    assert (info.width, info.height, info.rate, info.frames) == (512, 512, Fraction(25, 2), 4)
+    assert json.loads(info.metadata["description"])["stage"] == "preview"
+    first, *_, last = (frame.image for frame in video_reading.read_frames(tmp_path / "first.mp4"))
+    face = np.array(Image.fromarray(images.read_image(aligned_of(project))).resize((512, 512)))
+    assert abs(first.astype(int) - face)[:32].mean() < 4  # the backdrop is the photo's
+    assert abs(first.astype(int) - last).max() > 20  # and the face has moved
+
+
+def aligned_of(project):
+    return project.folder / "results" / "sources" / "seed-15" / "aligned.png"
 
 
 def test_a_photo_is_inverted_by_drafts_and_at_full_size(project):

@@ -1,0 +1,97 @@
+import threading
+
+import numpy as np
+import pytest
+
+import d2a_core
+from d2a_core import config
+from d2a_core.commands import preview, previewer
+from d2a_core.commands.requests import Request
+from d2a_core.media import images
+
+WHOLE = config.configuration(d2a_core.ROOT, [])
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A photo and a clip; plans copy them and look no closer."""
+    images.write_image(np.zeros((64, 64, 3), np.uint8), tmp_path / "me.png")
+    for name in ("talk.mp4", "sing.mp4", "table.parquet"):
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+def plan(files, **options):
+    given = {"source": str(files / "me.png"), "driving": files / "talk.mp4", "work": files / "work"}
+    return preview.make_plan(Request(**{**given, **options}), files / "work").results
+
+
+def test_a_preview_of_a_photo_leaves_what_the_true_animation_begins_with(files):
+    results = plan(files)
+    assert results["aligned"].startswith("results/sources/me-") and results["aligned"].endswith(
+        "/aligned.png"
+    )
+    assert results["driver"].startswith("results/driving/talk-") and results["driver"].endswith(".parquet")
+    assert not {"code", "drawn"} & results.keys()  # the slow parts are what it does without
+    assert results["fan"] == "results/bundle/fan/all/base.pt" and "encoder" in results
+
+
+def test_a_made_up_face_has_its_code_at_once(files):
+    assert plan(files, source="seed:7")["code"] == "results/sources/seed-7/inversion.zarr"
+
+
+@pytest.mark.parametrize(
+    "options", [{"driving": "table.parquet"}, {"lips_from": "sing.mp4"}], ids=["table", "parts of clips"]
+)
+def test_what_has_no_frames_is_drawn_by_the_workflow(files, options):
+    results = plan(files, **{name: files / path for name, path in options.items()})
+    assert results["drawn"] == results["driver"].replace(".parquet", ".mp4")
+
+
+def test_a_fan_that_is_trained_here_comes_without_an_encoder():
+    trained = config.merged(WHOLE, {"fan": {"weights": "train"}})
+    movers = preview.movers(trained, d2a_core.ROOT)
+    assert movers["fan"] == "results/fan/all/base.pt" and "encoder" not in movers
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """Counts how often the networks are loaded, and loads none."""
+    calls = []
+    monkeypatch.setattr(previewer, "Previewer", lambda *given, **options: calls.append(given) or len(calls))
+    return calls
+
+
+def made(work):
+    for path in preview.movers(WHOLE, work).values():
+        (work / path).parent.mkdir(parents=True, exist_ok=True)
+        (work / path).write_bytes(b"")
+
+
+def test_what_is_there_is_loaded_while_the_workflow_looks(tmp_path, loads):
+    made(tmp_path)
+    done = threading.Event()
+    done.set()
+    assert preview._loaded(tmp_path, WHOLE, 1, done) == 1 and len(loads) == 1
+
+
+def test_what_the_workflow_makes_anew_is_loaded_anew(tmp_path, loads, monkeypatch):
+    made(tmp_path)
+    times = iter([[1.0], [2.0]])
+    monkeypatch.setattr(preview, "_times", lambda files: next(times))
+    done = threading.Event()
+    done.set()
+    assert preview._loaded(tmp_path, WHOLE, 1, done) == 2
+
+
+def test_one_preview_that_fails_costs_no_other(monkeypatch, tmp_path):
+    def made(request):
+        if request.source == "seed:1":
+            raise ValueError("no face found on the source")
+        return {"preview": request.output}
+
+    monkeypatch.setattr(preview, "preview", made)
+    wanted = [Request(source=f"seed:{n}", output=tmp_path / f"{n}.mp4", work=tmp_path) for n in (1, 2)]
+    failed, other = preview.preview_all(wanted)
+    assert failed.reason == "no face found on the source" and failed.paths == {}
+    assert other.reason is None and other.paths == {"preview": tmp_path / "2.mp4"}
