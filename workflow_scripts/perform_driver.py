@@ -35,7 +35,7 @@ def main(snakemake):
         steps=params.steps,
         progress=runtime.Progress(log, "driving", steps, unit="steps"),
     )
-    delta = performances.played(poses, performance)
+    delta = performances.played(poses, seconds=performance.seconds, fps=performance.fps)
     facts = provenance.provenance(**network.identity.facts)
     video_writing.write_frames(
         rendering.frames(network, wplus, delta),

@@ -66,9 +66,9 @@ def _before(number: int) -> list[Values]:
     return [values for _, values in SCORE[:number]]
 
 
-def played(delta: Tensor, performance: Performance) -> Tensor:
+def played(delta: Tensor, *, seconds: float, fps: float) -> Tensor:
     """Δw [T, L, 512] of all frames, from those of the `poses` [N, L, 512], eased in and out."""
-    frames = round(performance.seconds * performance.fps)
+    frames = round(seconds * fps)
     known = poses()
     stations = torch.stack(
         [delta[known.index(values)] if values else torch.zeros_like(delta[0]) for _, values in SCORE]

@@ -13,15 +13,20 @@ import numpy as np
 import pyarrow
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from d2a_core.animation import animations
+from d2a_core.animation import animations, performances
 from d2a_core.animation.retiming import Times
-from d2a_core.faces import landmarks, stitching
+from d2a_core.faces import controls, landmarks, stitching
+from d2a_core.fan import closed_loop
 from d2a_core.fan.closed_loop import Animator
 from d2a_core.generator import rendering
 from d2a_core.inversion import inversion
 from d2a_core.inversion.inversion import Judges
 from d2a_core.media import resampling
+from d2a_core.store import tables
+
+SECONDS = 3.2  # that a face without a driver moves
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ def of_code(
     return Subject(wplus, small, shown, table)
 
 
-def frames(
+def behind(
     animator: Animator,
     subject: Subject,
     driver: pyarrow.Table,
@@ -96,18 +101,40 @@ def frames(
     preview: Options,
     *,
     log: logging.Logger,
-) -> tuple[Iterator[NDArray[np.uint8]], Times]:
-    """Lead a face behind a driving table of `rate` Hz: frames u1 [size, size, 3] and their times.
+) -> tuple[Tensor, Times]:
+    """Lead a face behind a driving table of `rate` Hz: Δw [T, L, 512] and the times of its frames.
 
     The `options` are those of the true animation.
     """
-    quick = replace(
-        options, refinements=preview.refinements, fps=min(preview.fps, options.fps or float(rate))
-    )
+    fps = min(preview.fps, options.fps or float(rate))
+    quick = replace(options, refinements=preview.refinements, fps=fps)
     path = animations.follow(
         animator, subject.wplus, subject.landmarks, driver, quick, rate_hz=float(rate), log=log
     )
     path, times = animations.retimed(path, driver, quick, rate)
-    surround = stitching.of_photo(options.surroundings, subject.photo, subject.still, animator.detector)
-    rendered = rendering.frames(animator.generator, path.wplus, path.delta)
-    return surround(resampling.resize(frame[None], preview.size)[0] for frame in rendered), times
+    return path.delta, times
+
+
+def moves(animator: Animator, subject: Subject, preview: Options) -> tuple[Tensor, Times]:
+    """Let a face turn, blink, speak and smile without a driver: Δw [T, L, 512] and the times of its frames.
+
+    It plays the score of the project's own clip.
+    """
+    points, angles = tables.points_array(subject.landmarks), tables.angles_array(subject.landmarks)
+    poses = performances.poses()
+    goal = np.concatenate([controls.asked(points, angles, values) for values in poses])
+    codes, start = torch.from_numpy(subject.wplus).expand(len(poses), -1, -1), points.repeat(len(poses), 0)
+    delta = performances.played(
+        closed_loop.lead(animator, codes, start, goal).delta, seconds=SECONDS, fps=preview.fps
+    )
+    shown = Fraction(preview.fps).limit_denominator(1001)
+    return delta, Times(np.arange(len(delta)) / float(shown), shown)
+
+
+def frames(
+    animator: Animator, subject: Subject, delta: Tensor, surroundings: str, preview: Options
+) -> Iterator[NDArray[np.uint8]]:
+    """Frames u1 [size, size, 3] of a face along `delta` [T, L, 512]; see `stitching` for `surroundings`."""
+    surround = stitching.of_photo(surroundings, subject.photo, subject.still, animator.detector)
+    rendered = rendering.frames(animator.generator, torch.from_numpy(subject.wplus), delta)
+    return surround(resampling.resize(frame[None], preview.size)[0] for frame in rendered)

@@ -52,7 +52,7 @@ def preview(request: Request, *, watcher: Watcher | None = None) -> dict[str, Pa
     runtime.limit_threads(request.cores or os.cpu_count() or 1, least=2)  # of this thread
     output = request.output or paths["aligned"].with_name("preview.mp4")
     clip = paths.get("drawn", next(iter(request.drivers.values())))
-    previewer.animate(previewer.subject(paths["aligned"].parent), paths["driver"], clip, output)
+    previewer.behind(previewer.subject(paths["aligned"].parent), paths["driver"], clip, output)
     return {"preview": output, "log": log}
 
 
@@ -104,15 +104,15 @@ def _loaded(work: Path, whole: Mapping[str, Any], threads: int, done: threading.
 
     runtime.limit_threads(threads or os.cpu_count() or 1, least=2)
     files = [work / path for path in movers(whole, work).values()]
-    while math.inf in (times := _times(files)) and not done.wait(LOOK_EVERY_S):
+    while math.inf in (found := times(files)) and not done.wait(LOOK_EVERY_S):
         pass
-    if math.inf in times:
+    if math.inf in found:
         return Previewer(work, whole, threads=threads)  # which says what is missing
     previewer = Previewer(work, whole, threads=threads)
     done.wait()
-    return previewer if _times(files) == times else Previewer(work, whole, threads=threads)
+    return previewer if times(files) == found else Previewer(work, whole, threads=threads)
 
 
-def _times(files: Sequence[Path]) -> list[float]:
+def times(files: Sequence[Path]) -> list[float]:
     """Time of each file; inf where there is none."""
     return [path.stat().st_mtime if path.exists() else math.inf for path in files]

@@ -2,16 +2,28 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
 from d2a_core import runtime
 from d2a_core.animation import animations, previews
 from d2a_core.animation.previews import Subject
+from d2a_core.animation.retiming import Times
 from d2a_core.commands import loading
+from d2a_core.faces import detectors, landmarks, photo_alignment, reference
+from d2a_core.faces.mediapipe import FaceModels
+from d2a_core.faces.photo_alignment import Aligner
 from d2a_core.inversion import encoder, inversion
-from d2a_core.media import images, video_reading, video_writing
+from d2a_core.media import images, photos, video_reading, video_writing
 from d2a_core.store import arrays, provenance, tables
+
+LOG = logging.getLogger("d2a")
 
 
 class Previewer:
@@ -31,15 +43,30 @@ class Previewer:
         own = {key: value for key, value in whole["animations"].items() if key not in nested}
         self.animation = animations.Options(**own)
 
-    def subject(self, folder: Path) -> Subject:
-        """The face whose aligned photo lies in a `folder` of the sources, with its code or a quick one."""
-        photo = images.read_image(folder / "aligned.png")
-        if (folder / "inversion.zarr").exists():
-            wplus = arrays.read_zarr(folder / "inversion.zarr", ["wplus"])["wplus"]
-            return previews.of_code(self.animator, wplus, photo, self.options)
+    def aligned(self, path: Path, face: int) -> NDArray[np.uint8]:
+        """Crop the face of a photo as the workflow does: u1 [1024, 1024, 3]; `face` 0 is the largest."""
+        options = photo_alignment.Options(path.stem, str(path), face)
+        return photo_alignment.align(photos.read_photo(path), options, self._aligner, log=LOG).image
+
+    @cached_property
+    def _aligner(self) -> Aligner:
+        looks = replace(landmarks.Options(**self.whole["landmarks"]), box="ffhq")
+        hardware: runtime.Hardware = {"device": "cpu", "threads": self.threads}
+        return Aligner(
+            FaceModels(self._models, **hardware),
+            detectors.load_detector(looks, self._models, **hardware),
+            reference.read(loading.distilled(self.work, self.whole) / "landmarks" / "reference.zarr").layout,
+        )
+
+    @property
+    def _models(self) -> Path:
+        return self.work / loading.MODELS / "mediapipe-face"
+
+    def hurried(self, photo: NDArray[np.uint8]) -> Subject:
+        """The face of an aligned photo u1 [R, R, 3] with a code that was found in a hurry."""
         start = encoder.code_of(
             self.encoders,
-            self.work / loading.MODELS / "mediapipe-face",
+            self._models,
             photo,
             num_layers=self.animator.generator.num_layers,
             device="cpu",
@@ -48,20 +75,33 @@ class Previewer:
         options = inversion.Options(**self.whole["inversion"])
         return previews.of_photo(self.animator, self.judges, photo, start, options, self.options)
 
-    def animate(self, subject: Subject, table: Path, clip: Path, output: Path) -> None:
+    def subject(self, folder: Path) -> Subject:
+        """The face whose aligned photo lies in a `folder` of the sources, with its code or a quick one."""
+        photo = images.read_image(folder / "aligned.png")
+        if not (folder / "inversion.zarr").exists():
+            return self.hurried(photo)
+        wplus = arrays.read_zarr(folder / "inversion.zarr", ["wplus"])["wplus"]
+        return previews.of_code(self.animator, wplus, photo, self.options)
+
+    def behind(self, subject: Subject, table: Path, clip: Path, output: Path) -> None:
         """Write how a face moves behind a `clip`, whose landmarks are in a driving `table`; its sound too."""
-        log, rate = logging.getLogger("d2a"), video_reading.probe(clip).rate
-        driver = tables.read_parquet(table)
-        frames, times = previews.frames(
-            self.animator, subject, driver, rate, self.animation, self.options, log=log
+        driver, rate = tables.read_parquet(table), video_reading.probe(clip).rate
+        delta, times = previews.behind(
+            self.animator, subject, driver, rate, self.animation, self.options, log=LOG
         )
+        self._write(subject, delta, times, output, audio=clip, slow_motion=self.animation.slow_motion)
+
+    def moves(self, subject: Subject, output: Path) -> None:
+        """Write how a face turns, blinks, speaks and smiles."""
+        self._write(subject, *previews.moves(self.animator, subject, self.options), output)
+
+    def _write(self, subject: Subject, delta: Tensor, times: Times, output: Path, **sound: Any) -> None:
         facts = provenance.provenance(stage="preview", options=self.options, **self.animator.facts)
         video_writing.write_frames(
-            frames,
+            previews.frames(self.animator, subject, delta, self.animation.surroundings, self.options),
             output,
             rate=times.rate,
-            audio=clip,
-            slow_motion=self.animation.slow_motion,
             metadata=video_writing.provenance(facts),
-            progress=runtime.Progress(log, "preview", len(times.time_s), unit="frames"),
+            progress=runtime.Progress(LOG, "preview", len(delta), unit="frames"),
+            **sound,
         )

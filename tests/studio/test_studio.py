@@ -19,6 +19,8 @@ from PIL import Image
 from skimage import data
 from studio_page import choose, settled, tab, until, wait_until
 
+from d2a_core.media import video_reading
+
 NAMED = ("button", "slider", "combobox", "checkbox", "spinbutton", "link", "tab", "tabpanel", "progressbar")
 SHOWN = Path(os.environ.get("D2A_SCREENSHOTS", "")) if os.environ.get("D2A_SCREENSHOTS") else None
 TABS = ("Face", "Sliders", "Directions", "Animate", "Files")
@@ -157,6 +159,18 @@ def test_a_photo_becomes_a_face_with_sliders(page, tmp_path):
     page.wait_for_selector("#now[data-size=full]")
     assert page.get_by_label("Faces that are ready").input_value().startswith("astronaut-")
     assert page.locator("#sliders input").count() >= 1
+
+
+def test_a_photo_that_comes_moves_before_it_is_prepared(page, studio, tmp_path):
+    page.get_by_label("Photo of a face", exact=True).set_input_files(_photo(tmp_path))
+    page.wait_for_selector("#first-look:not([hidden])")
+    shown = page.locator("#first-look")
+    until(page, "document.getElementById('first-look').currentTime > 0.2")
+    assert shown.evaluate("video => [video.videoWidth, video.duration > 3]") == [512, True]
+    (kept,) = (studio.work / "results" / "sources").glob("astronaut-*.preview.mp4")
+    frames = [frame.image.astype(float) for frame in video_reading.read_frames(kept)]
+    assert max(np.abs(frame - frames[0]).mean() for frame in frames) > 1
+    assert np.abs(frames[20] - frames[0])[:40, :40].mean() < 2  # the backdrop is the photo's
 
 
 def test_the_first_face_waits_until_fan_is_trained(start, finished, visit, tmp_path):

@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from d2a_core.commands import animate, checks, delivery, requests, runs
 from d2a_core.commands.studio import files
 from d2a_core.commands.studio.faces import Faces, Look, Picture
+from d2a_core.commands.studio.first_looks import FirstLooks
 from d2a_core.commands.studio.guard import Guard
 from d2a_core.commands.studio.queue import Job, Queue, Silence
 from d2a_core.runtime import one_line
@@ -42,6 +43,7 @@ class Studio:
     configfile: Path | None
     cores: int | None
     faces: Faces
+    first_looks: FirstLooks
     queue: Queue
     renderer: ThreadPoolExecutor
 
@@ -147,6 +149,7 @@ async def state(asked: Asked) -> JSONResponse:
             "faces": [{"name": face.name, "label": face.label} for face in faces],
             "computed": (studio.faces.distilled / "directions" / "directions.zarr").is_dir(),
             "controls": (studio.faces.distilled / "fan" / "all" / "base.pt").is_file(),
+            "first_look": studio.first_looks.ready(studio.work),
             "clips": files.clips(studio.work),
             "animations": studio.faces.settings["animations"],
         }
@@ -159,6 +162,20 @@ async def upload(asked: Asked) -> JSONResponse:
     name = Path(query.get("name") or "file").name
     kept = await files.take(asked.stream(), _studio(asked).work, kind=query.get("kind", ""), name=name)
     return JSONResponse(kept)
+
+
+async def first_look(asked: Asked) -> JSONResponse:
+    """Let an uploaded photo move, before it is prepared: a job."""
+    studio, body = _studio(asked), await _body(asked)
+    photo = files.brought(studio.work, str(body.get("photo")))
+    wanted = studio.request({"source": str(photo), **_taken(body, {"face": int})})
+    await asyncio.to_thread(checks.check_source, wanted, studio.root)
+
+    def look(job: Job) -> dict[str, Any]:
+        made = studio.first_looks.make(wanted, watcher=_watcher(job))
+        return {"first look": made.relative_to(studio.results.resolve()).as_posix()}
+
+    return JSONResponse({"job": studio.queue.submit("First look", look).token})
 
 
 async def source(asked: Asked) -> JSONResponse:
@@ -316,6 +333,7 @@ async def artefact(asked: Asked) -> Response:
 ANSWERS = (
     ("GET", "/api/state", state),
     ("POST", "/api/upload", upload),
+    ("POST", "/api/first-look", first_look),
     ("POST", "/api/source", source),
     ("POST", "/api/animate", animation),
     ("GET", "/api/jobs/{token}", job),

@@ -76,6 +76,7 @@ def _studio(options: Options) -> "Studio":
     from d2a_core import runtime
     from d2a_core.commands.studio import routes
     from d2a_core.commands.studio.faces import Faces
+    from d2a_core.commands.studio.first_looks import FirstLooks
     from d2a_core.commands.studio.queue import Queue
     from d2a_core.config import configuration
 
@@ -98,6 +99,7 @@ def _studio(options: Options) -> "Studio":
         configfile=options.configfile,
         cores=options.cores,
         faces=faces,
+        first_looks=FirstLooks(settings, threads=threads),
         queue=queue,
         renderer=renderer,
     )

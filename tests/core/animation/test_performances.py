@@ -47,7 +47,7 @@ def test_the_score_turns_nods_speaks_smiles_blinks_twice_and_raises_brows():
 
 def test_a_performance_rests_at_both_ends_passes_its_poses_and_never_jumps():
     delta = torch.randn(len(POSES), LAYERS, WIDTH)
-    frames = performances.played(delta, PLAN)
+    frames = performances.played(delta, seconds=PLAN.seconds, fps=PLAN.fps)
     assert frames.shape == (200, LAYERS, WIDTH)
     assert (frames[0] == 0).all() and frames[-1].abs().max() < 1e-5
     seconds = {number: second for number, (second, _) in enumerate(performances.SCORE)}

@@ -18,9 +18,7 @@ from d2a_core.store import tables
 
 CONFIG = yaml.safe_load((Path(__file__).parents[3] / "config.yaml").read_text())["animations"]
 NESTED = ("paste_back", "comparison")
-OPTIONS = animations.Options(
-    **{**{key: value for key, value in CONFIG.items() if key not in NESTED}, "surroundings": "generator"}
-)
+OPTIONS = animations.Options(**{key: value for key, value in CONFIG.items() if key not in NESTED})
 PREVIEW = previews.Options(size=SIZE, fps=12.5, steps=7, refinements=0)
 RATE = Fraction(25)
 
@@ -46,16 +44,11 @@ def clip(count):
 
 
 def shown(animator, subject, driver, preview=PREVIEW, **options):
-    frames, times = previews.frames(
-        animator,
-        subject,
-        driver,
-        RATE,
-        replace(OPTIONS, **options),
-        preview,
-        log=logging.getLogger("test"),
+    settings = replace(OPTIONS, **options)
+    delta, times = previews.behind(
+        animator, subject, driver, RATE, settings, preview, log=logging.getLogger("test")
     )
-    return list(frames), times
+    return list(previews.frames(animator, subject, delta, "generator", preview)), times
 
 
 def test_a_preview_shows_every_second_frame_of_a_clip_of_25(animator):
@@ -74,6 +67,16 @@ def test_the_face_goes_where_the_clip_leads_it(animator):
     seen = animator.detector.detect(np.stack(frames)).points[:, 0, 0]
     assert np.diff(seen).min() > 0  # to the right with every frame
     assert seen[-1] - seen[0] == pytest.approx(0.18, abs=0.03)
+
+
+def test_a_face_without_a_driver_turns_to_both_sides_and_comes_back(animator):
+    subject = subject_of(animator)
+    delta, times = previews.moves(animator, subject, PREVIEW)
+    assert len(delta) == 40 and times.rate == Fraction(25, 2)  # 3.2 s
+    frames = list(previews.frames(animator, subject, delta, "generator", PREVIEW))
+    seen = animator.detector.detect(np.stack(frames)).points[:, :, 0].mean(axis=1)
+    assert seen.max() > seen[0] > seen.min()
+    assert seen[-1] == seen[0]
 
 
 def test_a_preview_is_of_its_size(animator):

@@ -77,8 +77,8 @@ def test_what_is_there_is_loaded_while_the_workflow_looks(tmp_path, loads):
 
 def test_what_the_workflow_makes_anew_is_loaded_anew(tmp_path, loads, monkeypatch):
     made(tmp_path)
-    times = iter([[1.0], [2.0]])
-    monkeypatch.setattr(preview, "_times", lambda files: next(times))
+    found = iter([[1.0], [2.0]])
+    monkeypatch.setattr(preview, "times", lambda files: next(found))
     done = threading.Event()
     done.set()
     assert preview._loaded(tmp_path, WHOLE, 1, done) == 2

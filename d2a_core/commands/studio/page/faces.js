@@ -1,11 +1,12 @@
 // Faces: choosing one, its sliders, and preparing new ones.
 
-import { $, get, make, post, tried, upload } from "./common.js";
+import { $, address, get, make, post, tried, upload } from "./common.js";
 import { forgetThumbnails, turnTo } from "./directions.js";
-import { follow } from "./jobs.js";
+import { follow, outcome } from "./jobs.js";
 import { comparing, moved, picture, put, view } from "./picture.js";
 
 let photo = null; // path of the uploaded photo that waits to be prepared
+let quick = false; // whether a first look takes seconds
 let controlled = false; // whether the controls have been measured, which the first face waits for
 
 export async function choose(face) {
@@ -61,6 +62,7 @@ export function showFaces(state) {
   $("face").replaceChildren(make("option", { value: "", textContent: faces.length ? "Choose one" : "none yet" }), ...faces);
   $("face").value = view.face ?? "";
   controlled = state.controls;
+  quick = state.first_look;
 }
 
 $("reset").addEventListener("click", () => {
@@ -86,12 +88,40 @@ export async function bringPhoto(file, name) {
     photo = (await upload("photo", file, name)).path;
     $("photo-name").textContent = `${name} can be used.`;
     $("prepare").disabled = false;
+    if (quick) look();
   } catch (error) {
     $("photo-name").textContent = "";
     throw error;
   }
 }
 
+const chosenFace = () => (Number($("which").value) > 1 ? Number($("which").value) : null);
+
+// The photo as it moves, seconds after it came; a later one takes the place of an earlier.
+const look = tried(async () => {
+  const shown = $("first-look");
+  shown.hidden = true;
+  const asked = photo;
+  const said = $("photo-name").textContent;
+  $("photo-name").textContent = `${said} A first look comes within seconds.`;
+  const { job } = await post("/api/first-look", { photo, face: chosenFace() });
+  const results = await outcome(job).finally(() => photo === asked && ($("photo-name").textContent = said));
+  if (photo !== asked) return;
+  shown.src = `${address(results["first look"])}?${new URLSearchParams({ job })}`; // not an older one that is kept
+  shown.hidden = false;
+  await shown.play().catch(() => (shown.controls = true));
+});
+
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener(
+  "drop",
+  tried(async (event) => {
+    event.preventDefault();
+    const [file] = event.dataTransfer.files;
+    if (file) await bringPhoto(file, file.name);
+  }),
+);
+$("which").addEventListener("change", () => photo && quick && look());
 $("face").addEventListener("change", tried(() => $("face").value && choose($("face").value)));
 $("photo").addEventListener(
   "change",
@@ -103,8 +133,7 @@ $("photo").addEventListener(
 $("prepare").addEventListener(
   "click",
   tried(async () => {
-    const which = Number($("which").value) > 1 ? Number($("which").value) : null;
-    const options = { photo, face: which, method: $("method").value || null, tune: $("tune").checked || null };
+    const options = { photo, face: chosenFace(), method: $("method").value || null, tune: $("tune").checked || null };
     follow((await post("/api/source", options)).job);
   }),
 );

@@ -30,6 +30,16 @@ export const follow = tried(async (token) => {
   }
 });
 
+// The results of a job that is not shown, once it is done.
+export async function outcome(token) {
+  for (;;) {
+    const job = await get(`/api/jobs/${token}`);
+    if (job.state === "done") return job.results;
+    if (["failed", "cancelled"].includes(job.state)) throw new Error(job.message);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
 function say(element, text) {
   if (element.textContent !== text) element.textContent = text; // or a screen reader says it again and again
 }
