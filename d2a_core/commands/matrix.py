@@ -17,7 +17,7 @@ ALL = "all"  # of the faces on a photo
 class FaceNumber(click.ParamType):
     """The number of a face, or `ALL`."""
 
-    name = f"n|{ALL}"
+    name = "face"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         """Read a word of the command line."""
@@ -39,6 +39,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {  # of `d2a animate` that differ fro
     "face": {
         "help": "Which face of the photo: 1 the largest, 2 the next, …, or all, in the whole photo.",
         "type": FaceNumber(),
+        "metavar": f"N|{ALL}",
     },
     "output": {
         "help": "The video to write; with several photos or clips, the folder of all videos.  "
