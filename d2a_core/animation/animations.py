@@ -14,7 +14,7 @@ from d2a_core.animation.filters import one_euro, runs
 from d2a_core.animation.motion import Transfer
 from d2a_core.animation.retiming import Times
 from d2a_core.faces import geometry
-from d2a_core.faces.heads import lift, lift_clip
+from d2a_core.faces.heads import Heads, lift, lift_clip, project
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.fan import closed_loop
 from d2a_core.fan.closed_loop import Animator, LatentPath
@@ -54,9 +54,18 @@ class Options:
 
 
 def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDArray[np.float32]:
-    """Landmarks [T, P, 2] that a clip asks of a source, from their tables.
+    """Landmarks [T, P, 2] that a clip asks of a source, from their tables."""
+    points = tables.points_array(source)
+    own = lift(points, scheme_of(points.shape[1]), tables.angles_array(source))
+    moving, start, transfer = driving_heads(driver, options)
+    return project(motion.moved(own, start, moving, transfer)).astype(np.float32)
 
-    Where no clip moves the lips, those of the source stay apart as they are.
+
+def driving_heads(driver: pyarrow.Table, options: Options) -> tuple[Heads, Heads, Transfer]:
+    """Heads [T] of a clip and the head [1] at rest that relative motion starts from, from its table.
+
+    The transfer is that of the `options`; where no clip moves the lips, those of a source stay apart as they
+    are.
     """
     points = tables.points_array(driver)
     scheme = scheme_of(points.shape[1])
@@ -72,9 +81,8 @@ def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDA
                 "each clip of which has a neutral frame of its own; set it to null"
             )
         neutral = motion.neutral_index(driver.column("time_s").to_numpy(), options.neutral_s)
-    own = lift(tables.points_array(source), scheme, tables.angles_array(source))
     moving = lift_clip(points, scheme, tables.angles_array(driver))
-    return motion.goal(own, moving, transfer, neutral=neutral, rest=rest)
+    return moving, motion.neutral_heads(moving, neutral, rest), transfer
 
 
 def follow(

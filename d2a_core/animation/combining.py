@@ -11,12 +11,11 @@ from typing import TypeVar
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from d2a_core.animation import motion
 from d2a_core.animation.driving import Track
 from d2a_core.faces import geometry
-from d2a_core.faces.heads import Heads, lift_clip, project
+from d2a_core.faces.heads import Heads, between, lift_clip, project
 from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.media import sheets
 from d2a_core.media.video_reading import Frame
@@ -176,18 +175,7 @@ def _places(driver: Driver, time_s: NDArray) -> NDArray[np.float64]:
 
 def _at(driver: Driver, time_s: NDArray) -> Heads:
     """Heads of a driver at any times [T], between two frames in proportion."""
-    heads, place = driver.heads, _places(driver, time_s)
-    low = np.floor(place).astype(int)
-    high = np.minimum(low + 1, len(heads.scale) - 1)
-    share = place - low
-
-    def between(values: NDArray) -> NDArray:
-        weight = share.reshape(-1, *[1] * (values.ndim - 1))
-        return (1 - weight) * values[low] + weight * values[high]
-
-    turn = Rotation.from_matrix(heads.rotation[high] @ heads.rotation[low].transpose(0, 2, 1)).as_rotvec()
-    rotation = Rotation.from_rotvec(share[:, None] * turn).as_matrix() @ heads.rotation[low]
-    return Heads(rotation, between(heads.scale), between(heads.shift), between(heads.shape))
+    return between(driver.heads, _places(driver, time_s))
 
 
 def show(

@@ -68,21 +68,18 @@ def goal(
     Motion is transferred in space: a turn of the driver turns the source's head. Relative motion starts from
     the `neutral_heads`.
     """
-    if transfer.motion == "absolute":
-        return absolute(source, driver, transfer)
-    return relative(source, driver, neutral_heads(driver, neutral, rest), transfer)
+    start = source if transfer.motion == "absolute" else neutral_heads(driver, neutral, rest)
+    return project(moved(source, start, driver, transfer)).astype(np.float32)
 
 
-def absolute(source: Heads, driver: Heads, transfer: Transfer) -> NDArray[np.float32]:
-    """Lead from the source to the driver's own landmarks, face shape included (paper): [T, P, 2]."""
-    return _moved(source, source, driver, np.ones_like(source.shape[0]), transfer)
+def moved(source: Heads, start: Heads, driver: Heads, transfer: Transfer) -> Heads:
+    """Heads [T] of the `source` [1] that move as the `driver` [T] does from the head `start` [1].
 
-
-def relative(source: Heads, driver: Heads, start: Heads, transfer: Transfer) -> NDArray[np.float32]:
-    """Add to the source what the driver has changed since the head `start` [1]: [T, P, 2].
-
-    The change is taken in the proportions of the source, so that its own shape stays.
+    Absolute motion leads from the source to the driver's own landmarks, face shape included (paper). Relative
+    motion adds what the driver has changed, in the proportions of the source, so that its own shape stays.
     """
+    if transfer.motion == "absolute":
+        return _moved(source, source, driver, np.ones_like(source.shape[0]), transfer)
     scheme = scheme_of(source.shape.shape[1])
     gain = proportions(source.shape[0], start.shape[0], scheme)
     if transfer.rest_lips == "driver":
@@ -92,14 +89,11 @@ def relative(source: Heads, driver: Heads, start: Heads, transfer: Transfer) -> 
     return _moved(source, start, driver, gain, transfer)
 
 
-def _moved(
-    source: Heads, start: Heads, driver: Heads, gain: NDArray, transfer: Transfer
-) -> NDArray[np.float32]:
-    """Points [T, P, 2] of the source after the driver's way from `start`, the shape's times `gain` [P, 3]."""
-    moved = turned(source, start, driver, amount=transfer.scale * transfer.pose)
+def _moved(source: Heads, start: Heads, driver: Heads, gain: NDArray, transfer: Transfer) -> Heads:
+    """Heads [T] of the source after the driver's way from `start`, the shape's times `gain` [P, 3]."""
     share = transfer.scale * transfer.expression
     shape = changed(source.shape, start.shape, driver.shape, share * gain)
-    return project(replace(moved, shape=shape)).astype(np.float32)
+    return replace(turned(source, start, driver, amount=transfer.scale * transfer.pose), shape=shape)
 
 
 def changed(face: NDArray, start: NDArray, driver: NDArray, gain: NDArray) -> NDArray[np.float64]:

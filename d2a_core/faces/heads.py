@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from d2a_core.faces.geometry import rotation_matrix, similarity_fit
 from d2a_core.faces.mean_face import template_of
@@ -53,6 +54,26 @@ def lift_clip(points: NDArray, scheme: Scheme, angles: NDArray | None = None) ->
 def project(heads: Heads) -> NDArray[np.float64]:
     """Points [T, P, 2] of heads: the inverse of lifting."""
     return heads.scale[:, None, None] * _turned(heads.shape, heads.rotation)[..., :2] + heads.shift[:, None]
+
+
+def between(heads: Heads, places: NDArray) -> Heads:
+    """Heads at any `places` [T'] of a clip of them, in frames: between two of them in proportion.
+
+    Beyond its ends a clip stands still.
+    """
+    last = len(heads.scale) - 1
+    places = np.clip(places, 0, last)
+    low = np.floor(places).astype(int)
+    high = np.minimum(low + 1, last)
+    share = places - low
+
+    def mixed(values: NDArray) -> NDArray:
+        weight = share.reshape(-1, *[1] * (values.ndim - 1))
+        return (1 - weight) * values[low] + weight * values[high]
+
+    turn = Rotation.from_matrix(heads.rotation[high] @ heads.rotation[low].transpose(0, 2, 1)).as_rotvec()
+    rotation = Rotation.from_rotvec(share[:, None] * turn).as_matrix() @ heads.rotation[low]
+    return Heads(rotation, mixed(heads.scale), mixed(heads.shift), mixed(heads.shape))
 
 
 def rigid_share(displacement: NDArray, face: NDArray, scheme: Scheme) -> NDArray[np.float32]:
