@@ -38,3 +38,103 @@ rule invert_footage:
         core=core_digest("invert_footage"),
     script:
         "../workflow_scripts/invert_footage.py"
+
+
+rule animate_footage:
+    """Let the person of a video move like a clip, in the video itself."""
+    input:
+        generator=GENERATOR,
+        draft=DRAFT,
+        models=FACE_MODELS,
+        identity=IDENTITY,
+        directions=DIRECTIONS,
+        fan=FAN,
+        tuning=["results/sources/{footage}-first-frame/tuning.pt"],
+        code="results/sources/{footage}-first-frame/inversion.zarr",
+        landmarks="results/sources/{footage}-first-frame/landmarks.parquet",
+        codes="results/footage/{footage}.zarr",
+        shown="results/driving/{footage}.parquet",
+        driving="results/driving/{clip}.parquet",
+        video=clip_of_footage,
+        driver=video_of,
+    output:
+        video="results/footage/{footage}--{clip}.mp4",
+        latents=directory("results/footage/{footage}--{clip}.latents.zarr"),
+    log:
+        "results/logs/animate_footage/{footage}--{clip}.log",
+    benchmark:
+        "results/benchmarks/animate_footage/{footage}--{clip}.tsv"
+    priority: TOWARDS_VIDEO
+    threads: 2
+    resources:
+        mem_mb=more(6000),
+        runtime=more(120),
+    params:
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
+        landmarks=config["landmarks"],
+        animations=without(config["animations"], "comparison", "paste_back"),
+        parts=moved_parts,
+        loss=STEPS_LOSS,
+        core=core_digest("animate_footage"),
+    script:
+        "../workflow_scripts/animate_footage.py"
+
+
+rule compare_footage:
+    """Put footage, driver and result beside one another."""
+    input:
+        footage=clip_of_footage,
+        driver=video_of,
+        video="results/footage/{footage}--{clip}.mp4",
+        latents="results/footage/{footage}--{clip}.latents.zarr",
+    output:
+        side_by_side="results/footage/{footage}--{clip}--side-by-side.mp4",
+        sheet=report(
+            "results/footage/{footage}--{clip}.sheet.png",
+            category="Footage",
+            labels={"footage": "{footage}", "clip": "{clip}"},
+        ),
+    log:
+        "results/logs/compare_footage/{footage}--{clip}.log",
+    benchmark:
+        "results/benchmarks/compare_footage/{footage}--{clip}.tsv"
+    threads: 1
+    resources:
+        mem_mb=more(2000),
+        runtime=more(30),
+    params:
+        comparison=config["animations"]["comparison"],
+        crf=config["animations"]["crf"],
+        core=core_digest("compare_footage"),
+    script:
+        "../workflow_scripts/compare_footage.py"
+
+
+rule measure_footage:
+    """Measure how well the face in a video follows a clip, and whether it flickers more than its footage."""
+    input:
+        models=FACE_MODELS,
+        identity=IDENTITY,
+        landmarks="results/driving/{footage}.parquet",
+        driving="results/driving/{clip}.parquet",
+        footage=clip_of_footage,
+        driver=seen_of,
+        reference=REFERENCE,
+        video="results/footage/{footage}--{clip}.mp4",
+        latents="results/footage/{footage}--{clip}.latents.zarr",
+    output:
+        figures="results/footage/{footage}--{clip}.figures.parquet",
+    log:
+        "results/logs/measure_footage/{footage}--{clip}.log",
+    benchmark:
+        "results/benchmarks/measure_footage/{footage}--{clip}.tsv"
+    threads: 1
+    resources:
+        mem_mb=more(2000),
+        runtime=more(30),
+    params:
+        landmarks=config["landmarks"],
+        core=core_digest("measure_footage"),
+    script:
+        "../workflow_scripts/measure_footage.py"

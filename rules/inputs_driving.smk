@@ -51,6 +51,15 @@ def parts_of(wildcards):
     return clips_by_part(wildcards.combination)
 
 
+def moved_parts(wildcards):
+    """Parts of a face that a clip moves: of a combination those that have a clip."""
+    return (
+        list(clips_by_part(wildcards.clip))
+        if wildcards.clip in COMBINATIONS
+        else ["pose", "expression"]
+    )
+
+
 def tables_of_parts(wildcards):
     """Landmark tables of a combination, one for each part that has a clip."""
     clips = clips_by_part(wildcards.combination).values()

@@ -1,5 +1,7 @@
 """Show source, driver and result beside one another, as a video and as a contact sheet."""
 
+from itertools import repeat
+
 from d2a_core import runtime
 from d2a_core.animation import comparison
 from d2a_core.media import images, video_reading, video_writing
@@ -18,7 +20,7 @@ def main(snakemake):
     )
     streams = comparison.behind(driver, time_s), frames
     video_writing.write_frames(
-        comparison.side_by_side(source, *streams, height=options.height, sheet=sheet),
+        comparison.side_by_side(repeat(source), *streams, height=options.height, sheet=sheet),
         snakemake.output.side_by_side,
         rate=result.rate,
         audio=snakemake.input.video,

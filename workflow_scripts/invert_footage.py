@@ -23,6 +23,7 @@ def main(snakemake):
         animator.generator,
         path,
         footage.aligned(video_reading.read_frames(inputs.video), places),
+        tables.points_array(driver),
         latent_prior.fit(animator.generator),
         options,
         progress=runtime.Progress(log, "footage", len(places), unit="frames"),

@@ -1,7 +1,7 @@
 """Measure how well a rendered video follows its driver and keeps its source."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from d2a_core.animation import motion, retiming
 from d2a_core.animation.looks import Flicker, Looks
 from d2a_core.faces import dlib_identity, geometry
+from d2a_core.faces.alignment import Crop, extract
 from d2a_core.faces.dlib_landmarks import SecondDetector
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.media import video_reading
@@ -21,6 +22,7 @@ from d2a_core.store import tables
 EVERY = 5  # frames between two looks at what is dear and changes slowly: see `looks`
 DRIVER_LOOKS = 12  # frames of a clip on which the driver's face is looked at
 HIGH = 0.95  # quantile of the strangers' likeness above which a face is no stranger's
+LOOK = 512  # px, side at which faces of footage are looked at
 UNKNOWN = np.zeros((0, 1), np.float32)  # embeddings of nobody
 
 
@@ -165,6 +167,28 @@ def summary(figures: Mapping[str, float]) -> str:
         f"{line}, to the driver {shown('driver_identity')} "
         f"(strangers {shown('driver_strangers')}, one in twenty above {shown('driver_strangers_high')})"
     )
+
+
+def cut_out(frames: Iterable[Frame], quads: NDArray) -> Iterator[Frame]:
+    """Cut out the face of every frame, at `quads` [T, 4, 2] in its pixels, to look at: u1 [LOOK, LOOK, 3]."""
+    for frame, quad in zip(frames, quads, strict=False):
+        yield replace(frame, image=extract(frame.image, Crop(quad.astype(np.float64), LOOK)))
+
+
+def unrest(frames: Iterable[Frame], *, whole: int) -> dict[str, float]:
+    """Tell how much the `frames` that were driven flicker in the footage itself, and of how many they are."""
+    flicker = Flicker()
+    for frame in frames:
+        flicker.add(frame.image[None])
+    return {"footage_flicker": flicker.level, "footage_frames": whole}
+
+
+def footage_summary(figures: Mapping[str, float]) -> str:
+    """Sum up for its maker how a video compares with its footage, in one line."""
+    frames, whole = (round(figures[name]) for name in ("frames", "footage_frames"))
+    length = f"all {frames} frames" if frames >= whole else f"{frames} of {whole} frames, as its driver lasts"
+    before, after = (figures[name] for name in ("footage_flicker", "flicker"))
+    return f"{length}; flicker of the face {after:.2f} gray levels, in the footage {before:.2f}"
 
 
 def columns(figures: Mapping[str, float], **names: str) -> dict[str, list]:

@@ -23,25 +23,30 @@ class Options:
 
 
 class Sheet:
-    """Contact sheet filled while the frames stream by: the source, then driver over result at even times."""
+    """Contact sheet filled while the frames stream by: driver over result at even times.
 
-    def __init__(self, source: NDArray[np.uint8], *, frames: int, columns: int) -> None:
+    A `source` that is a picture stands before them; one that moves, None, is a row above them.
+    """
+
+    def __init__(self, source: NDArray[np.uint8] | None, *, frames: int, columns: int) -> None:
         self.source = source
         self.wanted = sorted({round(x) for x in np.linspace(0, frames - 1, min(columns, frames))})
-        self.columns: list[tuple[float, NDArray, NDArray]] = []
+        self.columns: list[tuple[float, NDArray, NDArray, NDArray]] = []
 
-    def offer(self, index: int, time_s: float, driver: NDArray, result: NDArray) -> None:
-        """Keep this moment if it is wanted."""
+    def offer(self, index: int, time_s: float, *panels: NDArray) -> None:
+        """Keep this moment of the `PANELS` if it is wanted."""
         if index in self.wanted:
-            self.columns.append((time_s, _tile(driver), _tile(result)))
+            source, driver, result = map(_tile, panels)
+            self.columns.append((time_s, source, driver, result))
 
     def draw(self) -> NDArray[np.uint8]:
         """Draw the sheet, u1 [H, W, 3]."""
-        times, drivers, results = zip(*self.columns, strict=True)
-        source = _tile(self.source)
-        rows = [[source, *drivers], [source, *results]]
-        captions = ["source", *(f"{time:.2f} s" for time in times)]
-        return sheets.grid(rows, captions_left=["driver", "result"], captions_top=captions, tile=TILE)
+        times, *shown = zip(*self.columns, strict=True)
+        rows, captions, left = [list(row) for row in shown], [f"{time:.2f} s" for time in times], [*PANELS]
+        if self.source is not None:
+            still = _tile(self.source)
+            rows, captions, left = [[still, *row] for row in rows[1:]], ["source", *captions], left[1:]
+        return sheets.grid(rows, captions_left=left, captions_top=captions, tile=TILE)
 
 
 def _tile(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -60,10 +65,10 @@ def behind(driver: Iterable[Frame], time_s: NDArray) -> Iterator[Frame]:
 
 
 def side_by_side(
-    source: NDArray, driver: Iterable[Frame], result: Iterable[Frame], *, height: int, sheet: Sheet
+    source: Iterable[NDArray], driver: Iterable[Frame], result: Iterable[Frame], *, height: int, sheet: Sheet
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield frames of source | driver | result, captioned, u1 [H, W, 3]; fill `sheet` on the way."""
-    for left, right in zip(driver, result, strict=False):  # a container may announce one frame too many
-        sheet.offer(right.index, right.time_s, left.image, right.image)
-        panels = [source, left.image, right.image]
+    for still, left, right in zip(source, driver, result, strict=False):  # a container may announce too many
+        panels = [still, left.image, right.image]
+        sheet.offer(right.index, right.time_s, *panels)
         yield sheets.side_by_side(panels, height=height, captions=PANELS)

@@ -1,4 +1,4 @@
-"""Stage `footage`: turn a video of a face into a path of codes, and back, so that it can be edited.
+"""Stage `footage`: turn a video of a face into a path of codes, so that it can be edited.
 
 The paper's section 5 names video editing and says no more. Every frame is inverted with its neighbours' help:
 FAN leads from the code of one frame to pose and expression of all others, and what is left to say is found
@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
-from torch.nn import functional
 
 from d2a_core.animation import animations
 from d2a_core.faces import paste
@@ -22,7 +20,6 @@ from d2a_core.faces.alignment import Crop, extract
 from d2a_core.faces.schemes import scheme_of
 from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
-from d2a_core.generator.drafts import AnchoredDraft
 from d2a_core.generator.generator import PretrainedGenerator
 from d2a_core.generator.latent_prior import LatentPrior
 from d2a_core.generator.rendering import to_float
@@ -32,13 +29,15 @@ from d2a_core.media.video_reading import Frame
 from d2a_core.runtime import Progress
 
 FIRST_ROUNDS = 15  # times that the first frame is gone over
+SHARED = 64  # frames that have drafts in common
+FITTED = 5  # codes of them that these are fitted to
+FITTED_EVERY = 5  # rounds over the first frame after which they are fitted anew
+BETAS = (0.8, 0.99)  # of Adam: memories of a few steps, and of those of some frames
+OUTSIDE_WEIGHT = 0.15  # of what lies beside the face
 STRUCTURE_WEIGHT = 0.5  # of 1 - MS-SSIM, beside L1 on a pyramid
 PRIOR_WEIGHT = 0.05  # pull to the path that FAN found
 NEIGHBOUR_WEIGHT = 0.5  # pull to the offset of the frame before; more is steadier, less is closer
-LOW = 1 / 16  # of the picture's side: sigma of the blur below which colour and light are the footage's own
-SMALL = 256  # px, side at which that difference is taken
 COLUMNS, TILE = 8, 256  # of the contact sheet
-REACH = 1  # frames before and after one that its mask covers too
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,7 @@ def refine(
     generator: PretrainedGenerator,
     path: closed_loop.LatentPath,
     faces: Iterable[NDArray[np.uint8]],
+    points: NDArray,
     prior: LatentPrior,
     options: Options,
     *,
@@ -105,29 +105,44 @@ def refine(
 
     The offset from the path, in the whitened coordinates of `prior`, goes on from frame to frame with the
     moments of its optimizer; the first frame is gone over `FIRST_ROUNDS` times, so that no colour fades in.
-    On drafts it minimises the L1 distance over a pyramid, STRUCTURE_WEIGHT·(1 - MS-SSIM),
-    PRIOR_WEIGHT·mean(d²) for the offset d, so that it says no more than the footage asks for, and
-    NEIGHBOUR_WEIGHT·mean(e²) for its change e since the frame before.
+    On drafts that `SHARED` frames have in common it minimises the L1 distance over a pyramid,
+    STRUCTURE_WEIGHT·(1 - MS-SSIM), PRIOR_WEIGHT·mean(d²) for the offset d, so that it says no more than the
+    footage asks for, and NEIGHBOUR_WEIGHT·mean(e²) for its change e since the frame before. What lies outside
+    the face, whose landmarks are `points` [T, P, 2], counts by `OUTSIDE_WEIGHT`: it stays the footage's.
     """
-    moved = rendering.apply(path.wplus, path.delta).to(prior.mean)
-    offset = torch.zeros_like(moved[:1]).requires_grad_()
+    known = prior.encode(rendering.apply(path.wplus, path.delta).to(prior.mean))
+    scheme = scheme_of(points.shape[1])
+    offset = torch.zeros_like(known[:1]).requires_grad_()
     codes: list[Tensor] = []
     losses: list[float] = []
-    optimizer = torch.optim.Adam([offset], lr=options.learning_rate)
-    for start, face in zip(moved.split(1), faces, strict=True):
-        photo, known = to_float(face[None]).to(prior.mean), prior.encode(start)
-        for _ in range(1 if codes else FIRST_ROUNDS):
-            loss = _approach(generator, photo, known, offset, optimizer, prior, steps=options.steps)
-        codes.append(prior.decode(known + offset.detach()))
+    optimizer = torch.optim.Adam([offset], lr=options.learning_rate, betas=BETAS)
+    for index, face in enumerate(faces):
+        here, photo = known[index : index + 1], to_float(face[None]).to(prior.mean)
+        mask = paste.face_mask(points[index : index + 1], scheme, size=len(face))
+        share = torch.from_numpy(OUTSIDE_WEIGHT + (1 - OUTSIDE_WEIGHT) * mask).to(prior.mean)
+        for turn in range(1 if codes else FIRST_ROUNDS):
+            if index % SHARED == 0 and turn % FITTED_EVERY == 0:
+                near = _around(generator, prior, known[index : index + SHARED], offset.detach())
+            loss = _approach(near, photo, share, here, offset, optimizer, prior, steps=options.steps)
+        codes.append(prior.decode(here + offset.detach()))
         losses.append(loss)
         if progress is not None:
             progress.advance(1, loss=losses[-1])
     return Found(torch.cat(codes).cpu(), np.array(losses, np.float32))
 
 
+def _around(
+    generator: PretrainedGenerator, prior: LatentPrior, known: Tensor, offset: Tensor
+) -> PretrainedGenerator:
+    """The generator with drafts of the face that some frames show, `known` [N, K, D] and an `offset`."""
+    rows = np.unique(np.linspace(0, len(known) - 1, FITTED).round().astype(int))
+    return generator.around(prior.decode(known[rows] + offset))
+
+
 def _approach(
     generator: PretrainedGenerator,
     photo: Tensor,
+    share: Tensor,
     known: Tensor,
     offset: Tensor,
     optimizer: torch.optim.Optimizer,
@@ -135,13 +150,16 @@ def _approach(
     *,
     steps: int,
 ) -> float:
-    """Move the `offset` from the code `known` towards a `photo`; return the loss before the last step."""
+    """Move the `offset` from the code `known` towards a `photo`; return the loss before the last step.
+
+    `share` [S, S] is how much of the picture counts at each place.
+    """
     before = offset.detach().clone()
-    draft = AnchoredDraft(generator, prior.decode(known + before))
     loss = torch.tensor(0.0)
     for _ in range(steps):
         optimizer.zero_grad()
-        image = draft(prior.decode(known + offset))
+        image = generator.synthesize(prior.decode(known + offset), photo.shape[-1])
+        image = photo + share * (image - photo)
         structure = 1 - similarity.ms_ssim((image + 1) / 2, (photo + 1) / 2)
         loss = (
             image_losses.pyramid_distance(image, photo)
@@ -152,50 +170,6 @@ def _approach(
         loss.backward()
         optimizer.step()
     return loss.item()
-
-
-def retake(
-    frames: Iterable[Frame],
-    places: Sequence[Crop],
-    shown: Iterable[NDArray[np.uint8]],
-    wanted: Iterable[NDArray[np.uint8]],
-    points: NDArray,
-    edited: NDArray,
-) -> Iterator[NDArray[np.uint8]]:
-    """Put the edited face in the place of the old one: frames u1 [H, W, 3], both sides even.
-
-    `shown` and `wanted` are the renders of the code of each frame and of the edited one, u1 [R, R, 3]; what
-    the first lacks of the footage's colour and light is added to the second. `points` and `edited` [T, P, 2]
-    are landmarks of both as fractions of the aligned picture: the mask of a frame covers both faces, and
-    those of its neighbours.
-    """
-    scheme = scheme_of(points.shape[1])
-    rows = zip(frames, places, shown, wanted, strict=False)
-    for index, (frame, crop, old, new) in enumerate(rows):
-        near = slice(max(0, index - REACH), index + REACH + 1)
-        mask = paste.face_mask(np.concatenate((points[near], edited[near])), scheme, size=paste.DRAWN)
-        face = tinted(new, extract(frame.image, Crop(crop.quad, SMALL)), old)
-        yield paste.paste_back(frame.image, face, Crop(crop.quad, len(face)), mask)
-
-
-def tinted(
-    picture: NDArray[np.uint8], footage: NDArray[np.uint8], shown: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Tint a `picture` u1 [R, R, 3] by the colour and light that `shown` lacks of `footage` [S, S, 3].
-
-    `shown` is u1 [R, R, 3] and `footage` u1 [S, S, 3]. The difference of the two is blurred, so that it has
-    no features of its own.
-    """
-    side = len(footage)
-    lacking = footage.astype(np.float32) - resampling.resize(shown[None], side)[0]
-    smooth = gaussian_filter(lacking, (LOW * side, LOW * side, 0), mode="nearest")
-    full = functional.interpolate(
-        torch.from_numpy(smooth).permute(2, 0, 1)[None],
-        picture.shape[:2],
-        mode="bilinear",
-        align_corners=False,
-    )
-    return np.rint(picture + full[0].permute(1, 2, 0).numpy()).clip(0, 255).astype(np.uint8)
 
 
 def draw(
@@ -209,9 +183,3 @@ def draw(
     rows = [above, list(resampling.resize(below, TILE))]
     captions = [f"frame {moment}" for moment in moments]
     return sheets.grid(rows, captions_left=["footage", "codes"], captions_top=captions, tile=TILE)
-
-
-def renders(generator: PretrainedGenerator, codes: Tensor) -> Iterator[NDArray[np.uint8]]:
-    """Render codes [T, K, D] in full size, u1 [R, R, 3], one at a time."""
-    for code in codes.split(1):
-        yield rendering.render(generator, code)[0]

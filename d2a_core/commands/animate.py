@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import d2a_core
 from d2a_core.commands import checks, delivery
@@ -36,7 +37,7 @@ def animate_all(requests: Sequence[Request], *, watcher: Watcher | None = None) 
 
 def make_plan(request: Request, work: Path) -> Plan:
     """Name the source and the clip of a request, copy them into `work` and say what to compute."""
-    faces = [delivery.adopt_source(face, work) for face in _faces(request, work)]
+    faces = [_adopt_source(face, work) for face in _faces(request, work)]
     sources = [entry for entry, _ in faces]
     adopted = {path: delivery.adopt(path, work, "clip") for path in request.drivers.values()}
     copies = {copy: given for _, copied in faces for copy, given in copied.items()}
@@ -48,10 +49,13 @@ def make_plan(request: Request, work: Path) -> Plan:
         clip = _combined_name(parts, names)
         combinations = [{"name": clip, **parts}]
     clips = [{"name": name, "path": copy} for name, copy in dict(adopted.values()).items()]
+    if request.footage:
+        clips = [sources[0], *(each for each in clips if each != sources[0])]
     driving = {"clips": clips, "combinations": combinations}
-    overlay = {"sources": sources, "driving": driving, **request.settings}
+    overlay = {"driving": driving, **request.settings} | ({} if request.footage else {"sources": sources})
     pairs = [f"{source['name']}--{clip}" for source in sources]
-    stems = [f"results/animations/{pair}" for pair in pairs]
+    folder = "footage" if request.footage else "animations"
+    stems = [f"results/{folder}/{pair}" for pair in pairs]
     results = _results_of_all(stems) if request.all_faces else _results(request, stems[0])
     main = "all faces" if request.all_faces else "paste-back" if request.paste_back else "video"
     places = {main: request.output, "side by side": request.side_by_side, "frames": request.frames}
@@ -88,6 +92,14 @@ def _count(photo: Path, models: Path, threads: int) -> int:
 
     image = photos.read_photo(photo).image
     return len(search.find(image, mediapipe.FaceModels(models, device="cpu", threads=threads)))
+
+
+def _adopt_source(request: Request, work: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Entry of the source in the config, a video's among the clips, and the user's file by its copy."""
+    if not request.footage:
+        return delivery.adopt_source(request, work)
+    name, path = delivery.adopt(request.photo, work, "clip")
+    return {"name": name, "path": path}, {path: request.source}
 
 
 def _combined_name(parts: Mapping[str, str], clips: Iterable[Path]) -> str:

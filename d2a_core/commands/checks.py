@@ -7,7 +7,16 @@ from pathlib import Path
 
 from d2a_core import config
 from d2a_core.commands.morph_requests import MorphRequest, is_table
-from d2a_core.commands.requests import KEYS, PART_DRIVERS, PHOTO_ONLY, SCALED, Request, option, seed_of
+from d2a_core.commands.requests import (
+    KEYS,
+    NOT_FOR_FOOTAGE,
+    PART_DRIVERS,
+    PHOTO_ONLY,
+    SCALED,
+    Request,
+    option,
+    seed_of,
+)
 from d2a_core.media import photos, video_reading
 from d2a_core.store import tables
 
@@ -17,7 +26,7 @@ LIMITS = {"frames": (2, 10000), "fps": (1, 240)}  # of a morph
 
 def check(request: Request, root: Path) -> None:
     """Raise ValueError, in one sentence, for the first mistake in `request`; the cheapest checks first."""
-    check_source(request, root)
+    (_check_source_clip if request.footage else check_source)(request, root)
     _check_drivers(request)
     for name, path in request.drivers.items():
         duration_s = _check_driving(option(name), path)
@@ -76,6 +85,18 @@ def check_footage(request: Request, root: Path) -> None:
     if clip.suffix.lower() == ".parquet":
         raise ValueError(f"{clip} is a landmark table; give a video that shows a face")
     _check_driving("the source", clip)
+
+
+def _check_source_clip(request: Request, root: Path) -> None:
+    """Raise ValueError for the first mistake in a request whose source is a video."""
+    for name in NOT_FOR_FOOTAGE:
+        if getattr(request, name):
+            raise ValueError(f"{option(name)} is for photos, but --source is a video; leave it out")
+    _check_words(request)
+    _check_outputs(request)
+    check_settings(request, root)
+    check_readable("--source", request.photo, "a photo or a video of a face, or seed:N")
+    video_reading.probe(request.photo)
 
 
 def check_source(request: Request, root: Path) -> None:

@@ -111,7 +111,7 @@ def convert(source: Path, target: Path, label: int | None) -> None:
 def animate(
     photos: tuple[str, ...], source: tuple[str, ...], driving: tuple[Path, ...], **given: Any
 ) -> None:
-    """Let the face of a photo move like a video.
+    """Let the face of a photo, or of a video, move like a video.
 
     Every PHOTO, and every --source, meets every clip of --driving: d2a animate A.jpg B.jpg --driving x.mp4
     y.mp4 makes four videos in one run. PHOTOs stand before the options, or after a lone --. A video that
@@ -173,12 +173,13 @@ def _figures(paths: Mapping[str, Path]) -> list[str]:
         return []
     from d2a_core.animation import assessment  # with PyTorch, for which no video should wait
 
-    lines = {
-        what: assessment.summary(tables.read_parquet(path).to_pylist()[0]) for what, path in found.items()
-    }
-    return [
-        f"{what.replace('figures', 'face')}: {line}" if " " in what else line for what, line in lines.items()
-    ]
+    lines = []
+    for what, path in found.items():
+        figures = tables.read_parquet(path).to_pylist()[0]
+        line = assessment.summary(figures)
+        lines.append(f"{what.replace('figures', 'face')}: {line}" if " " in what else line)
+        lines += [assessment.footage_summary(figures)] if "footage_flicker" in figures else []
+    return lines
 
 
 def _in_place(given: dict[str, Any]) -> dict[str, Any]:

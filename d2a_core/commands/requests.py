@@ -9,11 +9,14 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import click
 
+from d2a_core.store.kinds import kind_of
+
 # Fields of Request that name a clip: for a part of the driver, and all; those of which a scale needs one
 PART_DRIVERS = ("pose_from", "expression_from", "lips_from", "eyes_from")
 DRIVERS = ("driving", *PART_DRIVERS)
 SCALED = {"pose_scale": PART_DRIVERS[:1], "expression_scale": PART_DRIVERS[1:]}
 PHOTO_ONLY = ("face", "method", "tune", "paste_back")
+NOT_FOR_FOOTAGE = (*PHOTO_ONLY, "surroundings", "fps", "slow_motion", "loop", "frames")
 NAME_CHARS = 40
 PATH = click.Path(path_type=Path)
 
@@ -79,15 +82,19 @@ def option(name: str) -> str:
 class Request:
     """The options of `d2a animate`; None leaves a setting to the config.
 
-    `source` is the path of a photo or `seed:N`, `driving` that of a video, a picture or a driving table,
-    `work` the folder where stages are cached. In place of `driving`, the head may follow `pose_from` and the
-    face `expression_from`; in place of either's, lips may follow `lips_from` and eyes `eyes_from`. What no
-    clip drives stays as on the source. `output` gets the video (None: it stays there), `side_by_side` a copy
-    of the comparison, the folder `frames` png pictures. `face` N is the N-th largest on the photo, 0 the
-    largest.
+    `source` is the path of a photo or of a video, or `seed:N`, `driving` that of a video, a picture or a
+    driving table, `work` the folder where stages are cached. In place of `driving`, the head may follow
+    `pose_from` and the face `expression_from`; in place of either's, lips may follow `lips_from` and eyes
+    `eyes_from`. What no clip drives stays as on the source. `output` gets the video (None: it stays there),
+    `side_by_side` a copy of the comparison, the folder `frames` png pictures. `face` N is the N-th largest
+    on the photo, 0 the largest.
     """
 
-    source: str = asked("Photo of a face, or seed:N for a face that does not exist.", required=True)
+    source: str = asked(
+        "Photo or video of a face, or seed:N for a face that does not exist. A video stays as it is but for "
+        "what is driven, and keeps its sound unless a driver with sound moves the lips.",
+        required=True,
+    )
     driving: Path | None = asked("Video or picture of a face, or a driving table (.parquet).")
     pose_from: Path | None = asked("In its place: what the head follows.")
     expression_from: Path | None = asked("In its place: what mouth, eyes and brows follow.")
@@ -157,6 +164,11 @@ class Request:
     def seed(self) -> int | None:
         """N of a source `seed:N`; None for a photo."""
         return seed_of(self.source)
+
+    @property
+    def footage(self) -> bool:
+        """Whether the source is a video, in which its person is driven."""
+        return kind_of(self.source) == "video"
 
     @property
     def photo(self) -> Path:

@@ -56,15 +56,22 @@ class Animated:
 class Stitcher:
     """The surroundings of one aligned photo u1 [S, S, 3]; `still` is what its code shows of it.
 
-    `points` [P, 2] are the landmarks of the still, in fractions of the side.
+    `points` [P, 2] are the landmarks of the still, in fractions of the side. `shares` [P] in [0, 1] say how
+    much of the face around each of them is a frame's; the rest stays as on the photo. None is all of it.
     """
 
     def __init__(
-        self, photo: NDArray[np.uint8], still: NDArray[np.uint8], points: NDArray, scheme: Scheme
+        self,
+        photo: NDArray[np.uint8],
+        still: NDArray[np.uint8],
+        points: NDArray,
+        scheme: Scheme,
+        *,
+        shares: NDArray | None = None,
     ) -> None:
         if not np.isfinite(points).all():
             raise ValueError("no face is seen on what the code of the photo shows; give another photo")
-        self.photo, self.points, self.scheme = photo, points, scheme
+        self.photo, self.points, self.scheme, self.shares = photo, points, scheme, shares
         self.size = len(photo)
         self._middle, self._radii = _ellipse(points)
         self._lacking = _low(photo, still, paste.face_mask(points[None], scheme, size=SMALL, rim=TIGHT))
@@ -89,30 +96,52 @@ class Stitcher:
     def __call__(self, frame: NDArray[np.uint8], points: NDArray) -> NDArray[np.uint8]:
         """Lay the face of a frame u1 [S, S, 3] with landmarks `points` [P, 2] on the photo: u1 [S, S, 3]."""
         side = self.size
+        if self.shares is not None:
+            points = self.points + self.shares[:, None] * (points - self.points)
         motion = side * cv2.resize(self.motion(points), (side, side), interpolation=cv2.INTER_CUBIC)
         x, y = self._columns - motion[..., 0], self._rows - motion[..., 1]
         bent = cv2.remap(self.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
         scale = SMALL / side
         small = (x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5
         lacking = cv2.remap(self._lacking, *small, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        share = paste.face_mask(points[None], self.scheme, size=side, rim=TIGHT)[..., None]
+        share = self._share(points)[..., None]
         mixed = bent + share * (frame + lacking - bent)
         return np.rint(mixed).clip(0, 255).astype(np.uint8)
 
+    def _share(self, points: NDArray) -> NDArray[np.float32]:
+        """Share [S, S] of a frame with landmarks `points` [P, 2] at each place."""
+        mask = paste.face_mask(points[None], self.scheme, size=self.size, rim=TIGHT)
+        if self.shares is None:
+            return mask
+        between = RBFInterpolator(points, self.shares, kernel="linear", smoothing=STIFFNESS)
+        part = between(self._cells.reshape(-1, 2)).reshape(GRID, GRID).clip(0, 1).astype(np.float32)
+        return mask * cv2.resize(part, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+
     def along(self, frames: Frames, detector: LandmarkDetector) -> Iterator[NDArray[np.uint8]]:
         """Do so with all frames of a video, one at a time; where no face is seen the last one counts on."""
-        held: deque[NDArray[np.uint8]] = deque()
-        seen: deque[NDArray] = deque(maxlen=2 * NEAR + 1)
-        last = self.points
-        for frame in frames:
-            found = detector.detect(frame[None])
-            last = found.points[0] if found.found[0] else last
-            held.append(frame)
-            seen.append(last)
-            if len(held) > NEAR:
-                yield self(held.popleft(), steadied(seen, len(seen) - 1 - NEAR))
-        while held:
-            yield self(held.popleft(), steadied(seen, len(seen) - 1 - len(held)))
+        for frame, points in looked_at(frames, detector, self.points):
+            yield self(frame, points)
+
+
+def looked_at(
+    frames: Frames, detector: LandmarkDetector, points: NDArray
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float64]]]:
+    """Yield the frames of a video u1 [S, S, 3], one at a time, with their `steadied` landmarks [P, 2].
+
+    Where no face is seen the last one counts on, and those of the first frames are `points` [P, 2].
+    """
+    held: deque[NDArray[np.uint8]] = deque()
+    seen: deque[NDArray] = deque(maxlen=2 * NEAR + 1)
+    last = points
+    for frame in frames:
+        found = detector.detect(frame[None])
+        last = found.points[0] if found.found[0] else last
+        held.append(frame)
+        seen.append(last)
+        if len(held) > NEAR:
+            yield held.popleft(), steadied(seen, len(seen) - 1 - NEAR)
+    while held:
+        yield held.popleft(), steadied(seen, len(seen) - 1 - len(held))
 
 
 def steadied(points: Iterable[NDArray], index: int) -> NDArray[np.float64]:

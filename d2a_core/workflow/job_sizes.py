@@ -191,10 +191,19 @@ def _video_frames(config: Mapping, clip: str) -> float:
 
 
 def _animated(config: Mapping, clip: str) -> float:
+    return _video_frames(config, clip) + STEP * _steps(config, clip)
+
+
+def _retaken(config: Mapping, clip: str) -> float:
+    """Frames of footage behind a clip, and steps: as many as of an animation of its length."""
+    return _clip_frames(config, clip) + STEP * _steps(config, clip)
+
+
+def _steps(config: Mapping, clip: str) -> float:
+    """Gradient steps of a clip."""
     frames, options = _clip_frames(config, clip), config["animations"]
     steps = options["refinements"]
-    taken = steps * min(options["poses"], frames) + step_counts.of_frame(steps) * frames / step_counts.EVERY
-    return _video_frames(config, clip) + STEP * taken
+    return steps * min(options["poses"], frames) + step_counts.of_frame(steps) * frames / step_counts.EVERY
 
 
 def _controlled(config: Mapping, name: str) -> float:
@@ -296,6 +305,19 @@ WORK = {
     "measure_controls": Work("steps", _controlled, {"steps": 1.0}, ("controls/*",)),
     "combine_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",), wildcard="combination"),
     "invert_footage": Work("frames", _clip_frames, FRAMES, ("footage/{job}.*",), wildcard="footage"),
+    "animate_footage": Work(
+        "frames",
+        _retaken,
+        {"frames": 1.0, "steps": STEP},
+        ("footage/{job}.mp4", "footage/{job}.la*"),
+        wildcard="clip",
+    ),
+    "compare_footage": Work(
+        "frames", _clip_frames, FRAMES, ("footage/{job}--s*", "footage/{job}.sheet.png"), wildcard="clip"
+    ),
+    "measure_footage": Work(
+        "frames", _clip_frames, FRAMES, ("footage/{job}.figures.parquet",), wildcard="clip"
+    ),
     "measure_disentanglement": Work(
         "drafts", _disentangled, {"drafts": 1.0}, ("evaluation/disentanglement.*",)
     ),

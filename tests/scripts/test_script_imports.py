@@ -17,6 +17,7 @@ WITHOUT_TORCH = [
     "cluster_landmarks",
     "collect_videos",
     "combine_driving",
+    "compare_footage",
     "compare_motion",
     "draw_pairs",
     "extract_frames",

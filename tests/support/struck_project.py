@@ -28,7 +28,8 @@ INPUT_TARGETS = [
     "results/evaluation/disentanglement.md",
     PACKED,
     "results/controls/controls.png",
-    "results/footage/performance.zarr",
+    "results/footage/performance--both--side-by-side.mp4",
+    "results/footage/performance--both.figures.parquet",
     "results/evaluation/faces/photos.parquet",
 ]
 MOMENTS = {
@@ -72,6 +73,9 @@ MOMENTS = {
     "animate_pairs": "between",
     "measure_disentanglement": "between",
     "invert_footage": "between",
+    "animate_footage": "between",
+    "compare_footage": "between",
+    "measure_footage": "half",
     "make_baselines": "half",
     "score_frames": "half",
     "evaluate_first_pairs": "between",

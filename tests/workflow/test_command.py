@@ -286,6 +286,28 @@ def test_clips_of_parts_become_a_combination_whose_name_tells_who_moves_what(pla
     assert len(one["clips"]) == 1 and one["combinations"][0]["expression"] == talking
 
 
+def test_a_video_is_a_source_among_the_clips_and_its_results_lie_with_the_footage(place):
+    talk, sing = place.home / "talk.mp4", place.home / "sing.mp4"
+    sing.write_bytes(talk.read_bytes() + b"\0")
+
+    def plan(source, **drivers):
+        request = Request(source=str(source), output=place.home / "o.mp4", work=place.work, **drivers)
+        found = animate_command.make_plan(request, place.work)
+        check(merged(yaml.safe_load((ROOT / "config.yaml").read_text()), found.overlay), SCHEMA_OF_ALL)
+        return found
+
+    found = plan(sing, driving=talk)
+    footage, driver = found.overlay["driving"]["clips"]
+    assert footage["name"].startswith("sing-") and driver["name"].startswith("talk-")
+    assert "sources" not in found.overlay
+    stem = f"results/footage/{footage['name']}--{driver['name']}"
+    assert found.results["video"] == f"{stem}.mp4" and found.results["figures"] == f"{stem}.figures.parquet"
+    assert found.wanted["video"] == place.home / "o.mp4"
+    assert found.copies == {footage["path"]: str(sing), driver["path"]: str(talk)}
+    own = plan(talk, lips_from=talk).overlay["driving"]
+    assert own["clips"] == [driver] and own["combinations"][0]["lips"] == driver["name"]
+
+
 def test_a_morph_has_a_source_two_poses_and_a_name_that_follows_them(place):
     def plan(start, end, **options):
         wanted = MorphRequest(

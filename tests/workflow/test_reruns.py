@@ -8,10 +8,13 @@ import pytest
 from d2a_core.workflow import digest
 
 ROOT = Path(__file__).parents[2]
-VIDEOS = "animate combine_driving compare_motion import_driving morph paste_back perform_driver"
+VIDEOS = (
+    "animate animate_footage combine_driving compare_footage compare_motion import_driving morph paste_back "
+    "perform_driver"
+)
 SHEETS = (
-    "combine_driving compare_motion draw_gallery evaluate_first_pairs import_driving invert_footage "
-    "invert_source measure_controls morph show_pairs track_driving"
+    "combine_driving compare_footage compare_motion draw_gallery evaluate_first_pairs import_driving "
+    "invert_footage invert_source measure_controls morph show_pairs track_driving"
 )
 PHOTOS = "align_source gather_faces paste_back take_frames"
 CURVES = (

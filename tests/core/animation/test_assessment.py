@@ -141,3 +141,10 @@ def test_drivers_are_seen_on_frames_spread_over_their_clips(tmp_path):
     clips = [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")]
     assert len(assessment.driver_faces(clips, Detector(), Embedder())) == assessment.DRIVER_LOOKS + 2
     assert len(assessment.driver_faces([], Detector(), Embedder())) == 0
+
+
+def test_the_summary_tells_what_was_left_out_and_the_flicker():
+    figures = {"frames": 41, "footage_frames": 50, "flicker": 0.612, "footage_flicker": 0.5}
+    said = "41 of 50 frames, as its driver lasts; flicker of the face 0.61 gray levels, in the footage 0.50"
+    assert assessment.footage_summary(figures) == said
+    assert assessment.footage_summary(figures | {"footage_frames": 41}).startswith("all 41 frames; ")

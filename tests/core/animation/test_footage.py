@@ -5,18 +5,18 @@ import pytest
 import torch
 
 from d2a_core.animation import footage
-from d2a_core.faces.alignment import Crop
+from d2a_core.faces import paste
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
 from d2a_core.fan import closed_loop
 from d2a_core.generator.drafts import Draft
 from d2a_core.generator.latent_prior import LatentPrior
-from d2a_core.media.video_reading import Frame
 
 SIDE, LAYERS, WIDTH = 64, 4, 6
 OPTIONS = footage.Options(steps=40, learning_rate=0.1)
 PRIOR = LatentPrior(torch.zeros(WIDTH), torch.eye(WIDTH), torch.ones(WIDTH))
 FACE = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
+POINTS = np.repeat(FACE[None], 5, axis=0)
 
 
 class Painter:
@@ -25,19 +25,12 @@ class Painter:
     num_layers, w_dim, resolution, batch, device = LAYERS, WIDTH, SIDE, 4, "cpu"
     draft = Draft(SIDE, None, None)
 
-    @property
-    def synthesis(self):
-        return self
-
     def synthesize(self, wplus, size=None, consultation=None):
         left, right = (wplus[:, layer, :3, None, None].expand(-1, -1, SIDE, SIDE // 2) for layer in (0, 1))
         return torch.cat((left, right), dim=3)
 
-    def hidden(self, wplus, blocks, consultation=()):
-        return self.synthesize(wplus)
-
-    def __call__(self, wplus, size, consultation=()):
-        return self.synthesize(wplus)
+    def around(self, wplus):
+        return self
 
 
 def picture(left, right):
@@ -49,9 +42,14 @@ def picture(left, right):
 
 @pytest.fixture
 def painted(monkeypatch):
-    """Drafts of the painter, which draws them itself."""
-    monkeypatch.setattr(footage, "AnchoredDraft", lambda generator, wplus: generator.synthesize)
-    free = {"FIRST_ROUNDS": 1, "STRUCTURE_WEIGHT": 0.0, "PRIOR_WEIGHT": 0.0, "NEIGHBOUR_WEIGHT": 0.0}
+    """Two halves, each of a colour, and nothing that holds a code."""
+    free = {
+        "FIRST_ROUNDS": 1,
+        "STRUCTURE_WEIGHT": 0.0,
+        "PRIOR_WEIGHT": 0.0,
+        "NEIGHBOUR_WEIGHT": 0.0,
+        "OUTSIDE_WEIGHT": 1.0,
+    }
     for name, value in free.items():
         monkeypatch.setattr(footage, name, value)
     colours = [((0.2, 0.1, -0.3), (0.1 * n, 0.3, 0.2)) for n in range(5)]
@@ -67,7 +65,7 @@ def path(count):
 
 def test_the_codes_show_the_footage(painted):
     faces, colours = painted
-    found = footage.refine(Painter(), path(5), faces, PRIOR, OPTIONS)
+    found = footage.refine(Painter(), path(5), faces, POINTS, PRIOR, OPTIONS)
     assert found.wplus.shape == (5, LAYERS, WIDTH)
     assert found.wplus[:, 0, :3].numpy() == pytest.approx(np.array([left for left, _ in colours]), abs=0.05)
     assert found.wplus[:, 1, :3].numpy() == pytest.approx(np.array([right for _, right in colours]), abs=0.05)
@@ -78,7 +76,7 @@ def test_no_colour_fades_in(painted, monkeypatch):
     for rounds in (1, 15):
         monkeypatch.setattr(footage, "FIRST_ROUNDS", rounds)
         short = replace(OPTIONS, steps=4, learning_rate=0.02)
-        wplus = footage.refine(Painter(), path(5), [faces[0]] * 5, PRIOR, short).wplus
+        wplus = footage.refine(Painter(), path(5), [faces[0]] * 5, POINTS, PRIOR, short).wplus
         fading.append(float((wplus[0] - wplus[-1]).abs().max()))
     assert fading[0] > 0.2 and fading[1] < 0.05
 
@@ -88,7 +86,7 @@ def test_neighbours_hold_a_code_where_one_frame_is_noisy(painted, monkeypatch):
     faces = [faces[0], faces[0], picture((0.9, 0.9, 0.9), (0.9, 0.9, 0.9)), faces[0], faces[0]]
     for weight in (0.0, 20.0):
         monkeypatch.setattr(footage, "NEIGHBOUR_WEIGHT", weight)
-        tremor.append(footage.refine(Painter(), path(5), faces, PRIOR, OPTIONS).figures["tremor"])
+        tremor.append(footage.refine(Painter(), path(5), faces, POINTS, PRIOR, OPTIONS).figures["tremor"])
     assert tremor[1] < 0.5 * tremor[0]
 
 
@@ -97,29 +95,18 @@ def test_the_motion_of_the_path_is_where_a_frame_starts(painted):
     moving = path(5)
     moving.wplus[:, 0, :3] = torch.tensor([left for left, _ in colours])
     moving.wplus[:, 1, :3] = torch.tensor([right for _, right in colours])
-    found = footage.refine(Painter(), moving, faces, PRIOR, replace(OPTIONS, steps=1, learning_rate=1e-6))
+    found = footage.refine(
+        Painter(), moving, faces, POINTS, PRIOR, replace(OPTIONS, steps=1, learning_rate=1e-6)
+    )
     assert found.loss.max() < 0.01
 
 
-def test_the_light_of_the_footage_comes_back_and_its_features_do_not():
-    rng = np.random.default_rng(0)
-    shown = np.full((128, 128, 3), 100, np.uint8)
-    speckled = (shown[:64, :64] + 30 + rng.integers(-20, 20, (64, 64, 3))).astype(np.uint8)
-    wanted = np.full((128, 128, 3), 90, np.uint8)
-    lit = footage.tinted(wanted, speckled, shown).astype(int)
-    assert lit.mean() == pytest.approx(120, abs=1)
-    assert lit.std() < 4
-
-
-def test_what_lies_outside_the_face_is_the_footage_itself():
-    rng = np.random.default_rng(0)
-    frames = [Frame(n, n / 25, rng.integers(0, 255, (200, 240, 3), dtype=np.uint8)) for n in range(3)]
-    quad = np.array([[60, 40], [60, 168], [188, 168], [188, 40]], np.float64)
-    places = [Crop(quad, 128)] * 3
-    renders = [np.full((128, 128, 3), 128, np.uint8)] * 3
-    points = np.repeat(FACE[None], 3, axis=0)
-    retaken = list(footage.retake(frames, places, renders, renders, points, points))
-    assert len(retaken) == 3
-    for frame, image in zip(frames, retaken, strict=True):
-        assert (image[:30] == frame.image[:30]).all() and (image[:, :50] == frame.image[:, :50]).all()
-        assert image[100:110, 120:130].std() < 0.5 * frame.image[100:110, 120:130].std()
+def test_what_lies_beside_the_face_counts_less(painted, monkeypatch):
+    faces, missed = painted[0], []
+    beside = np.where(paste.face_mask(FACE[None], WFLW98, size=SIDE)[..., None] > 0, faces[0], 255)
+    beside = beside.astype(np.uint8)
+    for weight in (1.0, 0.0):
+        monkeypatch.setattr(footage, "OUTSIDE_WEIGHT", weight)
+        found = footage.refine(Painter(), path(5), [beside] * 5, POINTS, PRIOR, OPTIONS)
+        missed.append(float((found.wplus[-1, 0, :3] - torch.tensor([0.2, 0.1, -0.3])).abs().max()))
+    assert missed[1] < 0.5 * missed[0]

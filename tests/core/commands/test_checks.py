@@ -66,6 +66,7 @@ def media(tmp_path_factory):
     (folder / "broken.yaml").write_text("a: [1\n")
     (folder / "wrong.yaml").write_text("fan: {epochs: 0}\n")
     (folder / "fake.parquet").write_text("no table")
+    (folder / "fake.mp4").write_text("no video")
     (folder / "folder.mp4").mkdir()
     (folder / "full").mkdir()
     (folder / "full" / "mine.png").touch()
@@ -91,6 +92,8 @@ def request_(media, monkeypatch):
         {"driving": Path("me.png")},
         {"driving": None, "pose_from": Path("me.png"), "expression_from": Path("talk.mp4")},
         {"driving": None, "pose_from": Path("talk.mp4"), "pose_scale": 0.5},
+        {"source": "talk.mp4"},
+        {"source": "talk.mp4", "driving": None, "lips_from": Path("talk.mp4"), "side_by_side": Path("b.mp4")},
         {"driving": None, "pose_from": Path("talk.mp4"), "motion": "absolute"},
         {"driving": None, "lips_from": Path("talk.mp4"), "expression_scale": 0.5},
         {"lips_from": Path("talk.mp4"), "eyes_from": Path("me.png"), "motion": "absolute"},
@@ -107,7 +110,18 @@ def test_a_good_request_passes(request_, root, options):
         ({"source": "full"}, "--source full is a folder"),
         ({"source": "pipe"}, "--source pipe is no regular file"),
         ({"source": "text.txt"}, "text.txt .*; "),
-        ({"source": "talk.mp4"}, "talk.mp4 .*; "),
+        ({"source": "folder.mp4"}, "--source folder.mp4 is a folder; give a photo or a video"),
+        ({"source": "none.mp4"}, "--source none.mp4 does not exist; give a photo or a video"),
+        ({"source": "fake.mp4"}, "fake.mp4 .*; "),
+        ({"source": "talk.mp4", "face": 2}, "--face is for photos, but --source is a video; leave it out"),
+        ({"source": "talk.mp4", "tune": True}, "--tune is for photos, but --source is a video"),
+        ({"source": "talk.mp4", "method": "encoder"}, "--method is for photos, but --source is a video"),
+        ({"source": "talk.mp4", "paste_back": True}, "--paste-back is for photos, but --source is a video"),
+        ({"source": "talk.mp4", "fps": 50.0}, "--fps is for photos, but --source is a video"),
+        ({"source": "talk.mp4", "loop": True}, "--loop is for photos, but --source is a video"),
+        ({"source": "talk.mp4", "frames": "png"}, "--frames is for photos, but --source is a video"),
+        ({"source": "talk.mp4", "motion_scale": -1.0}, "--motion-scale is -1.0, but it must be at least 0"),
+        ({"source": "talk.mp4", "output": "talk.mp4"}, "would overwrite talk.mp4, which it is made of"),
         ({"source": "seed:"}, "--source is 'seed:'; a seed is a whole number, such as seed:21"),
         ({"source": "seed:-1"}, "a seed is a whole number"),
         ({"source": "seed:1", "face": 2}, "--face is for photos"),

@@ -73,6 +73,17 @@ def test_hair_beside_the_face_goes_with_it_and_the_backdrop_stays():
     assert (moved[free] == PHOTO[free]).all()
 
 
+def test_what_is_not_a_frames_keeps_the_pixels_of_the_photo():
+    mouth = list(WFLW98.parts["mouth"])
+    shares = np.zeros(len(FACE))
+    shares[mouth] = 1
+    part = Stitcher(PHOTO, PHOTO, FACE, WFLW98, shares=shares)
+    made = part(np.full_like(PHOTO, 9), FACE + 0.01 * (np.arange(len(FACE)) % 2)[:, None]).astype(int)
+    eye, lip = (_cell(*FACE[point].tolist()) for point in (WFLW98.left_eye[0], mouth[0]))
+    assert abs(made[eye] - PHOTO[eye].astype(int)).max() <= 2
+    assert abs(made[lip] - 9).max() <= 20 < abs(PHOTO[lip].astype(int) - 9).max()
+
+
 def test_whatever_moves_lies_within_reach():
     motion = np.linalg.norm(_stitcher().motion(FACE + ASIDE), axis=-1)
     whole = stitching.reach(FACE, size=stitching.GRID)

@@ -1,0 +1,119 @@
+"""Landmarks that a driver asks of footage: what it moves is its own, all else stays the footage's.
+
+A part of the face that is driven leaves what it does in the footage: a mouth that speaks there would go on
+speaking under the driver's. So it starts from the footage at rest, as a photo would. The head keeps the place
+and size that it has in each frame, where its neck is.
+"""
+
+from collections.abc import Collection, Container
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import pyarrow
+from numpy.typing import NDArray
+
+from d2a_core.animation import animations, combining, motion
+from d2a_core.animation.motion import Transfer
+from d2a_core.faces.heads import Heads, between, lift_clip, project
+from d2a_core.faces.schemes import Scheme, scheme_of
+from d2a_core.media import video_reading
+from d2a_core.store import tables
+
+
+@dataclass(frozen=True)
+class Take:
+    """Frames of footage, those of the `table`, that go from landmarks `points` to the `goal` [T, P, 2].
+
+    `shares` [P] say how much is moved around each landmark, None all of it: the rest keeps its pixels.
+    """
+
+    table: pyarrow.Table
+    points: NDArray[np.float32]
+    goal: NDArray[np.float32]
+    shares: NDArray[np.float64] | None = None
+
+    def arrays(self, wplus: NDArray) -> dict[str, NDArray]:
+        """Arrays to store: the code `wplus` [T, K, D] of each frame, its `target` [T, P, 2], its time."""
+        return {"wplus": wplus, "target": self.goal, "time_s": self.table.column("time_s").to_numpy()}
+
+
+def take(
+    footage: pyarrow.Table,
+    driver: pyarrow.Table,
+    options: animations.Options,
+    parts: Container[str],
+    *,
+    rate: Fraction,
+    driver_rate: Fraction,
+) -> Take:
+    """Ask the landmarks of a `driver` of footage, as far as both last; both tables are those of clips.
+
+    `rate` and `driver_rate` are theirs in Hz. The tremor of the detector is taken out of what the footage
+    shows and of what is asked alike.
+    """
+    table = footage[: count(len(footage), rate, len(driver), driver_rate)]
+    shot = animations.shots(table)
+    points, goal = (
+        animations.calmed(each, float(rate), options, shot=shot)
+        for each in (tables.points_array(table), asked(table, driver, options, parts))
+    )
+    turns = "pose" in parts and options.transfer.scale * options.transfer.pose > 0
+    region = shares(scheme_of(points.shape[1]), parts)
+    return Take(table, points, goal, None if turns or region.all() else region)
+
+
+def heard(footage: str, driver: str, options: animations.Options, parts: Collection[str]) -> str:
+    """Choose the clip whose sound fits: a driver that moves the lips and has one, else the footage."""
+    transfer = options.transfer
+    speaks = {"expression", "lips"} & set(parts) and transfer.scale * transfer.expression > 0
+    return driver if speaks and video_reading.probe(driver).has_audio else footage
+
+
+def count(footage: int, rate: Fraction, driver: int, driver_rate: Fraction) -> int:
+    """Frames of footage of so many at `rate` Hz that are driven: as long as the shorter of the two clips.
+
+    `driver` is the number of the driver's frames; a single picture lasts as long as the footage.
+    """
+    if driver == 1:
+        return footage
+    return max(1, min(footage, int(driver / driver_rate * rate)))
+
+
+def asked(
+    footage: pyarrow.Table, driver: pyarrow.Table, options: animations.Options, parts: Container[str]
+) -> NDArray[np.float32]:
+    """Landmarks [T, P, 2] asked of the frames in the table `footage`, at their times.
+
+    `parts` are those that the `driver` moves: "pose", "expression", "lips", "eyes". Between two of its frames
+    it is where it should be at that time.
+    """
+    points = tables.points_array(footage)
+    own = lift_clip(points, scheme_of(points.shape[1]), tables.angles_array(footage))
+    moving, start, transfer = animations.driving_heads(driver, options)
+    known_s, time_s = (table.column("time_s").to_numpy() for table in (driver, footage))
+    then = between(moving, np.interp(time_s, known_s, np.arange(len(known_s))))
+    return project(driven(own, start, then, transfer, parts)).astype(np.float32)
+
+
+def driven(own: Heads, start: Heads, driver: Heads, transfer: Transfer, parts: Container[str]) -> Heads:
+    """Heads [T] of footage with heads `own` [T], moved as the `driver` [T] moves from the head `start` [1].
+
+    Scales of the `transfer` below 1 leave as much of the footage's own motion: 0 leaves all of it.
+    """
+    rest = motion.neutral_heads(own)
+    moved = motion.moved(rest, start, driver, transfer)
+    scheme = scheme_of(own.shape.shape[1])
+    left = 1 - np.clip(transfer.scale * transfer.expression * shares(scheme, parts), 0, 1)[:, None]
+    turn = transfer.scale * transfer.pose * ("pose" in parts)
+    turned = motion.turned(moved, rest, own, amount=float(np.clip(1 - turn, 0, 1)))
+    shape = moved.shape + left * (own.shape - rest.shape)
+    return replace(own, rotation=turned.rotation, shape=shape)
+
+
+def shares(scheme: Scheme, parts: Container[str]) -> NDArray[np.float64]:
+    """Share of the driver in each point [P] of a face of which it moves the `parts`."""
+    if "expression" in parts:
+        return np.ones(scheme.size)
+    regions = [share(scheme) for region, share in combining.REGIONS.items() if region in parts]
+    return np.max([np.zeros(scheme.size), *regions], axis=0)
