@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from d2a_core.animation import motion
 from d2a_core.animation.driving import Track
+from d2a_core.animation.regions import REGIONS
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import Heads, between, lift_clip, project
 from d2a_core.faces.schemes import Scheme, scheme_of
@@ -143,26 +144,6 @@ def _change(driver: Driver, rest: NDArray, time_s: NDArray, scheme: Scheme) -> N
     gain = motion.proportions(rest[0], start[0], scheme)
     calm, moved = (motion.changed(rest, start, shape, gain) for shape in (start, _at(driver, time_s).shape))
     return moved - calm
-
-
-def _lips(scheme: Scheme) -> NDArray[np.float64]:
-    """Share of each point [P] that goes with the lips: of the jaw less and less from the chin to the ears."""
-    contour, share = list(scheme.parts["contour"]), np.zeros(scheme.size)
-    share[contour] = np.cos(np.pi * np.linspace(-0.5, 0.5, len(contour)))
-    share[list(scheme.rigid)] = 0
-    share[list(scheme.parts["mouth"])] = 1
-    return share
-
-
-def _eyes(scheme: Scheme) -> NDArray[np.float64]:
-    """Share of each point [P] that goes with the eyes: lids and pupils, not the corners, which are rigid."""
-    share = np.zeros(scheme.size)
-    share[list(scheme.parts["eyes"])] = 1
-    share[list(scheme.rigid)] = 0
-    return share
-
-
-REGIONS = {"lips": _lips, "eyes": _eyes}
 
 
 def _nearest(driver: Driver, time_s: NDArray, name: str) -> NDArray:

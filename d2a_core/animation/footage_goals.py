@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core.animation import animations, combining, motion
+from d2a_core.animation import animations, motion
 from d2a_core.animation.motion import Transfer
+from d2a_core.animation.regions import REGIONS
 from d2a_core.faces.heads import Heads, between, lift_clip, project
 from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.media import video_reading
@@ -115,5 +116,5 @@ def shares(scheme: Scheme, parts: Container[str]) -> NDArray[np.float64]:
     """Share of the driver in each point [P] of a face of which it moves the `parts`."""
     if "expression" in parts:
         return np.ones(scheme.size)
-    regions = [share(scheme) for region, share in combining.REGIONS.items() if region in parts]
+    regions = [share(scheme) for region, share in REGIONS.items() if region in parts]
     return np.max([np.zeros(scheme.size), *regions], axis=0)
