@@ -52,7 +52,6 @@ rule animate_footage:
         tuning=["results/sources/{footage}-first-frame/tuning.pt"],
         code="results/sources/{footage}-first-frame/inversion.zarr",
         landmarks="results/sources/{footage}-first-frame/landmarks.parquet",
-        codes="results/footage/{footage}.zarr",
         shown="results/driving/{footage}.parquet",
         driving="results/driving/{clip}.parquet",
         video=clip_of_footage,

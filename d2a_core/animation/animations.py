@@ -101,10 +101,26 @@ def follow(
     `refinements.refine_in_place`. The `target` of the path is what was asked for before calming.
     """
     target, shot = asked(source, driver, options), shots(driver)
-    path = _led(animator, code, source, calmed(target, rate_hz, options, shot=shot))
-    if options.refinements:
-        path = _refined(animator, path, source, options, shot, log)
-    return replace(path, target=target)
+    calm = calmed(target, rate_hz, options, shot=shot)
+    return replace(led(animator, code, source, calm, options, shot=shot, log=log), target=target)
+
+
+def led(
+    animator: Animator,
+    code: NDArray,
+    source: pyarrow.Table,
+    target: NDArray,
+    options: Options,
+    *,
+    shot: NDArray,
+    log: logging.Logger,
+) -> LatentPath:
+    """Lead the source `code` [1, K, 512] to landmarks `target` [T, P, 2], as the options say.
+
+    `shot` [T] is the number of the shot.
+    """
+    path = _led(animator, code, source, target)
+    return _refined(animator, path, source, options, shot, log) if options.refinements else path
 
 
 def _led(animator: Animator, code: NDArray, source: pyarrow.Table, target: NDArray) -> LatentPath:

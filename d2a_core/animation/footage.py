@@ -28,10 +28,10 @@ from d2a_core.media import resampling, sheets, similarity
 from d2a_core.media.video_reading import Frame
 from d2a_core.runtime import Progress
 
-FIRST_ROUNDS = 15  # times that the first frame is gone over
+FIRST_ROUNDS = 14  # times that the first frame is gone over before all others are
 SHARED = 64  # frames that have drafts in common
 FITTED = 5  # codes of them that these are fitted to
-FITTED_EVERY = 5  # rounds over the first frame after which they are fitted anew
+FITTED_EVERY = 5  # rounds over the first frame after which its own are fitted anew
 BETAS = (0.8, 0.99)  # of Adam: memories of a few steps, and of those of some frames
 OUTSIDE_WEIGHT = 0.15  # of what lies beside the face
 STRUCTURE_WEIGHT = 0.5  # of 1 - MS-SSIM, beside L1 on a pyramid
@@ -104,8 +104,8 @@ def refine(
     """Find codes that show the `faces` u1 [S, S, 3], drafts in size, from a `path` that has their motion.
 
     The offset from the path, in the whitened coordinates of `prior`, goes on from frame to frame with the
-    moments of its optimizer; the first frame is gone over `FIRST_ROUNDS` times, so that no colour fades in.
-    On drafts that `SHARED` frames have in common it minimises the L1 distance over a pyramid,
+    moments of its optimizer; the first frame is gone over `FIRST_ROUNDS` times before, so that no colour
+    fades in. On drafts that `SHARED` frames have in common it minimises the L1 distance over a pyramid,
     STRUCTURE_WEIGHT·(1 - MS-SSIM), PRIOR_WEIGHT·mean(d²) for the offset d, so that it says no more than the
     footage asks for, and NEIGHBOUR_WEIGHT·mean(e²) for its change e since the frame before. What lies outside
     the face, whose landmarks are `points` [T, P, 2], counts by `OUTSIDE_WEIGHT`: it stays the footage's.
@@ -116,14 +116,17 @@ def refine(
     codes: list[Tensor] = []
     losses: list[float] = []
     optimizer = torch.optim.Adam([offset], lr=options.learning_rate, betas=BETAS)
-    for index, face in enumerate(faces):
-        here, photo = known[index : index + 1], to_float(face[None]).to(prior.mean)
+    for index, (here, face) in enumerate(zip(known.split(1), faces, strict=True)):
+        photo = to_float(face[None]).to(prior.mean)
         mask = paste.face_mask(points[index : index + 1], scheme, size=len(face))
         share = torch.from_numpy(OUTSIDE_WEIGHT + (1 - OUTSIDE_WEIGHT) * mask).to(prior.mean)
-        for turn in range(1 if codes else FIRST_ROUNDS):
-            if index % SHARED == 0 and turn % FITTED_EVERY == 0:
-                near = _around(generator, prior, known[index : index + SHARED], offset.detach())
-            loss = _approach(near, photo, share, here, offset, optimizer, prior, steps=options.steps)
+        for turn in range(0 if codes else FIRST_ROUNDS):
+            if turn % FITTED_EVERY == 0:
+                near = _around(generator, prior, here, offset.detach())
+            _approach(near, photo, share, here, offset, optimizer, prior, steps=options.steps)
+        if index % SHARED == 0:
+            near = _around(generator, prior, known[index : index + SHARED], offset.detach())
+        loss = _approach(near, photo, share, here, offset, optimizer, prior, steps=options.steps)
         codes.append(prior.decode(here + offset.detach()))
         losses.append(loss)
         if progress is not None:

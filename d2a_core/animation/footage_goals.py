@@ -34,9 +34,10 @@ class Take:
     goal: NDArray[np.float32]
     shares: NDArray[np.float64] | None = None
 
-    def arrays(self, wplus: NDArray) -> dict[str, NDArray]:
-        """Arrays to store: the code `wplus` [T, K, D] of each frame, its `target` [T, P, 2], its time."""
-        return {"wplus": wplus, "target": self.goal, "time_s": self.table.column("time_s").to_numpy()}
+    @property
+    def time_s(self) -> NDArray[np.float64]:
+        """When each frame is shown, [T]."""
+        return self.table.column("time_s").to_numpy()
 
 
 def take(

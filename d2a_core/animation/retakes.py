@@ -1,6 +1,10 @@
-"""Footage with another face: codes moved to what is asked, and laid on the frames that they come from."""
+"""Footage with another face: renders laid on its frames.
 
-import logging
+All frames of a person who is driven start from one face. A code of each frame would hold what the person does
+in it, which shines through under a driver; and codes that are free in their first layers copy a frame better
+and break where they move far.
+"""
+
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -9,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core.animation import animations, edits
 from d2a_core.animation.footage_goals import Take
 from d2a_core.faces import paste, stitching
 from d2a_core.faces.alignment import Crop, extract
@@ -20,40 +23,18 @@ from d2a_core.generator import rendering
 from d2a_core.media.video_reading import Frame
 from d2a_core.store import tables
 
+LOW = 0.1  # of the side: sigma of the blur of colour and light where codes show the footage by FAN alone
 FITTED = 5  # codes of a clip that drafts of its face are fitted to
 
 
-def lead(
-    animator: closed_loop.Animator,
-    still: Tensor,
-    source: pyarrow.Table,
-    codes: Tensor,
-    take: Take,
-    options: animations.Options,
-    *,
-    log: logging.Logger,
-) -> Tensor:
-    """Lead the person of footage with `codes` [T, K, D] to what a `take` asks, by gradient steps too.
+def as_shown(animator: closed_loop.Animator, still: NDArray, source: pyarrow.Table, take: Take) -> Tensor:
+    """Codes [T, K, D] of the face `still` [1, K, D] as it moves in the footage itself, by FAN alone.
 
-    Returns codes [T, K, D]. All frames start from the face `still` [1, K, D], whose landmarks are in the
-    table `source`: what its person does in the footage is in the first layers of the codes, and would shine
-    through; codes that are free in these break where they move far. Light and skin are in the late layers,
-    which are the footage's.
+    Its landmarks are in the table `source`.
     """
-    moved = animator.fan.architecture.layers
-    start = torch.cat((still[:, :moved].expand(len(codes), -1, -1), codes[:, moved:]), dim=1)
+    codes = torch.from_numpy(still).expand(len(take.points), -1, -1)
     points = np.repeat(tables.points_array(source), len(codes), axis=0).astype(np.float32)
-    delta = edits.along(
-        animator,
-        start,
-        points,
-        take.goal,
-        most_poses=options.poses,
-        steps=options.refinements,
-        shot=animations.shots(take.table),
-        log=log,
-    )
-    return rendering.apply(start, delta)
+    return rendering.apply(codes, closed_loop.lead(animator, codes, points, take.points).delta)
 
 
 def retaken(
@@ -62,10 +43,13 @@ def retaken(
     codes: Tensor,
     moved: Tensor,
     take: Take,
+    *,
+    low: float = stitching.LOW,
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames u1 [H, W, 3] of footage with `codes` [T, K, D], whose faces are `moved` [T, K, D].
 
-    They are moved as `take` asks. Colour and light are compared on drafts of this face.
+    They are moved as `take` asks. Colour and light, all that a blur of `low` of the side leaves, are compared
+    on drafts of this face.
     """
     network, size = animator.followed.generator, animator.size
     rows = np.unique(np.linspace(0, len(codes) - 1, FITTED).round().astype(int))
@@ -79,6 +63,7 @@ def retaken(
             rendering.frames(network, moved, torch.zeros_like(moved)), animator.detector, take.goal[0]
         ),
         shares=take.shares,
+        low=low,
     )
 
 
@@ -90,16 +75,18 @@ def retake(
     wanted: Iterable[tuple[NDArray[np.uint8], NDArray]],
     *,
     shares: NDArray | None = None,
+    low: float = stitching.LOW,
 ) -> Iterator[NDArray[np.uint8]]:
     """Put the edited face in the place of the old one: frames u1 [H, W, 3], both sides even.
 
     `points` [T, P, 2] are landmarks of the footage as fractions of the aligned pictures at `quads` [T, 4, 2].
     `shown` are renders of the code of each frame, u1 [R, R, 3] of any size, and `wanted` those of the edited
     one in full size with their landmarks [P, 2]. Hair and neck of each frame are bent after the face, and
-    what its code lacks of colour and light is added: see `stitching.Stitcher`, for the `shares` [P] too.
+    what its code lacks of colour and light is added: see `stitching.Stitcher`, for `shares` and `low` too.
     """
     scheme = scheme_of(points.shape[1])
     for frame, quad, here, old, (new, there) in zip(frames, quads, points, shown, wanted, strict=False):
         place = Crop(quad.astype(np.float64), len(new))
-        face = Stitcher(extract(frame.image, place), old, here, scheme, shares=shares)(new, there)
+        stitcher = Stitcher(extract(frame.image, place), old, here, scheme, shares=shares, low=low)
+        face = stitcher(new, there)
         yield paste.paste_back(frame.image, face, place, stitching.reach(here, size=paste.DRAWN))

@@ -58,6 +58,7 @@ class Stitcher:
 
     `points` [P, 2] are the landmarks of the still, in fractions of the side. `shares` [P] in [0, 1] say how
     much of the face around each of them is a frame's; the rest stays as on the photo. None is all of it.
+    Colour and light are what a blur of `low` of the side leaves.
     """
 
     def __init__(
@@ -68,13 +69,15 @@ class Stitcher:
         scheme: Scheme,
         *,
         shares: NDArray | None = None,
+        low: float = LOW,
     ) -> None:
         if not np.isfinite(points).all():
             raise ValueError("no face is seen on what the code of the photo shows; give another photo")
         self.photo, self.points, self.scheme, self.shares = photo, points, scheme, shares
         self.size = len(photo)
         self._middle, self._radii = _ellipse(points)
-        self._lacking = _low(photo, still, paste.face_mask(points[None], scheme, size=SMALL, rim=TIGHT))
+        inside = paste.face_mask(points[None], scheme, size=SMALL, rim=TIGHT)
+        self._lacking = _low(photo, still, inside, sigma=low)
         self._cells = _cells(GRID)
         self._free = _free(self._cells, self._middle, self._radii)[..., None]
         self._columns, self._rows = np.meshgrid(*[np.arange(self.size, dtype=np.float32)] * 2)
@@ -254,9 +257,9 @@ def _free(cells: NDArray, middle: NDArray, radii: NDArray) -> NDArray[np.float64
     return np.clip(within, 0, 1) * np.clip(edge, 0, 1)
 
 
-def _low(photo: NDArray, still: NDArray, inside: NDArray) -> NDArray[np.float32]:
+def _low(photo: NDArray, still: NDArray, inside: NDArray, *, sigma: float) -> NDArray[np.float32]:
     """Colour and light [SMALL, SMALL, 3] that a `still` lacks `inside` [SMALL, SMALL] of its face."""
     small = [resampling.resize(picture[None], SMALL)[0].astype(np.float32) for picture in (photo, still)]
-    weight, sigma = inside[..., None], (LOW * SMALL, LOW * SMALL, 0)
-    blurred = gaussian_filter((small[0] - small[1]) * weight, sigma)
-    return (blurred / (gaussian_filter(weight, sigma) + 1e-3)).astype(np.float32)
+    weight, sigmas = inside[..., None], (sigma * SMALL, sigma * SMALL, 0)
+    blurred = gaussian_filter((small[0] - small[1]) * weight, sigmas)
+    return (blurred / (gaussian_filter(weight, sigmas) + 1e-3)).astype(np.float32)

@@ -25,6 +25,7 @@ LARGE = [
     f"{FIRST_FRAME}--paste-back.mp4",
     "results/fan/all/performance-first-frame.pt",
     "results/controls/controls.png",
+    "results/footage/performance.zarr",
     "results/footage/performance--performance--side-by-side.mp4",
     "results/footage/performance--performance.figures.parquet",
     "results/inversion/hfgi.pt",

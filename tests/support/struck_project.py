@@ -28,6 +28,7 @@ INPUT_TARGETS = [
     "results/evaluation/disentanglement.md",
     PACKED,
     "results/controls/controls.png",
+    "results/footage/performance.zarr",
     "results/footage/performance--both--side-by-side.mp4",
     "results/footage/performance--both.figures.parquet",
     "results/evaluation/faces/photos.parquet",
