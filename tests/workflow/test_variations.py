@@ -83,6 +83,23 @@ def test_a_photo_follows_a_landmark_table_and_goes_back_into_its_picture(project
     assert figures["frames"] == 8 and 0 < figures["nme"] < 0.5
 
 
+def test_a_video_is_driven_in_its_own_frames(project):
+    stem, clip = "results/footage/performance--performance", "results/driving/performance.mp4"
+    kinds = (".mp4", "--side-by-side.mp4", ".sheet.png", ".figures.parquet")
+    project.snakemake(targets=[stem + kind for kind in kinds])
+    before, after = (video_reading.probe(project.folder / path) for path in (clip, f"{stem}.mp4"))
+    assert (after.frames, after.rate, after.height) == (before.frames, before.rate, before.height)
+    shown, made = (
+        np.stack([frame.image for frame in video_reading.read_frames(project.folder / path)]).astype(int)
+        for path in (clip, f"{stem}.mp4")
+    )
+    change = np.abs(made - shown).mean(axis=(0, 3))
+    assert change[:4, :4].mean() < 4  # the codec's
+    figures = tables.read_parquet(project.folder / f"{stem}.figures.parquet").to_pylist()[0]
+    assert figures["frames"] == figures["footage_frames"] == before.frames
+    assert 0 < figures["nme"] < 0.5 and figures["footage_flicker"] > 0
+
+
 def test_a_slower_video_and_a_morph_are_made_and_measured(finished, tmp_path):
     project = finished.copy(tmp_path / "project")
     (project.folder / "between.yaml").write_text(
