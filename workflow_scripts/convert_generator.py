@@ -8,7 +8,8 @@ from d2a_core.store import lineage
 def main(snakemake):
     log = runtime.start(snakemake)
     identity = lineage.Identity(snakemake.params.name, snakemake.params.generator_sha256)
-    shape = foreign_checkpoints.convert_as(snakemake.input.checkpoint, snakemake.output.model, identity)
+    source, model = snakemake.input.checkpoint, snakemake.output.model
+    shape = foreign_checkpoints.convert_as(source, model, identity, log=log)
     log.info("generator name=%s resolution=%d synthesis=%s", identity, shape.resolution, shape.synthesis)
 
 

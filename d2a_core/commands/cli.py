@@ -94,11 +94,14 @@ def fetch(names: tuple[str, ...], folder: Path) -> None:
 def convert(source: Path, target: Path, label: int | None) -> None:
     """Convert a StyleGAN2 checkpoint into the format in which it is kept.
 
-    IN is a pickle by NVIDIA (PyTorch or TensorFlow) or a .pt by rosinality. Nothing in it is executed.
+    IN is a pickle by NVIDIA (PyTorch or TensorFlow), a .pt by rosinality, pSp, e4e or BasicSR, or a state
+    dict of such a network. Nothing in it is executed.
     """
     from d2a_core.generator import foreign_checkpoints
 
-    architecture = foreign_checkpoints.convert(source, target, label=label).architecture
+    converted = foreign_checkpoints.convert(source, target, label=label)
+    click.echo("\n".join(converted.notes), err=True, nl=bool(converted.notes))
+    architecture = converted.architecture
     click.echo(
         f"{target}: StyleGAN2 {architecture.synthesis}, {architecture.resolution} px, "
         f"{architecture.num_layers} layers of W+"

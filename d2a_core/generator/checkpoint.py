@@ -1,6 +1,6 @@
 """Our own format of a StyleGAN2 checkpoint: one safetensors file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ FORMAT = "d2animator StyleGAN2"
 REMEDIES = ("check the path of the checkpoint", "copy or convert the checkpoint again")
 KINDS = (
     "a pickle of stylegan2-ada-pytorch or of stylegan3 with config stylegan2, a TensorFlow pickle of "
-    "StyleGAN2, a rosinality .pt, or a file that `d2a convert` wrote"
+    "StyleGAN2, a .pt of rosinality, pSp, e4e or BasicSR, or a file that `d2a convert` wrote"
 )
 
 
@@ -26,29 +26,32 @@ KINDS = (
 class Checkpoint:
     """A generator at rest: `state` has NVIDIA's names, float32; `origin` tells where it came from.
 
-    `origin` holds the name, format and sha256 of the original file, and the class if one was folded in.
+    `origin` holds the name, format and sha256 of the original file, and the class if one was folded in;
+    `notes` say what was left of that file and what was made up for.
     """
 
     architecture: Architecture
     state: State
     origin: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Put the file's name before what is wrong with it; it may hold values of any type and shape.
-
-    Names from the file go into the sentence: what a terminal would obey is shown as an escape.
-    """
+    """Put the file's name before what is wrong with it; it may hold values of any type and shape."""
     try:
         yield
     except ValueError as error:
-        shown = "".join(
-            sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(error)
-        )
-        raise ValueError(f"{path}: {shown}") from error
+        raise ValueError(f"{path}: {printable(error)}") from error
     except manifests.DAMAGE as error:
         raise ValueError(f"{path} is not built like a StyleGAN2 checkpoint; give {KINDS}") from error
+
+
+def printable(sentence: object) -> str:
+    """A sentence with names from a file: what a terminal would obey is shown as an escape."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(sentence)
+    )
 
 
 def save(checkpoint: Checkpoint, path: str | Path) -> None:
@@ -59,11 +62,13 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
     weights.write_safetensors(checkpoint.state, path, metadata=metadata)
 
 
-def load(path: Path, *, label: int | None = None) -> Checkpoint:
-    """Read what `save` wrote. Raises ValueError for another file, and for a `label`: classes are gone."""
-    if label is not None:
-        raise ValueError(f"{path} has no classes any more; leave label out, or convert the original again")
-    state, metadata = weights.read_safetensors(path, REMEDIES)
+def load(path: Path) -> Checkpoint:
+    """Read what `save` wrote. Raises ValueError for another file."""
+    return parse(path, *weights.read_safetensors(path, REMEDIES))
+
+
+def parse(path: Path, state: State, metadata: Mapping[str, Any]) -> Checkpoint:
+    """The checkpoint at `path` from its tensors and metadata; raises ValueError where they do not fit."""
     with naming(path):
         if metadata.get("format") != FORMAT:
             raise ValueError("it does not say what network it holds; run `d2a convert` on the original")

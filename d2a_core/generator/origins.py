@@ -10,7 +10,7 @@ from d2a_core.store import texts
 from d2a_core.store.assets import ASSETS, Asset, download
 
 KNOWN = ("mobilestylegan-ffhq",)
-SUFFIXES = (".pkl", ".pt", ".pth", ".safetensors")
+SUFFIXES = (".pkl", ".pt", ".pth", ".ckpt", ".safetensors")
 ROOM = 1_000_000_000  # bytes, of a download: more than twice the largest that NVIDIA has published
 KEY_CHARS = 12  # of the sha256, in the name of a converted file
 

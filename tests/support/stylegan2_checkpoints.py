@@ -150,18 +150,67 @@ def _variable(name, value):
 
 def rosinality(generator, *, mean=True, change=None):
     """A checkpoint of stylegan2-pytorch by rosinality, which knows the `skip` network only."""
+    weights = rosinality_state(generator)
+    if change is not None:
+        change(weights)
+    return saved({"g_ema": weights} | ({"latent_avg": mean_of(generator)} if mean else {"args": None}))
+
+
+def saved(content, **options):
+    """Bytes of what `torch.save` makes of `content`."""
+    sink = io.BytesIO()
+    torch.save(content, sink, **options)
+    return sink.getvalue()
+
+
+def mean_of(generator):
+    """The mean of w as rosinality's code has it beside the weights."""
+    return generator.mapping.w_avg.clone()
+
+
+def rosinality_state(generator):
+    """State dict of rosinality's generator."""
     state = dict(generator.state_dict())
-    latent_avg = state.pop("mapping.w_avg")
+    del state["mapping.w_avg"]
     weights = dict(_rosinality_tensor(name, value) for name, value in state.items())
     kernel = torch.outer(torch.tensor(TAPS), torch.tensor(TAPS))
     for index in range(len(generator.architecture.channels) - 1):
         weights[f"convs.{2 * index}.conv.blur.kernel"] = 4 * kernel
         weights[f"to_rgbs.{index}.upsample.kernel"] = 4 * kernel
-    if change is not None:
-        change(weights)
-    sink = io.BytesIO()
-    torch.save({"g_ema": weights} | ({"latent_avg": latent_avg} if mean else {"args": None}), sink)
-    return sink.getvalue()
+    return weights
+
+
+def basicsr_state(generator):
+    """State dict of BasicSR's generator: rosinality's under other names, without kernels."""
+    layers = {"conv1": "style_conv1", "convs": "style_convs", "style": "style_mlp"}
+    renamed = {}
+    for name, value in rosinality_state(generator).items():
+        first, *rest = name.split(".")
+        if name == "input.input":
+            renamed["constant_input.weight"] = value
+        elif first == "noises":
+            renamed[f"noises.{rest[0].replace('_', '')}"] = value
+        elif not name.endswith(".kernel"):
+            if "noise" in rest:
+                rest.remove("noise")
+            rest = ["modulated_conv" if part == "conv" else part for part in rest]
+            renamed[".".join([layers.get(first, first), *rest])] = value
+    return renamed
+
+
+def nvidia_state(generator):
+    """State dict of NVIDIA's generator, which holds the filters."""
+    filters = {
+        f"synthesis.b{side}.{layer}.resample_filter": torch.outer(torch.tensor(TAPS), torch.tensor(TAPS))
+        for side in generator.architecture.resolutions
+        for layer in ("conv0", "conv1")
+    }
+    return dict(generator.state_dict()) | filters
+
+
+def under(prefix, state):
+    """A state dict whose names begin with `prefix`."""
+    return {f"{prefix}{name}": value for name, value in state.items()}
 
 
 def _rosinality_tensor(name, value):

@@ -1,5 +1,6 @@
 """The contract of a generator, on StyleGAN2s of several sizes and kinds with random weights."""
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from d2a_core.store import arrays, assets, provenance, texts, weights
 from d2a_core.store.assets import Asset
 from d2a_core.store.lineage import Identity
 
+LOG = logging.getLogger("test")
 OPTIONS = generator.Options(draft_size=32)
 LANDMARKS = {"detector": "facemesh", "min_score": 0.5, "box": "ffhq", "weights": None}
 HARDWARE = {"device": "cpu", "threads": 1, "runtime": "torch"}
@@ -212,7 +214,7 @@ def _converted(tmp_path, resolution=64, name="mine"):
     original = checkpoint.Checkpoint(network.architecture, network.state_dict(), {"name": "original"})
     checkpoint.save(original, source)
     identity = Identity(name, texts.sha256(source))
-    foreign_checkpoints.convert_as(source, model, identity)
+    foreign_checkpoints.convert_as(source, model, identity, log=LOG)
     return network, model, identity
 
 
@@ -230,7 +232,8 @@ def test_a_converted_checkpoint_is_the_same_network_under_the_hash_of_its_file(t
 def test_a_checkpoint_that_is_not_the_one_of_the_config_is_refused(tmp_path):
     _, model, _ = _converted(tmp_path)
     with pytest.raises(ValueError, match=f"has the sha256 {texts.sha256(model)} instead of {'f' * 64}"):
-        foreign_checkpoints.convert_as(model, tmp_path / "out.safetensors", Identity("other", "f" * 64))
+        identity = Identity("other", "f" * 64)
+        foreign_checkpoints.convert_as(model, tmp_path / "out.safetensors", identity, log=LOG)
 
 
 def test_a_fetched_checkpoint_is_converted_from_its_folder(tmp_path):
@@ -239,7 +242,7 @@ def test_a_fetched_checkpoint_is_converted_from_its_folder(tmp_path):
     assets.fetch(asset, tmp_path / "net")
     (tmp_path / "net" / ".snakemake_timestamp").touch()
     identity = Identity("net", texts.sha256(model))
-    foreign_checkpoints.convert_as(tmp_path / "net", tmp_path / "out.safetensors", identity)
+    foreign_checkpoints.convert_as(tmp_path / "net", tmp_path / "out.safetensors", identity, log=LOG)
     assert generator.load(OPTIONS, tmp_path / "out.safetensors", **HARDWARE).identity == identity
 
 

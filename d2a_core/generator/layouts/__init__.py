@@ -1,0 +1,1 @@
+"""Layouts in which other projects keep a StyleGAN2 generator, and how one is found in a file."""
