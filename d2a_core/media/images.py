@@ -1,6 +1,7 @@
 """Read and write PNG pictures."""
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,10 +71,12 @@ def image_reader(folders: Iterable[str | Path]) -> Callable[[str], Iterator[NDAr
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
     """Read any picture as RGB [H, W, 3], turned upright where a camera noted its orientation."""
-    from PIL import Image, ImageOps
+    from PIL import Image
+
+    from d2a_core.media import orientation
 
     with _picture(path), Image.open(path) as image:
-        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+        return np.array(orientation.upright(image, path)[0].convert("RGB"))
 
 
 def image_text(path: str | Path) -> dict[str, str]:
@@ -92,7 +95,9 @@ def _picture(path: str | Path) -> Iterator[None]:
 
     manifests.check(path)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # what it reads around
+            yield
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

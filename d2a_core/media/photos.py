@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
+from d2a_core.media import orientation
 from d2a_core.store import manifests
 
 OPAQUE = 128  # alpha from which a pixel's colour counts for the background
@@ -49,9 +50,8 @@ def read_photo(path: str | Path) -> Photo:
         if pictures > 1 and opened.format not in ("MPO", "TIFF"):
             notes.append(f"{path} is animated; the first of its {pictures} pictures is used")
         profile = opened.info.get("icc_profile")
-        image = ImageOps.exif_transpose(opened)
-        if opened.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-            notes.append(f"{path} was turned upright as its camera noted")
+        image, turned = orientation.upright(opened, path)
+        notes.extend(turned)
         image, remarks = _opaque(_eight_bit(image), path)
         image, more = _to_srgb(image, profile, path)
         return Photo(np.array(image.convert("RGB")), (*notes, *remarks, *more))
@@ -112,6 +112,7 @@ def open_photo(path: str | Path) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is below
+            warnings.filterwarnings("ignore", module="PIL")  # what it reads around is said in a note
             with Image.open(path, formats=[*PHOTO_FORMATS, *(["HEIF"] if heif else [])]) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:

@@ -73,8 +73,7 @@ def _check(path: Path, kind: str) -> None:
     if not path.stat().st_size:
         raise ValueError(f"{path} is empty; give another file")
     if kind == "photo":
-        with photos.open_photo(path) as photo:
-            photo.load()
+        photos.read_photo(path)
     elif path.suffix == ".parquet":
         tables.read_driving(path)
     else:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from d2a_core.commands.checks import check, check_all, check_morph
 from d2a_core.commands.morph_requests import MorphRequest
@@ -61,6 +62,7 @@ def media(tmp_path_factory):
     points = tables.points_column(np.zeros((2, 98, 2), np.float32))
     tables.write_parquet({"time_s": [0.0, 0.04], "points": points}, folder / "talk.parquet", metadata={})
     tables.write_parquet({"a": [1]}, folder / "other.parquet", metadata={})
+    Image.new("RGBA", (64, 64)).save(folder / "nothing.png")
     (folder / "text.txt").write_text("no picture")
     (folder / "list.yaml").write_text("- a\n")
     (folder / "broken.yaml").write_text("a: [1\n")
@@ -122,6 +124,7 @@ def test_a_good_request_passes(request_, root, options):
         ({"source": "talk.mp4", "frames": "png"}, "--frames is for photos, but --source is a video"),
         ({"source": "talk.mp4", "motion_scale": -1.0}, "--motion-scale is -1.0, but it must be at least 0"),
         ({"source": "talk.mp4", "output": "talk.mp4"}, "would overwrite talk.mp4, which it is made of"),
+        ({"source": "nothing.png"}, "nothing.png cannot be used as a photo .it is wholly transparent.; "),
         ({"source": "seed:"}, "--source is 'seed:'; a seed is a whole number, such as seed:21"),
         ({"source": "seed:-1"}, "a seed is a whole number"),
         ({"source": "seed:1", "face": 2}, "--face is for photos"),

@@ -1,5 +1,6 @@
 """Photos of every kind become upright 8-bit RGB."""
 
+import struct
 import warnings
 
 import numpy as np
@@ -37,6 +38,59 @@ def test_every_exif_orientation_is_turned_upright(tmp_path, ramp, orientation):
     photo = read_photo(tmp_path / "i.png")
     np.testing.assert_array_equal(photo.image, ramp)
     assert bool(photo.notes) == (orientation != 1)
+
+
+def _exif(*entries, header=b"II*\0\x08\0\0\0"):
+    """An EXIF block whose entries are (tag, type, count, four bytes of value)."""
+    packed = [struct.pack("<HHI", *entry[:3]) + entry[3] for entry in entries]
+    return b"Exif\0\0" + header + struct.pack("<H", len(entries)) + b"".join(packed) + bytes(4)
+
+
+ORIENTATION, SHORT, ASCII, RATIONAL = 0x0112, 3, 2, 5
+BROKEN = {
+    "no header": _exif(header=bytes(8)),
+    "cut off": _exif((ORIENTATION, SHORT, 1, b"\6\0\0\0"))[:12],
+    "a table beyond the end": _exif(header=b"II*\0" + struct.pack("<I", 9999)),
+    "a value beyond the end": _exif((ORIENTATION, RATIONAL, 1, struct.pack("<I", 9999))),
+}
+
+
+WRITABLE = [(kind, suffix) for kind in BROKEN for suffix in ("jpg", "webp", "png")]
+WRITABLE += [(kind, "avif") for kind in BROKEN if "beyond" in kind]  # Pillow reads the rest as it writes
+
+
+@pytest.mark.parametrize(("kind", "suffix"), WRITABLE)
+def test_a_photo_with_a_broken_exif_block_is_used_as_it_lies(tmp_path, ramp, kind, suffix):
+    path = tmp_path / f"i.{suffix}"
+    image = Image.fromarray(ramp)
+    image.save(path)
+    plain = read_photo(path)
+    with warnings.catch_warnings(action="ignore"):
+        image.save(path, exif=BROKEN[kind])
+    with warnings.catch_warnings(action="error"):
+        photo, pixels = read_photo(path), images.read_image(path)
+    np.testing.assert_array_equal(photo.image, plain.image)
+    assert photo.notes == (f"the EXIF block of {path} is damaged, so the picture is used as it lies",)
+    np.testing.assert_array_equal(pixels, plain.image)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "png", "tif"])
+@pytest.mark.parametrize(("value", "said"), [(0, False), (1, False), (9, True), (99, True)])
+def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path, ramp, value, said, suffix):
+    exif = _exif((ORIENTATION, SHORT, 1, struct.pack("<HH", value, 0)))
+    Image.fromarray(ramp).save(tmp_path / f"i.{suffix}", exif=exif)
+    photo = read_photo(tmp_path / f"i.{suffix}")
+    assert photo.image.shape == ramp.shape
+    assert [f"unknown orientation ({value})" in note for note in photo.notes] == [True] * said
+
+
+def test_a_fault_elsewhere_in_exif_keeps_the_orientation(tmp_path, ramp):
+    details = (0x8769, 4, 1, struct.pack("<I", 99999))  # a table that lies nowhere
+    exif = _exif((ORIENTATION, SHORT, 1, b"\6\0\0\0"), details)
+    Image.fromarray(ramp).save(tmp_path / "i.webp", exif=exif, lossless=True)
+    photo = read_photo(tmp_path / "i.webp")
+    np.testing.assert_array_equal(photo.image, np.rot90(ramp, -1))
+    assert photo.notes == (f"{tmp_path / 'i.webp'} was turned upright as its camera noted",)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "RGBA", "LA", "CMYK", "YCbCr"])
