@@ -21,6 +21,7 @@ from d2a_core.media import photos, video_reading
 from d2a_core.store import tables
 
 POSE = "a picture of a face, a landmark table (.parquet), or seed:N"
+LONGEST_NAME = 220  # bytes, of a file; most file systems keep 255, and what is being written has a longer one
 LIMITS = {"frames": (2, 10000), "fps": (1, 240)}  # of a morph
 
 
@@ -160,8 +161,10 @@ def _check_file_name(name: str, path: Path, inputs: Iterable[str], suffix: str, 
         raise ValueError(f"{name} {path} must end in {suffix}; the result is {result}")
     if path.is_dir():
         raise ValueError(f"{name} {path} is a folder; give the name of a file")
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise ValueError(f"{name} {path} has a name of more than {LONGEST_NAME} bytes; give a shorter one")
     for given in inputs:
-        if path.resolve() == Path(given).resolve():
+        if os.path.realpath(path) == os.path.realpath(given):
             raise ValueError(f"{name} {path} would overwrite {given}, which it is made of; give another name")
     check_writable(name, path)
 
@@ -224,7 +227,8 @@ def check_readable(name: str, path: Path, wanted: str) -> None:
     if path.is_dir():
         raise ValueError(f"{name} {path} is a folder; give {wanted}")
     if not path.exists():
-        raise ValueError(f"{name} {path} does not exist; give {wanted}")
+        what = "is a link that leads nowhere" if path.is_symlink() else "does not exist"
+        raise ValueError(f"{name} {path} {what}; give {wanted}")
     if not path.is_file():
         raise ValueError(f"{name} {path} is no regular file; give {wanted}")
     if not os.access(path, os.R_OK):

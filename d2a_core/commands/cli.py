@@ -21,10 +21,15 @@ class Group(click.Group):
         """Run the command that the context names."""
         from d2a_core.runtime import one_line
 
+        words = [*ctx._protected_args, *ctx.args]
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # click is silent about a reader like `head` that has gone
+        except click.NoSuchOption as error:
+            files = [word for word in words if word.startswith("-") and Path(word).exists()]
+            hint = "".join(f"; the file of this name is ./{word}" for word in files)
+            raise click.UsageError(error.format_message().removesuffix(".") + hint) from error
         except click.UsageError as error:
             error.ctx = None  # its usage lines hide the sentence
             raise

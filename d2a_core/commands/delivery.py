@@ -195,7 +195,8 @@ def adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
     """Copy a user's file into the work directory; returns its name and the path of the copy there.
 
     Snakemake reruns what depends on a file that was touched and misses one that was moved. The copy is
-    found by its content and has always the same time, so neither costs anything.
+    found by its content and has always the same time, so neither costs anything. Raises ValueError for a file
+    that is still being written.
     """
     digest = texts.sha256(path)[:DIGEST_CHARS]
     known = sorted((work / INPUTS).glob(f"*-{digest}.*"))
@@ -204,6 +205,8 @@ def adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
         known = [work / INPUTS / f"{slug(path.stem, fallback)}-{digest}{suffix}"]
         with atomic.atomic_path(known[0], manifest=False) as part:
             shutil.copyfile(path, part)
+            if not texts.sha256(part).startswith(digest):  # or the name would promise another content
+                raise ValueError(f"{path} changed while it was copied; wait until it is whole, and run again")
             os.utime(part, (LONG_AGO_S, LONG_AGO_S))
     return known[0].stem, str(INPUTS / known[0].name)
 

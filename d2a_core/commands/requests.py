@@ -18,7 +18,22 @@ SCALED = {"pose_scale": PART_DRIVERS[:1], "expression_scale": PART_DRIVERS[1:]}
 PHOTO_ONLY = ("face", "method", "tune", "paste_back")
 NOT_FOR_FOOTAGE = (*PHOTO_ONLY, "surroundings", "fps", "slow_motion", "loop", "frames")
 NAME_CHARS = 40
-PATH = click.Path(path_type=Path)
+
+
+class _Path(click.Path):
+    """A path that leads somewhere, be it to something that is not there yet."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as given; a link that leads to itself is refused."""
+        path: Any = super().convert(value, param, ctx)
+        try:
+            path.resolve()
+        except (RuntimeError, OSError):
+            self.fail(f"{str(path)!r} is a link that leads to itself; give another", param, ctx)
+        return path
+
+
+PATH = _Path(path_type=Path)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -37,6 +37,11 @@ def load(path: str | Path, *, label: int | None = None) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} is no file; {checkpoint.REMEDIES[0]}")
+    with texts.unchanged(path):
+        return _load(path, label)
+
+
+def _load(path: Path, label: int | None) -> Checkpoint:
     content: object
     if weights.is_safetensors(path):
         content, metadata = weights.read_safetensors(path, checkpoint.REMEDIES)

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,11 +46,25 @@ def sha256(path: str | Path) -> str:
     return whole.hexdigest()
 
 
+@contextmanager
+def unchanged(path: str | Path) -> Iterator[None]:
+    """Raise ValueError when the file `path` was written to while the block read it."""
+    before = _stamp(path)
+    yield
+    if _stamp(path) != before:
+        raise ValueError(f"{path} changed while it was read; wait until it is whole, and run again")
+
+
+def _stamp(path: str | Path) -> list[int]:
+    """Size and time of a file."""
+    state = Path(path).stat()
+    return [state.st_size, state.st_mtime_ns]
+
+
 def cached_sha256(path: str | Path, cache: str | Path) -> str:
     """`sha256` of a file, kept in the JSON file `cache` as long as its path, size and time stay the same."""
     path = Path(path).absolute()
-    state = path.stat()
-    stamp = [state.st_size, state.st_mtime_ns]
+    stamp = _stamp(path)
     known = read_cache(cache)
     size, time_ns, digest = known.get(str(path), (None, None, None))
     if [size, time_ns] == stamp:

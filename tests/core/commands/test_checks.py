@@ -73,6 +73,11 @@ def media(tmp_path_factory):
     (folder / "full").mkdir()
     (folder / "full" / "mine.png").touch()
     os.mkfifo(folder / "pipe")
+    (folder / "nowhere.png").symlink_to("gone.png")
+    (folder / "circle.png").symlink_to("circle.png")
+    (folder / "link.png").symlink_to("me.png")
+    images.write_image(picture, folder / "-me.png")
+    images.write_image(picture, folder / "mein Föto (1).png")
     return folder
 
 
@@ -92,6 +97,8 @@ def request_(media, monkeypatch):
         {"output": Path("new/folder/out.MP4"), "frames": Path("new/frames"), "work": Path("new/work")},
         {"side_by_side": Path("both.mp4")},
         {"driving": Path("me.png")},
+        {"source": "-me.png", "output": Path("-out.mp4"), "work": Path("-work")},
+        {"source": "link.png", "driving": Path("mein Föto (1).png"), "work": Path("wörk {x} %d")},
         {"driving": None, "pose_from": Path("me.png"), "expression_from": Path("talk.mp4")},
         {"driving": None, "pose_from": Path("talk.mp4"), "pose_scale": 0.5},
         {"source": "talk.mp4"},
@@ -109,6 +116,8 @@ def test_a_good_request_passes(request_, root, options):
     ("options", "words"),
     [
         ({"source": "none.jpg"}, "--source none.jpg does not exist; give a photo, or seed:N"),
+        ({"source": "nowhere.png"}, "--source nowhere.png is a link that leads nowhere; give a photo"),
+        ({"source": "circle.png"}, "--source circle.png is a link that leads nowhere; give a photo"),
         ({"source": "full"}, "--source full is a folder"),
         ({"source": "pipe"}, "--source pipe is no regular file"),
         ({"source": "text.txt"}, "text.txt .*; "),
@@ -173,6 +182,10 @@ def test_a_good_request_passes(request_, root, options):
         ({"driving": "fake.parquet"}, "fake.parquet .*; "),
         ({"output": "out.avi"}, "--output out.avi must end in .mp4"),
         ({"output": "folder.mp4"}, "--output folder.mp4 is a folder"),
+        (
+            {"output": "x" * 217 + ".mp4"},
+            "--output x+.mp4 has a name of more than 220 bytes; give a shorter one",
+        ),
         ({"output": "talk.mp4"}, "--output talk.mp4 would overwrite talk.mp4, which it is made of"),
         ({"output": "full/../talk.mp4"}, "talk.mp4 would overwrite talk.mp4"),
         (

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import stylegan2_checkpoints
 from click.testing import CliRunner
@@ -81,6 +83,37 @@ def test_convert_of_another_file_is_one_line_and_writes_nothing(run, tmp_path):
     assert ended.exit_code == 1 and ended.stdout == ""
     assert "is no pickle or PyTorch file" in ended.stderr and ended.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["in.pkl"]
+
+
+def test_convert_says_what_it_leaves_in_the_file(run, tmp_path):
+    network = stylegan2_checkpoints.network(z_dim=9)
+    decoder = stylegan2_checkpoints.under("decoder.", stylegan2_checkpoints.rosinality_state(network))
+    content = {
+        "state_dict": decoder | {"encoder.bias": network.mapping.w_avg},
+        "latent_avg": network.mapping.w_avg,
+    }
+    (tmp_path / "psp.pt").write_bytes(stylegan2_checkpoints.saved(content))
+    ended = run("convert", tmp_path / "psp.pt", tmp_path / "out.safetensors")
+    assert ended.exit_code == 0 and ended.stdout.endswith("8 layers of W+\n")
+    assert ended.stderr == (
+        f"{tmp_path / 'psp.pt'}: its generator is state_dict.decoder; what lies beside it is left: encoder\n"
+    )
+
+
+def test_a_file_whose_name_looks_like_an_option_is_told_how_to_write_it(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("-me.jpg").touch()
+    ended = run("edit", "-me.jpg", "--smile", "1")
+    assert ended.exit_code == 2
+    assert ended.stderr == "Error: No such option '-m'; the file of this name is ./-me.jpg\n"
+    assert run("edit", "-you.jpg", "--smile", "1").stderr == "Error: No such option '-y'\n"
+
+
+def test_a_link_that_leads_to_itself_is_one_sentence(run, tmp_path):
+    (tmp_path / "circle").symlink_to("circle")
+    ended = run("animate", "--source", "seed:1", "--driving", "x.mp4", "--work", tmp_path / "circle")
+    assert ended.exit_code == 2 and ended.stderr.count("\n") == 1
+    assert "circle' is a link that leads to itself; give another" in ended.stderr
 
 
 @pytest.mark.parametrize(

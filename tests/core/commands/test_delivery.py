@@ -1,3 +1,6 @@
+import re
+import shutil
+
 import numpy as np
 import pytest
 
@@ -46,3 +49,29 @@ def test_every_face_of_a_photo_is_counted(assets, tmp_path):
     images.write_image(pair, tmp_path / "us.png")
     models = assets / "mediapipe-face"
     assert animate._count(tmp_path / "us.png", models, 1) == 2
+
+
+def test_a_file_that_changes_while_it_is_copied_is_refused_and_leaves_nothing(photo, tmp_path, monkeypatch):
+    copy = shutil.copyfile
+
+    def grow(path, target):
+        with photo.open("ab") as handle:
+            handle.write(b"more")
+        return copy(path, target)
+
+    monkeypatch.setattr(shutil, "copyfile", grow)
+    with pytest.raises(ValueError, match="me.png changed while it was copied; wait until it is whole"):
+        delivery.adopt(photo, tmp_path / "work", "photo")
+    assert list((tmp_path / "work" / delivery.INPUTS).iterdir()) == []
+    monkeypatch.undo()
+    _, path = delivery.adopt(photo, tmp_path / "work", "photo")
+    assert (tmp_path / "work" / path).read_bytes() == photo.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["-me.png", "mein Föto (1).png", "a[1]*.png", "p%03d.png", "12:30.png", "n\nl.png", "日本.PNG"]
+)
+def test_any_name_becomes_one_of_letters_and_digits(photo, tmp_path, name):
+    copy, path = delivery.adopt(photo.rename(photo.with_name(name)), tmp_path / "work", "photo")
+    assert re.fullmatch(r"[A-Za-z0-9-]+-[0-9a-f]{12}", copy) and not copy.startswith("-")
+    assert path == f"data/inputs/{copy}.png" and (tmp_path / "work" / path).is_file()

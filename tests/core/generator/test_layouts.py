@@ -12,6 +12,7 @@ import torch
 
 from d2a_core.generator import foreign_checkpoints
 from d2a_core.generator.layouts import finding
+from d2a_core.generator.unpickling import machine
 
 NETWORK = files.network(z_dim=9)
 PLAIN = files.rosinality_state(NETWORK)
@@ -232,4 +233,18 @@ def test_names_that_a_terminal_would_obey_are_shown_as_escapes(load):
 def test_more_tensors_than_any_network_has_are_refused(load, monkeypatch):
     monkeypatch.setattr(finding, "MAX_TENSORS", len(PLAIN) - 1)
     with pytest.raises(ValueError, match=f"more than {len(PLAIN) - 1} tensors; give"):
+        load(PLAIN)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(load, monkeypatch):
+    read = machine.load
+
+    def grow(path):
+        content = read(path)
+        with path.open("ab") as handle:
+            handle.write(b"more")
+        return content
+
+    monkeypatch.setattr(machine, "load", grow)
+    with pytest.raises(ValueError, match="given.pt changed while it was read; wait until it is whole"):
         load(PLAIN)
