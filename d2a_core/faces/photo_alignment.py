@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from d2a_core import runtime
-from d2a_core.faces import alignment, reference, search
+from d2a_core.faces import alignment, reference, remarks, search
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.faces.mediapipe import FaceModels
 from d2a_core.media.photos import Photo
@@ -57,9 +57,12 @@ def aligner(job: runtime.Job, detector: LandmarkDetector) -> Aligner:
 def align(photo: Photo, options: Options, aligner: Aligner, *, log: logging.Logger) -> Aligned:
     """Find the face that `options` ask for and crop it; what the user should know is logged as warnings."""
     found = search.find(photo.image, aligner.models)
+    if not found and (why := remarks.why_none(photo.image, aligner.models, path=options.image)):
+        raise ValueError(why)
     face = search.choose(found, options.face, path=options.image)
     log.info("sources faces=%d eye_distance_px=%.0f yaw=%.0f", len(found), face.eye_distance, face.yaw)
-    notes = (*photo.notes, *search.remarks(face, path=options.image))
+    count = 1 if options.face else len(found)
+    notes = (*photo.notes, *remarks.about(face, photo.image, path=options.image, count=count))
     for note in notes:
         log.warning("%s", note)
     crop = alignment.find_crop(photo.image, face.points, aligner.detector, aligner.reference)

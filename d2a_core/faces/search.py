@@ -23,7 +23,6 @@ MESH_WORK_PX = 768  # region sides beyond which the cut-out is scaled down: four
 MIN_SCORE = 0.5  # of the mesh, below which a candidate is no face
 MIN_EYES_PX = 16  # distance of the eye centres below which texture passes for a face
 MIN_EYES_SHARE = 1 / 8  # of the side of a picture so small that this is less: half of where FFHQ puts them
-FAR_TURNED = 40  # degrees of yaw beyond which FFHQ, on which generators are trained, has hardly a face
 SMALL_EYES_PX = 48  # distance of the eye centres below which a photo gives the generator little to go by
 
 
@@ -53,15 +52,21 @@ class Face:
         return float(np.linalg.norm(right - left))
 
 
-def find(image: NDArray[np.uint8], models: FaceModels, *, min_score: float = MIN_SCORE) -> list[Face]:
-    """All faces on a photo u1 [H, W, 3], the largest first.
+def find(
+    image: NDArray[np.uint8],
+    models: FaceModels,
+    *,
+    min_score: float = MIN_SCORE,
+    least_px: float = MIN_EYES_PX,
+) -> list[Face]:
+    """All faces on a photo u1 [H, W, 3] whose eyes are `least_px` apart, the largest first.
 
     The detector looks at the whole photo and at overlapping squares of it, ever finer; what it takes for a
     face the mesh model must confirm. A face inside a larger one is that face again, or an eye of it that
     some look cut out.
     """
     measured = [_measured(image, models, region) for region in _distinct(image, models)]
-    least = min(MIN_EYES_PX, MIN_EYES_SHARE * min(image.shape[:2]))
+    least = min(least_px, MIN_EYES_SHARE * min(image.shape[:2]))
     seen = [face for face in measured if face.score >= min_score and face.eye_distance >= least]
     faces: list[Face] = []
     for face in sorted(seen, key=lambda face: -face.width):
@@ -77,8 +82,8 @@ def choose(faces: Sequence[Face], number: int, *, path: object) -> Face:
     """
     if not faces:
         raise ValueError(
-            f"no face found on {path}; give a photo with a face that is turned to the camera, upright "
-            f"and at least {2 * SMALL_EYES_PX} px wide"
+            f"no face found on {path}; give a photo with a whole human face that is turned to the camera, "
+            f"upright and at least {2 * SMALL_EYES_PX} px wide"
         )
     if number > len(faces):
         places = ", ".join(
@@ -90,22 +95,6 @@ def choose(faces: Sequence[Face], number: int, *, path: object) -> Face:
             "or 0 for the largest"
         )
     return faces[max(number, 1) - 1]
-
-
-def remarks(face: Face, *, path: object) -> tuple[str, ...]:
-    """Warnings about this face: a sentence for each thing that costs likeness."""
-    notes = []
-    if face.eye_distance < SMALL_EYES_PX:
-        notes.append(
-            f"the eyes on {path} are {face.eye_distance:.0f} px apart; below {SMALL_EYES_PX} px the likeness "
-            "suffers, so give a larger picture of the face if there is one"
-        )
-    if abs(face.yaw) > FAR_TURNED:
-        notes.append(
-            f"the face on {path} is turned aside by {abs(face.yaw):.0f} degrees; beyond {FAR_TURNED} the "
-            "likeness suffers, so give a picture that looks more into the camera if there is one"
-        )
-    return tuple(notes)
 
 
 def looks(height: int, width: int) -> Iterator[tuple[float, NDArray[np.float64]]]:

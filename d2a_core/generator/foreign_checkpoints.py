@@ -169,7 +169,7 @@ def convert_as(
         )
     found = load(source)
     for note in found.notes:
-        log.info("%s", note)
+        log.warning("%s", note)
     origin = found.origin | {"name": identity.name, "sha256": identity.sha256}
     checkpoint.save(replace(found, origin=origin), target)
     return found.architecture

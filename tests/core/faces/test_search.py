@@ -110,14 +110,6 @@ def test_a_wrong_number_is_one_sentence_with_count_and_places():
         search.choose([], 0, path="p.jpg")
 
 
-def test_small_and_averted_faces_are_remarked_on():
-    assert search.remarks(_face(0, 200), path="p.jpg") == ()
-    (small,) = search.remarks(_face(0, 80), path="p.jpg")
-    assert "the eyes on p.jpg are 36 px apart; below 48 px" in small
-    (averted,) = search.remarks(_face(0, 200, yaw=-62.0), path="p.jpg")
-    assert "turned aside by 62 degrees" in averted
-
-
 def test_looks_cover_the_photo_and_overlap():
     sides = []
     for side, corners in search.looks(3000, 4000):
