@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from d2a_core.faces import search
 from d2a_core.faces.mediapipe import FaceModels
+from d2a_core.faces.schemes import WFLW98
 from d2a_core.faces.search import SMALL_EYES_PX, Face
 
 FAR_TURNED = 40  # degrees of yaw beyond which FFHQ, on which generators are trained, has hardly a face
@@ -14,6 +15,13 @@ LUMA = (0.299, 0.587, 0.114)
 DARK = 45  # of 255; where hardly a pixel is brighter, a face in low light
 WHITE = 250  # of 255, in all colours: burnt out, or paper
 MUCH_BLANK = 0.4  # share of a face, or of a photo; a strong JPEG has up to 0.2
+COVERED = 0.06  # deviation within an eye or mouth, of the range of light in its face; others have 0.1 to 0.5
+INNER = 0.35  # of the size of an eye or mouth, radius around its middle in which it shows, open or closed
+FEATURES = {
+    "the left eye": WFLW98.left_eye,
+    "the right eye": WFLW98.right_eye,
+    "the mouth": WFLW98.parts["mouth"],
+}
 COARSE_PX = 1000  # side at which the light of a whole photo is measured
 FLAT = 4  # of 255, from the darkest to the brightest pixels, which show nothing
 SMALLEST_EYES_PX = 6  # distance of the eye centres down to which something is said to be a small face
@@ -26,10 +34,12 @@ def about(face: Face, image: NDArray[np.uint8], *, path: object, count: int = 1)
     """
     shown = _within(face, image)
     cut, blank = _share_outside(face, image), _share_blank(shown)
+    covered = _covered(face, image, spread=np.ptp(np.percentile(shown @ LUMA, [5, 95])))
     remarks = {
-        f"{count} faces are on {path} and the largest is taken; `face` chooses another, 2 is the next": count
-        > 1,
+        f"{count} faces are on {path} and the largest is taken; `face` chooses, 2 is the next": count > 1,
         **_of_shape(face, path),
+        f"nothing is seen of {' and '.join(covered)} on {path}, so it is made up; give a picture that shows "
+        "it if there is one": len(covered) > 0,
         f"{100 * cut:.0f} % of the face on {path} lie beyond its edge and are made up; give a picture with "
         "the whole face if there is one": cut > CUT,
         f"the face on {path} is very dark and the likeness suffers; brighten it, or give a picture in better "
@@ -84,6 +94,32 @@ def _share_outside(face: Face, image: NDArray[np.uint8]) -> float:
     """Share of a face's points that lie beyond the edge of its photo."""
     outside = (face.points < 0) | (face.points > [image.shape[1], image.shape[0]])
     return float(outside.any(axis=1).mean())
+
+
+def _covered(face: Face, image: NDArray[np.uint8], *, spread: float) -> list[str]:
+    """Features of a face in whose place its photo is of one shade, as under dark glasses, a mask or a hat.
+
+    `spread` is the range of light in the face. The far eye of one that is turned aside is nobody's fault.
+    """
+    if abs(face.yaw) > FAR_TURNED:
+        return []
+    return [
+        name
+        for name, indices in FEATURES.items()
+        if _deviation(face.points[list(indices)], image) < COVERED * spread
+    ]
+
+
+def _deviation(points: NDArray[np.float64], image: NDArray[np.uint8]) -> float:
+    """Standard deviation of the light in the middle of a feature's `points` [P, 2]; ∞ beyond the photo."""
+    middle = points.mean(axis=0)
+    radius = INNER * float(np.linalg.norm(np.ptp(points, axis=0)))
+    left, top = np.maximum(np.floor(middle - radius), 0).astype(int)
+    right, bottom = np.maximum(np.ceil(middle + radius), 0).astype(int)
+    light = image[top:bottom, left:right] @ LUMA
+    down, across = np.indices(light.shape)
+    disc = (across + left + 0.5 - middle[0]) ** 2 + (down + top + 0.5 - middle[1]) ** 2 <= radius**2
+    return float(light[disc].std()) if disc.any() else np.inf
 
 
 def _share_blank(shown: NDArray[np.uint8]) -> float:

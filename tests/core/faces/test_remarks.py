@@ -55,7 +55,7 @@ def test_small_averted_and_doubtful_faces_are_remarked_on(face, words):
 
 def test_of_several_faces_the_choice_is_told_unless_somebody_chose():
     (remark,) = _about(_face(300, 200), count=3)
-    assert remark == "3 faces are on p.jpg and the largest is taken; `face` chooses another, 2 is the next"
+    assert remark == "3 faces are on p.jpg and the largest is taken; `face` chooses, 2 is the next"
     assert _about(_face(300, 200), count=1) == ()
 
 
@@ -110,6 +110,37 @@ def test_a_face_that_the_edge_cuts_is_found_and_the_cut_told(models, astronaut, 
     photo = np.array(astronaut.crop(cut))
     (face,) = search.find(photo, models)
     assert any("beyond its edge" in remark for remark in _about(face, photo))
+
+
+COVERS = {  # on the astronaut: ellipses and rectangles in one colour
+    "nothing": ([], None),
+    "a hat": ([("rectangle", (130, 0, 320, 92))], None),
+    "frames of glasses": ([("frame", (186, 85, 222, 119)), ("frame", (229, 87, 265, 121))], None),
+    "dark glasses": (
+        [("ellipse", (184, 82, 224, 121)), ("ellipse", (227, 84, 267, 123))],
+        "the left eye and the right eye",
+    ),
+    "a patch": ([("ellipse", (184, 82, 224, 121))], "the left eye"),
+    "a mask": ([("rectangle", (170, 125, 280, 200))], "the mouth"),
+}
+
+
+@pytest.mark.parametrize("name", COVERS)
+def test_eyes_and_a_mouth_that_something_covers_are_told(models, astronaut, name):
+    shapes, covered = COVERS[name]
+    picture = astronaut.copy()
+    draw = ImageDraw.Draw(picture)
+    for kind, place in shapes:
+        if kind == "frame":
+            draw.ellipse(place, outline=(20, 20, 20), width=4)
+        else:
+            getattr(draw, kind)(place, fill=(30, 40, 60))
+    photo = np.array(picture)
+    (face,) = search.find(photo, models)
+    told = [remark for remark in _about(face, photo) if remark.startswith("nothing is seen of ")]
+    assert [remark.split(" on p.jpg")[0] for remark in told] == [f"nothing is seen of {covered}"] * bool(
+        covered
+    )
 
 
 def test_a_drawn_face_may_be_found_and_is_told(models):
