@@ -35,17 +35,24 @@ class Workflow:
     cores: str = "all"
 
     def command(self, *words: str) -> list[str]:
-        """Command line of Snakemake, with the settings of the default profile."""
+        """Command line of Snakemake, with the settings of the default profile, for the work directory as cwd.
+
+        Paths in there are relative: Snakemake puts variables into what looks like one, as in `my $HOME`.
+        """
         settings = {
             "--snakefile": self.root / "Snakefile",
-            "--directory": self.work,
+            "--directory": ".",
             "--workflow-profile": self.root / "profiles" / "default",
             "--cores": self.cores,
         }
         options = [str(word) for option in settings.items() for word in option]
-        configs = [str(path) for path in self.configfiles]
+        configs = [str(self.inside(path)) for path in self.configfiles]
         # targets first: --configfile takes all words up to the next option
         return [sys.executable, "-m", "snakemake", *words, *options, "--configfile", *configs]
+
+    def inside(self, path: Path) -> Path:
+        """A path relative to the work directory where it lies in there."""
+        return path.relative_to(self.work) if path.is_relative_to(self.work) else path
 
     def environment(self) -> dict[str, str]:
         """Environment of the run: its jobs import the package that lies beside the workflow.
@@ -194,7 +201,7 @@ def run(
     # To files and not pipes: when this process is killed, the run does not choke on a broken one.
     with log.open("w", encoding="utf-8") as sink, events.open(encoding="utf-8") as source:
         with _counted_signals() as signals:
-            process = _start(workflow, *words, *telling(events), sink=sink)
+            process = _start(workflow, *words, *telling(workflow.inside(events)), sink=sink)
             try:
                 while process.poll() is None and not (signals or cancelled.is_set()):
                     watch(read_events(source))

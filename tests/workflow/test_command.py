@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,6 +68,29 @@ def test_a_home_that_cannot_be_written_stops_nothing(place, run, monkeypatch):
     ended = run()
     assert ended.exit_code == 0, ended.stderr
     assert (place.work / ".snakemake" / "cache").is_dir()
+
+
+@pytest.fixture(params=["beside", "elsewhere"])
+def odd_folder(request, tmp_path):
+    """A folder with an odd name, on the file system of the project or on another."""
+    where = tmp_path if request.param == "beside" else Path("/dev/shm")
+    if not where.is_dir():
+        pytest.skip("there is no file system in memory")
+    folder = Path(tempfile.mkdtemp(prefix="wörk {x} %d $HOME 'a' ", dir=where))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_odd_names_of_files_and_folders_on_any_file_system_are_no_matter(place, run, odd_folder):
+    shutil.move(place.home / "me.png", place.home / "-mein Föto {1} %d.png")
+    (place.home / "link.mp4").symlink_to(place.home / "talk.mp4")
+    ended = run(
+        source="-mein Föto {1} %d.png", driving="link.mp4", work=odd_folder / "-w", output="-öut {y}/%d.mp4"
+    )
+    assert ended.exit_code == 0, ended.stderr
+    assert "motion" in (place.home / "-öut {y}" / "%d.mp4").read_text()
+    copies = sorted(path.name for path in (odd_folder / "-w" / "data" / "inputs").iterdir())
+    assert [re.sub("[0-9a-f]{12}", "…", name) for name in copies] == ["link-….mp4", "mein-Foto-1-d-….png"]
 
 
 def test_no_ablation_is_read_for_a_command(place, run):
