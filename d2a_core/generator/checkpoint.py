@@ -41,9 +41,9 @@ def naming(path: Path) -> Iterator[None]:
     """Put the file's name before what is wrong with it; it may hold values of any type and shape."""
     try:
         yield
-    except ValueError as error:
-        raise ValueError(f"{path}: {printable(error)}") from error
     except manifests.DAMAGE as error:
+        if isinstance(error, ValueError) and "; " in str(error):  # others are Python's, without a remedy
+            raise ValueError(f"{path}: {printable(error)}") from error
         raise ValueError(f"{path} is not built like a StyleGAN2 checkpoint; give {KINDS}") from error
 
 

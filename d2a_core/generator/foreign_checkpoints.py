@@ -59,6 +59,7 @@ def _load(path: Path, label: int | None) -> Checkpoint:
         architecture = _architecture(state, found.facts)
         state, remarks = _complete(architecture, state)
         stylegan2.check(architecture, state)
+        _check_finite(state)
     origin = {"name": path.name, "format": found.layout, "sha256": texts.sha256(path)}
     notes = tuple(f"{path}: {checkpoint.printable(note)}" for note in (*found.notes, *remarks))
     return Checkpoint(architecture, state, origin if label is None else origin | {"label": label}, notes)
@@ -130,6 +131,13 @@ def _sides(state: State) -> list[int]:
     return sorted(int(match[1]) for match in found if match)
 
 
+def _check_finite(state: State) -> None:
+    """Raise ValueError for weights that are no numbers, as training leaves them when it has diverged."""
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise ValueError(f"the tensor {name} holds infinite numbers or none; give an earlier checkpoint")
+
+
 def _complete(architecture: Architecture, state: State) -> tuple[State, tuple[str, ...]]:
     """Add what some files leave out, noise that is off and the mean of W, and say so."""
     shapes = stylegan2.shapes(architecture)
@@ -138,6 +146,9 @@ def _complete(architecture: Architecture, state: State) -> tuple[State, tuple[st
     if any(name.endswith(".noise_const") for name in quiet.keys() - state.keys()):
         notes.append("it has no noise maps, so pictures are drawn without noise")
     state = quiet | state
+    if MEAN in state and state[MEAN].shape != (architecture.w_dim,):
+        notes.append(f"its mean of w has {state[MEAN].numel()} numbers instead of {architecture.w_dim}")
+        del state[MEAN]
     if MEAN not in state:
         notes.append(f"it has no mean of w, so that of {MEAN_SAMPLES} samples is taken")
         state[MEAN] = torch.zeros(architecture.w_dim)

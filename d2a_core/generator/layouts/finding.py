@@ -73,7 +73,7 @@ def _tensors(
         items = list(nvidia.flatten(value).items())
     for key, part in items:
         name = f"{prefix}{key}" if len(str(key)) <= MAX_NAME else ""
-        if name and isinstance(part, Tensor):
+        if name and isinstance(part, Tensor) and part.is_floating_point():
             yield name, part
         elif name and isinstance(part, np.ndarray) and part.dtype.kind == "f":
             yield name, torch.from_numpy(np.ascontiguousarray(part, np.float32))
@@ -155,6 +155,6 @@ def _nothing(content: object, tensors: State) -> ValueError:
 
 
 def _listed(names: list[str]) -> str:
-    names = list(dict.fromkeys(names))
+    names = list(dict.fromkeys(filter(None, names)))
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(name[:MAX_NAME] for name in names[:SHOWN]) + more

@@ -47,7 +47,7 @@ def flatten(record: object) -> State:
     tensors = {}
     for path, (_, state) in _modules(record, ""):
         for name, value in (*state["_parameters"].items(), *state["_buffers"].items()):
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor) and value.is_floating_point():
                 tensors[f"{path}.{name}" if path else str(name)] = value.detach().float()
     return tensors
 

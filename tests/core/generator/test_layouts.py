@@ -160,6 +160,29 @@ def test_a_mean_of_w_that_is_missing_or_none_is_measured_and_said(load, content)
     assert note.endswith("given.pt: it has no mean of w, so that of 10000 samples is taken")
 
 
+def test_a_mean_of_another_length_is_measured_anew_and_said(load):
+    loaded = load({"g_ema": PLAIN, "latent_avg": torch.ones(512)})
+    assert torch.equal(loaded.state["mapping.w_avg"], load({"g_ema": PLAIN}).state["mapping.w_avg"])
+    assert loaded.notes[0].endswith("its mean of w has 512 numbers instead of 9")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_of_a_training_that_has_diverged_are_refused(load, value):
+    broken = PLAIN | {"convs.0.conv.weight": torch.full_like(PLAIN["convs.0.conv.weight"], value)}
+    with pytest.raises(ValueError, match="b8.conv0.weight holds infinite numbers or none; give an earlier"):
+        load({"g_ema": broken, "latent_avg": MEAN})
+
+
+@pytest.mark.parametrize("odd", [torch.ones(3, dtype=torch.int64), None, "x"])
+def test_what_is_no_weight_beside_the_weights_is_no_matter(load, odd):
+    _same(load({"g_ema": PLAIN | {"counter": odd}, "latent_avg": odd}))
+
+
+def test_an_embedding_of_another_shape_is_one_sentence(load):
+    with pytest.raises(ValueError, match="is not built like a StyleGAN2 checkpoint; give a pickle"):
+        load(NVIDIA | {"mapping.embed.weight": torch.ones(2, 3, 4)})
+
+
 def test_an_encoder_in_the_same_file_is_named_and_left(load):
     content = {"state_dict": {**ENCODER, **under("decoder.", PLAIN)}, "latent_avg": MEAN, "opts": OPTIONS}
     loaded = load(content | {"discriminator_state_dict": {"convs.0.0.weight": torch.ones(1)}})
