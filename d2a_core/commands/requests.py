@@ -24,10 +24,12 @@ class _Path(click.Path):
     """A path that leads somewhere, be it to something that is not there yet."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path as given; a link that leads to itself is refused."""
+        """The path as given; a link that leads to itself is refused, and any from a folder that is gone."""
         path: Any = super().convert(value, param, ctx)
         try:
             path.resolve()
+        except FileNotFoundError:
+            self.fail("the current folder has been deleted; go to another", param, ctx)
         except (RuntimeError, OSError):
             self.fail(f"{str(path)!r} is a link that leads to itself; give another", param, ctx)
         return path

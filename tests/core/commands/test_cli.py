@@ -109,6 +109,15 @@ def test_a_file_whose_name_looks_like_an_option_is_told_how_to_write_it(run, tmp
     assert run("edit", "-you.jpg", "--smile", "1").stderr == "Error: No such option '-y'\n"
 
 
+def test_a_folder_that_is_gone_is_one_sentence(run, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    ended = run("animate", "--source", "seed:1", "--driving", "x.mp4")
+    assert ended.exit_code == 2 and ended.stderr.count("\n") == 1
+    assert "the current folder has been deleted; go to another" in ended.stderr
+
+
 def test_a_link_that_leads_to_itself_is_one_sentence(run, tmp_path):
     (tmp_path / "circle").symlink_to("circle")
     ended = run("animate", "--source", "seed:1", "--driving", "x.mp4", "--work", tmp_path / "circle")
