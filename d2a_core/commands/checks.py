@@ -21,7 +21,7 @@ from d2a_core.media import photos, video_reading
 from d2a_core.store import tables
 
 POSE = "a picture of a face, a landmark table (.parquet), or seed:N"
-LONGEST_NAME = 220  # bytes, of a file; most file systems keep 255, and what is being written has a longer one
+LONGEST_NAME = 240  # bytes, of a file: file systems keep 255, and the name of its manifest is longer
 LIMITS = {"frames": (2, 10000), "fps": (1, 240)}  # of a morph
 
 

@@ -183,8 +183,8 @@ def test_a_good_request_passes(request_, root, options):
         ({"output": "out.avi"}, "--output out.avi must end in .mp4"),
         ({"output": "folder.mp4"}, "--output folder.mp4 is a folder"),
         (
-            {"output": "x" * 217 + ".mp4"},
-            "--output x+.mp4 has a name of more than 220 bytes; give a shorter one",
+            {"output": "x" * 237 + ".mp4"},
+            "--output x+.mp4 has a name of more than 240 bytes; give a shorter one",
         ),
         ({"output": "talk.mp4"}, "--output talk.mp4 would overwrite talk.mp4, which it is made of"),
         ({"output": "full/../talk.mp4"}, "talk.mp4 would overwrite talk.mp4"),
