@@ -179,6 +179,14 @@ def recalled(name: str, work: Path) -> dict[str, Any] | None:
     return asked | {"source": str(copy)} if copy.is_file() else None
 
 
+def copied_photo(name: str, work: Path) -> Path:
+    """The copy of the photo that an adopted source is made of; the user's own may have changed since."""
+    known = recalled(name, work)
+    if known is None:
+        raise ValueError(f"the copy of the photo of {name} in {work / INPUTS} is gone; run the command again")
+    return Path(known["source"])
+
+
 def _variant(name: str, request: Request) -> str:
     """Name of a source with what its inversion depends on: trying another one keeps the first."""
     face = f"face-{request.face}" if _face(request) else None

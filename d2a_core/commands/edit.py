@@ -125,7 +125,7 @@ def caption(asked: Mapping[str, float]) -> str:
 
 def _pasted(editor: Editor, picture: NDArray[np.uint8], source: Path, request: Request) -> NDArray[np.uint8]:
     """The uncropped photo with the face in its place."""
-    photo = photos.read_photo(request.photo).image
+    photo = photos.read_photo(delivery.copied_photo(source.name, request.work.resolve())).image
     crop = alignment.crop_from_facts(texts.read_json(source / "alignment.json"))
     seen = editor.animator.detector.detect(np.stack((editor.photo, picture)))
     face = stitching.Animated([picture], crop, seen.points[:1], seen.points[1:])

@@ -51,6 +51,17 @@ def test_every_face_of_a_photo_is_counted(assets, tmp_path):
     assert animate._count(tmp_path / "us.png", models, 1) == 2
 
 
+def test_a_source_keeps_the_photo_that_it_is_made_of_whatever_becomes_of_the_users(photo, tmp_path):
+    was = photo.read_bytes()
+    entry, _ = delivery.adopt_source(Request(source=str(photo), work=tmp_path / "work"), tmp_path / "work")
+    images.write_image(np.full((64, 64, 3), 255, np.uint8), photo)
+    copy = delivery.copied_photo(entry["name"], tmp_path / "work")
+    assert copy.read_bytes() == was
+    copy.unlink()
+    with pytest.raises(ValueError, match="is gone; run the command again"):
+        delivery.copied_photo(entry["name"], tmp_path / "work")
+
+
 def test_a_file_that_changes_while_it_is_copied_is_refused_and_leaves_nothing(photo, tmp_path, monkeypatch):
     copy = shutil.copyfile
 

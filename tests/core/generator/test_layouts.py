@@ -53,6 +53,7 @@ def _same(checkpoint, atol=1e-6):
 CONTAINERS = {
     "a state dict alone": (PLAIN, "rosinality"),
     "of a network on several devices": (under("module.", PLAIN), "rosinality"),
+    "of a compiled network": ({"g_ema": under("_orig_mod.", PLAIN)}, "rosinality"),
     "g without an average": ({"g": PLAIN, "d": {"convs.0.0.weight": torch.ones(1)}}, "rosinality"),
     "g beside its average": ({"g": OTHER, "g_ema": PLAIN}, "rosinality"),
     "g beside its average on several devices": ({"g": OTHER, "g_ema": under("module.", PLAIN)}, "rosinality"),
