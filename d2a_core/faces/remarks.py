@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 from d2a_core.faces import search
 from d2a_core.faces.mediapipe import FaceModels
@@ -15,6 +16,9 @@ LUMA = (0.299, 0.587, 0.114)
 DARK = 45  # of 255; where hardly a pixel is brighter, a face in low light
 WHITE = 250  # of 255, in all colours: burnt out, or paper
 MUCH_BLANK = 0.4  # share of a face, or of a photo; a strong JPEG has up to 0.2
+SHARP = (
+    0.015  # deviation that a blur of one pixel takes, of the range of light; sharp photos have 0.02 to 0.1
+)
 COVERED = 0.06  # deviation within an eye or mouth, of the range of light in its face; others have 0.1 to 0.5
 INNER = 0.35  # of the size of an eye or mouth, radius around its middle in which it shows, open or closed
 FEATURES = {
@@ -42,6 +46,8 @@ def about(face: Face, image: NDArray[np.uint8], *, path: object, count: int = 1)
         "it if there is one": len(covered) > 0,
         f"{100 * cut:.0f} % of the face on {path} lie beyond its edge and are made up; give a picture with "
         "the whole face if there is one": cut > CUT,
+        f"the face on {path} is blurred, or enlarged from a small picture, and the likeness suffers; give a "
+        "sharper one if there is one": _detail(shown, face.eye_distance) < SHARP,
         f"the face on {path} is very dark and the likeness suffers; brighten it, or give a picture in better "
         "light": np.percentile(shown @ LUMA, 95) < DARK,
         f"{100 * blank:.0f} % of the face on {path} have no shading, as on a drawing, under a cover or in "
@@ -120,6 +126,21 @@ def _deviation(points: NDArray[np.float64], image: NDArray[np.uint8]) -> float:
     down, across = np.indices(light.shape)
     disc = (across + left + 0.5 - middle[0]) ** 2 + (down + top + 0.5 - middle[1]) ** 2 <= radius**2
     return float(light[disc].std()) if disc.any() else np.inf
+
+
+def _detail(shown: NDArray[np.uint8], eye_distance: float) -> float:
+    """Finest detail of a face that is `shown`, as a share of its range of light.
+
+    That is what a blur of one pixel takes where the eyes are `SMALL_EYES_PX` apart, or less.
+    """
+    picture = Image.fromarray(shown).convert("L")
+    if eye_distance > SMALL_EYES_PX:
+        width, height = (max(1, round(side * SMALL_EYES_PX / eye_distance)) for side in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.BOX)
+    light = np.asarray(picture, np.float32)
+    detail = light - np.asarray(picture.filter(ImageFilter.GaussianBlur(1)), np.float32)
+    spread = float(np.ptp(np.percentile(light, [5, 95])))
+    return float(detail.std()) / spread if spread else np.inf  # of one colour: see `_share_blank`
 
 
 def _share_blank(shown: NDArray[np.uint8]) -> float:

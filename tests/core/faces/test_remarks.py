@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from d2a_core.faces import remarks, search
 from d2a_core.faces.mediapipe import FaceModels
@@ -141,6 +141,26 @@ def test_eyes_and_a_mouth_that_something_covers_are_told(models, astronaut, name
     assert [remark.split(" on p.jpg")[0] for remark in told] == [f"nothing is seen of {covered}"] * bool(
         covered
     )
+
+
+def _enlarged(picture, side, enlarged):
+    small = picture.resize((side, side), Image.Resampling.BOX)
+    return small.resize((enlarged, enlarged), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda picture: picture, False),
+        (lambda picture: _enlarged(picture, 512, 2048), False),
+        (lambda picture: _enlarged(picture, 128, 1536), True),
+        (lambda picture: picture.filter(ImageFilter.GaussianBlur(4)), True),
+    ],
+)
+def test_a_face_that_is_blurred_or_blown_up_is_told(models, astronaut, change, said):
+    photo = np.array(change(astronaut))
+    (face,) = search.find(photo, models)
+    assert any("is blurred, or enlarged" in remark for remark in _about(face, photo)) == said
 
 
 def test_a_drawn_face_may_be_found_and_is_told(models):
