@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import av
 from av.audio.frame import AudioFrame
 
+from d2a_core.media.clip_clock import Clock
+
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.filter import Graph
@@ -24,14 +26,15 @@ PREROLL_S = 0.1  # of copied sound before the first picture: decoders need a pac
 class Soundtrack:
     """The sound of `source`, muxed into `target` in step with the pictures.
 
-    `origin_s` is the time in the source's clock that becomes 0. It plays at `tempo`, its pitch kept.
+    `clock` tells what time of the source's clock is which of the result's. It plays at `tempo`, its pitch
+    kept.
     `advance` muxes what belongs before a moment, so that neither pictures nor sound pile up in memory.
     """
 
     def __init__(
-        self, source: "InputContainer", target: "OutputContainer", origin_s: float, *, tempo: float = 1.0
+        self, source: "InputContainer", target: "OutputContainer", clock: Clock, *, tempo: float = 1.0
     ) -> None:
-        self.target, self.origin_s, self.tempo = target, origin_s, tempo
+        self.target, self.clock, self.tempo = target, clock, tempo
         stream = track_of(source)
         assert stream is not None, f"{source.name} has no sound that can be decoded"
         if tempo == 1 and stream.codec_context.codec.canonical_name in COPIED and _is_steady(source):
@@ -68,19 +71,28 @@ class Soundtrack:
         self._packets = iter(())
 
     def _copied(self, source: "InputContainer", stream: "av.AudioStream") -> Iterator[av.Packet]:
-        shift = round(self.origin_s / _tick_s(stream))
+        last = None
         for packet in source.demux(stream):
             if packet.pts is None:  # the end of the stream, or a packet that nobody could place
                 continue
-            packet.pts -= shift
+            packet.pts += self._shift(packet)
             packet.dts = packet.pts  # sound has no other order
+            if last is not None and packet.pts <= last:  # of two recordings, where the first has more sound
+                continue
+            last = packet.pts
             if float((packet.pts + (packet.duration or 0)) * _tick_s(packet)) > -PREROLL_S:
                 yield packet
 
+    def _shift(self, timed: av.Packet | AudioFrame) -> int:
+        """Ticks by which a piece of sound is later in the result than in the source."""
+        assert timed.pts is not None
+        self.clock.at(float(timed.pts * _tick_s(timed)))
+        return round(self.clock.offset_s / float(_tick_s(timed)))
+
     def _encoded(self, source: "InputContainer", stream: "av.AudioStream") -> Iterator[av.Packet]:
-        graph, shift = _in_step(stream, self.stream, self.tempo), round(self.origin_s / _tick_s(stream))
+        graph = _in_step(stream, self.stream, self.tempo)
         for frame in _alike(_decoded(source, stream), stream):
-            frame.pts = (frame.pts or 0) - shift
+            frame.pts = (frame.pts or 0) + self._shift(frame)
             graph.push(frame)
             yield from self._pulled(graph)
         graph.push(None)
@@ -97,7 +109,7 @@ class Soundtrack:
             yield from self.stream.encode(frame)
 
 
-def _tick_s(timed: av.AudioStream | av.Packet) -> Fraction:
+def _tick_s(timed: av.AudioStream | av.Packet | AudioFrame) -> Fraction:
     """Length in s of a tick of the clock; all sound that can be decoded has one."""
     assert timed.time_base is not None
     return timed.time_base

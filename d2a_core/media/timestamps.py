@@ -16,6 +16,7 @@ UNKNOWN_HZ = Fraction(25)  # of a single picture
 SAME_RATE = 0.002  # relative; NTSC's rates differ from whole ones by half of it
 NEAR_RATE = 0.005  # relative error of a rate measured on millisecond stamps of a short clip
 REGULAR = 0.25  # intervals this near the median one belong to the nominal rate
+MISSING = 0.5  # intervals this far from the median one tell of a missing frame
 TIE_S = 1e-9  # half way between two frames, the later one is next
 MOST_REPEATS = 2  # ticks a frame on average; a burst of frames must not multiply a clip
 
@@ -23,15 +24,16 @@ MOST_REPEATS = 2  # ticks a frame on average; a burst of frames must not multipl
 def nominal_rate(times: NDArray, declared: Sequence[Fraction]) -> Fraction:
     """Rate in Hz at which frames come when none is missing; `times` [T] in s, rising.
 
-    The mean of the regular intervals, taken as what the container `declared` or as a standard rate where it
-    agrees with one.
+    The mean of the regular intervals, or of all where no frame is missing, since jitter averages out. It is
+    taken as what the container `declared` or as a standard rate where it agrees with one.
     """
     intervals = np.diff(times)
     intervals = intervals[intervals > 0]
     if not len(intervals):
         return next(iter(declared), UNKNOWN_HZ)
     middle = np.quantile(intervals, 0.5, method="lower")
-    regular = intervals[np.abs(intervals - middle) <= REGULAR * middle]
+    none_missing = np.abs(intervals - middle).max() < MISSING * middle
+    regular = intervals if none_missing else intervals[np.abs(intervals - middle) <= REGULAR * middle]
     measured = min(1 / regular.mean(), MOST_REPEATS / intervals.mean())
     for known, slack in ((declared, SAME_RATE), (STANDARD_HZ, NEAR_RATE)):
         close = [rate for rate in known if abs(float(rate) / measured - 1) < slack]

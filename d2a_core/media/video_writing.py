@@ -15,6 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from d2a_core.media import soundtrack, video_reading
+from d2a_core.media.clip_packets import OPENING
 from d2a_core.media.soundtrack import Soundtrack
 from d2a_core.store.atomic import atomic_path
 
@@ -138,16 +139,14 @@ class VideoWriter:
         return stream
 
     def _open_sound(self, path: str | Path) -> Soundtrack | None:
-        start_s = video_reading.sound_start_s(path)
-        if start_s is None:
+        clock = video_reading.sound_clock(path)
+        if clock is None:
             return None
-        source = self._resources.enter_context(
-            av.open(str(Path(path).absolute()), options=video_reading.OPENING)
-        )
+        source = self._resources.enter_context(av.open(str(Path(path).absolute()), options=OPENING))
         if soundtrack.track_of(source) is None:
             LOG.warning("the sound of %s cannot be decoded; the video is silent", path)
             return None
-        return Soundtrack(source, self._container, start_s, tempo=1 / self.slow_motion)
+        return Soundtrack(source, self._container, clock, tempo=1 / self.slow_motion)
 
 
 def write_frames(

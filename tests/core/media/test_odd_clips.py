@@ -170,7 +170,9 @@ def bad_inputs(folder):
     )
     ready = (folder / "index first.mp4").read_bytes()
     (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
-    (folder / "cut index first.mp4").write_bytes(ready[: -len(ready) // 8])
+    with av.open(str(folder / "index first.mp4")) as container:
+        fourth = container.streams.video[0].index_entries[3].pos
+    (folder / "little left.mp4").write_bytes(ready[:fourth])
     (folder / "no frames.mp4").write_bytes(ready[: ready.index(b"mdat") + 4])
     (folder / "empty.mp4").touch()
     (folder / "text.mp4").write_text("no video at all\n" * 50)
@@ -179,7 +181,6 @@ def bad_inputs(folder):
     (folder / "folder.mp4").mkdir()
     (folder / "playlist.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
     (folder / "subtitles.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
-    write_clip(folder / "jump.mkv", "libx264", stamps=[0, 1, 2, 900_000, 900_001])
     for name in ("sound.m4a", "sound with cover.mp3"):
         with av.open(str(folder / name), "w") as container:
             track = container.add_stream(
@@ -202,7 +203,7 @@ def bad_inputs(folder):
         ("absent.mp4", "does not exist; give the path of a video file"),
         ("folder.mp4", "is a folder; give the path of a video file"),
         ("cut.mp4", "cannot be read as a video .*; convert it to an mp4"),
-        ("cut index first.mp4", "ends before its last frame; copy or download it again"),
+        ("little left.mp4", "ends before its last frame; copy or download it again"),
         ("no frames.mp4", "holds no video frame; give a clip"),
         ("empty.mp4", "cannot be read as a video .*; convert it to an mp4"),
         ("text.mp4", "cannot be read as a video .*; convert it to an mp4"),
@@ -210,7 +211,6 @@ def bad_inputs(folder):
         ("noise.mkv", "cannot be read as a video .*; convert it to an mp4"),
         ("playlist.m3u8", "cannot be read as a video .*; convert it to an mp4"),
         ("subtitles.srt", "has no video stream; give a clip"),
-        ("jump.mkv", "shows nothing for 90000 s after 0.2 s; .* encode it anew or cut it there"),
         ("sound.m4a", "has no video stream; give a clip"),
         ("sound with cover.mp3", "has no video stream; give a clip"),
     ],

@@ -259,3 +259,24 @@ def test_a_track_that_nobody_can_decode_is_passed_over(tmp_path, caplog):
     info = video_reading.probe(result)
     assert (info.has_audio, info.frames) == (False, len(flashes()))
     assert "spatial.mp4 cannot be decoded; the video is silent" in caplog.text
+
+
+@pytest.mark.parametrize("codec", ["aac", "mp2"])
+def test_of_two_recordings_in_one_file_both_sounds_are_heard_in_step(tmp_path, codec):
+    make_driver(tmp_path / "one.ts", codec)
+    (tmp_path / "two.ts").write_bytes((tmp_path / "one.ts").read_bytes() * 2)
+    path = result_of(tmp_path / "two.ts", tmp_path / "result.mp4")
+    with av.open(str(path)) as container:
+        pictures = [frame.to_ndarray(format="gray").mean() > 120 for frame in container.decode(video=0)]
+    flashes_s = np.flatnonzero(pictures) * FRAME_S
+    assert len(pictures) == 2 * SECONDS * RATE
+    np.testing.assert_allclose(flashes_s, [EVENT_S, SECONDS + EVENT_S], atol=1e-6)
+    loud_s = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            samples = np.abs(frame.to_ndarray().astype(float)).max(axis=0)
+            loud_s += (frame.time + np.flatnonzero(samples > 0.2) / frame.sample_rate).tolist()
+    starts_s = [
+        time_s for time_s, before in zip(loud_s, [-1, *loud_s], strict=False) if time_s - before > 0.5
+    ]
+    np.testing.assert_allclose(starts_s, flashes_s, atol=0.06)
