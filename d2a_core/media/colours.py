@@ -39,6 +39,7 @@ PEAK_NITS = 1000.0  # of the screen that HLG is meant for
 SDR_GAMMA = 2.4  # of a screen, BT.1886
 KNEE = 0.8  # of white: what is darker stays, what is lighter is compressed
 TABLE_BITS = 12
+ROWS = 64  # at a time: a picture of 4K would take half a gigabyte
 
 
 def to_rgb(frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
@@ -82,8 +83,15 @@ def narrowed(rgb: NDArray[np.uint16], *, primaries: int, transfer: int) -> NDArr
     brightness stays as it is, above it an exponential curve of the same slope leads to white, equally for
     red, green and blue, so that hues stay. What BT.709 cannot show is cut off.
     """
+    table, picture = _decoding(transfer), np.empty(rgb.shape, np.uint8)
+    for row in range(0, len(rgb), ROWS):
+        part = slice(row, row + ROWS)
+        picture[part] = _narrowed(table[rgb[part] >> (16 - TABLE_BITS)], primaries, transfer)
+    return picture
+
+
+def _narrowed(light: NDArray[np.float32], primaries: int, transfer: int) -> NDArray[np.uint8]:
     known = ColorPrimaries(primaries) if primaries in WIDE else ColorPrimaries.BT2020
-    light = _decoding(transfer)[rgb >> (16 - TABLE_BITS)]
     if transfer == ColorTrc.ARIB_STD_B67:  # from scene to screen: BT.2100's gamma of 1.2
         luma = np.maximum(light @ np.array(LUMA[known], np.float32), 1e-6)
         light = light * (PEAK_NITS / WHITE_NITS * luma**0.2)[..., None]
@@ -92,7 +100,7 @@ def narrowed(rgb: NDArray[np.uint16], *, primaries: int, transfer: int) -> NDArr
         light = light * (_curve(brightest) / brightest)
     if primaries != ColorPrimaries.BT709:
         light = light @ np.array(WIDE[known], np.float32).T
-    return np.rint(255 * np.clip(light, 0, 1) ** np.float32(1 / SDR_GAMMA)).astype(np.uint8)
+    return np.rint(np.float32(255) * np.clip(light, 0, 1) ** np.float32(1 / SDR_GAMMA)).astype(np.uint8)
 
 
 def _curve(light: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,7 +132,8 @@ def _matrix(frame: av.VideoFrame) -> Colorspace:
 
 def _from_ycgco(frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
     """RGB of a colour space that FFmpeg's scaler does not know."""
-    planes = frame.reformat(width, height, "yuv444p", src_colorspace=Colorspace.ITU601).to_ndarray()
+    same = {"src_colorspace": Colorspace.ITU601, "dst_colorspace": Colorspace.ITU601}  # not to be converted
+    planes = frame.reformat(width, height, "yuv444p", **same).to_ndarray()
     y, cg, co = planes.astype(np.float32).reshape(3, height, width)
     full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
     black, white, chroma = (0, 255, 255) if full else (16, 219, 224)
