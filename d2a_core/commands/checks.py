@@ -1,5 +1,6 @@
 """Check what a user asks for, before anything expensive begins."""
 
+import logging
 import math
 import os
 from collections.abc import Collection, Iterable, Sequence
@@ -17,9 +18,10 @@ from d2a_core.commands.requests import (
     option,
     seed_of,
 )
-from d2a_core.media import photos, video_reading
+from d2a_core.media import photos, recognition, video_reading
 from d2a_core.store import tables
 
+LOG = logging.getLogger("d2a")
 POSE = "a picture of a face, a landmark table (.parquet), or seed:N"
 LONGEST_NAME = 240  # bytes, of a file: file systems keep 255, and the name of its manifest is longer
 LIMITS = {"frames": (2, 10000), "fps": (1, 240)}  # of a morph
@@ -83,7 +85,7 @@ def check_footage(request: Request, root: Path) -> None:
     check_writable("--work", request.work / "results")
     check_settings(request, root)
     clip = request.drivers["driving"]
-    if clip.suffix.lower() == ".parquet":
+    if is_table(clip):
         raise ValueError(f"{clip} is a landmark table; give a video that shows a face")
     _check_driving("the source", clip)
 
@@ -210,8 +212,15 @@ def check_photo(name: str, path: Path, wanted: str) -> None:
 
 def _check_driving(name: str, path: Path) -> float:
     """Check a driver; returns how many seconds it lasts."""
-    check_readable(name, path, "a video, a picture, or a driving table (.parquet)")
-    return check_table(path) if path.suffix.lower() == ".parquet" else video_reading.probe(path).duration_s
+    if not (path.is_dir() and recognition.numbered(path)):
+        numbered = "one of numbered pictures, " if path.is_dir() else ""
+        check_readable(name, path, f"{numbered}a video, a picture, or a driving table (.parquet)")
+    if is_table(path):
+        return check_table(path)
+    clip = video_reading.probe(path)
+    for note in clip.notes:
+        LOG.warning(note)
+    return clip.duration_s
 
 
 def check_table(path: Path) -> float:

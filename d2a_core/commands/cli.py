@@ -11,7 +11,6 @@ from d2a_core.commands import matrix, morph_requests, requests
 from d2a_core.commands.morph_requests import MorphRequest
 from d2a_core.commands.requests import PATH, Request, Values, options
 from d2a_core.commands.runs import Outcome
-from d2a_core.store.kinds import kind_of
 
 
 class Group(click.Group):
@@ -277,11 +276,13 @@ def edit(source: str, output: Path | None, **given: Any) -> None:
     Ranges are those of results/controls/purity.md; beyond them the nearest value is used, and said. Edit a
     real person only with that person's consent.
     """
+    from d2a_core.media.recognition import kind_of_file
+
     asked = {name: given.pop(name) for name in requests.kinds(Values)}
     values = {name: value for name, value in asked.items() if value is not None}
     if not values:
         raise click.UsageError("nothing to edit; name a control, such as --smile 1")
-    if kind_of(source) == "video":
+    if Path(source).exists() and kind_of_file(source).name == "video":
         return _video(source, output, values, **given)
     _picture(source, output, "edited", values, **given)
 

@@ -24,6 +24,7 @@ from d2a_core.commands.morph_requests import MorphRequest
 from d2a_core.commands.requests import Request, seed_of, slug
 from d2a_core.commands.runs import Outcome, Plan, Watcher, carry_out
 from d2a_core.fan import origins
+from d2a_core.media import recognition
 from d2a_core.store import atomic, texts
 from d2a_core.workflow.execution import Workflow, exclusive, unlock
 
@@ -200,23 +201,46 @@ def _face(request: Request) -> int:
 
 
 def adopt(path: Path, work: Path, fallback: str) -> tuple[str, str]:
-    """Copy a user's file into the work directory; returns its name and the path of the copy there.
+    """Copy a user's file, or numbered pictures in a folder, into the work directory.
 
-    Snakemake reruns what depends on a file that was touched and misses one that was moved. The copy is
-    found by its content and has always the same time, so neither costs anything. Raises ValueError for a file
-    that is still being written.
+    Returns its name and the path of the copy there. Snakemake reruns what depends on a file that was touched
+    and misses one that was moved. The copy is found by its content and has always the same time, so neither
+    costs anything. Raises ValueError for a file that is still being written.
     """
-    digest = texts.sha256(path)[:DIGEST_CHARS]
-    known = sorted((work / INPUTS).glob(f"*-{digest}.*"))
+    pictures = recognition.numbered(path) if path.is_dir() else []
+    contents = [texts.sha256(picture) for picture in pictures or [path]]
+    key = digest(contents) if pictures else contents[0][:DIGEST_CHARS]
+    known = sorted((work / INPUTS).glob(f"*-{key}.*"))
     if not known:
-        suffix = re.sub(r"[^a-z0-9.]", "", path.suffix.lower())
-        known = [work / INPUTS / f"{slug(path.stem, fallback)}-{digest}{suffix}"]
+        known = [work / INPUTS / f"{slug(path.stem, fallback)}-{key}{_suffix(path)}"]
         with atomic.atomic_path(known[0], manifest=False) as part:
-            shutil.copyfile(path, part)
-            if not texts.sha256(part).startswith(digest):  # or the name would promise another content
+            _copy_input(path, pictures, part)
+            copied = sorted(part.iterdir()) if pictures else [part]
+            if [texts.sha256(each) for each in copied] != contents:  # the name would promise another content
                 raise ValueError(f"{path} changed while it was copied; wait until it is whole, and run again")
             os.utime(part, (LONG_AGO_S, LONG_AGO_S))
     return known[0].stem, str(INPUTS / known[0].name)
+
+
+def _copy_input(path: Path, pictures: Sequence[Path], part: Path) -> None:
+    """Copy a file, or pictures into a folder."""
+    if not pictures:
+        shutil.copyfile(path, part)
+        return
+    part.mkdir()
+    for number, picture in enumerate(pictures):
+        shutil.copyfile(picture, part / f"{number:06d}{picture.suffix.lower()}")
+
+
+def _suffix(path: Path) -> str:
+    """The end of a copy's name: the workflow knows tables by it."""
+    suffix = re.sub(r"[^a-z0-9.]", "", path.suffix.lower())
+    kind = recognition.kind_of_file(path).name
+    if path.is_dir():
+        return ".frames"
+    if kind == "table" or suffix in ("", ".parquet"):
+        return {"table": ".parquet", "picture": ".png"}.get(kind or "", ".mp4")
+    return suffix
 
 
 def _write_if_changed(text: str, path: Path) -> None:

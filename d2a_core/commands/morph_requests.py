@@ -48,9 +48,12 @@ class MorphRequest:
         return {"animations": {"motion": motion}} | ({"inversion": given} if given else {})
 
 
-def is_table(text: str) -> bool:
-    """Tell whether a pose is a landmark table."""
-    return text.lower().endswith(".parquet")
+def is_table(path: str | Path) -> bool:
+    """Tell whether a pose or a driver is a landmark table, by its content; by its name if it is no file."""
+    from d2a_core.media.recognition import kind_of_file  # nobody who asks for help should wait for FFmpeg
+
+    path = Path(path)
+    return kind_of_file(path).name == "table" if path.is_file() else path.suffix.lower() == ".parquet"
 
 
 def default_output(start: str, end: str) -> Path:

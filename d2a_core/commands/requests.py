@@ -9,8 +9,6 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import click
 
-from d2a_core.store.kinds import kind_of
-
 # Fields of Request that name a clip: for a part of the driver, and all; those of which a scale needs one
 PART_DRIVERS = ("pose_from", "expression_from", "lips_from", "eyes_from")
 DRIVERS = ("driving", *PART_DRIVERS)
@@ -185,7 +183,9 @@ class Request:
     @property
     def footage(self) -> bool:
         """Whether the source is a video, in which its person is driven."""
-        return kind_of(self.source) == "video"
+        from d2a_core.media.recognition import kind_of_file  # with decoders, for which no other option waits
+
+        return self.photo.is_file() and kind_of_file(self.photo).words == "a video"
 
     @property
     def photo(self) -> Path:

@@ -94,7 +94,8 @@ def _narrowed(light: NDArray[np.float32], primaries: int, transfer: int) -> NDAr
     known = ColorPrimaries(primaries) if primaries in WIDE else ColorPrimaries.BT2020
     if transfer == ColorTrc.ARIB_STD_B67:  # from scene to screen: BT.2100's gamma of 1.2
         luma = np.maximum(light @ np.array(LUMA[known], np.float32), 1e-6)
-        light = light * (PEAK_NITS / WHITE_NITS * luma**0.2)[..., None]
+        gain = PEAK_NITS / WHITE_NITS * luma**0.2
+        light = light * gain.astype(np.float32)[..., None]
     if transfer in HDR:
         brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-6)
         light = light * (_curve(brightest) / brightest)

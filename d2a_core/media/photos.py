@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from d2a_core.media import orientation
+from d2a_core.media.recognition import PICTURE_FORMATS, SHOTS, head_of, is_heif, kind_of_file
 from d2a_core.store import manifests
 
 OPAQUE = 128  # alpha from which a pixel's colour counts for the background
 MAX_PIXELS = 120_000_000  # of a photo: 360 MB decoded; phones take 108 megapixels at most in one shot
 MIN_SIDE = 64  # px, of a photo: no face on less shows its eyes
-PHOTO_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "TGA")
 PHOTO_REMEDY = "give an intact PNG, JPEG or WebP file"
-HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 DEEP = ("I;16", "I;16B", "I;16L")  # grey of 16 bits
 
 
@@ -47,7 +46,7 @@ def read_photo(path: str | Path) -> Photo:
     with open_photo(path) as opened:
         notes = []
         pictures = getattr(opened, "n_frames", 1)
-        if pictures > 1 and opened.format not in ("MPO", "TIFF"):
+        if pictures > 1 and opened.format not in SHOTS:
             notes.append(f"{path} is animated; the first of its {pictures} pictures is used")
         profile = opened.info.get("icc_profile")
         image, turned = orientation.upright(opened, path)
@@ -55,6 +54,16 @@ def read_photo(path: str | Path) -> Photo:
         image, remarks = _opaque(_eight_bit(image), path)
         image, more = _to_srgb(image, profile, path)
         return Photo(np.array(image.convert("RGB")), (*notes, *remarks, *more))
+
+
+def flattened(image: Image.Image) -> NDArray[np.uint8]:
+    """Picture u1 [H, W, 3], upright and in sRGB, that an opened animation shows now; white is behind it."""
+    profile = image.info.get("icc_profile")
+    upright = ImageOps.exif_transpose(image)
+    if upright.has_transparency_data:
+        above = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above).convert("RGB")
+    return np.array(_to_srgb(_eight_bit(upright), profile, "")[0].convert("RGB"))
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
@@ -106,14 +115,14 @@ def open_photo(path: str | Path) -> Iterator[Image.Image]:
     """
     path = Path(path)
     _check_photo_file(path)
-    heif = _is_heif(path)
+    heif = is_heif(head_of(path))
     if heif:
         _register_heif(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is below
             warnings.filterwarnings("ignore", module="PIL")  # what it reads around is said in a note
-            with Image.open(path, formats=[*PHOTO_FORMATS, *(["HEIF"] if heif else [])]) as image:
+            with Image.open(path, formats=[*PICTURE_FORMATS, *(["HEIF"] if heif else [])]) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise Image.DecompressionBombError
@@ -126,7 +135,8 @@ def open_photo(path: str | Path) -> Iterator[Image.Image]:
         limit = f"{MAX_PIXELS / 1e6:.0f} megapixels"
         raise ValueError(f"{path} has more than {limit}, too many to decode; scale it down") from None
     except UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture that can be read; {PHOTO_REMEDY}") from None
+        kind = kind_of_file(path)
+        raise ValueError(f"{path} is {kind.words}, not a picture that can be read; {PHOTO_REMEDY}") from None
     except (*manifests.DAMAGE, ArithmeticError, SyntaxError, struct.error) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path} cannot be used as a photo ({reason}); {PHOTO_REMEDY}") from error
@@ -139,12 +149,6 @@ def _check_photo_file(path: Path) -> None:
         raise ValueError(f"{path} is a folder or a device; name the photo inside it")
     if not path.stat().st_size:
         raise ValueError(f"{path} is empty; copy the photo again")
-
-
-def _is_heif(path: Path) -> bool:
-    with path.open("rb") as handle:
-        head = handle.read(12)
-    return head[4:8] == b"ftyp" and head[8:] in HEIF_BRANDS
 
 
 def _register_heif(path: Path) -> None:

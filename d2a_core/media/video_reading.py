@@ -10,9 +10,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.media import colours
+from d2a_core.media import colours, picture_clips
 from d2a_core.media.clip_clock import Clock, Timeline, timeline
 from d2a_core.media.clip_packets import Contents, Decoded, look_through, reading
+from d2a_core.media.picture_clips import PictureClip
 from d2a_core.media.timestamps import paced
 from d2a_core.media.upright import Upright
 
@@ -65,6 +66,9 @@ class _Scan:
 
 def probe(path: str | Path) -> VideoInfo:
     """Read facts of a video and decode its first frame; raises ValueError if that fails."""
+    pictures = picture_clips.opened(path)
+    if pictures is not None:
+        return _facts_of_pictures(pictures)
     with reading(path) as (container, stream):
         scan = _scan(path, container, stream)
         frames, rate = scan.timeline.frames, scan.timeline.rate
@@ -94,6 +98,10 @@ def read_frames(path: str | Path, *, threads: int = THREADS) -> Iterator[Frame]:
     Raises ValueError, on the first step, when the file is absent, no video or holds no frame, and
     later where it is damaged.
     """
+    pictures = picture_clips.opened(path)
+    if pictures is not None:
+        yield from _still(paced(pictures.pictures(), pictures.rate), pictures.rate)
+        return
     with reading(path) as (container, stream):
         scan = _scan(path, container, stream)
     with reading(path) as (container, stream):
@@ -115,6 +123,34 @@ def read_frames(path: str | Path, *, threads: int = THREADS) -> Iterator[Frame]:
             yield Frame(late, float(late / rate), image)
 
 
+def _still(paced_images: Iterable[tuple[NDArray[np.uint8], int]], rate: Fraction) -> Iterator[Frame]:
+    """Frames of pictures, each of which is shown for some ticks."""
+    index = 0
+    for image, ticks in paced_images:
+        for _ in range(ticks):
+            yield Frame(index, float(index / rate), image)
+            index += 1
+
+
+def _facts_of_pictures(clip: PictureClip) -> VideoInfo:
+    """Facts of a clip of pictures, of which the first is looked at."""
+    _, _, first = next(clip.pictures())
+    times = ((time_s, lasts_s, None) for time_s, lasts_s in zip(clip.times_s, clip.lasts_s, strict=True))
+    frames = sum(ticks for _, ticks in paced(times, clip.rate))
+    height, width = first.shape[:2]
+    return VideoInfo(
+        width,
+        height,
+        rate=clip.rate,
+        frames=frames,
+        duration_s=float(frames / clip.rate),
+        has_audio=False,
+        rotation=0,
+        metadata={},
+        notes=clip.notes,
+    )
+
+
 def _timed(
     frames: Iterable[av.VideoFrame], timeline: Timeline
 ) -> Iterator[tuple[float, float, av.VideoFrame]]:
@@ -127,6 +163,8 @@ def _timed(
 
 def sound_clock(path: str | Path) -> Clock | None:
     """Clock that puts the sound of a clip where its pictures are; None without sound."""
+    if picture_clips.opened(path) is not None:
+        return None
     with reading(path) as (container, stream):
         if not container.streams.audio:
             return None

@@ -1,9 +1,12 @@
-"""Kinds of artefacts and of users' files, by the end of a name."""
+"""Kinds of artefacts by the end of a name; what a user's file is its content tells, `media.recognition`."""
 
 from pathlib import PurePath
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff")
+VIDEOS = (
+    *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif"),
+    *(".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".apng", ".frames"),
+)
 KINDS = {
     "table": (".parquet",),
     "store": (".zarr",),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2a_core.media import images
+from d2a_core.media import images, recognition
 from d2a_core.store import arrays, tables, texts, weights
 from d2a_core.store.kinds import KINDS, kind_of
 from d2a_core.store.manifests import RECORD
@@ -41,7 +41,12 @@ def _describer(path: Path) -> Callable[[Path], list[str]]:
             return _asset
         if kind == "store" or (path / "zarr.json").is_file():
             return _store
-    elif kind in DESCRIBERS and kind != "store":
+        if recognition.numbered(path):
+            return DESCRIBERS["video"]
+    elif kind in (None, "picture", "video"):  # a user's file, whose name may say anything
+        found = recognition.kind_of_file(path).name
+        kind = found if found in DESCRIBERS else kind
+    if path.is_file() and kind in DESCRIBERS and kind != "store":
         return DESCRIBERS[kind]
     known = ", ".join(suffix for kind in DESCRIBERS for suffix in KINDS[kind])
     raise ValueError(f"{path} is of no known type; inspect reads {known} and asset folders")

@@ -15,6 +15,7 @@ from PIL import Image
 
 from d2a_core.commands import delivery, requests
 from d2a_core.commands.delivery import INPUTS
+from d2a_core.commands.morph_requests import is_table
 from d2a_core.media import images, photos, video_reading
 from d2a_core.store import atomic, manifests, tables
 from d2a_core.store.kinds import kind_of
@@ -74,7 +75,7 @@ def _check(path: Path, kind: str) -> None:
         raise ValueError(f"{path} is empty; give another file")
     if kind == "photo":
         photos.read_photo(path)
-    elif path.suffix == ".parquet":
+    elif is_table(path):
         tables.read_driving(path)
     else:
         video_reading.probe(path)

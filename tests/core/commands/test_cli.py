@@ -1,10 +1,15 @@
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 import stylegan2_checkpoints
 from click.testing import CliRunner
+from odd_clips import mux, numbered, packets
+from PIL import Image
 
 import d2a_core
+from d2a_core.commands import edit, edit_video
 from d2a_core.commands.cli import main
 from d2a_core.store import assets, tables
 from d2a_core.workflow import inspection
@@ -141,3 +146,50 @@ def test_a_picture_that_cannot_be_made_is_one_sentence(words, sentence, tmp_path
     done = CliRunner().invoke(main, words)
     assert done.exit_code in (1, 2) and sentence in done.stderr
     assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["clip.ts", "clip.gif", "clip.webp", "clip.jpg", "clip", "frames"])
+def test_what_is_edited_as_a_video_its_content_decides(run, tmp_path, monkeypatch, name):
+    pictures = [Image.fromarray(numbered(number)) for number in range(3)]
+    path = tmp_path / name
+    if name == "frames":
+        path.mkdir()
+        for number, picture in enumerate(pictures):
+            picture.save(path / f"{number}.png")
+    elif name.endswith(("gif", "webp")):
+        pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    else:
+        mux(tmp_path / "made.ts", packets(5)).rename(path)
+    asked = []
+    monkeypatch.setattr(edit_video, "make", lambda *made: asked.append(made) or [])
+    ended = run("edit", path, "--smile", 1)
+    assert ended.exit_code == 0, ended.output
+    ((wanted, _, output),) = asked
+    assert wanted.driving == path and output.suffix == ".mp4"
+
+
+def test_a_still_picture_is_edited_as_one_whatever_it_is_called(run, tmp_path, monkeypatch):
+    Image.fromarray(numbered(1)).save(tmp_path / "me.mp4", format="PNG")
+    asked = []
+    monkeypatch.setattr(edit_video, "make", None)
+    monkeypatch.setattr(edit, "make", lambda wanted, how: asked.append(how.output.suffix))
+    monkeypatch.setattr(edit, "shown", lambda made, paths: [])
+    assert run("edit", tmp_path / "me.mp4", "--smile", 1).exit_code == 0
+    assert asked == [".png"]
+
+
+@pytest.mark.parametrize("command", [["frontalize"], ["edit", "--smile", "1"]])
+@pytest.mark.parametrize("kind", ["video", "sound"])
+def test_what_a_photo_is_not_is_named(run, tmp_path, command, kind):
+    if kind == "video":
+        if command[0] == "edit":
+            pytest.skip("a video can be edited")
+        mux(tmp_path / "made.ts", packets(5)).rename(tmp_path / "me.jpg")
+    else:
+        samples = np.zeros(8000, np.int16).tobytes()
+        with wave.open(str(tmp_path / "me.jpg"), "wb") as sound:
+            sound.setparams((1, 2, 8000, 0, "NONE", ""))
+            sound.writeframes(samples)
+    ended = run(*command, tmp_path / "me.jpg", "--work", tmp_path / "work")
+    assert ended.exit_code == 1 and ended.stderr.count("\n") == 1
+    assert f"me.jpg is a {kind}" in ended.stderr and "not a picture that can be read" in ended.stderr

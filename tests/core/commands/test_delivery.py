@@ -3,10 +3,12 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from d2a_core.commands import animate, delivery
 from d2a_core.commands.requests import Request
 from d2a_core.media import images
+from d2a_core.store import tables
 
 
 @pytest.fixture
@@ -86,3 +88,30 @@ def test_any_name_becomes_one_of_letters_and_digits(photo, tmp_path, name):
     copy, path = delivery.adopt(photo.rename(photo.with_name(name)), tmp_path / "work", "photo")
     assert re.fullmatch(r"[A-Za-z0-9-]+-[0-9a-f]{12}", copy) and not copy.startswith("-")
     assert path == f"data/inputs/{copy}.png" and (tmp_path / "work" / path).is_file()
+
+
+def test_numbered_pictures_are_copied_in_order_and_known_again(tmp_path):
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    for number in range(11):
+        Image.new("RGB", (96, 64), (number, 0, 0)).save(folder / f"frame{number}.png")
+    (folder / "notes1.txt").write_text("no picture")
+    name, copy = delivery.adopt(folder, tmp_path / "work", "clip")
+    assert name.startswith("walk-") and copy == f"data/inputs/{name}.frames"
+    kept = sorted((tmp_path / "work" / copy).iterdir())
+    assert [Image.open(path).getpixel((0, 0))[0] for path in kept] == list(range(11))
+    folder.rename(tmp_path / "moved")
+    assert delivery.adopt(tmp_path / "moved", tmp_path / "work", "clip") == (name, copy)
+    (tmp_path / "moved" / "frame3.png").unlink()
+    assert delivery.adopt(tmp_path / "moved", tmp_path / "work", "clip")[0] != name
+
+
+def test_the_copy_of_a_file_is_called_by_its_content_where_the_workflow_goes_by_the_name(tmp_path):
+    tables.write_parquet({"time_s": [0.0]}, tmp_path / "t.parquet", metadata={})
+    (tmp_path / "t.parquet").rename(tmp_path / "table.mp4")
+    Image.new("RGB", (96, 64)).save(tmp_path / "photo.parquet", format="PNG")
+    Image.new("RGB", (96, 64), "red").save(tmp_path / "photo.JPG", format="PNG")
+    Image.new("RGB", (96, 64), "blue").save(tmp_path / "photo", format="PNG")
+    ends = {"table.mp4": ".parquet", "photo.parquet": ".png", "photo.JPG": ".jpg", "photo": ".png"}
+    for name, suffix in ends.items():
+        assert delivery.adopt(tmp_path / name, tmp_path / "work", "clip")[1].endswith(suffix)

@@ -72,12 +72,15 @@ def _bad(folder, kind):
         ("missing", "does not exist; check the path"),
         ("folder", "is a folder"),
         ("empty", "is empty; copy the photo again"),
-        ("text", "is not a picture that can be read; give"),
-        ("html", "is not a picture that can be read; give"),
-        ("pdf", "is not a picture that can be read; give"),
-        ("svg", "is not a picture that can be read; give"),
-        ("postscript", "is not a picture that can be read; give"),  # Pillow would start Ghostscript
-        ("video", "is not a picture that can be read; give"),
+        ("text", "is a text, not a picture that can be read; give"),
+        ("html", "is a web page, not a picture that can be read; give"),
+        ("pdf", "is a PDF, not a picture that can be read; give"),
+        ("svg", "is an SVG drawing, not a picture that can be read; give"),
+        (
+            "postscript",
+            "is a PostScript file, not a picture that can be read; give",
+        ),  # Pillow would start Ghostscript
+        ("video", "is a file of no known kind, not a picture that can be read; give"),
         ("truncated-jpeg", "truncated .*; give an intact"),
         ("truncated-png", "cannot be used as a photo .*; give an intact"),
         ("header-only-jpeg", "; give an intact"),

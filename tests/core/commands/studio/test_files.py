@@ -59,7 +59,7 @@ def test_what_can_drive_is_listed_and_nothing_else_is_taken(tmp_path, results):
 @pytest.mark.parametrize(
     ("kind", "data", "told"),
     [
-        ("photo", b"just words", "me.jpg is not a picture that can be read"),
+        ("photo", b"just words", "me.jpg is a text, not a picture that can be read"),
         ("photo", b"", "me.jpg is empty"),
         ("clip", b"just words", "me.jpg"),
         ("book", b"just words", "an upload is a photo or a clip"),
