@@ -1,7 +1,6 @@
 """Photos from anywhere, as upright 8-bit RGB pictures."""
 
 import io as memory
-import struct
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from d2a_core.media import orientation
-from d2a_core.media.recognition import PICTURE_FORMATS, SHOTS, head_of, is_heif, kind_of_file
-from d2a_core.store import manifests
+from d2a_core.media import heif, orientation
+from d2a_core.media.recognition import PICTURE_FORMATS, SHOTS, UNREADABLE, head_of, is_heif, kind_of_file
 
 OPAQUE = 128  # alpha from which a pixel's colour counts for the background
 MAX_PIXELS = 120_000_000  # of a photo: 360 MB decoded; phones take 108 megapixels at most in one shot
@@ -59,7 +57,7 @@ def read_photo(path: str | Path) -> Photo:
 def flattened(image: Image.Image) -> NDArray[np.uint8]:
     """Picture u1 [H, W, 3], upright and in sRGB, that an opened animation shows now; white is behind it."""
     profile = image.info.get("icc_profile")
-    upright = ImageOps.exif_transpose(image)
+    upright, _ = orientation.upright(image, "")
     if upright.has_transparency_data:
         above = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above).convert("RGB")
@@ -115,19 +113,12 @@ def open_photo(path: str | Path) -> Iterator[Image.Image]:
     """
     path = Path(path)
     _check_photo_file(path)
-    heif = is_heif(head_of(path))
-    if heif:
-        _register_heif(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is below
             warnings.filterwarnings("ignore", module="PIL")  # what it reads around is said in a note
-            with Image.open(path, formats=[*PICTURE_FORMATS, *(["HEIF"] if heif else [])]) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise Image.DecompressionBombError
-                if min(width, height) < MIN_SIDE:
-                    raise ValueError(f"it has only {width}×{height} pixels")
+            with _opened(path) as image:
+                _check_size(*image.size)
                 yield image
     except PermissionError:
         raise ValueError(f"{path} may not be read; give yourself the right to, or copy it") from None
@@ -137,7 +128,7 @@ def open_photo(path: str | Path) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         kind = kind_of_file(path)
         raise ValueError(f"{path} is {kind.words}, not a picture that can be read; {PHOTO_REMEDY}") from None
-    except (*manifests.DAMAGE, ArithmeticError, SyntaxError, struct.error) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path} cannot be used as a photo ({reason}); {PHOTO_REMEDY}") from error
 
@@ -151,12 +142,34 @@ def _check_photo_file(path: Path) -> None:
         raise ValueError(f"{path} is empty; copy the photo again")
 
 
-def _register_heif(path: Path) -> None:
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise Image.DecompressionBombError
+    if min(width, height) < MIN_SIDE:
+        raise ValueError(f"it has only {width}×{height} pixels")
+
+
+def _opened(path: Path) -> Image.Image:
+    """A picture as Pillow opens it, or, for HEIC without its plug-in, as it is decoded here."""
+    if not is_heif(head_of(path)):
+        return Image.open(path, formats=PICTURE_FORMATS)
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
-        raise ValueError(
-            f"{path} is a HEIC photo, which needs a plug-in; run `pip install pillow-heif`, "
-            "or export the photo as JPEG"
-        ) from None
+        return _opened_heif(path)
     register_heif_opener()
+    return Image.open(path, formats=["HEIF"])
+
+
+def _opened_heif(path: Path) -> Image.Image:
+    try:
+        found = heif.read(path)
+        _check_size(found.width, found.height)
+        image = Image.fromarray(found.image())
+    except UNREADABLE as error:
+        raise ValueError(
+            f"it is a HEIC photo that is damaged or unusual, {error}; `pip install pillow-heif` may read it"
+        ) from error
+    if found.icc_profile:
+        image.info["icc_profile"] = found.icc_profile
+    return image

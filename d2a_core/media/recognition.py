@@ -1,6 +1,7 @@
 """What a user's file is, by its content: its name may say anything."""
 
 import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from av.stream import Disposition
 from PIL import Image
 
 from d2a_core.media.clip_packets import OPENING
+from d2a_core.store import manifests
 
 HEAD = 4096  # bytes that tell most kinds
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "TGA")
@@ -24,7 +26,7 @@ SIGNS = (  # how files begin that are neither pictures nor clips, and what they 
     (b"\xff\x0a", None, "a JPEG XL picture"),
     (b"\0\0\0\x0cJXL ", None, "a JPEG XL picture"),
 )
-UNREADABLE = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError, EOFError)
+UNREADABLE = (*manifests.DAMAGE, ArithmeticError, SyntaxError, AssertionError, struct.error)  # by Pillow
 MARKUP = ((b"<svg", "an SVG drawing"), (b"<html", "a web page"), (b"<!doctype html", "a web page"))
 
 

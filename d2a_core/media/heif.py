@@ -1,0 +1,204 @@
+"""Photos of telephones in HEIF (ISO 23008-12): one picture coded in HEVC, or a grid of them."""
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange
+from numpy.typing import NDArray
+
+from d2a_core.media import colours
+
+MOST_TILES = 4096
+CODED = ("hvc1", "hev1")
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A piece of a file: type, content, properties (type, content) and the items that it is made of."""
+
+    kind: str
+    content: bytes
+    properties: list[tuple[str, bytes]] = field(default_factory=list)
+    parts: list[int] = field(default_factory=list)
+
+    def first(self, kind: str) -> bytes | None:
+        """The content of the first property of a type."""
+        return next((content for name, content in self.properties if name == kind), None)
+
+
+@dataclass(frozen=True)
+class Heif:
+    """The primary picture of a file of `width` × `height` px, not yet turned, and its `icc_profile`."""
+
+    items: Mapping[int, _Item]
+    primary: _Item
+    width: int
+    height: int
+    icc_profile: bytes | None
+
+    def image(self) -> NDArray[np.uint8]:
+        """The picture u1 [H, W, 3], upright. Raises ValueError where it cannot be decoded."""
+        parts = [self.items[number] for number in self.primary.parts] or [self.primary]
+        tiles = [_decoded(part, self.primary) for part in parts]
+        if self.primary.kind == "grid":
+            rows, columns = (number + 1 for number in self.primary.content[2:4])
+            if rows * columns != len(tiles):
+                raise ValueError(f"it has {len(tiles)} tiles in place of {rows * columns}")
+            tiles = [np.hstack(tiles[row * columns : (row + 1) * columns]) for row in range(rows)]
+        whole = np.vstack(tiles)[: self.height, : self.width]
+        if whole.shape[:2] != (self.height, self.width):
+            raise ValueError(f"its tiles do not fill {self.width}×{self.height} pixels")
+        for kind, content in self.primary.properties:  # in this order
+            if kind == "irot":
+                whole = np.rot90(whole, content[0] & 3)
+            if kind == "imir":
+                whole = whole[:, ::-1] if content[0] & 1 else whole[::-1]
+        return np.ascontiguousarray(whole)
+
+
+def read(path: Path) -> Heif:
+    """Read what a file says of its primary picture; raises one of `recognition.UNREADABLE` if damaged."""
+    content = path.read_bytes()
+    meta = _first(_boxes(content), "meta")[4:]
+    inside = dict(_boxes(meta))
+    items = _items(content, inside)
+    primary = items[_number(inside["pitm"], 4, 2 if inside["pitm"][0] == 0 else 4)]
+    if primary.kind == "grid":
+        wide = 4 if primary.content[1] & 1 else 2
+        width, height = (_number(primary.content, 4 + place * wide, wide) for place in (0, 1))
+    elif primary.kind in CODED:
+        size = primary.first("ispe") or b""
+        width, height = struct.unpack(">II", size[4:12])
+    else:
+        raise ValueError(f"its picture is of the type {primary.kind!r}")
+    colour = next((each for kind, each in primary.properties if kind == "colr" and each[:4] != b"nclx"), None)
+    return Heif(items, primary, width, height, colour[4:] if colour else None)
+
+
+def _decoded(item: _Item, whole: _Item) -> NDArray[np.uint8]:
+    """Picture u1 [H, W, 3] of one coded item of a `whole`."""
+    setup = item.first("hvcC")
+    if item.kind not in CODED or setup is None:
+        raise ValueError(f"a tile of it is of the type {item.kind!r}")
+    decoder = av.CodecContext.create("hevc", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.extradata = setup
+    try:
+        frames = [*decoder.decode(av.Packet(item.content)), *decoder.decode(None)]
+    except av.FFmpegError as error:
+        raise ValueError(f"a tile of it is damaged: {error.strerror}") from error
+    if not frames:
+        raise ValueError("a tile of it is damaged")
+    frame = frames[0]
+    told = next((each for kind, each in whole.properties if kind == "colr" and each[:4] == b"nclx"), None)
+    if told is not None and len(told) >= 11:  # before what the coded picture says
+        frame.color_primaries, frame.color_trc, frame.colorspace = struct.unpack(">HHH", told[4:10])
+        frame.color_range = ColorRange.JPEG if told[10] & 0x80 else ColorRange.MPEG
+    return colours.to_rgb(frame, frame.width, frame.height)
+
+
+def _boxes(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Type and content of each box."""
+    place = 0
+    while place + 8 <= len(content):
+        size, kind = struct.unpack_from(">I4s", content, place)
+        head = 8
+        if size == 1:
+            size, head = _number(content, place + 8, 8), 16
+        size = size or len(content) - place
+        if size < head:
+            raise ValueError("its boxes are damaged")
+        yield kind.decode("latin-1"), content[place + head : place + size]
+        place += size
+
+
+def _first(boxes: Iterator[tuple[str, bytes]], kind: str) -> bytes:
+    found = next((content for name, content in boxes if name == kind), None)
+    if found is None:
+        raise ValueError(f"its box {kind!r} is missing")
+    return found
+
+
+def _number(content: bytes, place: int, size: int) -> int:
+    if place + size > len(content):
+        raise ValueError("its boxes are cut off")
+    return int.from_bytes(content[place : place + size])
+
+
+def _items(content: bytes, meta: Mapping[str, bytes]) -> dict[int, _Item]:
+    kinds = dict(_kinds(meta["iinf"]))
+    places = dict(_places(meta["iloc"], content, meta.get("idat", b"")))
+    boxes = dict(_boxes(meta["iprp"]))
+    known = list(_boxes(boxes["ipco"]))
+    properties = {number: [known[index - 1] for index in found] for number, found in _links(boxes["ipma"])}
+    parts = dict(_references(meta.get("iref", b"\0\0\0\0")))
+    return {
+        number: _Item(kind, places.get(number, b""), properties.get(number, []), parts.get(number, []))
+        for number, kind in kinds.items()
+    }
+
+
+def _kinds(iinf: bytes) -> Iterator[tuple[int, str]]:
+    """Number and type of each item."""
+    for _, entry in _boxes(iinf[6 if iinf[0] == 0 else 8 :]):
+        wide = 4 if entry[0] >= 3 else 2
+        yield _number(entry, 4, wide), entry[6 + wide : 10 + wide].decode("latin-1")
+
+
+def _places(iloc: bytes, content: bytes, idat: bytes) -> Iterator[tuple[int, bytes]]:
+    """Number and content of each item."""
+    version, sizes = iloc[0], iloc[4:6]
+    offset_size, length_size, base_size = sizes[0] >> 4, sizes[0] & 15, sizes[1] >> 4
+    index_size, wide = (sizes[1] & 15 if version else 0), (4 if version == 2 else 2)
+    place = 6 + wide
+    for _ in range(_number(iloc, 6, wide)):
+        number = _number(iloc, place, wide)
+        place += wide
+        source = content
+        if version:
+            source = idat if _number(iloc, place, 2) & 15 == 1 else content
+            place += 2
+        base = _number(iloc, place + 2, base_size)
+        extents = _number(iloc, place + 2 + base_size, 2)
+        place += 4 + base_size
+        found = b""
+        for _ in range(extents):
+            place += index_size
+            start = base + _number(iloc, place, offset_size)
+            length = _number(iloc, place + offset_size, length_size)
+            place += offset_size + length_size
+            found += source[start : start + length if length else None]
+        yield number, found
+
+
+def _links(ipma: bytes) -> Iterator[tuple[int, list[int]]]:
+    """Number of each item, and of its properties, from 1 on."""
+    wide, long = (2 if ipma[0] < 1 else 4), bool(ipma[3] & 1)
+    place = 8
+    for _ in range(_number(ipma, 4, 4)):
+        number, count = _number(ipma, place, wide), _number(ipma, place + wide, 1)
+        place += wide + 1
+        step = 2 if long else 1
+        found = [
+            _number(ipma, place + step * each, step) & (0x7FFF if long else 0x7F) for each in range(count)
+        ]
+        place += step * count
+        yield number, [index for index in found if index]
+
+
+def _references(iref: bytes) -> Iterator[tuple[int, list[int]]]:
+    """Number of each item that is made of others, and of these."""
+    wide = 2 if iref[0] == 0 else 4
+    for kind, entry in _boxes(iref[4:]):
+        if kind == "dimg":
+            count = _number(entry, wide, 2)
+            if count > MOST_TILES:
+                raise ValueError(f"it has {count} tiles")
+            yield (
+                _number(entry, 0, wide),
+                [_number(entry, wide + 2 + wide * each, wide) for each in range(count)],
+            )
