@@ -30,7 +30,7 @@ def reading(path: str | Path) -> Iterator[tuple["av.container.InputContainer", "
         raise ValueError(f"{path} {problem}; give the path of a video file")
     manifests.check(path)  # a decoder makes pictures of damaged bytes too
     try:
-        with av.open(str(path.absolute()), options=OPENING) as container:
+        with av.open(str(path.absolute()), options=OPENING, metadata_errors="replace") as container:
             if container.format.name in TEXT_ART:
                 raise ValueError(f"{path} is a text; give a clip that shows a face")
             yield container, _stream(path, container)

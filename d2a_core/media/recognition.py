@@ -117,7 +117,7 @@ def _text(head: bytes) -> Kind | None:
 
 def _clip(path: Path) -> Kind | None:
     try:
-        with av.open(str(path.absolute()), options=OPENING) as container:
+        with av.open(str(path.absolute()), options=OPENING, metadata_errors="replace") as container:
             if container.format.name.endswith("_pipe"):
                 return Kind(None, "a picture of another format")
             if container.format.name == "image2":  # guessed by the name alone

@@ -146,7 +146,7 @@ def _alike(frames: Iterable[AudioFrame], stream: "av.AudioStream") -> Iterator[A
 
 def _is_steady(source: "InputContainer") -> bool:
     """Whether the sound has the same channels and rate throughout, as one that is copied must."""
-    with av.open(source.name, options=source.options) as again:
+    with av.open(source.name, options=source.options, metadata_errors="replace") as again:
         stream = track_of(again)
         assert stream is not None
         forms = {(frame.layout.name, frame.sample_rate) for frame in _decoded(again, stream)}

@@ -142,7 +142,9 @@ class VideoWriter:
         clock = video_reading.sound_clock(path)
         if clock is None:
             return None
-        source = self._resources.enter_context(av.open(str(Path(path).absolute()), options=OPENING))
+        source = self._resources.enter_context(
+            av.open(str(Path(path).absolute()), options=OPENING, metadata_errors="replace")
+        )
         if soundtrack.track_of(source) is None:
             LOG.warning("the sound of %s cannot be decoded; the video is silent", path)
             return None

@@ -219,8 +219,14 @@ def _picture(path: Path) -> list[str]:
 def _video(path: Path) -> list[str]:
     import av
 
+    from d2a_core.media import picture_clips, video_reading
+
+    if picture_clips.opened(path) is not None:
+        clip = video_reading.probe(path)
+        rate = f"{float(clip.rate):.5g} fps, {clip.frames} frames, {clip.duration_s:.2f} s"
+        return [f"pictures that move, {clip.width}×{clip.height}, {rate}"]
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             lines = [f"video, {_bytes(path.stat().st_size)}"]
             for stream in container.streams:
                 lines.append(f"  {stream.type}: {_stream(stream, _duration(container, stream))}")
@@ -240,6 +246,8 @@ def _duration(container: Any, stream: Any) -> Fraction:
 
 def _stream(stream: Any, length: Fraction) -> str:
     codec = stream.codec_context
+    if codec is None:
+        return "of a coding that is not known here"
     if stream.type == "video":
         rate = stream.average_rate or Fraction(0)
         frames = stream.frames or round(length * rate)

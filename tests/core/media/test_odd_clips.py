@@ -244,3 +244,19 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
         command = [sys.executable, "-c", PEAK, str(path), str(tmp_path / "copy.mp4")]
         peaks.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     assert max(peaks) - peaks[0] < 20, peaks  # MiB; the 900 frames more are 198
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mkv", "mp4"])
+def test_a_title_in_an_old_alphabet_costs_no_clip(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "Grüße"
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        frame = av.VideoFrame.from_ndarray(quarters(64, 96), format="rgb24").reformat(format="yuvj420p")
+        container.mux([*stream.encode(frame), *stream.encode()])
+    path.write_bytes(path.read_bytes().replace("Grüße".encode(), "Gr\xfc\xdfe..".encode("latin-1")))
+    assert video_reading.probe(path).metadata["title"].startswith("Gr")
+    video_writing.write_frames(
+        [quarters(64, 96)], tmp_path / "b.mp4", rate=Fraction(10), metadata={}, audio=path
+    )

@@ -4,6 +4,8 @@ import av
 import numpy as np
 import pytest
 import torch
+from odd_clips import mux, numbered, packets
+from PIL import Image
 
 from d2a_core.media import images
 from d2a_core.store import arrays, provenance, tables, weights
@@ -157,3 +159,15 @@ def test_absent_unknown_and_damaged_paths_are_one_sentence(tmp_path):
         with pytest.raises(ValueError, match=f"{name} cannot be read") as caught:
             describe(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+def test_files_of_a_user_are_described_by_their_content(tmp_path):
+    pictures = [Image.fromarray(numbered(number)) for number in range(3)]
+    pictures[0].save(tmp_path / "a.webp", save_all=True, append_images=pictures[1:], duration=100)
+    mux(tmp_path / "a.ts", packets(5)).rename(tmp_path / "a.jpg")
+    (tmp_path / "frames").mkdir()
+    for number, picture in enumerate(pictures):
+        picture.save(tmp_path / "frames" / f"{number}.png")
+    assert "pictures that move, 96×64, 10 fps, 3 frames, 0.30 s" in describe(tmp_path / "a.webp")
+    assert "pictures that move, 96×64, 25 fps, 3 frames, 0.12 s" in describe(tmp_path / "frames")
+    assert "video: 96×64, 30 fps" in describe(tmp_path / "a.jpg")
