@@ -95,8 +95,10 @@ def _check_source_clip(request: Request, root: Path) -> None:
     for name in NOT_FOR_FOOTAGE:
         if getattr(request, name):
             raise ValueError(f"{option(name)} is for photos, but --source is a video; leave it out")
+    if request.all_faces:
+        raise ValueError("--face all is for photos, but --source is a video; leave it out")
     _check_words(request)
-    _check_outputs(request)
+    _check_outputs(request, request.inputs)
     check_settings(request, root)
     check_readable("--source", request.photo, "a photo or a video of a face, or seed:N")
     video_reading.probe(request.photo)

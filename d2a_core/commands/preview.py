@@ -38,22 +38,24 @@ def preview(request: Request, *, watcher: Watcher | None = None) -> dict[str, Pa
     if request.all_faces:
         raise ValueError("--preview shows one face, but --face is all; give the number of a face")
     work, whole = request.work.resolve(), _settings(request)
-    done = threading.Event()
+    if request.dry_run:
+        return delivery.deliver(request, make_plan, watcher)
+    done, in_vain = threading.Event(), threading.Event()
     with ThreadPoolExecutor(1) as beside:
-        loaded = beside.submit(_loaded, work, whole, request.cores or 0, done)
+        loaded = beside.submit(_loaded, work, whole, request.cores or 0, done, in_vain)
         try:
             paths = delivery.deliver(request, make_plan, watcher)
+        except BaseException:
+            in_vain.set()
+            raise
         finally:
             done.set()
-        log = paths.pop("log")
-        if request.dry_run:
-            return {"log": log}
         previewer = loaded.result()
     runtime.limit_threads(request.cores or os.cpu_count() or 1, least=2)  # of this thread
     output = request.output or paths["aligned"].with_name("preview.mp4")
     clip = paths.get("drawn", next(iter(request.drivers.values())))
     previewer.behind(previewer.subject(paths["aligned"].parent), paths["driver"], clip, output)
-    return {"preview": output, "log": log}
+    return {"preview": output, "log": paths["log"]}
 
 
 def preview_all(requests: Sequence[Request]) -> list[Outcome]:
@@ -98,17 +100,22 @@ def movers(whole: Mapping[str, Any], work: Path) -> dict[str, str]:
     return {"fan": f"{origin.folder}/fan/all/base.pt", **encoder, **models}
 
 
-def _loaded(work: Path, whole: Mapping[str, Any], threads: int, done: threading.Event) -> "Previewer":
-    """Load what leads a face as soon as it is there, and anew where the run that is `done` then made it."""
+def _loaded(
+    work: Path, whole: Mapping[str, Any], threads: int, done: threading.Event, in_vain: threading.Event
+) -> "Previewer":
+    """Load what leads a face as soon as it is there, and anew where the run that is `done` then made it.
+
+    A run that has failed was `in_vain`, and what was loaded is not looked at.
+    """
     from d2a_core.commands.previewer import Previewer  # with PyTorch, while Snakemake starts
 
     runtime.limit_threads(threads or os.cpu_count() or 1, least=2)
     files = [work / path for path in movers(whole, work).values()]
-    while math.inf in (found := times(files)) and not done.wait(LOOK_EVERY_S):
+    while math.inf in times(files) and not done.wait(LOOK_EVERY_S):
         pass
-    if math.inf in found:
-        return Previewer(work, whole, threads=threads)  # which says what is missing
-    previewer = Previewer(work, whole, threads=threads)
+    if in_vain.is_set():
+        raise ValueError("the workflow has failed")
+    found, previewer = times(files), Previewer(work, whole, threads=threads)
     done.wait()
     return previewer if times(files) == found else Previewer(work, whole, threads=threads)
 

@@ -14,7 +14,7 @@ PART_DRIVERS = ("pose_from", "expression_from", "lips_from", "eyes_from")
 DRIVERS = ("driving", *PART_DRIVERS)
 SCALED = {"pose_scale": PART_DRIVERS[:1], "expression_scale": PART_DRIVERS[1:]}
 PHOTO_ONLY = ("face", "method", "tune", "paste_back")
-NOT_FOR_FOOTAGE = (*PHOTO_ONLY, "surroundings", "fps", "slow_motion", "loop", "frames")
+NOT_FOR_FOOTAGE = (*PHOTO_ONLY, "preview", "surroundings", "fps", "slow_motion", "loop", "frames")
 NAME_CHARS = 40
 
 

@@ -17,7 +17,7 @@ def files(tmp_path):
     """A photo and a clip; plans copy them and look no closer."""
     images.write_image(np.zeros((64, 64, 3), np.uint8), tmp_path / "me.png")
     for name in ("talk.mp4", "sing.mp4", "table.parquet"):
-        (tmp_path / name).write_bytes(name.encode())
+        (tmp_path / name).write_bytes(b"PAR1" if name.endswith(".parquet") else name.encode())
     return tmp_path
 
 
@@ -68,20 +68,32 @@ def made(work):
         (work / path).write_bytes(b"")
 
 
-def test_what_is_there_is_loaded_while_the_workflow_looks(tmp_path, loads):
-    made(tmp_path)
-    done = threading.Event()
+@pytest.fixture
+def ended():
+    """Events of a run that has ended well."""
+    done, in_vain = threading.Event(), threading.Event()
     done.set()
-    assert preview._loaded(tmp_path, WHOLE, 1, done) == 1 and len(loads) == 1
+    return done, in_vain
 
 
-def test_what_the_workflow_makes_anew_is_loaded_anew(tmp_path, loads, monkeypatch):
+def test_what_is_there_is_loaded_while_the_workflow_looks(tmp_path, loads, ended):
     made(tmp_path)
-    found = iter([[1.0], [2.0]])
+    assert preview._loaded(tmp_path, WHOLE, 1, *ended) == 1 and len(loads) == 1
+
+
+def test_what_the_workflow_makes_anew_is_loaded_anew(tmp_path, loads, ended, monkeypatch):
+    made(tmp_path)
+    found = iter([[1.0], [1.0], [2.0]])
     monkeypatch.setattr(preview, "times", lambda files: next(found))
-    done = threading.Event()
-    done.set()
-    assert preview._loaded(tmp_path, WHOLE, 1, done) == 2
+    assert preview._loaded(tmp_path, WHOLE, 1, *ended) == 2
+
+
+def test_nothing_is_loaded_after_a_run_that_failed(tmp_path, loads, ended):
+    made(tmp_path)
+    ended[1].set()
+    with pytest.raises(ValueError, match="the workflow has failed"):
+        preview._loaded(tmp_path, WHOLE, 1, *ended)
+    assert loads == []
 
 
 def test_one_preview_that_fails_costs_no_other(monkeypatch, tmp_path):
