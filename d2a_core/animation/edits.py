@@ -49,7 +49,7 @@ def refined(
     loss, parts = animator.followed, []
     for rows in np.array_split(np.arange(len(source)), max(1, math.ceil(len(source) / TOGETHER))):
         faces, goal = loss.faces(path.wplus[rows], source[rows]), torch.from_numpy(path.target[rows])
-        parts.append(Refinement(loss, animator.ball, faces, path.delta[rows], goal).take(steps, progress))
+        parts.append(Refinement(loss, animator.ball, faces, path.delta[rows], goal).settle(steps, progress))
     return torch.cat(parts)
 
 

@@ -43,7 +43,7 @@ def refine_in_place(
     """
     start = delta[poses.rows]
     way = Refinement(loss, ball, faces_of(poses.rows), start, goal[poses.rows])
-    added = way.take(steps, progress) - start
+    added = way.settle(steps, progress) - start
     for layer in range(delta.shape[1]):  # one at a time: a clip's steps are large
         delta[:, layer] += poses.spread(added[:, layer])
     delta.copy_(ball.renorm(delta, wplus))

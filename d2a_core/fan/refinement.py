@@ -9,6 +9,7 @@ from d2a_core.fan.image_loss import Faces, ImageLoss
 from d2a_core.runtime import Progress
 
 RATE = 0.05  # of Adam, in deviations of w
+CALM = 0.2  # of it, at the last step of a run of steps whose number is known: less of the person is lost
 BETAS = (0.8, 0.99)  # memories of a few steps, and of those of some frames
 
 
@@ -45,6 +46,13 @@ class Refinement:
         torch.stack(list(terms.values())).sum().backward()
         self.optimizer.step()
         self.taken += 1
+
+    def settle(self, steps: int, progress: Progress | None = None) -> Tensor:
+        """Take so many `steps`, shorter and shorter; returns `delta`."""
+        for rate in torch.linspace(RATE, CALM * RATE, steps).tolist():
+            self.optimizer.param_groups[0]["lr"] = rate
+            self.take(1, progress)
+        return self.delta
 
     def take(self, steps: int, progress: Progress | None = None) -> Tensor:
         """Take so many `steps`; returns `delta`."""

@@ -65,10 +65,10 @@ def along(goal, shot, steps=3, delta=None, ball=BALL, poses=None, **options):
     return delta
 
 
-def alone(steps, delta=None):
+def alone(delta=None):
     loss = loss_of(LANDMARKS)
     start = step() if delta is None else delta
-    return Refinement(loss, BALL, faces(loss, HERE), start, GOAL).take(steps)
+    return Refinement(loss, BALL, faces(loss, HERE), start, GOAL)
 
 
 def test_a_frame_goes_on_from_the_one_before_and_ends_nearer_with_the_same_steps():
@@ -76,7 +76,7 @@ def test_a_frame_goes_on_from_the_one_before_and_ends_nearer_with_the_same_steps
     found = along(still, [0, 0, 0, 0])
     missed = miss(found, still)
     assert (missed[1:] < missed[:-1]).all()
-    torch.testing.assert_close(found[:1], alone(3))
+    torch.testing.assert_close(found[:1], alone().take(3))
 
 
 def test_what_a_pose_needed_serves_every_frame_that_is_like_it(monkeypatch):
@@ -84,7 +84,7 @@ def test_what_a_pose_needed_serves_every_frame_that_is_like_it(monkeypatch):
     clip = torch.cat((REST[None], GOAL) * 3)
     shares = torch.tensor([[1.0, 0.0], [0.0, 1.0]] * 3)
     found = along(clip, [0] * 6, steps=20, poses=Poses(torch.tensor([0, 1]), shares))
-    torch.testing.assert_close(found[1::2], alone(20).repeat(3, 1, 1))
+    torch.testing.assert_close(found[1::2], alone().settle(20).repeat(3, 1, 1))
     torch.testing.assert_close(found[3], found[5])
     assert miss(found, clip).max() < 0.2 < miss(step().repeat(6, 1, 1), clip)[1]
 

@@ -45,6 +45,14 @@ def test_a_few_steps_lead_towards_the_known_step_and_many_reach_it():
     assert many.mean(dim=1)[0, GAP].abs() < 0.1
 
 
+def test_steps_that_settle_become_shorter_down_to_a_fifth():
+    far = REST[None] + GAIN * torch.tensor([10.0, 0.0])  # so far that every step is as long as it may be
+    loss = loss_of(LANDMARKS)
+    whole, calm = (Refinement(loss, BALL, faces(loss, HERE), step(), far) for _ in range(2))
+    way = [found.mean(dim=1)[0, RIGHT].item() for found in (whole.take(5), calm.settle(5))]
+    assert way[1] == pytest.approx((1 + 0.8 + 0.6 + 0.4 + 0.2) / 5 * way[0], rel=0.02)
+
+
 def test_what_the_looks_to_one_side_err_is_taken_out_by_those_to_the_other():
     found = refine(steps=60, loss=loss_of(LANDMARKS, ImageWorld(bias=0.3)))
     assert miss(found) < 0.2
