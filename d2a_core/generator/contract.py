@@ -17,13 +17,15 @@ class Mapper(nn.Module):
 class Synthesizer(nn.Module):
     """W+ [N, num_layers, w_dim], size and maybe a consultation → image [N, 3, size, size].
 
-    `fast_runtime` is what runs it fastest on a CPU. The properties tell what differs from network to network.
+    `fast_runtime` is what runs it fastest on a CPU, `steps_in_bfloat16` whether gradients of its hidden maps
+    are good enough in bfloat16. The properties tell what differs from network to network.
     """
 
     resolution: int
     num_layers: int
     w_dim: int
     fast_runtime: str
+    steps_in_bfloat16 = False
 
     @property
     def sizes(self) -> Sequence[int]:

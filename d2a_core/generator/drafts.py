@@ -70,7 +70,16 @@ class DraftNetwork(nn.Module):
 
     def forward(self, wplus: Tensor, *consultation: Tensor) -> Tensor:
         """W+ [N, L, D] → [N, 3, size, size]."""
-        return self.draft(self.synthesis.hidden(wplus, blocks(self.draft.size), consultation))
+        return self.draft(_hidden(self.synthesis, wplus, blocks(self.draft.size), consultation))
+
+
+def _hidden(
+    synthesis: Synthesizer, wplus: Tensor, blocks: int, consultation: Sequence[Tensor] = ()
+) -> Tensor:
+    """Hidden map of a network of any number type, in float32."""
+    kind = next(synthesis.parameters()).dtype
+    given = (wplus.to(kind), blocks, [tensor.to(kind) for tensor in consultation])
+    return synthesis.hidden(*given).float()
 
 
 class _HiddenAndImage(nn.Module):
@@ -164,7 +173,7 @@ def own(generator, wplus: Tensor) -> Draft:
 def _draft_sized(generator, wplus: Tensor) -> tuple[Tensor, Tensor]:
     """The map that drafts are read off [1, C, size/2, size/2], and the reduced render of W+ [1, L, D]."""
     size, full = generator.draft.size, generator.synthesize(wplus)
-    features = generator.synthesis.hidden(wplus.to(generator.device), blocks(size))
+    features = _hidden(generator.swift, wplus.to(generator.device), blocks(size))
     return features, functional.avg_pool2d(full, full.shape[-1] // size).to(features)
 
 
@@ -191,14 +200,14 @@ class AnchoredDraft:
     """
 
     def __init__(self, generator, wplus: Tensor) -> None:
-        self.synthesis, self.blocks = generator.synthesis, blocks(generator.draft.size)
+        self.synthesis, self.blocks = generator.swift, blocks(generator.draft.size)
         features, reduced = _draft_sized(generator, wplus)
         self.draft = _fitted(generator.draft, [(features, reduced)])
         self.rest = reduced - self.draft(features)
 
     def __call__(self, wplus: Tensor) -> Tensor:
         """W+ [1, L, D] → [1, 3, size, size]."""
-        return self.draft(self.synthesis.hidden(wplus, self.blocks)) + self.rest
+        return self.draft(_hidden(self.synthesis, wplus, self.blocks)) + self.rest
 
 
 def to_arrays(draft: Draft) -> dict[str, np.ndarray]:

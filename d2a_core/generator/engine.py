@@ -1,5 +1,6 @@
 """Run a network: compiled by OpenVINO on a CPU, in batches that fit on a GPU."""
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -47,6 +48,12 @@ def run_compiled(network, inputs: Sequence[Tensor]) -> list[Tensor]:
         for target, value in zip(whole, outputs, strict=True):
             target[index] = value[0]
     return [torch.from_numpy(value) for value in whole]
+
+
+@functools.cache
+def has_bfloat16_units() -> bool:
+    """Whether this processor has matrix units for bfloat16."""
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def in_batches(network: Callable[..., Tensor], inputs: Sequence[Tensor], *, batch: int) -> tuple[Tensor, int]:

@@ -177,6 +177,52 @@ def test_own_drafts_come_nearer_to_the_renders_of_their_face_and_have_gradients(
     assert free.grad[:, :5].abs().sum(dim=-1).all()  # the layers up to the 16 px map
 
 
+@pytest.fixture
+def units(monkeypatch):
+    """A processor with, or without, matrix units for bfloat16, and a network that takes them."""
+    network = random_generator(64)
+    network.synthesis.steps_in_bfloat16 = True
+    network.draft = drafts.fit(network, size=32, renders=4)
+
+    def given(there):
+        monkeypatch.setattr(generator, "has_bfloat16_units", lambda: there)
+        return network, network.around(_codes(network, 1))
+
+    return given
+
+
+def _descent(network):
+    """A draft of a code, and its gradient."""
+    free = _codes(network, 1).requires_grad_()
+    image = network.synthesize(free, 32)
+    image.square().mean().backward()
+    return image.detach(), free.grad
+
+
+def test_gradient_steps_in_bfloat16_see_nearly_the_same_and_full_pictures_are_the_same(units):
+    plain, (network, swift) = units(False)[1], units(True)
+    (image, gradient), (rough, near) = _descent(plain), _descent(swift)
+    assert rough.dtype == torch.float32 and not torch.equal(rough, image)
+    assert (rough - image).abs().mean() < 0.02
+    assert torch.cosine_similarity(near.flatten(), gradient.flatten(), dim=0) > 0.99
+    codes = _codes(network, 1)
+    with torch.no_grad():
+        assert torch.equal(swift.synthesize(codes), network.synthesize(codes))
+
+
+def test_without_such_units_gradient_steps_are_as_they_were(units):
+    network, own = units(False)
+    assert network.swift is network.synthesis is own.swift
+
+
+def test_a_tuned_network_takes_its_steps_with_the_tuned_weights(units):
+    network, _ = units(True)
+    before = next(network.swift.parameters()).clone()
+    with torch.no_grad():
+        next(network.synthesis.parameters()).add_(1.0)
+    assert not torch.equal(next(network.swift.parameters()), before)
+
+
 def test_an_own_draft_finds_the_cells_of_which_an_image_is_made():
     weight = torch.randn(12, 4, 3, 3, generator=torch.Generator().manual_seed(0))
     maps = torch.randn(2, 1, 4, 32, 32, generator=torch.Generator().manual_seed(1))
