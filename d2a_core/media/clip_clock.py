@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ BACK_S = 0.05  # a clock that goes back by more has started anew; rounding and j
 NEAR_S = 1.0  # sound may start so much earlier than the pictures
 REORDERED = 16  # pictures that a codec may hold back at most
 SOME = 0.25  # share of packets that repeat the stamp before, from which on it is none
+FEW_JOINTS, MANY_JOINTS = 3, 0.1  # in a clip, and as a share of its packets; decoding knows no more
 NEAR_DECLARED = 0.1  # relative error of a rate that packets without stamps are counted for
 
 
@@ -111,7 +113,10 @@ def timeline(stamps: Sequence[Stamp], first_s: float | None, declared: Sequence[
 
 def _split(stamps: Sequence[Stamp]) -> list[list[Stamp]]:
     """Part the packets of a clip, in order of decoding, where its clock jumps."""
-    ordered = any(stamp.decoded_s is not None for stamp in stamps)
+    decoded = [stamp.decoded_s for stamp in stamps if stamp.decoded_s is not None]
+    returns = sum(later < earlier for earlier, later in pairwise(decoded))
+    # behind a joint in Matroska they are made up, and leap back and forth with the pictures
+    ordered = bool(decoded) and returns <= max(FEW_JOINTS, MANY_JOINTS * len(stamps))
     recent: deque[float] = deque(maxlen=1 if ordered else REORDERED)
     parts: list[list[Stamp]] = [[]]
     for stamp in stamps:

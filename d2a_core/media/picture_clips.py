@@ -14,6 +14,7 @@ from PIL import Image
 from d2a_core.media import photos
 from d2a_core.media.recognition import UNREADABLE, kind_of_picture, numbered
 from d2a_core.media.timestamps import UNKNOWN_HZ, nominal_rate
+from d2a_core.store import manifests
 
 LOG = logging.getLogger("d2a")
 BY_FFMPEG = ("GIF", "PNG")  # animated ones of these formats are clips to FFmpeg, too
@@ -67,6 +68,7 @@ def opened(path: str | Path) -> PictureClip | None:
     found = kind_of_picture(path) if path.is_file() else None
     if found is None:
         return None
+    manifests.check(path)  # a decoder makes pictures of damaged bytes too
     if found.name == "picture":
         return PictureClip(path, UNKNOWN_HZ, (float(1 / UNKNOWN_HZ),))
     with photos.open_photo(path) as image:

@@ -15,6 +15,7 @@ from d2a_core.store import manifests
 HEAD = 4096  # bytes that tell most kinds
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "TGA")
 SHOTS = ("MPO", "TIFF")  # several pictures of one thing, not a movement
+JPEG_STREAMS = (".mjpeg", ".mjpg")
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 SIGNS = (  # how files begin that are neither pictures nor clips, and what they are
     (b"PAR1", "table", "a table"),
@@ -88,11 +89,13 @@ def head_of(path: Path) -> bytes:
 def kind_of_picture(path: Path) -> Kind | None:
     """What a file is that holds one or more pictures; None for any other."""
     """What a file is that holds pictures; None for any other."""
-    if is_heif(head_of(path)):
-        return Kind("picture", "a HEIC picture")
-    # a stream without a sign may look like a TGA, which has none either
-    formats = [name for name in PICTURE_FORMATS if name != "TGA" or path.suffix.lower() == ".tga"]
+    suffix = path.suffix.lower()
+    # a TGA has no sign, and many streams look like one; a stream of JPEGs has that of one
+    left_out = {"TGA"} - {suffix[1:].upper()} | ({"JPEG"} if suffix in JPEG_STREAMS else set())
+    formats = [name for name in PICTURE_FORMATS if name not in left_out]
     try:
+        if is_heif(head_of(path)):
+            return Kind("picture", "a HEIC picture")
         with Image.open(path, formats=formats) as image:
             moves = getattr(image, "n_frames", 1) > 1 and image.format not in SHOTS
             return Kind("video", "an animated picture") if moves else Kind("picture", "a picture")

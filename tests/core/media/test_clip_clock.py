@@ -77,6 +77,21 @@ MADE = {  # name → (number of pictures that must be shown, or which, how the c
     "joined": (60, twice),
     "joined, B-frames": (60, lambda folder: twice(folder, **OPEN)),
     "joined, MPEG-2": (60, lambda folder: twice(folder, codec="mpeg2video")),
+    "joined, Matroska": (60, lambda folder: twice(folder, "a.mkv", **OPEN)),
+    "joined, WebM": (60, lambda folder: twice(folder, "a.webm", codec="libvpx-vp9")),
+    "joined, the second of half the stamps": (60, lambda folder: joined(
+        folder / "a.ts",
+        mux(folder / "1.ts", packets(30)),
+        mux(folder / "2.ts", packets(30, first=30), together=2),
+    )),
+    "the same three times": (
+        [*range(20)] * 3,
+        lambda folder: joined(folder / "a.ts", *[mux(folder / "1.ts", packets(20))] * 3),
+    ),
+    "no stamps, MJPEG": (60, lambda folder: elementary(folder, "mjpeg", "a.mjpeg", form="yuvj420p")),
+    "over the end of a 33-bit clock": (
+        60, lambda folder: mux(folder / "a.ts", packets(60), start_s=2**33 / 90000 - 1)
+    ),
     "joined, an hour apart": (60, lambda folder: twice(folder, gap_s=3600.0)),
     "joined, the second half a second earlier": (60, lambda folder: twice(folder, gap_s=-0.5)),
     "joined, MPEG program streams": (60, lambda folder: twice(folder, "a.mpg", codec="mpeg2video")),
