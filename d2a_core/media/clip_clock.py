@@ -173,7 +173,7 @@ def _rate(parts: Sequence[_Part], declared: Sequence[Fraction]) -> Fraction:
     steps = np.concatenate([np.diff(part.known) for part in parts])
     usual = float(np.median(steps)) if len(steps) else 0.0
     times: list[float] = []
-    for part in parts:  # one behind the other
+    for part in filter(lambda part: part.known, parts):  # one behind the other
         behind = times[-1] + usual - part.known[0] if times else -part.known[0]
         times += [time_s + behind for time_s in part.known]
     return nominal_rate(np.array(times), declared)

@@ -171,6 +171,11 @@ def test_a_single_stray_stamp_costs_no_picture():
     np.testing.assert_allclose(found, steps, atol=1e-9)
 
 
+@pytest.mark.parametrize("stamps", [[], [Stamp(None, None, 0.0)], [Stamp(1.0, 1.0, 0.04)]])
+def test_a_clip_of_one_picture_or_of_no_stamp_has_one_frame(stamps):
+    assert timeline(stamps, None, []).frames == 1
+
+
 def test_hidden_pictures_of_old_webm_do_not_lengthen_a_clip():
     steps = np.repeat(np.arange(100) / 25, np.where(np.arange(100) % 20 == 5, 2, 1))
     time = timeline([Stamp(step, None, 0.04) for step in steps], 0.0, [])
