@@ -100,7 +100,7 @@ def read_frames(path: str | Path, *, threads: int = THREADS) -> Iterator[Frame]:
     """
     pictures = picture_clips.opened(path)
     if pictures is not None:
-        yield from _still(paced(pictures.pictures(), pictures.rate), pictures.rate)
+        yield from _filled(paced(pictures.pictures(), pictures.rate), pictures.rate, _ticks(pictures))
         return
     with reading(path) as (container, stream):
         scan = _scan(path, container, stream)
@@ -108,35 +108,37 @@ def read_frames(path: str | Path, *, threads: int = THREADS) -> Iterator[Frame]:
         # what other threads have in hand is lost where one meets a fault
         stream.thread_type, stream.thread_count = ("AUTO" if scan.is_whole else "SLICE"), threads
         decoded = Decoded(container, stream, takes_corrupt=scan.takes_corrupt)
-        rate, index, image = scan.timeline.rate, 0, None
-        for frame, ticks in paced(_timed(decoded, scan.timeline), rate):
-            ticks = min(ticks, scan.timeline.frames - index)
-            image = scan.picture.picture(frame) if ticks or image is None else image
-            for _ in range(ticks):
-                yield Frame(index, float(index / rate), image)
-                index += 1
-        if image is None:
+        shown = paced(_timed(decoded, scan.timeline), scan.timeline.rate)
+        images = ((scan.picture.picture(frame), ticks) for frame, ticks in shown if ticks)
+        yield from _filled(images, scan.timeline.rate, scan.timeline.frames)
+        if not decoded.whole:
             raise ValueError(f"{path} holds no video frame; give a clip that shows a face")
         if decoded.damaged:
             LOG.warning("%s: %d frames are damaged, others stand in for them", path, decoded.damaged)
-        for late in range(index, scan.timeline.frames):
+
+
+def _filled(images: Iterable[tuple[NDArray[np.uint8], int]], rate: Fraction, frames: int) -> Iterator[Frame]:
+    """As many `frames` as were announced; the last image stands in for those that are damaged at the end."""
+    index, image = 0, None
+    for image, ticks in images:
+        for _ in range(min(ticks, frames - index)):
+            yield Frame(index, float(index / rate), image)
+            index += 1
+    if image is not None:
+        for late in range(index, frames):
             yield Frame(late, float(late / rate), image)
 
 
-def _still(paced_images: Iterable[tuple[NDArray[np.uint8], int]], rate: Fraction) -> Iterator[Frame]:
-    """Frames of pictures, each of which is shown for some ticks."""
-    index = 0
-    for image, ticks in paced_images:
-        for _ in range(ticks):
-            yield Frame(index, float(index / rate), image)
-            index += 1
+def _ticks(clip: PictureClip) -> int:
+    """Number of frames of a clip of pictures."""
+    times = ((time_s, lasts_s, None) for time_s, lasts_s in zip(clip.times_s, clip.lasts_s, strict=True))
+    return sum(ticks for _, ticks in paced(times, clip.rate))
 
 
 def _facts_of_pictures(clip: PictureClip) -> VideoInfo:
     """Facts of a clip of pictures, of which the first is looked at."""
     _, _, first = next(clip.pictures())
-    times = ((time_s, lasts_s, None) for time_s, lasts_s in zip(clip.times_s, clip.lasts_s, strict=True))
-    frames = sum(ticks for _, ticks in paced(times, clip.rate))
+    frames = _ticks(clip)
     height, width = first.shape[:2]
     return VideoInfo(
         width,

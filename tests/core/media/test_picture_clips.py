@@ -103,6 +103,16 @@ def test_a_damaged_picture_in_a_folder_is_left_out_and_counted(tmp_path, caplog)
     assert caplog.records[-1].getMessage() == f"{tmp_path}: 1 pictures are damaged, others stand in for them"
 
 
+@pytest.mark.parametrize("number", [0, 5])
+def test_a_damaged_picture_at_an_end_is_stood_in_for(tmp_path, number):
+    for each in range(6):
+        Image.fromarray(numbered(each)).save(tmp_path / f"{each}.png")
+    (tmp_path / f"{number}.png").write_bytes((tmp_path / f"{number}.png").read_bytes()[:400])
+    numbers = [number_of(frame.image) for frame in video_reading.read_frames(tmp_path)]
+    assert numbers == ([1, 1, 2, 3, 4, 5] if number == 0 else [0, 1, 2, 3, 4, 4])
+    assert video_reading.probe(tmp_path).frames == 6
+
+
 def test_pictures_of_a_folder_have_one_shape(tmp_path):
     for number, size in enumerate([(96, 64), (192, 128)]):
         Image.new("RGB", size).save(tmp_path / f"{number}.png")
