@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from d2a_core.media import colours
 
 MOST_TILES = 4096
+MOST_SURPLUS = 4  # of tiles over the picture, as a share of it
+LEAST_TILE = 3 << 20  # bytes, which a tile may always have
 CODED = ("hvc1", "hev1")
 
 
@@ -42,13 +44,7 @@ class Heif:
 
     def image(self) -> NDArray[np.uint8]:
         """The picture u1 [H, W, 3], upright. Raises ValueError where it cannot be decoded."""
-        parts = [self.items[number] for number in self.primary.parts] or [self.primary]
-        tiles = [_decoded(part, self.primary) for part in parts]
-        if self.primary.kind == "grid":
-            rows, columns = (number + 1 for number in self.primary.content[2:4])
-            if rows * columns != len(tiles):
-                raise ValueError(f"it has {len(tiles)} tiles in place of {rows * columns}")
-            tiles = [np.hstack(tiles[row * columns : (row + 1) * columns]) for row in range(rows)]
+        tiles = [_decoded(self.primary, self.primary)] if self.primary.kind in CODED else self._rows()
         whole = np.vstack(tiles)[: self.height, : self.width]
         if whole.shape[:2] != (self.height, self.width):
             raise ValueError(f"its tiles do not fill {self.width}×{self.height} pixels")
@@ -58,6 +54,22 @@ class Heif:
             if kind == "imir":
                 whole = whole[:, ::-1] if content[0] & 1 else whole[::-1]
         return np.ascontiguousarray(whole)
+
+    def _rows(self) -> list[NDArray[np.uint8]]:
+        """The rows of a grid, each of its tiles side by side."""
+        rows, columns = (number + 1 for number in self.primary.content[2:4])
+        parts = self.primary.parts
+        if rows * columns != len(parts):
+            raise ValueError(f"it has {len(parts)} tiles in place of {rows * columns}")
+        tiles: dict[int, NDArray[np.uint8]] = {}
+        for number in dict.fromkeys(parts):
+            tiles[number] = _decoded(self.items[number], self.primary)
+            if tiles[number].size > MOST_SURPLUS * self.width * self.height * 3 // len(parts) + LEAST_TILE:
+                raise ValueError("its tiles are larger than it is")
+        return [
+            np.hstack([tiles[number] for number in parts[row * columns : (row + 1) * columns]])
+            for row in range(rows)
+        ]
 
 
 def read(path: Path) -> Heif:
@@ -154,7 +166,7 @@ def _places(iloc: bytes, content: bytes, idat: bytes) -> Iterator[tuple[int, byt
     version, sizes = iloc[0], iloc[4:6]
     offset_size, length_size, base_size = sizes[0] >> 4, sizes[0] & 15, sizes[1] >> 4
     index_size, wide = (sizes[1] & 15 if version else 0), (4 if version == 2 else 2)
-    place = 6 + wide
+    place, left = 6 + wide, 2 * len(content)  # no item is in a file many times
     for _ in range(_number(iloc, 6, wide)):
         number = _number(iloc, place, wide)
         place += wide
@@ -165,14 +177,19 @@ def _places(iloc: bytes, content: bytes, idat: bytes) -> Iterator[tuple[int, byt
         base = _number(iloc, place + 2, base_size)
         extents = _number(iloc, place + 2 + base_size, 2)
         place += 4 + base_size
-        found = b""
+        if extents > 1 and not index_size + offset_size + length_size:
+            raise ValueError("its items are damaged")
+        found = []
         for _ in range(extents):
             place += index_size
             start = base + _number(iloc, place, offset_size)
             length = _number(iloc, place + offset_size, length_size)
             place += offset_size + length_size
-            found += source[start : start + length if length else None]
-        yield number, found
+            found.append(source[start : start + length if length else None])
+            left -= len(found[-1])
+            if left < 0:
+                raise ValueError("its items are larger than it is")
+        yield number, b"".join(found)
 
 
 def _links(ipma: bytes) -> Iterator[tuple[int, list[int]]]:

@@ -69,6 +69,26 @@ def test_a_heic_photo_that_broke_off_is_one_sentence(tmp_path, ramp, share):
     assert str(caught.value).startswith(f"{path} cannot be used as a photo") and "\n" not in str(caught.value)
 
 
+def test_a_heic_photo_whose_items_are_the_whole_file_many_times_ends_at_once(tmp_path, ramp):
+    path = heif_files.write(tmp_path / "a.heic", ramp, tile=64)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"iloc")
+    data[place + 8 : place + 10] = b"\0\0"  # no offset, no length: all that follows
+    data[place + 16 : place + 18] = b"\xff\xff"  # extents of the first item
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="damaged or unusual, its items are"):
+        photos.read_photo(path)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 4])
+def test_a_grid_that_lacks_tiles_is_refused(tmp_path, ramp, columns):
+    path = heif_files.write(tmp_path / "a.heic", ramp, tile=64)
+    data = path.read_bytes()
+    path.write_bytes(data[:-5] + bytes([columns]) + data[-4:])  # of 3 × 4, in the last item
+    with pytest.raises(ValueError, match=f"it has 12 tiles in place of {3 * (columns + 1)}"):
+        photos.read_photo(path)
+
+
 def test_a_heic_photo_larger_than_allowed_is_not_decoded(tmp_path, ramp, monkeypatch):
     path = heif_files.write(tmp_path / "a.heic", ramp, tile=64)
     monkeypatch.setattr(photos, "MAX_PIXELS", 150 * 200 - 1)
