@@ -88,7 +88,6 @@ def head_of(path: Path) -> bytes:
 
 def kind_of_picture(path: Path) -> Kind | None:
     """What a file is that holds one or more pictures; None for any other."""
-    """What a file is that holds pictures; None for any other."""
     suffix = path.suffix.lower()
     # a TGA has no sign, and many streams look like one; a stream of JPEGs has that of one
     left_out = {"TGA"} - {suffix[1:].upper()} | ({"JPEG"} if suffix in JPEG_STREAMS else set())
