@@ -20,10 +20,12 @@ from d2a_core.faces.schemes import scheme_of
 from d2a_core.faces.stitching import Stitcher
 from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
+from d2a_core.media import resampling
 from d2a_core.media.video_reading import Frame
 from d2a_core.store import tables
 
 LOW = 0.1  # of the side: sigma of the blur of colour and light where codes show the footage by FAN alone
+LEAST = 256  # px, side at which faces are put together at least
 FITTED = 5  # codes of a clip that drafts of its face are fitted to
 
 
@@ -53,18 +55,28 @@ def retaken(
     """
     network, size = animator.followed.generator, animator.size
     rows = np.unique(np.linspace(0, len(codes) - 1, FITTED).round().astype(int))
-    near = network.around(codes[rows])
+    near, quads = network.around(codes[rows]), tables.points_array(take.table, "quad")
+    side = working_size(quads, network.resolution)
+    full = rendering.frames(network, moved, torch.zeros_like(moved))
+    small = (resampling.resize(picture[None], side)[0] for picture in full)
     yield from retake(
         frames,
-        tables.points_array(take.table, "quad"),
+        quads,
         take.points,
         (rendering.render(near, code, size)[0] for code in codes.split(1)),
-        stitching.looked_at(
-            rendering.frames(network, moved, torch.zeros_like(moved)), animator.detector, take.goal[0]
-        ),
+        stitching.looked_at(small, animator.detector, take.goal[0]),
         shares=take.shares,
         low=low,
     )
+
+
+def working_size(quads: NDArray, resolution: int) -> int:
+    """Side in px at which faces at `quads` [T, 4, 2] of frames are put together.
+
+    It is that of the generator, halved as long as no face has more pixels in its frame: no more are seen.
+    """
+    most = max(Crop(quad.astype(np.float64), resolution).side for quad in quads)
+    return resolution >> max(0, int(np.log2(resolution / max(most, LEAST))))
 
 
 def retake(
@@ -81,7 +93,7 @@ def retake(
 
     `points` [T, P, 2] are landmarks of the footage as fractions of the aligned pictures at `quads` [T, 4, 2].
     `shown` are renders of the code of each frame, u1 [R, R, 3] of any size, and `wanted` those of the edited
-    one in full size with their landmarks [P, 2]. Hair and neck of each frame are bent after the face, and
+    one, of one size, with their landmarks [P, 2]. Hair and neck of each frame are bent after the face, and
     what its code lacks of colour and light is added: see `stitching.Stitcher`, for `shares` and `low` too.
     """
     scheme = scheme_of(points.shape[1])

@@ -35,3 +35,10 @@ def test_the_light_of_the_footage_comes_back():
     points = np.repeat(FACE[None], 3, axis=0)
     retaken = list(retakes.retake(bright, quads, points, [shown] * 3, [(wanted, FACE)] * 3))
     assert retaken[0][100:110, 120:130].mean() == pytest.approx(120, abs=2)
+
+
+@pytest.mark.parametrize(("side", "size"), [(2000, 1024), (1024, 1024), (513, 1024), (512, 512), (90, 256)])
+def test_a_small_face_is_put_together_small(side, size):
+    quad = np.array([[0, 0], [0, side], [side, side], [side, 0]], np.float32)
+    assert retakes.working_size(np.stack([0.5 * quad, quad]), 1024) == size
+    assert retakes.working_size(quad[None], 64) == 64
