@@ -4,7 +4,6 @@ Photo and clip go through the workflow, where the true animation finds them agai
 loaded in the meantime, and leads it in this process.
 """
 
-import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -111,15 +110,18 @@ def _loaded(
 
     runtime.limit_threads(threads or os.cpu_count() or 1, least=2)
     files = [work / path for path in movers(whole, work).values()]
-    while math.inf in times(files) and not done.wait(LOOK_EVERY_S):
+    while None in states(files) and not done.wait(LOOK_EVERY_S):
         pass
     if in_vain.is_set():
         raise ValueError("the workflow has failed")
-    found, previewer = times(files), Previewer(work, whole, threads=threads)
+    found, previewer = states(files), Previewer(work, whole, threads=threads)
     done.wait()
-    return previewer if times(files) == found else Previewer(work, whole, threads=threads)
+    return previewer if states(files) == found else Previewer(work, whole, threads=threads)
 
 
-def times(files: Sequence[Path]) -> list[float]:
-    """Time of each file; inf where there is none."""
-    return [path.stat().st_mtime if path.exists() else math.inf for path in files]
+def states(files: Sequence[Path]) -> list[tuple[int, int] | None]:
+    """State of each file, another one where it was made anew; None where there is none.
+
+    Not its time: Snakemake sets that of what a job has made.
+    """
+    return [(path.stat().st_ino, path.stat().st_size) if path.exists() else None for path in files]

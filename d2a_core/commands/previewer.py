@@ -19,6 +19,7 @@ from d2a_core.commands import loading
 from d2a_core.faces import detectors, landmarks, photo_alignment, reference
 from d2a_core.faces.mediapipe import FaceModels
 from d2a_core.faces.photo_alignment import Aligner
+from d2a_core.generator import rendering
 from d2a_core.inversion import encoder, inversion
 from d2a_core.media import images, photos, video_reading, video_writing
 from d2a_core.store import arrays, provenance, tables
@@ -33,6 +34,8 @@ class Previewer:
         """Load them from the work directory, as the configuration `whole` has them; `threads` 0 is all."""
         self.work, self.whole, self.threads = work, whole, threads
         self.animator = loading.load_animator(work, whole, threads=threads)
+        mean = self.animator.generator.mean_w.expand(1, self.animator.generator.num_layers, -1)
+        rendering.render(self.animator.generator, mean)  # compiled now, while a clip is tracked
         self.judges = inversion.load_judges(
             self.animator.detector, work / loading.MODELS / "dlib-face", device="cpu"
         )

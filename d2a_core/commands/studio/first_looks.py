@@ -19,7 +19,7 @@ class FirstLooks:
 
     def __init__(self, settings: Mapping[str, Any], *, threads: int) -> None:
         self.settings, self.threads = settings, threads
-        self._loaded: tuple[list[float], Previewer] | None = None
+        self._loaded: tuple[list[tuple[int, int] | None], Previewer] | None = None
 
     def ready(self, work: Path) -> bool:
         """Whether a look takes seconds: models are there, and FAN, or a bundle to unpack it from."""
@@ -51,8 +51,8 @@ class FirstLooks:
         if not all(path.exists() for path in files):
             plan = Plan("first-look", dict(request.settings), movers, {}, {})
             delivery.deliver(request, lambda *given: plan, watcher)
-        times = preview.times(files)
-        if self._loaded is None or self._loaded[0] != times:
+        states = preview.states(files)
+        if self._loaded is None or self._loaded[0] != states:
             self._loaded = None  # two of them would not fit into a small memory
-            self._loaded = times, Previewer(work, self.settings, threads=self.threads)
+            self._loaded = states, Previewer(work, self.settings, threads=self.threads)
         return self._loaded[1]

@@ -1,3 +1,4 @@
+import os
 import threading
 
 import numpy as np
@@ -83,9 +84,21 @@ def test_what_is_there_is_loaded_while_the_workflow_looks(tmp_path, loads, ended
 
 def test_what_the_workflow_makes_anew_is_loaded_anew(tmp_path, loads, ended, monkeypatch):
     made(tmp_path)
-    found = iter([[1.0], [1.0], [2.0]])
-    monkeypatch.setattr(preview, "times", lambda files: next(found))
+    found = iter([[(1, 0)], [(1, 0)], [(2, 0)]])
+    monkeypatch.setattr(preview, "states", lambda files: next(found))
     assert preview._loaded(tmp_path, WHOLE, 1, *ended) == 2
+
+
+def test_a_file_is_another_when_it_was_replaced_and_not_when_it_was_touched(tmp_path):
+    kept = tmp_path / "kept"
+    assert preview.states([kept]) == [None]
+    kept.write_bytes(b"one")
+    before = preview.states([kept])
+    os.utime(kept, (1, 1))
+    assert preview.states([kept]) == before
+    (tmp_path / "new").write_bytes(b"two")
+    (tmp_path / "new").rename(kept)
+    assert preview.states([kept]) != before
 
 
 def test_nothing_is_loaded_after_a_run_that_failed(tmp_path, loads, ended):
