@@ -1,4 +1,4 @@
-"""The command `d2a animate --preview`: a small video first, within half a minute.
+"""The command `d2a animate --preview`: a small video first, in about half a minute.
 
 Photo and clip go through the workflow, where the true animation finds them again. What moves the face is
 loaded in the meantime, and leads it in this process.
