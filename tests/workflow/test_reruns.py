@@ -16,13 +16,19 @@ SHEETS = (
     "combine_driving compare_footage compare_motion draw_gallery evaluate_first_pairs import_driving "
     "invert_footage invert_source measure_controls morph show_pairs track_driving"
 )
-PHOTOS = "align_source gather_faces paste_back take_frames"
+PHOTOS = "align_source gather_faces take_frames"
+FILES = (  # of users, photos and clips
+    "align_source animate animate_footage combine_driving compare_footage compare_motion extract_frames "
+    "gather_faces import_driving invert_footage measure_animation measure_footage measure_realism morph "
+    "paste_back perform_driver score_frames show_pairs take_first_frame take_frames track_driving"
+)
 CURVES = (
     "finetune_fan finetune_fan_in_image_space train_encoder train_fan train_fan_in_image_space train_hfgi"
 )
 EDITS = {  # of what: module, old and new text, rules that it reruns
-    "a sentence about HEIC photos": ("media/photos.py", "which needs a plug-in", "which we cannot read", ""),
-    "how a HEIC photo is known": ("media/photos.py", 'b"heic", ', "", PHOTOS),
+    "a sentence about photos": ("media/photos.py", "it is wholly transparent", "nothing of it shows", ""),
+    "how a HEIC photo is known": ("media/recognition.py", 'b"heic", ', "", FILES),
+    "how often a face is counted": ("faces/photo_alignment.py", "count = 1", "count = 2", PHOTOS),
     "the mp4 writer": ("media/video_writing.py", '"veryfast"', '"medium"', VIDEOS),
     "the sound of a video": ("media/soundtrack.py", "160_000", "128_000", VIDEOS),
     "the caption of a sheet": ("media/sheets.py", "SMALLEST_TEXT = 12", "SMALLEST_TEXT = 14", SHEETS),
