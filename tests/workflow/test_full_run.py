@@ -72,23 +72,6 @@ def test_a_made_up_face_is_edited_and_turned_to_the_front(project, tmp_path):
     )
 
 
-def test_a_preview_is_small_and_says_what_it_is(project, tmp_path):
-    settings = ("--configfile", str(project.folder / "tiny.yaml"))
-    words = ("animate", "seed:15", "--driving", "results/driving/performance.mp4", "--preview")
-    project.run(*D2A, *words, "--output", str(tmp_path / "first.mp4"), *settings)
-    info = video_reading.probe(tmp_path / "first.mp4")
-    assert (info.width, info.height, info.rate, info.frames) == (512, 512, 10, 3)
-    assert json.loads(info.metadata["description"])["stage"] == "preview"
-    first, *_, last = (frame.image for frame in video_reading.read_frames(tmp_path / "first.mp4"))
-    face = np.array(Image.fromarray(images.read_image(aligned_of(project))).resize((512, 512)))
-    assert abs(first.astype(int) - face)[:32].mean() < 4  # the backdrop is the photo's
-    assert abs(first.astype(int) - last).max() > 20  # and the face has moved
-
-
-def aligned_of(project):
-    return project.folder / "results" / "sources" / "seed-15" / "aligned.png"
-
-
 def test_a_photo_is_inverted_by_drafts_and_at_full_size(project):
     data = pytest.importorskip("skimage.data")
     images.write_image(data.astronaut(), project.folder / "astronaut.png")
@@ -110,3 +93,20 @@ def test_the_command_animates_another_face_and_reuses_every_shared_stage(project
     info = video_reading.probe(project.folder / "ben.mp4")
     assert (info.width, info.height, info.frames) == (1024, 1024, 8)
     assert "Synthetic" in info.metadata["comment"]
+
+
+def test_a_preview_is_small_and_says_what_it_is(project, tmp_path):
+    settings = ("--configfile", str(project.folder / "tiny.yaml"))
+    words = ("animate", "seed:15", "--driving", "results/driving/performance.mp4", "--preview")
+    project.run(*D2A, *words, "--output", str(tmp_path / "first.mp4"), *settings)
+    info = video_reading.probe(tmp_path / "first.mp4")
+    assert (info.width, info.height, info.rate, info.frames) == (512, 512, 10, 3)
+    assert json.loads(info.metadata["description"])["stage"] == "preview"
+    first, *_, last = (frame.image for frame in video_reading.read_frames(tmp_path / "first.mp4"))
+    face = np.array(Image.fromarray(images.read_image(aligned_of(project))).resize((512, 512)))
+    assert abs(first.astype(int) - face)[:32].mean() < 4  # the backdrop is the photo's
+    assert abs(first.astype(int) - last).max() > 20  # and the face has moved
+
+
+def aligned_of(project):
+    return project.folder / "results" / "sources" / "seed-15" / "aligned.png"
