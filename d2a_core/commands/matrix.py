@@ -12,6 +12,7 @@ from d2a_core.commands.runs import Outcome
 
 Each = TypeVar("Each")
 ALL = "all"  # of the faces on a photo
+PREVIEW = "--preview"  # at the end of the name of one, which must not take the place of the true video
 
 
 class FaceNumber(click.ParamType):
@@ -83,9 +84,9 @@ def requests_of(sources: Sequence[str], clips: Sequence[Path], given: Mapping[st
     """
     drivers: list[Path | None] = [*_once(clips, Path.resolve)]
     pairs = list(product(_once(sources, _place), drivers or [None]))
-    stems = _apart(
-        default_output(source, clip, *(given[name] for name in PART_DRIVERS)).stem for source, clip in pairs
-    )
+    kind = PREVIEW if given["preview"] else ""
+    parts = [given[name] for name in PART_DRIVERS]
+    stems = _apart(f"{default_output(source, clip, *parts).stem}{kind}" for source, clip in pairs)
     faces = {"all_faces": True, "face": None} if given["face"] == ALL else {}
     own = [_own(given, stem, len(pairs)) for stem in stems]
     return [

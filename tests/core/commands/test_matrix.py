@@ -67,6 +67,14 @@ def test_one_pair_is_called_what_the_user_says():
     assert pairs(["a.jpg"], ["x.mp4"]) == [("a.jpg", "x.mp4", "a--x.mp4")]
 
 
+def test_a_preview_has_a_name_of_its_own_beside_the_true_video():
+    for photos in (["a.jpg"], ["a.jpg", "b.jpg"]):
+        true, first = (
+            {output for _, _, output in pairs(photos, ["x.mp4"], preview=wanted)} for wanted in (False, True)
+        )
+        assert "a--x--preview.mp4" in first and not first & true
+
+
 def test_what_is_given_twice_is_made_once():
     assert pairs(["a.jpg", "./a.jpg"], ["x.mp4", "b/../x.mp4"]) == [("a.jpg", "x.mp4", "a--x.mp4")]
     assert [row[0] for row in pairs(["a.jpg", "b.jpg", "a.jpg"], ["x.mp4"])] == ["a.jpg", "b.jpg"]
