@@ -111,11 +111,15 @@ class Editor:
 
     @cached_property
     def _stitcher(self) -> Stitcher:
-        return stitching.on_photo(self.photo, self._consultant.picture(), self.animator.detector)
+        return self._stitcher_of(self._consultant.picture())
 
     @cached_property
     def _small_stitcher(self) -> Stitcher:
-        return stitching.on_photo(self.photo, self.draft(self.wplus)[0], self.animator.detector)
+        return self._stitcher_of(self.draft(self.wplus)[0])
+
+    def _stitcher_of(self, still: NDArray[np.uint8]) -> Stitcher:
+        detector = self.animator.detector
+        return stitching.on_photo(self.photo, still, detector, kind=self.surroundings)
 
     @cached_property
     def _near(self) -> Animator:

@@ -156,7 +156,7 @@ class Request:
     )
     loop: bool | None = asked("End where it began, to play without end.", key="animations.loop")
     surroundings: str | None = asked(
-        "Hair and backdrop of a frame: photo (they stay) or generator (the paper).",
+        "What is the photo's: photo (skin, hair, backdrop), face (all but the face) or generator (nothing).",
         key="animations.surroundings",
     )
     method: str | None = asked(

@@ -1,8 +1,8 @@
-"""Keep the surroundings of a photo: only the face of a frame is the generator's, all else stays as it was.
+"""Keep what a photo shows: of a frame of the generator its motion is taken, and what the photo does not show.
 
 After the stitching of LivePortrait (Guo et al. 2024), without a network: the photo is bent so that its hair
 and neck follow the face, less with every step away from it, and the face is laid on top. What the code of the
-photo lacks of its colour and light is added to the face.
+photo lacks of its colour and light is added to the face, and of its `details` where they are asked for.
 """
 
 from collections import deque
@@ -14,23 +14,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
-from scipy.ndimage import gaussian_filter
 
 from d2a_core.faces import face_mask, paste
 from d2a_core.faces.alignment import Crop
+from d2a_core.faces.details import SMALL, Details, Plain, cells
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.media import resampling
 
-KINDS = ("photo", "generator")  # what `animations.surroundings` may be
+KINDS = ("photo", "face", "generator")  # what `animations.surroundings` may be
 REACH = 1.9  # radii of the ellipse around the head, in half sides of the face: beyond it nothing moves
 FADE = 0.15  # of that ellipse's radius, at its rim, over which motion ends
 BORDER = 0.02  # of the picture's side, at its border, that does not move either
 SPOKES = 32  # points on the ellipse that hold it
 GRID = 64  # px, side at which motion is computed
 STIFFNESS = 1e-4  # smoothing of the interpolation; landmarks are no truth
-SMALL = 256  # px, side at which colour and light are compared
-LOW = 0.03  # of the side: sigma of the blur below which they are the photo's
+LOW = 0.03  # of the side: sigma of the blur below which colour and light are the photo's
 NEAR = 2  # frames before and after one whose landmarks count, so that the outline does not tremble
 APART = 0.03  # of the picture's side: landmarks that far apart are a move, not a tremor
 TIGHT = 0.5  # sigmas by which its mask is larger than a face: hair and neck are the photo's
@@ -58,7 +57,8 @@ class Stitcher:
 
     `points` [P, 2] are the landmarks of the still, in fractions of the side. `shares` [P] in [0, 1] say how
     much of the face around each of them is a frame's; the rest stays as on the photo. None is all of it.
-    Colour and light are what a blur of `low` of the side leaves.
+    Colour and light are what a blur of `low` of the side leaves. With `seen` [P, 2], the landmarks of the
+    photo, its details go with the face.
     """
 
     def __init__(
@@ -70,27 +70,34 @@ class Stitcher:
         *,
         shares: NDArray | None = None,
         low: float = LOW,
+        seen: NDArray | None = None,
     ) -> None:
         if not np.isfinite(points).all():
             raise ValueError("no face is seen on what the code of the photo shows; give another photo")
         self.photo, self.points, self.scheme, self.shares = photo, points, scheme, shares
         self.size = len(photo)
         self._middle, self._radii = _ellipse(points)
-        inside = paste.face_mask(points[None], scheme, size=SMALL, rim=TIGHT)
-        self._lacking = _low(photo, still, inside, sigma=low)
-        self._cells = _cells(GRID)
+        self._cells = cells(GRID)
         self._free = _free(self._cells, self._middle, self._radii)[..., None]
-        self._columns, self._rows = np.meshgrid(*[np.arange(self.size, dtype=np.float32)] * 2)
         spokes = np.linspace(0, 2 * np.pi, SPOKES, endpoint=False)
         ring = self._middle + self._radii * np.stack((np.cos(spokes), np.sin(spokes)), axis=1)
         self._ring = ring.clip(BORDER, 1 - BORDER)
+        inside = paste.face_mask(points[None], scheme, size=SMALL, rim=TIGHT)
+        if seen is None:
+            self._lay: Plain | Details = Plain(photo, still, inside, low=low)
+        else:
+            motion = self._between(seen, points)
+            self._lay = Details(photo, still, inside, motion=motion, points=points, scheme=scheme, low=low)
 
     def motion(self, points: NDArray) -> NDArray[np.float32]:
         """How far the photo is moved, [GRID, GRID, 2] in fractions, where a frame has the landmarks `points`.
 
         The face goes where theirs is, the ring around the head stays, and what lies between is interpolated.
         """
-        here, there = face_mask.with_forehead(np.stack((self.points, points)))
+        return self._between(self.points, points)
+
+    def _between(self, start: NDArray, end: NDArray) -> NDArray[np.float32]:
+        here, there = face_mask.with_forehead(np.stack((start, end)))
         known = np.concatenate((there, self._ring))
         moved = np.concatenate((there - here, np.zeros_like(self._ring)))
         between = RBFInterpolator(known, moved, kernel="linear", smoothing=STIFFNESS)
@@ -98,17 +105,12 @@ class Stitcher:
 
     def __call__(self, frame: NDArray[np.uint8], points: NDArray) -> NDArray[np.uint8]:
         """Lay the face of a frame u1 [S, S, 3] with landmarks `points` [P, 2] on the photo: u1 [S, S, 3]."""
-        side = self.size
         if self.shares is not None:
             points = self.points + self.shares[:, None] * (points - self.points)
-        motion = side * cv2.resize(self.motion(points), (side, side), interpolation=cv2.INTER_CUBIC)
-        x, y = self._columns - motion[..., 0], self._rows - motion[..., 1]
+        laid = self._lay(frame, self.motion(points), points)
+        x, y = np.moveaxis((cells(self.size) - laid.motion) * self.size - 0.5, -1, 0)
         bent = cv2.remap(self.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-        scale = SMALL / side
-        small = (x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5
-        lacking = cv2.remap(self._lacking, *small, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        share = self._share(points)[..., None]
-        mixed = bent + share * (frame + lacking - bent)
+        mixed = bent + self._share(laid.points)[..., None] * (laid.face - bent)
         return np.rint(mixed).clip(0, 255).astype(np.uint8)
 
     def _share(self, points: NDArray) -> NDArray[np.float32]:
@@ -162,9 +164,9 @@ def steadied(points: Iterable[NDArray], index: int) -> NDArray[np.float64]:
 
 def reach(points: NDArray, *, size: int) -> NDArray[np.float32]:
     """Soft mask [size, size] of all that stitching may move on a photo with landmarks `points` [P, 2]."""
-    cells = _cells(size)
-    beyond = _distance(cells, *_ellipse(points)) - 1
-    edge = np.minimum(cells, 1 - cells).min(axis=-1)
+    places = cells(size)
+    beyond = _distance(places, *_ellipse(points)) - 1
+    edge = np.minimum(places, 1 - places).min(axis=-1)
     inside = np.clip(1 - beyond / RIM, 0, 1) * np.clip(2 * edge / BORDER, 0, 1)
     return inside.astype(np.float32)
 
@@ -174,12 +176,13 @@ def of_photo(
 ) -> Callable[[Frames], Iterator[NDArray[np.uint8]]]:
     """Return what gives the frames of a video the surroundings `kind`.
 
-    `photo` u1 [S, S, 3] is aligned, `still` u1 [R, R, 3] what its code shows of it. With "generator" frames
-    stay as they are, as in the paper.
+    `photo` u1 [S, S, 3] is aligned, `still` u1 [R, R, 3] what its code shows of it. With "photo" details of
+    the face are the photo's as well, with "face" all of the face is the generator's, and with "generator"
+    frames stay as they are, as in the paper.
     """
     if kind == "generator":
         return iter
-    stitcher = on_photo(photo, still, detector)
+    stitcher = on_photo(photo, still, detector, kind=kind)
     return lambda frames: stitcher.along(frames, detector)
 
 
@@ -226,16 +229,17 @@ def _away(photo: NDArray[np.uint8], face: Animated) -> NDArray[np.float32]:
     return _distance(cells, *_ellipse(face.source[0])).astype(np.float32)
 
 
-def on_photo(photo: NDArray[np.uint8], still: NDArray[np.uint8], detector: LandmarkDetector) -> Stitcher:
-    """Look at a `still` and bring its photo to the same size; raises ValueError where no face is seen."""
+def on_photo(
+    photo: NDArray[np.uint8], still: NDArray[np.uint8], detector: LandmarkDetector, *, kind: str
+) -> Stitcher:
+    """Look at a `still` and bring its photo to the same size; for `kind` see `of_photo`.
+
+    Raises ValueError where no face is seen on the still. Where none is seen on the photo it gives no details.
+    """
     fitted = resampling.resize(photo[None], len(still))[0]
-    return Stitcher(fitted, still, detector.detect(still[None]).points[0], detector.scheme)
-
-
-def _cells(size: int) -> NDArray[np.float64]:
-    """Middles [size, size, 2] of pixels, x and y in fractions."""
-    middles = (np.arange(size) + 0.5) / size
-    return np.stack(np.meshgrid(middles, middles), axis=-1)
+    shown, seen = (detector.detect(picture[None]) for picture in (still, fitted))
+    known = seen.points[0] if kind == "photo" and seen.found[0] else None
+    return Stitcher(fitted, still, shown.points[0], detector.scheme, seen=known)
 
 
 def _ellipse(points: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -255,11 +259,3 @@ def _free(cells: NDArray, middle: NDArray, radii: NDArray) -> NDArray[np.float64
     within = (1 - _distance(cells, middle, radii)) / FADE
     edge = np.minimum(cells, 1 - cells).min(axis=-1) / BORDER - 0.5
     return np.clip(within, 0, 1) * np.clip(edge, 0, 1)
-
-
-def _low(photo: NDArray, still: NDArray, inside: NDArray, *, sigma: float) -> NDArray[np.float32]:
-    """Colour and light [SMALL, SMALL, 3] that a `still` lacks `inside` [SMALL, SMALL] of its face."""
-    small = [resampling.resize(picture[None], SMALL)[0].astype(np.float32) for picture in (photo, still)]
-    weight, sigmas = inside[..., None], (sigma * SMALL, sigma * SMALL, 0)
-    blurred = gaussian_filter((small[0] - small[1]) * weight, sigmas)
-    return (blurred / (gaussian_filter(weight, sigmas) + 1e-3)).astype(np.float32)

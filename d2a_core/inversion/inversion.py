@@ -257,8 +257,8 @@ def likeness_to(photo: NDArray[np.uint8], judges: Judges, options: Options) -> L
 def _stitched(
     photo: NDArray[np.uint8], still: NDArray[np.uint8], detector: LandmarkDetector
 ) -> NDArray[np.uint8]:
-    """The face of a `still` u1 [R, R, 3] on its photo, as an animation begins."""
-    return next(stitching.on_photo(photo, still, detector).along([still], detector))
+    """The face of a `still` u1 [R, R, 3] on its photo, without the photo's details, which would hide it."""
+    return next(stitching.on_photo(photo, still, detector, kind="face").along([still], detector))
 
 
 def _pictures(
