@@ -157,8 +157,8 @@ class Details:
         squared: NDArray = np.square(unlike).mean(axis=-1)
         off = _blurred(np.sqrt(squared), SOFT)
         small = _resized(origin, SMALL) * SMALL
-        (x_down, x_across), (y_down, y_across) = (np.gradient(small[..., axis]) for axis in (0, 1))
-        area: NDArray = x_across * y_down - x_down * y_across
+        down, across = (np.asarray(slope) for slope in np.gradient(small, axis=(0, 1)))
+        area = across[..., 0] * down[..., 1] - down[..., 0] * across[..., 1]
         torn, whole = STRETCHED
         share = np.exp(-np.square(off / NEW)) * np.clip((_blurred(area, SOFT) - torn) / (whole - torn), 0, 1)
         return _resized(_blurred(share, SOFT), self.side)
