@@ -72,5 +72,5 @@ def ssim_where(image: NDArray[np.uint8], photo: NDArray[np.uint8], weight: NDArr
 
 def structural_similarity(image: NDArray[np.uint8], photo: NDArray[np.uint8]) -> float:
     """MS-SSIM of two pictures u1 [H, W, 3], 1 for equal ones: see `ms_ssim`."""
-    first, second = (torch.from_numpy(each.copy()).permute(2, 0, 1)[None].double() for each in (image, photo))
+    first, second = (torch.from_numpy(each.copy()).permute(2, 0, 1)[None].float() for each in (image, photo))
     return ms_ssim(first / 255, second / 255).item()
