@@ -36,18 +36,27 @@ NEW = 20.0  # grey levels by which what is new in a frame differs from the moved
 STRETCHED = (0.25, 0.6)  # area on the still of a unit of a frame: nothing of the photo is left at the first
 ROUNDS = 4  # of the fixed point that turns a displacement round
 RIM = 0.012  # width of the rim of lips and eyes that is not skin
+STRANGE = (
+    12.0,
+    30.0,
+)  # grey levels that photo and still differ by where one has hair or jewels and the other has not
+PATCH = 0.01  # sigma of the blur of that difference
+MOVING = 0.03  # width of the rim of eyes and lips in which it does not count
+COMMON = (1, 99)  # percentiles of the colours of the photo's face, which a face has at least and at most
 
 
 @dataclass(frozen=True)
 class Laid:
     """Face [S, S, 3] to be laid on its photo, where its landmarks are `points` [P, 2].
 
-    `motion` [S, S, 2] is how far what the photo shows at each place has come.
+    `motion` [S, S, 2] is how far what the photo shows at each place has come; of the face there is a `share`
+    of at most [S, S].
     """
 
     face: NDArray[np.float32]
     motion: NDArray[np.float32]
     points: NDArray
+    share: NDArray | float = 1.0
 
 
 class Plain:
@@ -97,6 +106,8 @@ class Details:
         skin = inside * (1 - _filled(_features(points, scheme), SMALL, rim=RIM))
         self._low, self._skin = (_lacking(shown, still, part, sigma=low) for part in (inside, skin))
         self._fine = shown - still - _resized(self._low, self.size)
+        self._alike = _alike(_reduced(shown - still, self.side), points, scheme)
+        self._colours = _colours(shown, inside)
         self._offsets = _sampled(self._beside, points[None].astype(np.float32))[0]
 
     def __call__(self, frame: NDArray[np.uint8], motion: NDArray, points: NDArray) -> Laid:
@@ -111,18 +122,19 @@ class Details:
         here = self._places
         for _ in range(ROUNDS):  # here + beside(here) is the place itself
             here = self._places - _sampled(beside, here)
-        known = self._known(small, origin)
-        origin, motion, known = (_sampled(each, here) for each in (origin, motion, known))
+        known, alike = self._known(small, origin), _sampled(self._alike, origin)
+        origin, motion, known, alike = (_sampled(each, here) for each in (origin, motion, known, alike))
         points = points + self._offsets
         mouth = _filled([points[list(self.scheme.parts["mouth"][12:])]], self.side)[..., None]
         low, skin = (_sampled(part, origin) for part in (self._low, self._skin))
         tint = low + mouth * (skin - low)
-        here, origin, motion, known, tint = (
-            _resized(each, self.size) for each in (here, origin, motion, known, tint)
+        tint += (1 - known[..., None]) * self._off_colour(_sampled(small, here) + tint)
+        here, origin, motion, known, alike, tint = (
+            _resized(each, self.size) for each in (here, origin, motion, known, alike, tint)
         )
         face = _sampled(frame, here, cv2.INTER_CUBIC) + tint
         face += known[..., None] * _sampled(self._fine, origin, cv2.INTER_CUBIC)
-        return Laid(face, motion, points)
+        return Laid(face, motion, points, alike)
 
     def _matched(self, photo: NDArray[np.uint8], motion: NDArray, points: NDArray) -> NDArray[np.float32]:
         """How far from each place of the still the photo shows the same, [F, F, 2].
@@ -163,6 +175,13 @@ class Details:
         share = np.exp(-np.square(off / NEW)) * np.clip((_blurred(area, SOFT) - torn) / (whole - torn), 0, 1)
         return _resized(_blurred(share, SOFT), self.side)
 
+    def _off_colour(self, picture: NDArray) -> NDArray[np.float32]:
+        """What brings the colours of a picture [F, F, 3] to those that the photo's face has, [F, F, 3]."""
+        shown = np.clip(picture / np.float32(255), 0, 1)
+        lab = cv2.cvtColor(shown, cv2.COLOR_RGB2LAB)
+        lab[..., 1:] = np.clip(lab[..., 1:], *self._colours)
+        return np.asarray(255 * (cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) - shown), np.float32)
+
 
 def cells(size: int) -> NDArray[np.float32]:
     """Middles [size, size, 2] of pixels, x and y in fractions."""
@@ -173,6 +192,25 @@ def cells(size: int) -> NDArray[np.float32]:
 def _features(points: NDArray, scheme: Scheme) -> list[NDArray]:
     """Outlines of eyes and lips of a face with landmarks `points` [P, 2]."""
     return [points[list(line)] for line in (scheme.left_eye, scheme.right_eye, scheme.parts["mouth"][:12])]
+
+
+def _alike(unlike: NDArray, points: NDArray, scheme: Scheme) -> NDArray[np.float32]:
+    """Share [F, F] of what photo and still both show, which differ by `unlike` [F, F, 3].
+
+    Eyes and lips always are. Hair over a forehead, a jewel or a beard that only one has is no detail.
+    """
+    apart = unlike - _blurred(unlike, SHADE)
+    strange = np.sqrt(_blurred(np.square(apart), PATCH).mean(axis=-1))
+    least, most = STRANGE
+    moving = _filled(_features(points, scheme), len(unlike), rim=MOVING)
+    return _blurred(1 - np.clip((strange - least) / (most - least), 0, 1) * (1 - moving), SOFT)
+
+
+def _colours(shown: NDArray, inside: NDArray) -> NDArray[np.float32]:
+    """Least and most [2, 2] on the colour axes of CIELAB, `inside` [SMALL, SMALL] of a pictured face."""
+    small = _resized(np.clip(shown / np.float32(255), 0, 1), SMALL)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)[inside > 0.5]
+    return np.percentile(lab[:, 1:], COMMON, axis=0).astype(np.float32)
 
 
 def _filled(outlines: Sequence[NDArray], size: int, *, rim: float = 0.0) -> NDArray[np.float32]:
@@ -207,8 +245,8 @@ def _lacking(photo: NDArray, still: NDArray, inside: NDArray, *, sigma: float) -
     return (blurred / (gaussian_filter(weight, sigmas) + 1e-3)).astype(np.float32)
 
 
-def _reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+def _reduced(image: NDArray, size: int) -> NDArray:
+    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA))
 
 
 def _resized(field: NDArray, size: int) -> NDArray[np.float32]:

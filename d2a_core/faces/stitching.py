@@ -110,7 +110,8 @@ class Stitcher:
         laid = self._lay(frame, self.motion(points), points)
         x, y = np.moveaxis((cells(self.size) - laid.motion) * self.size - 0.5, -1, 0)
         bent = cv2.remap(self.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-        mixed = bent + self._share(laid.points)[..., None] * (laid.face - bent)
+        share = laid.share * self._share(laid.points)
+        mixed = bent + share[..., None] * (laid.face - bent)
         return np.rint(mixed).clip(0, 255).astype(np.uint8)
 
     def _share(self, points: NDArray) -> NDArray[np.float32]:

@@ -74,6 +74,21 @@ def test_a_feature_that_the_code_puts_elsewhere_stays_where_the_photo_has_it():
     assert rows.mean() + 0.5 - corner[1] * SIZE == pytest.approx(3, abs=0.7)
 
 
+def test_a_jewel_that_only_the_code_wears_is_not_shown():
+    place = FACE[4] + [0.02, 0]  # beside the jaw
+    worn = _spotted(STILL, place, (255, 255, 255), 5)
+    made = Stitcher(STILL, worn, FACE, WFLW98, seen=FACE)(np.roll(worn, 1, axis=1), FACE + [1 / SIZE, 0])
+    plain = Stitcher(STILL, worn, FACE, WFLW98)(np.roll(worn, 1, axis=1), FACE + [1 / SIZE, 0])
+    assert (_at(plain, place + [1 / SIZE, 0]) - _at(STILL, place)).min() > 60
+    assert np.abs(_at(made, place + [1 / SIZE, 0]) - _at(STILL, place)).max() < 30
+
+
+def test_what_is_new_has_no_colour_that_the_face_of_the_photo_has_not():
+    lips = FACE[[76, 82]].mean(axis=0)
+    made = Stitcher(STILL, STILL, FACE, WFLW98, seen=FACE)(_spotted(STILL, lips, (255, 0, 255), 6), FACE)
+    assert np.ptp(_at(made, lips)) < 40 < 255
+
+
 def test_without_a_face_on_the_photo_the_face_is_the_generators():
     class Sightless:
         scheme = WFLW98
