@@ -45,17 +45,18 @@ MOVING = 0.03  # width of the rim of eyes and lips in which it does not count
 COMMON = (1, 99)  # percentiles of the colours of the photo's face, which a face has at least and at most
 
 
+Part = tuple[slice, slice]  # rows and columns of a picture
+
+
 @dataclass(frozen=True)
 class Laid:
-    """Face [S, S, 3] to be laid on its photo, where its landmarks are `points` [P, 2].
+    """Face [H, W, 3] to be laid on a part of its photo, where there is a `share` of at most [H, W, 1] of it.
 
-    `motion` [S, S, 2] is how far what the photo shows at each place has come; of the face there is a `share`
-    of at most [S, S].
+    `motion` [S, S, 2] is how far what the photo shows at each place has come, all over it.
     """
 
     face: NDArray[np.float32]
     motion: NDArray[np.float32]
-    points: NDArray
     share: NDArray | float = 1.0
 
 
@@ -69,13 +70,17 @@ class Plain:
         """
         self._low = _lacking(photo, still, inside, sigma=low)
 
-    def __call__(self, frame: NDArray[np.uint8], motion: NDArray, points: NDArray) -> Laid:
-        """Lay a frame u1 [S, S, 3] with landmarks `points` [P, 2] on the photo.
+    def there(self, points: NDArray) -> NDArray:
+        """Landmarks [P, 2] on the photo of a face that has `points` [P, 2] in a frame."""
+        return points
+
+    def __call__(self, frame: NDArray[np.uint8], motion: NDArray, points: NDArray, part: Part) -> Laid:
+        """Lay a frame u1 [S, S, 3] with landmarks `points` [P, 2] on a `part` of the photo.
 
         `motion` [G, G, 2] is how far the landmarks of the still have come, and what is between them.
         """
         motion = _resized(motion, len(frame))
-        return Laid(frame + _sampled(self._low, cells(len(frame)) - motion), motion, points)
+        return Laid(frame[part] + _sampled(self._low, (cells(len(frame)) - motion)[part]), motion)
 
 
 class Details:
@@ -110,7 +115,11 @@ class Details:
         self._colours = _colours(shown, inside)
         self._offsets = _sampled(self._beside, points[None].astype(np.float32))[0]
 
-    def __call__(self, frame: NDArray[np.uint8], motion: NDArray, points: NDArray) -> Laid:
+    def there(self, points: NDArray) -> NDArray:
+        """Landmarks [P, 2] on the photo of a face that has `points` [P, 2] in a frame."""
+        return points + self._offsets
+
+    def __call__(self, frame: NDArray[np.uint8], motion: NDArray, points: NDArray, part: Part) -> Laid:
         """Lay what the photo shows on a frame u1 [S, S, 3] with landmarks `points` [P, 2].
 
         For `motion` see `Plain`. The face lies beside the frame's as the photo's lies beside the still's, so
@@ -124,17 +133,18 @@ class Details:
             here = self._places - _sampled(beside, here)
         known, alike = self._known(small, origin), _sampled(self._alike, origin)
         origin, motion, known, alike = (_sampled(each, here) for each in (origin, motion, known, alike))
-        points = points + self._offsets
-        mouth = _filled([points[list(self.scheme.parts["mouth"][12:])]], self.side)[..., None]
+        mouth = _filled([self.there(points)[list(self.scheme.parts["mouth"][12:])]], self.side)[..., None]
         low, skin = (_sampled(part, origin) for part in (self._low, self._skin))
         tint = low + mouth * (skin - low)
         tint += (1 - known[..., None]) * self._off_colour(_sampled(small, here) + tint)
-        here, origin, motion, known, alike, tint = (
-            _resized(each, self.size) for each in (here, origin, motion, known, alike, tint)
+        motion = _resized(motion, self.size)
+        places = cells(self.size)[part]
+        here, origin, known, alike, tint = (
+            _sampled(each, places) for each in (here, origin, known, alike, tint)
         )
         face = _sampled(frame, here, cv2.INTER_CUBIC) + tint
         face += known[..., None] * _sampled(self._fine, origin, cv2.INTER_CUBIC)
-        return Laid(face, motion, points, alike)
+        return Laid(face, motion, alike[..., None])
 
     def _matched(self, photo: NDArray[np.uint8], motion: NDArray, points: NDArray) -> NDArray[np.float32]:
         """How far from each place of the still the photo shows the same, [F, F, 2].

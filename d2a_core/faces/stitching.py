@@ -17,7 +17,7 @@ from scipy.interpolate import RBFInterpolator
 
 from d2a_core.faces import face_mask, paste
 from d2a_core.faces.alignment import Crop
-from d2a_core.faces.details import SMALL, Details, Plain, cells
+from d2a_core.faces.details import SMALL, Details, Part, Plain, cells
 from d2a_core.faces.landmarks import LandmarkDetector
 from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.media import resampling
@@ -107,12 +107,14 @@ class Stitcher:
         """Lay the face of a frame u1 [S, S, 3] with landmarks `points` [P, 2] on the photo: u1 [S, S, 3]."""
         if self.shares is not None:
             points = self.points + self.shares[:, None] * (points - self.points)
-        laid = self._lay(frame, self.motion(points), points)
+        share = self._share(self._lay.there(points))[..., None]
+        part = _part(share)
+        laid = self._lay(frame, self.motion(points), points, part)
         x, y = np.moveaxis((cells(self.size) - laid.motion) * self.size - 0.5, -1, 0)
-        bent = cv2.remap(self.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-        share = laid.share * self._share(laid.points)
-        mixed = bent + share[..., None] * (laid.face - bent)
-        return np.rint(mixed).clip(0, 255).astype(np.uint8)
+        bent: NDArray = cv2.remap(self.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+        mixed = bent[part] + laid.share * share[part] * (laid.face - bent[part])
+        bent[part] = np.rint(mixed).clip(0, 255)
+        return bent
 
     def _share(self, points: NDArray) -> NDArray[np.float32]:
         """Share [S, S] of a frame with landmarks `points` [P, 2] at each place."""
@@ -241,6 +243,14 @@ def on_photo(
     shown, seen = (detector.detect(picture[None]) for picture in (still, fitted))
     known = seen.points[0] if kind == "photo" and seen.found[0] else None
     return Stitcher(fitted, still, shown.points[0], detector.scheme, seen=known)
+
+
+def _part(share: NDArray) -> Part:
+    """Rows and columns of a mask [H, W, 1] that hold all of it."""
+    rows, columns = (np.flatnonzero(share.any(axis=axes)) for axes in ((1, 2), (0, 2)))
+    if not rows.size:
+        return slice(0, 0), slice(0, 0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _ellipse(points: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
