@@ -10,7 +10,6 @@ measured instead of learned.
 Places and displacements are fractions of the side, x and y, whatever the size of a picture.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from d2a_core.faces import paste
+from d2a_core.faces import features, paste
 from d2a_core.faces.schemes import Scheme
 from d2a_core.media import resampling
 
@@ -40,7 +39,7 @@ STRANGE = (
     12.0,
     30.0,
 )  # grey levels that photo and still differ by where one has hair or jewels and the other has not
-PATCH = 0.01  # sigma of the blur of that difference
+PATCH = 0.02  # sigma of the blur of that difference, and of its seam
 MOVING = 0.03  # width of the rim of eyes and lips in which it does not count
 COMMON = (1, 99)  # percentiles of the colours of the photo's face, which a face has at least and at most
 
@@ -102,13 +101,15 @@ class Details:
         `motion` [G, G, 2] leads the landmarks of the photo to those of the still, `points` [P, 2], and
         `inside` [SMALL, SMALL] is 1 on the face of the still. For `low` see `Plain`.
         """
-        self.scheme, self.size, self.side = scheme, len(still), min(FLOW, len(still))
+        self.scheme, self.points = scheme, points
+        self.size, self.side = len(still), min(FLOW, len(still))
         self._places = cells(self.side)
         self._still = _reduced(still, self.side)
+        self._alike = np.ones((self.side, self.side), np.float32)
         self._beside = self._matched(_reduced(photo, self.side), motion, points)
         away = cells(self.size) + _resized(self._beside, self.size)
         shown = _sampled(photo.astype(np.float32), away, cv2.INTER_CUBIC)
-        skin = inside * (1 - _filled(_features(points, scheme), SMALL, rim=RIM))
+        skin = inside * (1 - features.filled(features.outlines(points, scheme), SMALL, rim=RIM))
         self._low, self._skin = (_lacking(shown, still, part, sigma=low) for part in (inside, skin))
         self._fine = shown - still - _resized(self._low, self.size)
         self._alike = _alike(_reduced(shown - still, self.side), points, scheme)
@@ -131,9 +132,12 @@ class Details:
         here = self._places
         for _ in range(ROUNDS):  # here + beside(here) is the place itself
             here = self._places - _sampled(beside, here)
-        known, alike = self._known(small, origin), _sampled(self._alike, origin)
+        known = self._known(small, origin) * features.as_open(points, self.points, self.scheme, self.side)
+        alike = _sampled(self._alike, origin)
         origin, motion, known, alike = (_sampled(each, here) for each in (origin, motion, known, alike))
-        mouth = _filled([self.there(points)[list(self.scheme.parts["mouth"][12:])]], self.side)[..., None]
+        mouth = features.filled([self.there(points)[list(self.scheme.parts["mouth"][12:])]], self.side)[
+            ..., None
+        ]
         low, skin = (_sampled(part, origin) for part in (self._low, self._skin))
         tint = low + mouth * (skin - low)
         tint += (1 - known[..., None]) * self._off_colour(_sampled(small, here) + tint)
@@ -160,9 +164,13 @@ class Details:
         return flow - _sampled(motion, self._places + flow)
 
     def _origin(self, frame: NDArray[np.uint8], motion: NDArray) -> NDArray[np.float32]:
-        """Where on the still each place of a frame u1 [F, F, 3] comes from, [F, F, 2]."""
-        moved = _sampled(self._still, self._places - motion)
-        flow = _blurred(self._flow(_grey(frame), _grey(moved)), CALM)
+        """Where on the still each place of a frame u1 [F, F, 3] comes from, [F, F, 2].
+
+        Landmarks say most of it, flow the rest, where the photo is like the still.
+        """
+        before = self._places - motion
+        flow = self._flow(_grey(frame), _grey(_sampled(self._still, before)))
+        flow = _blurred(flow * _sampled(self._alike, before)[..., None], CALM)
         return self._places + flow - _sampled(motion, self._places + flow)
 
     def _flow(self, here: NDArray[np.uint8], there: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -199,11 +207,6 @@ def cells(size: int) -> NDArray[np.float32]:
     return np.stack(np.meshgrid(middles, middles), axis=-1)
 
 
-def _features(points: NDArray, scheme: Scheme) -> list[NDArray]:
-    """Outlines of eyes and lips of a face with landmarks `points` [P, 2]."""
-    return [points[list(line)] for line in (scheme.left_eye, scheme.right_eye, scheme.parts["mouth"][:12])]
-
-
 def _alike(unlike: NDArray, points: NDArray, scheme: Scheme) -> NDArray[np.float32]:
     """Share [F, F] of what photo and still both show, which differ by `unlike` [F, F, 3].
 
@@ -212,8 +215,8 @@ def _alike(unlike: NDArray, points: NDArray, scheme: Scheme) -> NDArray[np.float
     apart = unlike - _blurred(unlike, SHADE)
     strange = np.sqrt(_blurred(np.square(apart), PATCH).mean(axis=-1))
     least, most = STRANGE
-    moving = _filled(_features(points, scheme), len(unlike), rim=MOVING)
-    return _blurred(1 - np.clip((strange - least) / (most - least), 0, 1) * (1 - moving), SOFT)
+    moving = features.filled(features.outlines(points, scheme), len(unlike), rim=MOVING)
+    return _blurred(1 - np.clip((strange - least) / (most - least), 0, 1) * (1 - moving), PATCH)
 
 
 def _colours(shown: NDArray, inside: NDArray) -> NDArray[np.float32]:
@@ -221,17 +224,6 @@ def _colours(shown: NDArray, inside: NDArray) -> NDArray[np.float32]:
     small = _resized(np.clip(shown / np.float32(255), 0, 1), SMALL)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)[inside > 0.5]
     return np.percentile(lab[:, 1:], COMMON, axis=0).astype(np.float32)
-
-
-def _filled(outlines: Sequence[NDArray], size: int, *, rim: float = 0.0) -> NDArray[np.float32]:
-    """Soft mask [size, size] of what lies within any of some outlines [K, 2], or on their `rim`."""
-    canvas = np.zeros((size, size), np.float32)
-    for outline in outlines:
-        line = np.rint(outline * size * 16).astype(np.int32)  # in sixteenths of a pixel
-        cv2.fillPoly(canvas, [line], 1.0, lineType=cv2.LINE_AA, shift=4)
-        if rim:
-            cv2.polylines(canvas, [line], True, 1.0, thickness=max(1, round(2 * rim * size)), shift=4)
-    return _blurred(canvas, SOFT)
 
 
 def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

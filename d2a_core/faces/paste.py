@@ -45,20 +45,22 @@ class Place:
     alpha: NDArray[np.float32]
 
 
-def face_mask(points: NDArray, scheme: Scheme, *, size: int, rim: float = RIM) -> NDArray[np.float32]:
+def face_mask(
+    points: NDArray, scheme: Scheme, *, size: int, rim: float = RIM, forehead: float = FOREHEAD
+) -> NDArray[np.float32]:
     """Soft mask [size, size] in [0, 1] of the aligned picture that covers a face in all its positions.
 
     `points` [T, P, 2] are fractions of the side: those of the source and of one or more frames. What any of
     them covers is taken from the frame, so an opened mouth leaves no second chin and a turned head no second
     cheek. Rows with NaN, no face having been found, do not count. The mask ends about `rim` + 2 σ of its soft
-    edge outside the outline of the face.
+    edge outside the outline of the face, which ends `forehead` distances from mouth to eyes above the brows.
     """
     seen = points[np.isfinite(points).all(axis=(1, 2))]
     if not len(seen):
         raise ValueError("no face to draw a mask around; give landmarks of at least one picture")
     canvas = Image.new("L", (DRAWN, DRAWN))
     draw = ImageDraw.Draw(canvas)
-    for outline in _outlines(seen, scheme) * DRAWN:
+    for outline in _outlines(seen, scheme, forehead) * DRAWN:
         line = [tuple(point) for point in outline.tolist()]
         draw.polygon(line, fill=255)
         draw.line([*line, *line[:2]], fill=255, width=round(2 * rim * FEATHER * DRAWN), joint="curve")
@@ -70,12 +72,12 @@ def face_mask(points: NDArray, scheme: Scheme, *, size: int, rim: float = RIM) -
     return np.clip(np.asarray(mask.resize((size, size), Image.Resampling.BILINEAR)), 0, 1)
 
 
-def _outlines(points: NDArray, scheme: Scheme) -> NDArray[np.float64]:
+def _outlines(points: NDArray, scheme: Scheme, forehead: float) -> NDArray[np.float64]:
     """Closed lines [T, K, 2] around faces: the contour from temple to temple, back over the forehead."""
     eyes = points[:, [*scheme.left_eye, *scheme.right_eye]].mean(axis=1, keepdims=True)
     up = eyes - points[:, list(scheme.mouth_corners)].mean(axis=1, keepdims=True)
     brows = points[:, list(scheme.upper_brows)]
-    return np.concatenate((points[:, list(scheme.parts["contour"])], brows[:, ::-1] + FOREHEAD * up), axis=1)
+    return np.concatenate((points[:, list(scheme.parts["contour"])], brows[:, ::-1] + forehead * up), axis=1)
 
 
 def prepare(photo: NDArray[np.uint8], crop: Crop, mask: NDArray[np.float32]) -> Place:

@@ -41,6 +41,14 @@ class Scheme:
         return self.left_corners[0], self.right_corners[1]
 
     @property
+    def openings(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Opposite points, upper and lower, of the left eye, the right eye and the inner lips."""
+        eyes = (
+            tuple(pair for pair in self.lids if pair[0] in eye) for eye in (self.left_eye, self.right_eye)
+        )
+        return (*eyes, self.lips)
+
+    @property
     def lines(self) -> tuple[tuple[int, ...], ...]:
         """Lines of a drawn face: contour, nose, brows, then eyes and lips, which are closed."""
         nose, mouth = self.parts["nose"], self.parts["mouth"]

@@ -33,6 +33,7 @@ LOW = 0.03  # of the side: sigma of the blur below which colour and light are th
 NEAR = 2  # frames before and after one whose landmarks count, so that the outline does not tremble
 APART = 0.03  # of the picture's side: landmarks that far apart are a move, not a tremor
 TIGHT = 0.5  # sigmas by which its mask is larger than a face: hair and neck are the photo's
+BROWS = 0.15  # how far above the brows a face is a frame's where its details are the photo's
 RIM = 0.1  # of the ellipse's radius, outside it, over which `reach` fades
 
 Frames = Iterable[NDArray[np.uint8]]
@@ -75,7 +76,7 @@ class Stitcher:
         if not np.isfinite(points).all():
             raise ValueError("no face is seen on what the code of the photo shows; give another photo")
         self.photo, self.points, self.scheme, self.shares = photo, points, scheme, shares
-        self.size = len(photo)
+        self.size, self.detailed = len(photo), seen is not None
         self._middle, self._radii = _ellipse(points)
         self._cells = cells(GRID)
         self._free = _free(self._cells, self._middle, self._radii)[..., None]
@@ -118,7 +119,8 @@ class Stitcher:
 
     def _share(self, points: NDArray) -> NDArray[np.float32]:
         """Share [S, S] of a frame with landmarks `points` [P, 2] at each place."""
-        mask = paste.face_mask(points[None], self.scheme, size=self.size, rim=TIGHT)
+        forehead = BROWS if self.detailed else paste.FOREHEAD
+        mask = paste.face_mask(points[None], self.scheme, size=self.size, rim=TIGHT, forehead=forehead)
         if self.shares is None:
             return mask
         between = RBFInterpolator(points, self.shares, kernel="linear", smoothing=STIFFNESS)

@@ -61,6 +61,16 @@ def test_an_eye_of_the_photo_does_not_look_through_a_lid():
     assert _at(closed, EYE)[0] > 180 and _at(closed, EYE)[1] > 130
 
 
+def test_of_an_eye_that_is_shut_nothing_of_the_photos_is_left():
+    """The frame looks as the still does: its landmarks alone say that the lids have met."""
+    photo, still = _spotted(STILL, EYE, (0, 0, 160), 6), _spotted(STILL, EYE, (60, 60, 60), 6)
+    shut = FACE.copy()
+    for upper, lower in WFLW98.openings[0]:
+        shut[[upper, lower]] = shut[[upper, lower]].mean(axis=0)
+    made = Stitcher(photo, still, FACE, WFLW98, seen=FACE)(still, shut)
+    assert np.abs(_at(made, EYE) - [60, 60, 60]).max() < 40 < 160 - 60
+
+
 def test_a_feature_that_the_code_puts_elsewhere_stays_where_the_photo_has_it():
     """The corner of the mouth of the photo lies 3 px lower than that of the still."""
     corner = FACE[76]
