@@ -156,11 +156,17 @@ def _is_steady(source: "InputContainer") -> bool:
 def track_of(source: "InputContainer") -> "av.AudioStream | None":
     """The track of sound that is heard, or the first other one that can be decoded; None where there is none.
 
-    What FFmpeg does not know, such as the spatial sound of some telephones, has no decoder.
+    What FFmpeg does not know, such as the spatial sound of some telephones, has no decoder. Of what a
+    transport stream announces and never brings, neither rate nor channels are known.
     """
-    known = [stream for stream in source.streams.audio if stream.codec_context is not None]
+    known = [stream for stream in source.streams.audio if _has_form(stream)]
     best = source.streams.best("audio")
     return next((stream for stream in known if stream == best), next(iter(known), None))
+
+
+def _has_form(stream: "av.AudioStream") -> bool:
+    context = stream.codec_context
+    return context is not None and context.sample_rate > 0 and context.channels > 0
 
 
 def _encoder(target: "OutputContainer", stream: "av.AudioStream") -> "av.AudioStream":

@@ -4,10 +4,12 @@ From the root of the repository, in its environment:
 
     python tests/fuzz/fuzz_media.py clips FINDINGS --seconds 600
     python tests/fuzz/fuzz_media.py photos FINDINGS --seconds 600
+    python tests/fuzz/fuzz_media.py again FINDINGS    # what it keeps, once more
 
 Every input is read in a process of its own, of bounded memory. What ends otherwise than with pictures, as
 many as `probe` says, or with a ValueError of one sentence that names the file, is kept in the folder
-FINDINGS: an exception, a crash, or more than 30 s.
+FINDINGS: an exception, a crash, or more than 30 s. The pictures of a clip with sound are written with it;
+what the sound is like may not cost one of them.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 import traceback
+from fractions import Fraction
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -27,27 +30,51 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 import av  # noqa: E402
 import heif_files  # noqa: E402
 import numpy as np  # noqa: E402
-from odd_clips import mux, numbered, packets  # noqa: E402
+from odd_clips import HEIGHT, RATE, WIDTH, mux, numbered, packets  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from d2a_core.media import photos, recognition, video_reading  # noqa: E402
+from d2a_core.media import photos, recognition, video_reading, video_writing  # noqa: E402
 
 MOST_S = 30
 MEMORY = 4 << 30  # bytes of address space
 
 
 def clips(folder):
-    """Five small clips of five containers."""
-    for name, codec, form in (
-        ("a.mp4", "libx264", "yuv420p"),
-        ("a.mkv", "libx265", "yuv420p"),
-        ("a.ts", "mpeg2video", "yuv420p"),
-        ("a.avi", "mjpeg", "yuvj420p"),
+    """Five small clips of five containers, four of them with sound of four kinds, and one without."""
+    for name, codec, form, sound in (
+        ("a.mp4", "libx264", "yuv420p", "aac"),
+        ("a.mkv", "libx265", "yuv420p", "flac"),
+        ("a.ts", "mpeg2video", "yuv420p", "mp2"),
+        ("a.avi", "mjpeg", "yuvj420p", "libmp3lame"),
     ):
-        yield mux(folder / name, packets(20, codec, form=form), codec, form=form)
+        yield with_sound(folder / name, packets(20, codec, form=form), codec, form=form, sound=sound)
+    yield mux(folder / "b.mp4", packets(20))
     pictures = [Image.fromarray(numbered(number)) for number in range(5)]
     pictures[0].save(folder / "a.webp", save_all=True, append_images=pictures[1:], duration=100)
     yield folder / "a.webp"
+
+
+def with_sound(path, encoded, codec, *, form, sound):
+    """Write encoded pictures with a tone."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, form
+        track = container.add_stream(sound, rate=44100, layout="stereo")
+        tone = np.sin(np.arange(round(len(encoded) / RATE * 44100)) / 16)
+        samples = av.AudioFrame.from_ndarray(
+            np.repeat(9000 * tone, 2).astype(np.int16)[None], "s16", "stereo"
+        )
+        samples.sample_rate, samples.pts, samples.time_base = 44100, 0, Fraction(1, 44100)
+        even = av.AudioResampler(track.codec_context.format, "stereo", 44100, track.frame_size or 1024)
+        made = list(encoded)
+        for packet in encoded:
+            packet.stream = stream
+        for chunk in [*even.resample(samples), *even.resample(None)]:
+            made += track.encode(chunk)
+        made += track.encode()
+        for packet in sorted(made, key=lambda packet: float(packet.dts * packet.time_base)):
+            container.mux(packet)
+    return path
 
 
 def stills(folder):
@@ -94,6 +121,14 @@ def read_clip(path):
         count += 1
     assert count == info.frames, (count, info)
     assert all(note.startswith(str(path)) and "\n" not in note for note in info.notes), info.notes
+    if info.has_audio:
+        result = path.with_suffix(".result.mp4")
+        try:
+            images = (frame.image[: HEIGHT // 2, : WIDTH // 2] for frame in video_reading.read_frames(path))
+            video_writing.write_frames(images, result, rate=info.rate, metadata={}, audio=path)
+            assert video_reading.probe(result).frames == info.frames, (video_reading.probe(result), info)
+        finally:
+            result.unlink(missing_ok=True)
 
 
 def read_photo(path):
@@ -136,17 +171,28 @@ def apart(read, path):
     return words or (f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) and ready else "")
 
 
+def repeat(findings):
+    """Read what was kept once more."""
+    for note in sorted(findings.glob("*.txt")):
+        path = note.with_suffix("")
+        words = apart(read_clip, path) or apart(read_photo, path)
+        print(path.name, words.strip().splitlines()[-1] if words else "as it should be", flush=True)
+
+
 def main():
     """Mutate and read until the time is over."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("clips", "photos"))
+    parser.add_argument("what", choices=("clips", "photos", "again"))
     parser.add_argument("findings", type=Path)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     av.logging.set_level(None)
-    read, make = {"clips": (read_clip, clips), "photos": (read_photo, stills)}[given.what]
     given.findings.mkdir(parents=True, exist_ok=True)
+    if given.what == "again":
+        repeat(given.findings)
+        return
+    read, make = {"clips": (read_clip, clips), "photos": (read_photo, stills)}[given.what]
     with tempfile.TemporaryDirectory() as scratch:
         genuine = {path.name: path.read_bytes() for path in make(Path(scratch))}
         until, number, found = time.monotonic() + given.seconds, 0, 0

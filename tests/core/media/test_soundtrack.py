@@ -261,6 +261,20 @@ def test_a_track_that_nobody_can_decode_is_passed_over(tmp_path, caplog):
     assert "spatial.mp4 cannot be decoded; the video is silent" in caplog.text
 
 
+@pytest.mark.parametrize("codec", ["mp2", "aac", "ac3"])
+def test_a_track_that_was_announced_and_never_came_leaves_the_video_silent(tmp_path, codec, caplog):
+    make_driver(tmp_path / "whole.ts", codec)
+    with av.open(str(tmp_path / "whole.ts")) as whole, av.open(str(tmp_path / "a.ts"), "w") as mute:
+        streams = [mute.add_stream_from_template(stream) for stream in whole.streams]
+        for packet in whole.demux():
+            if packet.size and packet.stream.type == "video":
+                packet.stream = streams[packet.stream.index]
+                mute.mux(packet)
+    info = video_reading.probe(result_of(tmp_path / "a.ts", tmp_path / "out.mp4"))
+    assert (info.has_audio, info.frames) == (False, len(flashes()))
+    assert "a.ts cannot be decoded; the video is silent" in caplog.text
+
+
 @pytest.mark.parametrize("codec", ["aac", "mp2"])
 def test_of_two_recordings_in_one_file_both_sounds_are_heard_in_step(tmp_path, codec):
     make_driver(tmp_path / "one.ts", codec)
