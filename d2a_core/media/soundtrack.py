@@ -120,7 +120,7 @@ def _decoded(source: "InputContainer", stream: "av.AudioStream") -> Iterator[Aud
     for packet in source.demux(stream):
         try:
             frames = packet.decode()
-        except av.InvalidDataError:
+        except av.FFmpegError:  # AAC's decoder has numbers of its own for what is wrong
             continue
         yield from (frame for frame in frames if frame.pts is not None)
 
@@ -145,11 +145,22 @@ def _alike(frames: Iterable[AudioFrame], stream: "av.AudioStream") -> Iterator[A
 
 
 def _is_steady(source: "InputContainer") -> bool:
-    """Whether the sound has the same channels and rate throughout, as one that is copied must."""
+    """Whether the sound is whole and has the same channels and rate throughout, as one that is copied must.
+
+    A muxer that looks into AC-3 fails for the pictures, too, where it meets a damaged packet.
+    """
     with av.open(source.name, options=source.options, metadata_errors="replace") as again:
         stream = track_of(again)
         assert stream is not None
-        forms = {(frame.layout.name, frame.sample_rate) for frame in _decoded(again, stream)}
+        try:
+            forms = {
+                (frame.layout.name, frame.sample_rate)
+                for packet in again.demux(stream)
+                for frame in packet.decode()
+                if isinstance(frame, AudioFrame)
+            }
+        except av.FFmpegError:
+            return False
     return len(forms) <= 1
 
 

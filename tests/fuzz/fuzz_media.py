@@ -43,7 +43,7 @@ def clips(folder):
     """Five small clips of five containers, four of them with sound of four kinds, and one without."""
     for name, codec, form, sound in (
         ("a.mp4", "libx264", "yuv420p", "aac"),
-        ("a.mkv", "libx265", "yuv420p", "flac"),
+        ("a.mkv", "libx265", "yuv420p", "ac3"),
         ("a.ts", "mpeg2video", "yuv420p", "mp2"),
         ("a.avi", "mjpeg", "yuvj420p", "libmp3lame"),
     ):

@@ -153,13 +153,15 @@ def test_without_sound_there_is_none(tmp_path):
     assert sound_codec(result_of(silent, tmp_path / "b.mp4")) == []
 
 
-def test_damaged_sound_does_not_cost_the_video(tmp_path):
-    make_driver(tmp_path / "whole.mkv", "libopus")
+@pytest.mark.parametrize("codec", ["libopus", "aac", "ac3", "libmp3lame"])
+@pytest.mark.parametrize("byte", [b"\xff", b"\x00", b"\xe5"])
+def test_damaged_sound_does_not_cost_the_video(tmp_path, codec, byte):
+    make_driver(tmp_path / "whole.mkv", codec)
     with av.open(str(tmp_path / "whole.mkv")) as whole, av.open(str(tmp_path / "a.mkv"), "w") as damaged:
         streams = [damaged.add_stream_from_template(stream, opaque=True) for stream in whole.streams]
         for number, packet in enumerate(packet for packet in whole.demux() if packet.size):
             if packet.stream.type == "audio" and 20 < number < 40:
-                packet.update(b"\xff" * packet.size)
+                packet.update(byte * packet.size)
             packet.stream = streams[packet.stream.index]
             damaged.mux(packet)
     result = result_of(tmp_path / "a.mkv", tmp_path / "b.mp4")
