@@ -10,7 +10,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from d2a_core.media import colours, picture_clips
+from d2a_core.media import colours, fields, picture_clips
 from d2a_core.media.clip_clock import Clock, Timeline, timeline
 from d2a_core.media.clip_packets import Contents, Decoded, look_through, reading
 from d2a_core.media.picture_clips import PictureClip
@@ -108,7 +108,7 @@ def read_frames(path: str | Path, *, threads: int = THREADS) -> Iterator[Frame]:
         # what other threads have in hand is lost where one meets a fault
         stream.thread_type, stream.thread_count = ("AUTO" if scan.is_whole else "SLICE"), threads
         decoded = Decoded(container, stream, takes_corrupt=scan.takes_corrupt)
-        shown = paced(_timed(decoded, scan.timeline), scan.timeline.rate)
+        shown = paced(_timed(fields.joined(decoded), scan.timeline), scan.timeline.rate)
         images = ((scan.picture.picture(frame), ticks) for frame, ticks in shown if ticks)
         yield from _filled(images, scan.timeline.rate, scan.timeline.frames)
         if not decoded.whole:
@@ -199,6 +199,8 @@ def _notes(found: Contents, time: Timeline) -> Iterator[str]:
         yield f"is damaged: {found.damaged} of its {there} frames cannot be used; others stand in for them"
     if jumps:
         yield f"has a clock that jumps ({jumps}×); what follows comes right behind what was"
+    if found.first.interlaced_frame:
+        yield fields.REMARK
     remark = colours.remark(found.first)
     if remark:
         yield remark
