@@ -41,13 +41,14 @@ MEMORY = 4 << 30  # bytes of address space
 
 def clips(folder):
     """Five small clips of five containers, four of them with sound of four kinds, and one without."""
-    for name, codec, form, sound in (
-        ("a.mp4", "libx264", "yuv420p", "aac"),
-        ("a.mkv", "libx265", "yuv420p", "ac3"),
-        ("a.ts", "mpeg2video", "yuv420p", "mp2"),
-        ("a.avi", "mjpeg", "yuvj420p", "libmp3lame"),
+    for name, codec, form, sound, options in (
+        ("a.mp4", "libx264", "yuv420p", "aac", {}),
+        ("a.mkv", "libx265", "yuv420p", "ac3", {}),
+        ("a.ts", "mpeg2video", "yuv420p", "mp2", {"flags": "+ildct+ilme"}),  # interlaced
+        ("a.avi", "mjpeg", "yuvj420p", "libmp3lame", {}),
     ):
-        yield with_sound(folder / name, packets(20, codec, form=form), codec, form=form, sound=sound)
+        encoded = packets(20, codec, form=form, **options)
+        yield with_sound(folder / name, encoded, codec, form=form, sound=sound)
     yield mux(folder / "b.mp4", packets(20))
     pictures = [Image.fromarray(numbered(number)) for number in range(5)]
     pictures[0].save(folder / "a.webp", save_all=True, append_images=pictures[1:], duration=100)
