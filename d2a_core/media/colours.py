@@ -50,7 +50,7 @@ def to_rgb(frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
     if frame.colorspace == YCGCO and not frame.format.is_rgb:
         return _from_ycgco(frame, width, height)
     matrix = _matrix(frame)
-    if not is_wide(frame):
+    if not is_wide(frame.color_primaries, frame.color_trc):
         return (
             frame.reformat(width, height, "rgb24", src_colorspace=matrix)
             .to_ndarray()
@@ -64,15 +64,15 @@ def to_rgb(frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
     )
 
 
-def is_wide(frame: av.VideoFrame) -> bool:
-    """Whether a frame shows more than BT.709 can."""
-    return frame.color_trc in HDR or frame.color_primaries in WIDE
+def is_wide(primaries: int, transfer: int) -> bool:
+    """Whether what has these tags (ISO 23091-2) shows more than BT.709 can."""
+    return transfer in HDR or primaries in WIDE
 
 
-def remark(frame: av.VideoFrame) -> str | None:
-    """What to say of the colours of a clip; None of ordinary ones."""
-    if frame.color_trc in HDR:
-        return f"is HDR ({HDR[ColorTrc(frame.color_trc)]}); it is tone-mapped to ordinary brightness"
+def remark(transfer: int) -> str | None:
+    """What to say of the colours of a clip or photo; None of ordinary ones."""
+    if transfer in HDR:
+        return f"is HDR ({HDR[ColorTrc(transfer)]}); it is tone-mapped to ordinary brightness"
     return None
 
 

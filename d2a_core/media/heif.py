@@ -1,13 +1,14 @@
-"""Photos of telephones in HEIF (ISO 23008-12): one picture coded in HEVC, or a grid of them."""
+"""Photos in HEIF (ISO 23008-12), as of telephones: one picture coded in HEVC or AV1, or a grid of them."""
 
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange
+from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 from numpy.typing import NDArray
 
 from d2a_core.media import colours
@@ -15,7 +16,7 @@ from d2a_core.media import colours
 MOST_TILES = 4096
 MOST_SURPLUS = 4  # of tiles over the picture, as a share of it
 LEAST_TILE = 3 << 20  # bytes, which a tile may always have
-CODED = ("hvc1", "hev1")
+DECODERS = {"hvc1": ("hevc", "hvcC"), "hev1": ("hevc", "hvcC"), "av01": ("libdav1d", "av1C")}  # and setup
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,37 @@ class _Item:
         return next((content for name, content in self.properties if name == kind), None)
 
 
+class Tags(NamedTuple):
+    """What a file says of the colours of its picture, by the numbers of ISO 23091-2."""
+
+    primaries: int
+    transfer: int
+    matrix: int
+    is_full: bool
+
+
 @dataclass(frozen=True)
 class Heif:
-    """The primary picture of a file of `width` × `height` px, not yet turned, and its `icc_profile`."""
+    """The primary picture of a file of `width` × `height` px, not yet turned.
+
+    An `icc_profile` is to be applied to it; the `tags` are when it is decoded.
+    """
 
     items: Mapping[int, _Item]
     primary: _Item
     width: int
     height: int
     icc_profile: bytes | None
+    tags: Tags | None
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether no item of the file says how transparent the picture is."""
+        return not any(b"alpha" in (item.first("auxC") or b"") for item in self.items.values())
 
     def image(self) -> NDArray[np.uint8]:
         """The picture u1 [H, W, 3], upright. Raises ValueError where it cannot be decoded."""
-        tiles = [_decoded(self.primary, self.primary)] if self.primary.kind in CODED else self._rows()
+        tiles = [_decoded(self.primary, self.tags)] if self.primary.kind in DECODERS else self._rows()
         whole = np.vstack(tiles)[: self.height, : self.width]
         if whole.shape[:2] != (self.height, self.width):
             raise ValueError(f"its tiles do not fill {self.width}×{self.height} pixels")
@@ -63,7 +82,7 @@ class Heif:
             raise ValueError(f"it has {len(parts)} tiles in place of {rows * columns}")
         tiles: dict[int, NDArray[np.uint8]] = {}
         for number in dict.fromkeys(parts):
-            tiles[number] = _decoded(self.items[number], self.primary)
+            tiles[number] = _decoded(self.items[number], self.tags)
             if tiles[number].size > MOST_SURPLUS * self.width * self.height * 3 // len(parts) + LEAST_TILE:
                 raise ValueError("its tiles are larger than it is")
         return [
@@ -82,21 +101,38 @@ def read(path: Path) -> Heif:
     if primary.kind == "grid":
         wide = 4 if primary.content[1] & 1 else 2
         width, height = (_number(primary.content, 4 + place * wide, wide) for place in (0, 1))
-    elif primary.kind in CODED:
+    elif primary.kind in DECODERS:
         size = primary.first("ispe") or b""
         width, height = struct.unpack(">II", size[4:12])
     else:
         raise ValueError(f"its picture is of the type {primary.kind!r}")
-    colour = next((each for kind, each in primary.properties if kind == "colr" and each[:4] != b"nclx"), None)
-    return Heif(items, primary, width, height, colour[4:] if colour else None)
+    tags = _tags(primary) or next(filter(None, (_tags(items[part]) for part in primary.parts)), None)
+    profile = next(
+        (each for kind, each in primary.properties if kind == "colr" and each[:4] != b"nclx"), None
+    )
+    if profile is not None and tags is not None:
+        if tags.transfer in colours.HDR:  # of which a profile knows little
+            profile = None
+        else:
+            tags = tags._replace(primaries=ColorPrimaries.BT709, transfer=ColorTrc.BT709)
+    return Heif(items, primary, width, height, profile[4:] if profile else None, tags)
 
 
-def _decoded(item: _Item, whole: _Item) -> NDArray[np.uint8]:
-    """Picture u1 [H, W, 3] of one coded item of a `whole`."""
-    setup = item.first("hvcC")
-    if item.kind not in CODED or setup is None:
+def _tags(item: _Item) -> Tags | None:
+    for kind, content in item.properties:
+        if kind == "colr" and content[:4] == b"nclx" and len(content) >= 11:
+            primaries, transfer, matrix = struct.unpack(">HHH", content[4:10])
+            return Tags(primaries, transfer, matrix, bool(content[10] & 0x80))
+    return None
+
+
+def _decoded(item: _Item, tags: Tags | None) -> NDArray[np.uint8]:
+    """Picture u1 [H, W, 3] of one coded item; the `tags` of the file go before its own."""
+    name, box = DECODERS.get(item.kind, ("", ""))
+    setup = item.first(box)
+    if setup is None:
         raise ValueError(f"a tile of it is of the type {item.kind!r}")
-    decoder = av.CodecContext.create("hevc", "r")
+    decoder = av.CodecContext.create(name, "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.extradata = setup
     try:
@@ -106,10 +142,9 @@ def _decoded(item: _Item, whole: _Item) -> NDArray[np.uint8]:
     if not frames:
         raise ValueError("a tile of it is damaged")
     frame = frames[0]
-    told = next((each for kind, each in whole.properties if kind == "colr" and each[:4] == b"nclx"), None)
-    if told is not None and len(told) >= 11:  # before what the coded picture says
-        frame.color_primaries, frame.color_trc, frame.colorspace = struct.unpack(">HHH", told[4:10])
-        frame.color_range = ColorRange.JPEG if told[10] & 0x80 else ColorRange.MPEG
+    if tags is not None:
+        frame.color_primaries, frame.color_trc, frame.colorspace = tags[:3]
+        frame.color_range = ColorRange.JPEG if tags.is_full else ColorRange.MPEG
     return colours.to_rgb(frame, frame.width, frame.height)
 
 

@@ -11,8 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from d2a_core.media import heif, orientation
-from d2a_core.media.recognition import PICTURE_FORMATS, SHOTS, UNREADABLE, head_of, is_heif, kind_of_file
+from d2a_core.media import colours, heif, orientation
+from d2a_core.media.recognition import (
+    PICTURE_FORMATS,
+    SHOTS,
+    UNREADABLE,
+    head_of,
+    is_avif,
+    is_heif,
+    kind_of_file,
+)
 
 OPAQUE = 128  # alpha from which a pixel's colour counts for the background
 MAX_PIXELS = 120_000_000  # of a photo: 360 MB decoded; phones take 108 megapixels at most in one shot
@@ -42,7 +50,7 @@ def read_photo(path: str | Path) -> Photo:
     file is no such photo.
     """
     with open_photo(path) as opened:
-        notes = []
+        notes = [f"{path} {opened.info['remark']}"] if "remark" in opened.info else []
         pictures = getattr(opened, "n_frames", 1)
         if pictures > 1 and opened.format not in SHOTS:
             notes.append(f"{path} is animated; the first of its {pictures} pictures is used")
@@ -150,15 +158,34 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _opened(path: Path) -> Image.Image:
-    """A picture as Pillow opens it, or, for HEIC without its plug-in, as it is decoded here."""
-    if not is_heif(head_of(path)):
-        return Image.open(path, formats=PICTURE_FORMATS)
+    """A picture as Pillow opens it; HEIC without its plug-in, and HDR and wide colours, are decoded here."""
+    head = head_of(path)
+    if is_heif(head):
+        if _is_wide(path) or not _has_plugin():
+            return _opened_heif(path)
+        return Image.open(path, formats=["HEIF"])
+    if is_avif(head) and _is_wide(path):
+        return _opened_heif(path)
+    return Image.open(path, formats=PICTURE_FORMATS)
+
+
+def _has_plugin() -> bool:
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
-        return _opened_heif(path)
+        return False
     register_heif_opener()
-    return Image.open(path, formats=["HEIF"])
+    return True
+
+
+def _is_wide(path: Path) -> bool:
+    """Whether a file in HEIF shows more than Pillow knows of; transparency is left to Pillow."""
+    try:
+        found = heif.read(path)
+    except UNREADABLE:
+        return False
+    tags = found.tags
+    return tags is not None and found.is_opaque and colours.is_wide(tags.primaries, tags.transfer)
 
 
 def _opened_heif(path: Path) -> Image.Image:
@@ -172,4 +199,7 @@ def _opened_heif(path: Path) -> Image.Image:
         ) from error
     if found.icc_profile:
         image.info["icc_profile"] = found.icc_profile
+    remark = colours.remark(found.tags.transfer) if found.tags else None
+    if remark:
+        image.info["remark"] = remark
     return image

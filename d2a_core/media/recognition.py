@@ -80,6 +80,11 @@ def is_heif(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS
 
 
+def is_avif(head: bytes) -> bool:
+    """Whether a file that begins so is an AVIF picture."""
+    return head[4:12] == b"ftypavif"
+
+
 def head_of(path: Path) -> bytes:
     """The first bytes of a file."""
     with path.open("rb") as handle:

@@ -201,6 +201,6 @@ def _notes(found: Contents, time: Timeline) -> Iterator[str]:
         yield f"has a clock that jumps ({jumps}×); what follows comes right behind what was"
     if found.first.interlaced_frame:
         yield fields.REMARK
-    remark = colours.remark(found.first)
+    remark = colours.remark(found.first.color_trc)
     if remark:
         yield remark

@@ -79,14 +79,17 @@ def with_sound(path, encoded, codec, *, form, sound):
 
 
 def stills(folder):
-    """Six small photos of six formats, with metadata."""
+    """Seven small photos of six formats, with metadata or HDR."""
     picture = Image.fromarray(numbered(77, 128, 160))
     exif = picture.getexif()
     exif[0x0112], exif[0x010F] = 6, "camera"
     for name in ("a.jpg", "a.png", "a.webp", "a.avif", "a.tif"):
         picture.save(folder / name, exif=exif)
         yield folder / name
-    yield heif_files.write(folder / "a.heic", numbered(77, 128, 160), tile=64, turns=1)
+    pixels = numbered(77, 128, 160)
+    yield heif_files.write(folder / "a.heic", pixels, tile=64, turns=1)
+    hdr = {"coded": heif_files.av1, "brand": b"avif", "tags": (9, 16, 9, True)}
+    yield heif_files.write(folder / "b.avif", pixels, tile=64, **hdr)
 
 
 def mutated(data, rng):

@@ -19,12 +19,12 @@ def full(kind, version, flags, *content):
     return box(kind, struct.pack(">I", version << 24 | flags), *content)
 
 
-def hevc(image):
+def hevc(image, form="yuv420p"):
     """Decoder setup and content of a picture u1 [H, W, 3] in HEVC (ISO 14496-15, 8.3.3)."""
     encoder = av.CodecContext.create("libx265", "w")
-    encoder.height, encoder.width, encoder.pix_fmt = *image.shape[:2], "yuv420p"
+    encoder.height, encoder.width, encoder.pix_fmt = *image.shape[:2], form
     encoder.time_base, encoder.options = Fraction(1), {"crf": "4", "x265-params": "log-level=none:info=0"}
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24").reformat(format="yuv420p")
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24").reformat(format=form)
     frame.pts, frame.time_base = 0, Fraction(1)
     coded = b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode()])
     units = [unit for unit in re.split(b"\0\0\0?\x01", coded) if unit]
@@ -46,10 +46,11 @@ def av1(image):
     return data[setup + 4 : setup - 4 + size], data[content + 4 :]
 
 
-def write(path, image, *, tile=None, turns=0, mirror=None, coded=hevc, brand=b"heic", profile=None):
+def write(path, image, *, tile=None, turns=0, mirror=None, coded=hevc, brand=b"heic", **colours):
     """Write a picture u1 [H, W, 3], in tiles of `tile` px where that is given.
 
-    `turns` are those against the clock that a viewer makes, `mirror` its axis, 0 or 1; `profile` is ICC's.
+    `turns` are those against the clock that a viewer makes, `mirror` its axis, 0 or 1. Of the `colours`,
+    `profile` is ICC's, `tags` are primaries, transfer and matrix of ISO 23091-2, and if its range is full.
     """
     height, width = image.shape[:2]
     side = tile or max(height, width)
@@ -65,7 +66,7 @@ def write(path, image, *, tile=None, turns=0, mirror=None, coded=hevc, brand=b"h
         for column in range(columns)
     ] if tile else [image]  # fmt: skip
     made = [coded(piece) for piece in pieces]
-    kind, setup = (b"hvc1", b"hvcC") if coded is hevc else (b"av01", b"av1C")
+    kind, setup = (b"av01", b"av1C") if coded is av1 else (b"hvc1", b"hvcC")
     grid = struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, width, height)
     contents = [content for _, content in made] + ([grid] if tile else [])
     numbers = range(1, len(contents) + 1)
@@ -78,8 +79,12 @@ def write(path, image, *, tile=None, turns=0, mirror=None, coded=hevc, brand=b"h
     if mirror is not None:
         properties.append(box(b"imir", bytes([mirror])))
         own.append(0x86)
-    if profile is not None:
-        properties.append(box(b"colr", b"prof", profile))
+    if "profile" in colours:
+        properties.append(box(b"colr", b"prof", colours["profile"]))
+        own.append(len(properties))
+    if "tags" in colours:
+        *told, is_full = colours["tags"]
+        properties.append(box(b"colr", b"nclx", struct.pack(">HHHB", *told, 0x80 * is_full)))
         own.append(len(properties))
     links = [[0x81, 2, 4]] * (len(contents) - 1) + [own]
     infos = [

@@ -1,13 +1,17 @@
-"""Colours of a clip are those that it says: computed here anew from the standards."""
+"""Colours of a clip or photo are those that it says: computed here anew from the standards."""
 
+import io
 from fractions import Fraction
+from functools import partial
 
 import av
+import heif_files
 import numpy as np
 import pytest
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
+from PIL import Image, ImageCms
 
-from d2a_core.media import colours, video_reading
+from d2a_core.media import colours, photos, video_reading
 
 WEIGHTS = {  # of red and blue in luma, ISO 23091-2
     1: (0.2126, 0.0722),
@@ -190,3 +194,66 @@ def test_tags_of_ordinary_clips_are_honoured(tmp_path, suffix, matrix, full):
     image = next(video_reading.read_frames(path)).image
     np.testing.assert_allclose(image[32, 32], by_the_book(CODES[0], matrix, full=full), atol=4)
     assert video_reading.probe(path).notes == ()
+
+
+STILLS = {  # how a photo is coded, whether its range is full, its brand
+    "a.heic": (heif_files.hevc, False, b"heic"),
+    "b.heic": (partial(heif_files.hevc, form="yuv420p10le"), False, b"heic"),
+    "a.avif": (heif_files.av1, True, b"avif"),
+    "b.avif": (heif_files.av1, True, b"mif1"),
+}
+
+
+def still(path, rgb, tags, *, tile=None, **more):
+    """A photo of one colour, 0 to 255, with tags."""
+    coded, is_full, brand = STILLS[path.name]
+    image = np.broadcast_to(np.rint(rgb).astype(np.uint8), (96, 128, 3))
+    tagged = (*tags, is_full)
+    return heif_files.write(path, image, tile=tile, coded=coded, brand=brand, tags=tagged, **more)
+
+
+@pytest.mark.parametrize(("transfer", "encode", "name"), [(PQ, pq, "PQ"), (HLG, hlg, "HLG")])
+@pytest.mark.parametrize("tile", [None, 64])
+@pytest.mark.parametrize("file", STILLS)
+def test_the_grey_card_of_an_hdr_photo_is_that_of_an_ordinary_one(
+    tmp_path, file, tile, transfer, encode, name
+):
+    path = still(tmp_path / file, 255 * encode(26.0), (9, transfer, 9), tile=tile)
+    photo = photos.read_photo(path)
+    assert photo.image.shape == (96, 128, 3)
+    np.testing.assert_allclose(photo.image[48, 64], 255 * 0.425, atol=6)  # a step of 8 bits is 4
+    assert photo.notes == (f"{path} is HDR ({name}); it is tone-mapped to ordinary brightness",)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_an_hdr_photo_that_pillow_wrote_is_tone_mapped_unless_it_is_transparent(tmp_path, mode):
+    grey = round(255 * float(pq(26.0)))
+    picture = Image.new(mode, (128, 96), (grey,) * 3)
+    if mode == "RGBA":
+        picture.putalpha(Image.linear_gradient("L").resize((128, 96)))
+    stream = io.BytesIO()
+    picture.save(stream, format="AVIF", quality=95)
+    data, numbers = bytearray(stream.getvalue()), stream.getvalue().index(b"nclx") + 4
+    data[numbers : numbers + 4] = bytes([0, 9, 0, PQ])
+    (tmp_path / "a.avif").write_bytes(data)
+    photo = photos.read_photo(tmp_path / "a.avif")
+    expected, words = (255 * 0.425, "tone-mapped") if mode == "RGB" else (grey, "transparent in part")
+    np.testing.assert_allclose(photo.image[48, 64], expected, atol=4)
+    assert words in photo.notes[0] and len(photo.notes) == 1
+
+
+@pytest.mark.parametrize("file", STILLS)
+def test_wide_colours_of_a_photo_are_the_same_in_the_narrow_space(tmp_path, file):
+    skin = np.array([0.50, 0.12, 0.08])  # linear, of BT.709
+    p3 = np.linalg.solve(to_xyz(ColorPrimaries.SMPTE432), to_xyz("709") @ skin) ** (1 / 2.4)
+    assert np.abs(255 * (p3 - skin ** (1 / 2.4))).max() > 8
+    photo = photos.read_photo(still(tmp_path / file, 255 * p3, (12, 13, 6)))
+    np.testing.assert_allclose(photo.image[48, 64], 255 * skin ** (1 / 2.4), atol=4)
+    assert photo.notes == ()
+
+
+@pytest.mark.parametrize("file", STILLS)
+def test_wide_colours_with_a_profile_are_converted_once(tmp_path, file):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    path = still(tmp_path / file, (180, 120, 90), (12, 13, 6), profile=profile)
+    np.testing.assert_allclose(photos.read_photo(path).image[48, 64], (180, 120, 90), atol=4)
