@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ class Soundtrack:
         self.target, self.clock, self.tempo = target, clock, tempo
         stream = track_of(source)
         assert stream is not None, f"{source.name} has no sound that can be decoded"
-        if tempo == 1 and stream.codec_context.codec.canonical_name in COPIED and _is_steady(source):
+        if tempo == 1 and stream.codec_context.codec.canonical_name in COPIED and _can_be_copied(source):
             self.stream: av.AudioStream = target.add_stream_from_template(stream)
             packets = self._copied(source, stream)
         else:
@@ -144,24 +145,27 @@ def _alike(frames: Iterable[AudioFrame], stream: "av.AudioStream") -> Iterator[A
             yield even
 
 
-def _is_steady(source: "InputContainer") -> bool:
-    """Whether the sound is whole and has the same channels and rate throughout, as one that is copied must.
+def _can_be_copied(source: "InputContainer") -> bool:
+    """Whether the sound is whole and has the same channels and rate throughout, and an mp4 takes its packets.
 
     A muxer that looks into AC-3 fails for the pictures, too, where it meets a damaged packet.
     """
-    with av.open(source.name, options=source.options, metadata_errors="replace") as again:
-        stream = track_of(again)
-        assert stream is not None
-        try:
-            forms = {
-                (frame.layout.name, frame.sample_rate)
-                for packet in again.demux(stream)
-                for frame in packet.decode()
-                if isinstance(frame, AudioFrame)
-            }
-        except av.FFmpegError:
-            return False
-    return len(forms) <= 1
+    opened = av.open(source.name, options=source.options, metadata_errors="replace")
+    forms = set()
+    try:
+        with opened as again, av.open(os.devnull, "w", format="mp4") as trial:
+            stream = track_of(again)
+            assert stream is not None
+            copy = trial.add_stream_from_template(stream)
+            for number, packet in enumerate(again.demux(stream)):
+                frames = (frame for frame in packet.decode() if isinstance(frame, AudioFrame))
+                forms |= {(frame.layout.name, frame.sample_rate) for frame in frames}
+                if packet.size:
+                    packet.stream, packet.pts, packet.dts = copy, number, number
+                    trial.mux(packet)
+    except av.FFmpegError:
+        return False
+    return len(forms) == 1
 
 
 def track_of(source: "InputContainer") -> "av.AudioStream | None":
