@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from d2a_core.media import colours
 
 ASPECT_SLACK = 0.02  # rounding to even sides
+MOST_OBLONG = 4  # of a pixel: no camera has more, damage has any
 MATRIX_BYTES = 36  # 3 × 3 of 32 bits, ISO 14496-12, 8.3.2
 
 
@@ -18,7 +19,8 @@ class Upright:
     """Make pictures of the frames of a clip, all like its `first` one. `ratio` is width:height of pixels."""
 
     def __init__(self, path: str | Path, first: av.VideoFrame, ratio: Fraction | None) -> None:
-        self.path, self.ratio, self.matrix = path, ratio, _matrix(first)
+        self.path, self.matrix = path, _matrix(first)
+        self.ratio = ratio if ratio and 1 / MOST_OBLONG <= ratio <= MOST_OBLONG else Fraction(1)
         self.stored = self._square(first)
 
     @property
@@ -62,7 +64,7 @@ class Upright:
 
     def _square(self, frame: av.VideoFrame) -> tuple[int, int]:
         """Width and height in square pixels of a frame as it is stored; anamorphic ones are widened."""
-        return (round(frame.width * self.ratio) if self.ratio else frame.width), frame.height
+        return round(frame.width * self.ratio), frame.height
 
 
 def _matrix(frame: av.VideoFrame) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Clips as people have them: any container and size, turned, of variable rate, damaged, or no clip at all."""
 
+import struct
 import subprocess
 import sys
 from fractions import Fraction
@@ -103,6 +104,15 @@ def test_wide_pixels_become_square(tmp_path, turn):
     image = next(video_reading.read_frames(path)).image
     assert image.shape[:2] == ((128, 64) if turn else (64, 128))
     assert (video_reading.probe(path).height, video_reading.probe(path).width) == image.shape[:2]
+
+
+@pytest.mark.parametrize("sides", [(1, 256), (256, 1)])
+def test_pixels_of_a_shape_that_no_camera_has_count_as_square(tmp_path, sides):
+    path = write_clip(tmp_path / "a.mp4", "libx264", ratio=Fraction(4, 3))
+    head, told, rest = path.read_bytes().partition(b"pasp" + struct.pack(">II", 4, 3))
+    path.write_bytes(head + told[:4] + struct.pack(">II", *sides) + rest)
+    assert [frame.image.shape for frame in video_reading.read_frames(path)] == [(64, 96, 3)] * 10
+    assert (video_reading.probe(path).height, video_reading.probe(path).width) == (64, 96)
 
 
 def test_a_variable_rate_keeps_time_and_length(tmp_path):
