@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from d2a_core.store import texts
-from d2a_core.workflow import rates
+from d2a_core.workflow import job_sizes, rates
 from d2a_core.workflow.rates import Point, Rates, fit
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time"
@@ -123,6 +123,12 @@ def test_shipped_rates_know_the_demo():
     shipped = rates.read([Path(__file__).parents[3] / "docs" / "rates.yaml"])
     assert {"sample_latents", "train_fan", "animate", "invert_source"} <= shipped.rules.keys()
     assert 30 < shipped.seconds("sample_latents", 800) < 300
+
+
+def test_shipped_rates_know_every_rule_that_a_default_run_has():
+    shipped = rates.read([Path(__file__).parents[3] / "docs" / "rates.yaml"])
+    asked_for = {"finetune_fan_in_image_space"}  # by `fan.finetune.sources` alone
+    assert job_sizes.WORK.keys() - shipped.rules.keys() == asked_for
 
 
 def test_memory_grows_only_where_two_sizes_show_it():
