@@ -1,6 +1,5 @@
 """The command line `d2a`: thin commands over the same core that the workflow runs."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +10,7 @@ from d2a_core.commands import matrix, morph_requests, requests
 from d2a_core.commands.morph_requests import MorphRequest
 from d2a_core.commands.requests import PATH, Request, Values, options
 from d2a_core.commands.runs import Outcome
-
-
-class Group(click.Group):
-    """Ends ValueError and OSError as one line with exit code 1, wrong options with 2, Ctrl-C with 130."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that the context names."""
-        from d2a_core.runtime import one_line
-
-        words = [*ctx._protected_args, *ctx.args]
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise  # click is silent about a reader like `head` that has gone
-        except click.NoSuchOption as error:
-            files = [word for word in words if word.startswith("-") and Path(word).exists()]
-            hint = "".join(f"; the file of this name is ./{word}" for word in files)
-            raise click.UsageError(error.format_message().removesuffix(".") + hint) from error
-        except click.UsageError as error:
-            error.ctx = None  # its usage lines hide the sentence
-            raise
-        except (ValueError, OSError) as error:
-            raise click.ClickException(one_line(error)) from error
-        except KeyboardInterrupt as error:
-            click.echo(str(error) or "Interrupted", err=True)
-            ctx.exit(130)
+from d2a_core.commands.sentences import Group, say, say_all
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -137,16 +111,12 @@ def animate(
     if len(wanted) > 1:
         outcomes, log = animate.animate_all(wanted)
         if not wanted[0].dry_run:
-            _tell(wanted, outcomes)
+            say_all(wanted, outcomes)
         click.echo(f"{'log':<14}{log}")
         if any(outcome.reason for outcome in outcomes):
             raise SystemExit(1)
         return
-    paths = animate.animate(wanted[0])
-    for what, path in paths.items():
-        click.echo(f"{what:<14}{path}")
-    for line in _figures(paths):
-        click.echo(line)
+    say(animate.animate(wanted[0]))
 
 
 def _previews(wanted: list[Request]) -> None:
@@ -155,38 +125,11 @@ def _previews(wanted: list[Request]) -> None:
 
     outcomes = preview.preview_all(wanted) if len(wanted) > 1 else [Outcome(preview.preview(wanted[0]))]
     if len(wanted) > 1:
-        _tell(wanted, outcomes)
+        say_all(wanted, outcomes)
     else:
-        for what, path in outcomes[0].paths.items():
-            click.echo(f"{what:<14}{path}")
+        say(outcomes[0].paths)
     if any(outcome.reason for outcome in outcomes):
         raise SystemExit(1)
-
-
-def _tell(wanted: list[Request], outcomes: list[Outcome]) -> None:
-    """Say in a row for each job what came of it, with its figures below."""
-    for row, outcome in zip(matrix.rows(wanted, outcomes), outcomes, strict=True):
-        click.echo(row)
-        for line in _figures(outcome.paths):
-            click.echo(f"  {line}")
-
-
-def _figures(paths: Mapping[str, Path]) -> list[str]:
-    """Lines about videos, from their tables of figures."""
-    from d2a_core.store import tables
-
-    found = {what: path for what, path in paths.items() if what.startswith("figures")}
-    if not found:
-        return []
-    from d2a_core.animation import assessment  # with PyTorch, for which no video should wait
-
-    lines = []
-    for what, path in found.items():
-        figures = tables.read_parquet(path).to_pylist()[0]
-        line = assessment.summary(figures)
-        lines.append(f"{what.replace('figures', 'face')}: {line}" if " " in what else line)
-        lines += [assessment.footage_summary(figures)] if "footage_flicker" in figures else []
-    return lines
 
 
 def _in_place(given: dict[str, Any]) -> dict[str, Any]:
