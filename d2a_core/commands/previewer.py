@@ -51,6 +51,10 @@ class Previewer:
         options = photo_alignment.Options(path.stem, str(path), face)
         return photo_alignment.align(photos.read_photo(path), options, self._aligner, log=LOG).image
 
+    def warm(self) -> None:
+        """Load what finds faces on photos now; else it is loaded for the first one."""
+        assert self._aligner
+
     @cached_property
     def _aligner(self) -> Aligner:
         looks = replace(landmarks.Options(**self.whole["landmarks"]), box="ffhq")

@@ -69,6 +69,7 @@ def _run(studio: "Studio", listener: socket.socket, options: Options, say: Calla
         say("Anyone who reaches this machine can use it and see the photos; it knows no passwords")
     if options.browser and _has_desktop():
         webbrowser.open(f"http://{host}:{port}/")
+    studio.first_looks.warm(studio.work)
     server.run(sockets=[listener])
 
 
