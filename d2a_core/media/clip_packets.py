@@ -56,6 +56,22 @@ def _stream(path: Path, container: "av.container.InputContainer") -> "av.VideoSt
     return next((stream for stream in known if stream == best), known[0])
 
 
+def sound_of(container: "av.container.InputContainer") -> "av.AudioStream | None":
+    """The track of sound that is heard, or the first other one that can be decoded; None where there is none.
+
+    What FFmpeg does not know, such as the spatial sound of some telephones, has no decoder. Of what a
+    transport stream announces and never brings, neither rate nor channels are known.
+    """
+    known = [stream for stream in container.streams.audio if _has_form(stream)]
+    best = container.streams.best("audio")
+    return next((stream for stream in known if stream == best), next(iter(known), None))
+
+
+def _has_form(stream: "av.AudioStream") -> bool:
+    context = stream.codec_context
+    return context is not None and context.sample_rate > 0 and context.channels > 0
+
+
 def packets(container: "av.container.InputContainer", stream: "av.VideoStream") -> Iterator[av.Packet]:
     """Packets of a stream up to the end or to where the file is broken, then one that empties the decoder.
 

@@ -11,6 +11,7 @@ import av
 from av.audio.frame import AudioFrame
 
 from d2a_core.media.clip_clock import Clock
+from d2a_core.media.clip_packets import sound_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -36,7 +37,7 @@ class Soundtrack:
         self, source: "InputContainer", target: "OutputContainer", clock: Clock, *, tempo: float = 1.0
     ) -> None:
         self.target, self.clock, self.tempo = target, clock, tempo
-        stream = track_of(source)
+        stream = sound_of(source)
         assert stream is not None, f"{source.name} has no sound that can be decoded"
         if tempo == 1 and stream.codec_context.codec.canonical_name in COPIED and _can_be_copied(source):
             self.stream: av.AudioStream = target.add_stream_from_template(stream)
@@ -154,7 +155,7 @@ def _can_be_copied(source: "InputContainer") -> bool:
     forms = set()
     try:
         with opened as again, av.open(os.devnull, "w", format="mp4") as trial:
-            stream = track_of(again)
+            stream = sound_of(again)
             assert stream is not None
             copy = trial.add_stream_from_template(stream)
             for number, packet in enumerate(again.demux(stream)):
@@ -166,22 +167,6 @@ def _can_be_copied(source: "InputContainer") -> bool:
     except av.FFmpegError:
         return False
     return len(forms) == 1
-
-
-def track_of(source: "InputContainer") -> "av.AudioStream | None":
-    """The track of sound that is heard, or the first other one that can be decoded; None where there is none.
-
-    What FFmpeg does not know, such as the spatial sound of some telephones, has no decoder. Of what a
-    transport stream announces and never brings, neither rate nor channels are known.
-    """
-    known = [stream for stream in source.streams.audio if _has_form(stream)]
-    best = source.streams.best("audio")
-    return next((stream for stream in known if stream == best), next(iter(known), None))
-
-
-def _has_form(stream: "av.AudioStream") -> bool:
-    context = stream.codec_context
-    return context is not None and context.sample_rate > 0 and context.channels > 0
 
 
 def _encoder(target: "OutputContainer", stream: "av.AudioStream") -> "av.AudioStream":

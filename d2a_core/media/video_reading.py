@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from d2a_core.media import colours, fields, picture_clips
 from d2a_core.media.clip_clock import Clock, Timeline, timeline
-from d2a_core.media.clip_packets import Contents, Decoded, look_through, reading
+from d2a_core.media.clip_packets import Contents, Decoded, look_through, reading, sound_of
 from d2a_core.media.picture_clips import PictureClip
 from d2a_core.media.timestamps import paced
 from d2a_core.media.upright import Upright
@@ -28,8 +28,8 @@ class VideoInfo:
 
     `width` and `height` are those of the upright picture in square pixels: mirrored left to right where it
     `is_mirrored`, then turned by `rotation` degrees clockwise (0, 90, 180 or 270). `rate` in Hz and `frames`
-    are those of `read_frames`, `metadata` holds those of `TAGS` that the file has. `notes` tell a user in
-    sentences what is not as it should be.
+    are those of `read_frames`, `metadata` holds those of `TAGS` that the file has. It `has_audio` where
+    there is sound that can be decoded. `notes` tell a user in sentences what is not as it should be.
     """
 
     width: int
@@ -78,7 +78,7 @@ def probe(path: str | Path) -> VideoInfo:
             rate=rate,
             frames=frames,
             duration_s=float(frames / rate),
-            has_audio=bool(container.streams.audio),
+            has_audio=sound_of(container) is not None,
             rotation=scan.picture.turn,
             metadata={tag: text for tag, text in container.metadata.items() if tag in TAGS},
             is_mirrored=scan.picture.is_mirrored,

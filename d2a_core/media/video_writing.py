@@ -14,8 +14,8 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from d2a_core.media import soundtrack, video_reading
-from d2a_core.media.clip_packets import OPENING
+from d2a_core.media import video_reading
+from d2a_core.media.clip_packets import OPENING, sound_of
 from d2a_core.media.soundtrack import Soundtrack
 from d2a_core.store.atomic import atomic_path
 
@@ -145,7 +145,7 @@ class VideoWriter:
         source = self._resources.enter_context(
             av.open(str(Path(path).absolute()), options=OPENING, metadata_errors="replace")
         )
-        if soundtrack.track_of(source) is None:
+        if sound_of(source) is None:
             LOG.warning("the sound of %s cannot be decoded; the video is silent", path)
             return None
         return Soundtrack(source, self._container, clock, tempo=1 / self.slow_motion)

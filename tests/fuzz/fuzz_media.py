@@ -125,16 +125,15 @@ def read_clip(path):
         count += 1
     assert count == info.frames, (count, info)
     assert all(note.startswith(str(path)) and "\n" not in note for note in info.notes), info.notes
-    if info.has_audio:
-        result = path.with_suffix(".result.mp4")
-        try:
-            images = (frame.image[: HEIGHT // 2, : WIDTH // 2] for frame in video_reading.read_frames(path))
-            video_writing.write_frames(images, result, rate=info.rate, metadata={}, audio=path)
-            with av.open(str(result)) as container:
-                written = container.streams.video[0].frames
-            assert written == info.frames, (written, info)
-        finally:
-            result.unlink(missing_ok=True)
+    result = path.with_suffix(".result.mp4")
+    try:
+        images = (frame.image[: HEIGHT // 2, : WIDTH // 2] for frame in video_reading.read_frames(path))
+        video_writing.write_frames(images, result, rate=info.rate, metadata={}, audio=path)
+        with av.open(str(result)) as container:
+            written = container.streams.video[0].frames
+        assert written == info.frames, (written, info)
+    finally:
+        result.unlink(missing_ok=True)
 
 
 def read_photo(path):

@@ -262,6 +262,7 @@ def test_a_track_that_nobody_can_decode_is_passed_over(tmp_path, caplog):
     assert data.count(b"mp4a") == data.count(b"esds") == 1
     unknown = data.replace(b"mp4a", b"apac").replace(b"esds", b"free")  # a name without a decoder
     (tmp_path / "spatial.mp4").write_bytes(unknown)
+    assert not video_reading.probe(tmp_path / "spatial.mp4").has_audio
     result = result_of(tmp_path / "spatial.mp4", tmp_path / "out.mp4")
     info = video_reading.probe(result)
     assert (info.has_audio, info.frames) == (False, len(flashes()))
@@ -277,6 +278,7 @@ def test_a_track_that_was_announced_and_never_came_leaves_the_video_silent(tmp_p
             if packet.size and packet.stream.type == "video":
                 packet.stream = streams[packet.stream.index]
                 mute.mux(packet)
+    assert not video_reading.probe(tmp_path / "a.ts").has_audio
     info = video_reading.probe(result_of(tmp_path / "a.ts", tmp_path / "out.mp4"))
     assert (info.has_audio, info.frames) == (False, len(flashes()))
     assert "a.ts cannot be decoded; the video is silent" in caplog.text
