@@ -100,8 +100,11 @@ def timeline(stamps: Sequence[Stamp], first_s: float | None, declared: Sequence[
 
     `first_s` is the stamp of the first picture that can be decoded, `declared` are rates that the file gives.
     """
+    likely = [rate for rate in declared if rate * MAX_GAP_S >= 1]
+    if declared and not likely:  # a damaged header, whose clock tells nothing
+        stamps, first_s = [Stamp(None, None, 0.0)] * len(stamps), None
     parts = _from_first([_Part(part) for part in _split(stamps)], first_s)
-    rate = _rate(parts, declared)
+    rate = _rate(parts, likely)
     period_s, at_s, spans = float(1 / rate), 0.0, []
     for part in parts:
         start_s = part.known[0] if part.known else 0.0

@@ -115,6 +115,17 @@ def test_pixels_of_a_shape_that_no_camera_has_count_as_square(tmp_path, sides):
     assert (video_reading.probe(path).height, video_reading.probe(path).width) == (64, 96)
 
 
+@pytest.mark.parametrize("seconds", [61, 683 * 1000, 2**31 - 1])
+def test_frames_that_last_minutes_or_years_have_a_clock_that_tells_nothing(tmp_path, seconds):
+    path = write_clip(tmp_path / "a.avi", "mjpeg", "yuvj420p")
+    head, kind, rest = path.read_bytes().partition(b"vids")
+    path.write_bytes(head + kind + rest[:16] + struct.pack("<II", seconds, 1) + rest[24:])  # scale and rate
+    info, frames = video_reading.probe(path), list(video_reading.read_frames(path))
+    assert (info.frames, info.rate, len(frames)) == (10, 25, 10)
+    brightness = [frame.image.mean() for frame in frames]
+    assert np.all(np.diff(brightness) > 0)
+
+
 def test_a_variable_rate_keeps_time_and_length(tmp_path):
     rng = np.random.default_rng(1)
     kept = np.sort(rng.choice(120, 70, replace=False))
