@@ -42,11 +42,15 @@ class Span:
 
 @dataclass(frozen=True)
 class Timeline:
-    """When the pictures of a clip are shown: `rate` in Hz, number of `frames`, the `spans` of its clock."""
+    """When the pictures of a clip are shown: `rate` in Hz, number of `frames`, the `spans` of its clock.
+
+    The rate `is_guessed` where the file gives none that is likely.
+    """
 
     rate: Fraction
     frames: int
     spans: tuple[Span, ...]
+    is_guessed: bool = False
 
     def clock(self, *, of_sound: bool = False) -> "Clock":
         """A clock for one pass through the clip."""
@@ -101,7 +105,8 @@ def timeline(stamps: Sequence[Stamp], first_s: float | None, declared: Sequence[
     `first_s` is the stamp of the first picture that can be decoded, `declared` are rates that the file gives.
     """
     likely = [rate for rate in declared if rate * MAX_GAP_S >= 1]
-    if declared and not likely:  # a damaged header, whose clock tells nothing
+    is_guessed = bool(declared) and not likely
+    if is_guessed:  # a damaged header, whose clock tells nothing
         stamps, first_s = [Stamp(None, None, 0.0)] * len(stamps), None
     parts = _from_first([_Part(part) for part in _split(stamps)], first_s)
     rate = _rate(parts, likely)
@@ -111,7 +116,7 @@ def timeline(stamps: Sequence[Stamp], first_s: float | None, declared: Sequence[
         length_s = part.length_s(period_s)
         spans.append(Span(start_s, start_s + length_s, at_s - start_s))
         at_s += length_s
-    return Timeline(rate, max(1, round(at_s * rate)), tuple(spans))
+    return Timeline(rate, max(1, round(at_s * rate)), tuple(spans), is_guessed)
 
 
 def _split(stamps: Sequence[Stamp]) -> list[list[Stamp]]:

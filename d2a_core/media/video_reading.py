@@ -199,6 +199,8 @@ def _notes(found: Contents, time: Timeline) -> Iterator[str]:
         yield f"is damaged: {found.damaged} of its {there} frames cannot be used; others stand in for them"
     if jumps:
         yield f"has a clock that jumps ({jumps}×); what follows comes right behind what was"
+    if time.is_guessed:
+        yield f"has no likely rate; its frames follow one another, {time.rate} a second"
     if found.first.interlaced_frame:
         yield fields.REMARK
     remark = colours.remark(found.first.color_trc)

@@ -122,6 +122,7 @@ def test_frames_that_last_minutes_or_years_have_a_clock_that_tells_nothing(tmp_p
     path.write_bytes(head + kind + rest[:16] + struct.pack("<II", seconds, 1) + rest[24:])  # scale and rate
     info, frames = video_reading.probe(path), list(video_reading.read_frames(path))
     assert (info.frames, info.rate, len(frames)) == (10, 25, 10)
+    assert info.notes == (f"{path} has no likely rate; its frames follow one another, 25 a second",)
     brightness = [frame.image.mean() for frame in frames]
     assert np.all(np.diff(brightness) > 0)
 
