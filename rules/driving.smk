@@ -37,6 +37,7 @@ rule track_driving:
     input:
         video=tracked_video_of,
         models=FACE_MODELS,
+        identity=IDENTITY,
         reference=REFERENCE,
     output:
         table="results/driving/{tracked}.parquet",
@@ -52,6 +53,7 @@ rule track_driving:
     params:
         landmarks=config["landmarks"],
         smoothing_hz=config["driving"]["smoothing_hz"],
+        face=driving_face_of,
         core=core_digest("track_driving"),
     script:
         "../workflow_scripts/track_driving.py"

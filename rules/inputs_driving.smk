@@ -25,6 +25,13 @@ def tracked_video_of(wildcards):
     return file_of(wildcards.tracked)
 
 
+def driving_face_of(wildcards):
+    """Number of the face that drives where several are in a clip, 0 for the largest at first."""
+    if wildcards.tracked in PERFORMANCES:
+        return 0
+    return named(config["driving"]["clips"], wildcards.tracked).get("face", 0)
+
+
 def clip_of_footage(wildcards):
     """File of a clip that is inverted."""
     return file_of(wildcards.footage)

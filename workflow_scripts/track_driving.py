@@ -13,7 +13,13 @@ def main(snakemake):
     clip = video_reading.probe(snakemake.input.video)
     track = driving.track(
         video_reading.read_frames(snakemake.input.video),
-        tracking.follower(detector, rate_hz=float(clip.rate)),
+        tracking.follower(
+            detector,
+            snakemake.input.identity,
+            rate_hz=float(clip.rate),
+            number=snakemake.params.face,
+            clip=snakemake.input.video,
+        ),
         reference.read(snakemake.input.reference).layout,
         clip=snakemake.input.video,
         rate=clip.rate,

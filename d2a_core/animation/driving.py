@@ -40,7 +40,8 @@ class Track:
     counts the cuts before. Where a face was not `found` [T] points and angles are `interpolated` or `held`.
     `quad` [T, 4, 2] are the corners of the aligned picture in pixels of the frame (`alignment.Crop`), where
     there are frames; `rest` [1, P, 2] is the face at rest, seen from the front, where it is known without
-    being shown. `mute` says that no clip moves the lips.
+    being shown. `mute` says that no clip moves the lips. `person` [T] numbers those whose face was seen from
+    0, where there are several.
     """
 
     points: NDArray[np.float32]
@@ -55,6 +56,7 @@ class Track:
     quad: NDArray[np.float32] | None = None
     rest: NDArray[np.float32] | None = None
     mute: bool = False
+    person: NDArray[np.int32] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -110,7 +112,19 @@ def track(
         columns["interpolated"],
         columns["held"],
         quad=quads(crops, reference).astype(np.float32),
+        person=_several(columns["person"]),
     )
+
+
+def _several(person: NDArray) -> NDArray[np.int32] | None:
+    """Numbers of people [T] where they are not all the same."""
+    return person.astype(np.int32) if np.ptp(person) else None
+
+
+def _who(person: NDArray, found: NDArray) -> NDArray:
+    """Whose pose each row [T] has: where nobody was `found`, it is that of the row before, or the first."""
+    seen = np.flatnonzero(found)
+    return person[seen[np.maximum(np.searchsorted(seen, np.arange(len(found)), side="right") - 1, 0)]]
 
 
 def _filled(columns: Mapping[str, NDArray], rate: Fraction) -> dict[str, NDArray]:
@@ -138,15 +152,19 @@ def _tilt(crops: Layout) -> NDArray[np.float64]:
 def _see(
     frames: Iterable[Frame], follower: Follower, progress: Progress | None, *, clip: str | Path
 ) -> dict[str, NDArray]:
-    """Look at each frame: columns of detections, points in pixels, `time_s` and the number of the `shot`."""
+    """Look at each frame: columns of detections, points in pixels, `time_s`, numbers of `person` and `shot`.
+
+    A shot ends at a cut, and where another person takes over.
+    """
     rows: dict[str, list[NDArray]] = {
         name: [] for name in ("points", "found", "score", "angles", "canonical")
     }
     times: list[float] = []
-    shots: list[int] = []
+    starts: list[bool] = []
     before: NDArray | None = None
     image: NDArray[np.uint8] | None = None
     cut = False
+    people: list[int] = []
     for frame in frames:
         if frame.image is not image:  # a frame shown for several ticks is looked at once
             image, small = frame.image, cuts.thumbnail(frame.image)
@@ -156,7 +174,8 @@ def _see(
         for name, column in rows.items():
             column.append(getattr(seen, name) * sides if name == "points" else getattr(seen, name))
         times.append(frame.time_s)
-        shots.append((shots[-1] if shots else 0) + cut)
+        people.append(follower.person)
+        starts.append(cut)
         cut = False
         if progress is not None:
             progress.advance(1)
@@ -165,7 +184,9 @@ def _see(
             f"{clip}: no face was found in any of {len(times)} frames; choose a clip that shows one"
         )
     columns = {name: np.concatenate(column) for name, column in rows.items()}
-    return {**columns, "time_s": np.array(times), "shot": np.array(shots, np.int32)}
+    person = _who(follower.people.numbers()[people], columns["found"])
+    shot = np.cumsum(np.array(starts) | (np.diff(person, prepend=person[:1]) != 0))
+    return {**columns, "time_s": np.array(times), "person": person, "shot": shot.astype(np.int32)}
 
 
 def table(track: Track) -> dict[str, object]:
@@ -179,6 +200,8 @@ def table(track: Track) -> dict[str, object]:
     }
     if track.mute:
         extra["mute"] = np.ones(count, bool)
+    if track.person is not None:
+        extra["person"] = track.person
     return {
         "frame": np.arange(len(track.found), dtype=np.int64),
         "time_s": track.time_s,
@@ -232,6 +255,7 @@ def adopt(
         columns["shot"].astype(np.int32),
         columns["interpolated"],
         columns["held"],
+        person=_several(columns["person"]),
     ), rate
 
 
@@ -265,10 +289,11 @@ def _checked(table: pyarrow.Table, *, clip: str | Path, size: int) -> dict[str, 
         points = tables.points_array(table).astype(np.float64)
         columns = {name: _numbers(table, name) for name in ("time_s", "found")}
         angles = [_numbers(table, name) for name in ANGLES if name in table.column_names]
-        extra = {n: _numbers(table, n) for n in ("score", "shot") if n in table.column_names}
+        extra = {n: _numbers(table, n) for n in ("score", "shot", "person") if n in table.column_names}
     except (ValueError, TypeError, pyarrow.ArrowException) as error:
         raise ValueError(f"{clip} has a column of another kind ({error}); {WANTED}") from error
-    columns |= {"points": points, "score": np.ones(len(table)), "shot": np.zeros(len(table))} | extra
+    plain = {"score": np.ones(len(table)), "shot": np.zeros(len(table)), "person": np.zeros(len(table))}
+    columns |= {"points": points} | plain | extra
     if len(angles) == len(ANGLES):
         columns["angles"] = np.stack(angles, axis=1)
     columns["found"] = columns["found"].astype(bool)

@@ -16,6 +16,8 @@ from d2a_core.store import tables
 if TYPE_CHECKING:  # tables of landmarks are read by many jobs that do without PyTorch
     from torch import Tensor
 
+    from d2a_core.faces.people import People
+
 # A model that errs to one side looks at a face as it is and at its mirror image, and takes the mean.
 Look = Literal["both", "straight", "mirrored"]
 
@@ -89,6 +91,13 @@ class DifferentiableDetector(LandmarkDetector, Protocol):
 
 class Follower(Protocol):
     """Landmarks of one face, frame after frame."""
+
+    people: "People"
+
+    @property
+    def person(self) -> int:
+        """Whose face was looked at last, a number among the `people`."""
+        ...
 
     @property
     def scheme(self) -> Scheme:

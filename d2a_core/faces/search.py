@@ -75,6 +75,22 @@ def find(
     return faces
 
 
+def glance(image: NDArray[np.uint8], models: FaceModels, centre: NDArray, side: float) -> NDArray[np.float64]:
+    """Regions [K, 4] of what the detector takes for faces in one square of the photo; quick, and rough.
+
+    `centre` [2] and `side` of the square and x, y, side and angle of the regions are in pixels and radians.
+    """
+    length = max(2, round(side))
+    corner = np.rint(centre - length / 2).astype(int)
+    look = np.array(
+        Image.fromarray(_cut(image, corner, length)).resize((DETECTOR_SIDE,) * 2, Image.Resampling.BILINEAR)
+    )
+    regions = models.faces(look)[0].astype(np.float64)
+    regions[:, :3] *= length / DETECTOR_SIDE
+    regions[:, :2] += corner
+    return regions
+
+
 def choose(faces: Sequence[Face], number: int, *, path: object) -> Face:
     """The `number`-th largest of the faces, the largest for 0 as for 1.
 

@@ -5,7 +5,7 @@ import pyarrow
 import pytest
 
 from d2a_core.animation import driving
-from d2a_core.faces import alignment, tracking
+from d2a_core.faces import alignment
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
@@ -51,6 +51,21 @@ class FakeDetector:
         return Detections(points, found.astype(np.float32), found, angles, points)
 
 
+class Watcher:
+    """Follows what a detector sees; `people` says who the frames show, and `numbers` who of these is who."""
+
+    scheme, person = WFLW98, 0
+
+    def __init__(self, detector, people=(), numbers=(0,)):
+        self.detector, self.order, self.people = detector, list(people), self
+        self.numbers = lambda: np.array(numbers)
+
+    def see(self, image, *, cut):
+        if self.order:
+            self.person = self.order.pop(0)
+        return self.detector.detect(image[None])
+
+
 def test_tracking_bridges_lost_frames_and_aligns_wide_video(face):
     height, width, count = 100, 200, 11
     offsets = np.linspace(0, 20, count)  # the head drifts to the right, in pixels
@@ -59,7 +74,7 @@ def test_tracking_bridges_lost_frames_and_aligns_wide_video(face):
     frames = (Frame(i, i / 25, np.zeros((height, width, 3), np.uint8)) for i in range(count))
     track = driving.track(
         frames,
-        tracking.Independent(FakeDetector(faces)),
+        Watcher(FakeDetector(faces)),
         alignment.layout(face, WFLW98),
         clip="clip.mp4",
         rate=Fraction(25),
@@ -83,7 +98,8 @@ def _tracked(faces, rate=Fraction(25), images=None, **options):
     images = images or [np.full((100, 100, 3), n, np.uint8) for n in range(count)]
     frames = [Frame(n, n / float(rate), image) for n, image in enumerate(images)]
     reference = alignment.layout(next(face for face in faces if face is not None)[None], WFLW98)
-    follower = tracking.Independent(options.pop("detector", None) or FakeDetector(faces))
+    who = {name: options[name] for name in ("people", "numbers") if name in options}
+    follower = Watcher(options.pop("detector", None) or FakeDetector(faces), **who)
     return driving.track(frames, follower, reference, clip="clip.mp4", rate=rate, smoothing_hz=1e3)
 
 
@@ -129,7 +145,7 @@ def test_a_cut_begins_a_shot_whose_crop_owes_nothing_to_the_one_before(face):
     frames = [Frame(n, n / 25, image) for n, image in enumerate(images)]
     track = driving.track(
         frames,
-        tracking.Independent(FakeDetector(faces)),
+        Watcher(FakeDetector(faces)),
         reference,
         clip="a.mp4",
         rate=Fraction(25),
@@ -146,6 +162,23 @@ def test_a_gap_across_a_cut_holds(face):
     images = [shots[n > 2].copy() for n in range(6)]
     track = _tracked(faces, images=images)
     assert track.held.tolist() == [False, False, True, True, False, False]
+
+
+def test_a_clip_of_several_people_says_whose_pose_each_row_has(face):
+    faces = [face[0], face[0], None, face[0], face[0], None]
+    track = _tracked(faces, people=[0, 0, 1, 1, 2, 2], numbers=[0, 1, 0])
+    assert track.person.tolist() == [0, 0, 0, 1, 0, 0]  # a pose that is held is that of the one who had it
+    assert track.shot.tolist() == [0, 0, 0, 1, 2, 2] and not track.interpolated.any()
+    assert driving.table(track)["person"].tolist() == track.person.tolist()
+    again, _ = driving.adopt(
+        _as_table(track), {}, alignment.layout(face, WFLW98), clip="x.parquet", scheme=WFLW98
+    )
+    assert again.person.tolist() == track.person.tolist()
+
+
+def test_a_clip_of_one_person_does_not_number_people(face):
+    track = _tracked([face[0]] * 3, people=[0, 1, 1], numbers=[0, 0])
+    assert track.person is None and "person" not in driving.table(track)
 
 
 def test_a_repeated_picture_is_looked_at_once(face):
@@ -165,7 +198,7 @@ def test_the_roll_of_the_table_is_that_of_its_points(face):
     frames = [Frame(n, n / 25, np.full((100, 100, 3), n, np.uint8)) for n in range(10)]
     track = driving.track(
         frames,
-        tracking.Independent(Tilted([tilted] * 10)),
+        Watcher(Tilted([tilted] * 10)),
         alignment.layout(face, WFLW98),
         clip="a.mp4",
         rate=Fraction(25),
@@ -273,7 +306,7 @@ def test_a_clip_without_any_face_is_one_sentence(face):
     with pytest.raises(ValueError, match="clip.mp4: no face was found in any of 3 frames; choose"):
         driving.track(
             frames,
-            tracking.Independent(FakeDetector([None] * 3)),
+            Watcher(FakeDetector([None] * 3)),
             alignment.layout(face, WFLW98),
             clip="clip.mp4",
             rate=Fraction(25),
