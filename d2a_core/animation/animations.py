@@ -9,7 +9,7 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 
-from d2a_core.animation import motion, poses, refinements, retiming
+from d2a_core.animation import motion, poses, refinements, rests, retiming
 from d2a_core.animation.filters import one_euro, runs
 from d2a_core.animation.motion import Transfer
 from d2a_core.animation.retiming import Times
@@ -62,27 +62,27 @@ def asked(source: pyarrow.Table, driver: pyarrow.Table, options: Options) -> NDA
 
 
 def driving_heads(driver: pyarrow.Table, options: Options) -> tuple[Heads, Heads, Transfer]:
-    """Heads [T] of a clip and the head [1] at rest that relative motion starts from, from its table.
+    """Heads [T] of a clip and those at rest that relative motion starts from, [1] or [T], from its table.
 
     The transfer is that of the `options`; where no clip moves the lips, those of a source stay apart as they
     are.
     """
-    points = tables.points_array(driver)
-    scheme = scheme_of(points.shape[1])
-    rest, neutral, transfer = None, None, options.transfer
+    neutral, transfer = None, options.transfer
     if "mute" in driver.column_names:
         transfer = replace(transfer, rest_lips="source")
-    if "rest_points" in driver.column_names:
-        rest = lift(tables.points_array(driver, "rest_points")[:1], scheme, np.zeros((1, 3)))
+    combined = "rest_points" in driver.column_names
     if options.neutral_s is not None:
-        if rest is not None:
+        if combined:
             raise ValueError(
                 f"animations.neutral_s is {options.neutral_s:g} s, but this driver is a combination, "
                 "each clip of which has a neutral frame of its own; set it to null"
             )
         neutral = motion.neutral_index(driver.column("time_s").to_numpy(), options.neutral_s)
-    moving = lift_clip(points, scheme, tables.angles_array(driver))
-    return moving, motion.neutral_heads(moving, neutral, rest), transfer
+    moving = rests.heads_of(driver)
+    if combined:
+        points = tables.points_array(driver, "rest_points")[:1]
+        return moving, lift(points, scheme_of(points.shape[1]), np.zeros((1, 3))), transfer
+    return moving, rests.at_rest(moving, rests.people(driver), neutral=neutral), transfer
 
 
 def follow(

@@ -12,15 +12,14 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core.animation import motion
+from d2a_core.animation import motion, rests
 from d2a_core.animation.driving import Track
 from d2a_core.animation.regions import REGIONS
 from d2a_core.faces import geometry
-from d2a_core.faces.heads import Heads, between, lift_clip, project
+from d2a_core.faces.heads import Heads, between, project
 from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.media import sheets
 from d2a_core.media.video_reading import Frame
-from d2a_core.store import tables
 
 LEADING = ("expression", "lips", "eyes", "pose")  # the face is that of the first part that has a clip
 
@@ -29,7 +28,10 @@ Clip = TypeVar("Clip")
 
 @dataclass(frozen=True)
 class Driver:
-    """A tracked clip: its `heads` [T], the head at `rest` [1], `rate` in Hz, and columns of its table [T]."""
+    """A tracked clip: its `heads` [T], `rate` in Hz, and columns of its table [T].
+
+    `rest` is the head at rest, [1], or that of whoever is seen in each frame, [T].
+    """
 
     heads: Heads
     rest: Heads
@@ -48,12 +50,11 @@ def driver_of(table: pyarrow.Table, metadata: Mapping[str, object]) -> Driver:
 
     Of a single picture the rest is made up, of a clip it is found.
     """
-    points, angles = tables.points_array(table), tables.angles_array(table)
-    scheme = scheme_of(points.shape[1])
-    heads = lift_clip(points, scheme, angles)
+    heads = rests.heads_of(table)
     names = ("found", "score", "shot", "interpolated", "held")
     columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in names}
-    return Driver(heads, motion.neutral_heads(heads), Fraction(str(metadata["rate"])), columns)
+    rest = rests.at_rest(heads, rests.people(table))
+    return Driver(heads, rest, Fraction(str(metadata["rate"])), columns)
 
 
 def to_and_fro(time_s: NDArray, frames: int, rate: Fraction) -> NDArray[np.float64]:
@@ -100,11 +101,11 @@ def combine(parts: Mapping[str, Driver]) -> tuple[Track, Fraction]:
     drivers = list(parts.values())
     time_s, rate = times(drivers)
     face = leading(parts)
-    straight = replace(face.rest, rotation=np.eye(3)[None])
+    straight = replace(motion.frame(face.rest, 0), rotation=np.eye(3)[None])
     still = replace(face, heads=straight, rest=straight)
     pose = parts.get("pose", still)
     moved = replace(
-        motion.turned(straight, pose.rest, _at(pose, time_s), amount=1.0),
+        motion.turned(straight, _rest_at(pose, time_s), _at(pose, time_s), amount=1.0),
         shape=_shapes({"expression": still, **parts}, straight.shape, time_s),
     )
 
@@ -140,8 +141,8 @@ def _shapes(parts: Mapping[str, Driver], rest: NDArray, time_s: NDArray) -> NDAr
 
 def _change(driver: Driver, rest: NDArray, time_s: NDArray, scheme: Scheme) -> NDArray[np.float64]:
     """Change [T, P, 3] of a driver since its own rest, in the proportions of the face `rest` [1, P, 3]."""
-    start = driver.rest.shape
-    gain = motion.proportions(rest[0], start[0], scheme)
+    start = _rest_at(driver, time_s).shape
+    gain = motion.gains(rest[0], start, scheme)
     calm, moved = (motion.changed(rest, start, shape, gain) for shape in (start, _at(driver, time_s).shape))
     return moved - calm
 
@@ -157,6 +158,10 @@ def _places(driver: Driver, time_s: NDArray) -> NDArray[np.float64]:
 def _at(driver: Driver, time_s: NDArray) -> Heads:
     """Heads of a driver at any times [T], between two frames in proportion."""
     return between(driver.heads, _places(driver, time_s))
+
+
+def _rest_at(driver: Driver, time_s: NDArray) -> Heads:
+    return rests.at(driver.rest, _places(driver, time_s))
 
 
 def show(

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core.animation import animations, motion
+from d2a_core.animation import animations, motion, rests
 from d2a_core.animation.motion import Transfer
 from d2a_core.animation.regions import REGIONS
 from d2a_core.faces.heads import Heads, between, lift_clip, project
@@ -94,12 +94,13 @@ def asked(
     own = lift_clip(points, scheme_of(points.shape[1]), tables.angles_array(footage))
     moving, start, transfer = animations.driving_heads(driver, options)
     known_s, time_s = (table.column("time_s").to_numpy() for table in (driver, footage))
-    then = between(moving, np.interp(time_s, known_s, np.arange(len(known_s))))
+    places = np.interp(time_s, known_s, np.arange(len(known_s)))
+    start, then = rests.at(start, places), between(moving, places)
     return project(driven(own, start, then, transfer, parts)).astype(np.float32)
 
 
 def driven(own: Heads, start: Heads, driver: Heads, transfer: Transfer, parts: Container[str]) -> Heads:
-    """Heads [T] of footage with heads `own` [T], moved as the `driver` [T] moves from the head `start` [1].
+    """Heads [T] of footage with heads `own` [T], moved as the `driver` [T] moves from `start`, [1] or [T].
 
     Scales of the `transfer` below 1 leave as much of the footage's own motion: 0 leaves all of it.
     """

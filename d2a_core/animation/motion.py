@@ -73,7 +73,7 @@ def goal(
 
 
 def moved(source: Heads, start: Heads, driver: Heads, transfer: Transfer) -> Heads:
-    """Heads [T] of the `source` [1] that move as the `driver` [T] does from the head `start` [1].
+    """Heads [T] of the `source` [1] that move as the `driver` [T] does from the heads `start`, [1] or [T].
 
     Absolute motion leads from the source to the driver's own landmarks, face shape included (paper). Relative
     motion adds what the driver has changed, in the proportions of the source, so that its own shape stays.
@@ -81,25 +81,28 @@ def moved(source: Heads, start: Heads, driver: Heads, transfer: Transfer) -> Hea
     if transfer.motion == "absolute":
         return _moved(source, source, driver, np.ones_like(source.shape[0]), transfer)
     scheme = scheme_of(source.shape.shape[1])
-    gain = proportions(source.shape[0], start.shape[0], scheme)
+    own = source.shape[0]
+    gain = gains(own, start.shape, scheme)
     if transfer.rest_lips == "driver":
-        change = closed(source.shape[0], start.shape[0], gain, scheme) - source.shape
+        lips = [closed(own, rest, each, scheme) for rest, each in zip(start.shape, gain, strict=True)]
+        change = np.stack(lips) - source.shape
         share = min(1.0, transfer.scale * transfer.expression)
         source = replace(source, shape=source.shape + share * change)
     return _moved(source, start, driver, gain, transfer)
 
 
 def _moved(source: Heads, start: Heads, driver: Heads, gain: NDArray, transfer: Transfer) -> Heads:
-    """Heads [T] of the source after the driver's way from `start`, the shape's times `gain` [P, 3]."""
+    """Heads [T] of the source after the driver's way from `start`, the shape's times `gain`."""
     share = transfer.scale * transfer.expression
     shape = changed(source.shape, start.shape, driver.shape, share * gain)
     return replace(turned(source, start, driver, amount=transfer.scale * transfer.pose), shape=shape)
 
 
 def changed(face: NDArray, start: NDArray, driver: NDArray, gain: NDArray) -> NDArray[np.float64]:
-    """Shapes [T, P, 3] of a `face` that changes as a `driver` [T, P, 3] has since `start`, both [1, P, 3].
+    """Shapes [T, P, 3] of a `face` that changes as a `driver` [T, P, 3] has since `start`.
 
-    The change is taken times `gain` [P, 3]; lids and lips cross no further than the driver's.
+    Face and start are [1, P, 3] or [T, P, 3]. The change is taken times `gain` [P, 3], or one for each frame;
+    lids and lips cross no further than the driver's.
     """
     return _uncrossed(face + gain * (driver - start), driver, scheme_of(face.shape[1]))
 
@@ -119,8 +122,7 @@ def neutral_heads(driver: Heads, neutral: int | None = None, rest: Heads | None 
 
 def frame(heads: Heads, index: int) -> Heads:
     """Take one head of several, as heads [1]."""
-    chosen = slice(index, index + 1)
-    return Heads(heads.rotation[chosen], heads.scale[chosen], heads.shift[chosen], heads.shape[chosen])
+    return heads.rows(slice(index, index + 1))
 
 
 def rest_of_picture(driver: Heads) -> Heads:
@@ -144,6 +146,11 @@ def turned(source: Heads, start: Heads, driver: Heads, *, amount: float) -> Head
     scale = source.scale * (driver.scale / start.scale) ** amount
     shift = source.shift + amount * (driver.shift - start.shift) * (source.scale / start.scale)[:, None]
     return Heads(rotation, scale, shift, source.shape)
+
+
+def gains(source: NDArray, starts: NDArray, scheme: Scheme) -> NDArray[np.float64]:
+    """`proportions` [N, P, 3] of a source's shape [P, 3] to those of several drivers at rest, [N, P, 3]."""
+    return np.stack([proportions(source, start, scheme) for start in starts])
 
 
 def proportions(source: NDArray, neutral: NDArray, scheme: Scheme) -> NDArray[np.float64]:

@@ -32,6 +32,10 @@ class Heads:
     shift: NDArray[np.float64]
     shape: NDArray[np.float64]
 
+    def rows(self, chosen: NDArray[np.int64] | slice) -> "Heads":
+        """Some of the heads, by their indices [N] or a slice."""
+        return Heads(self.rotation[chosen], self.scale[chosen], self.shift[chosen], self.shape[chosen])
+
 
 def lift(points: NDArray, scheme: Scheme, angles: NDArray | None = None) -> Heads:
     """Heads of points [T, P, 2], each by itself, over the depth of the mean face.
