@@ -1,18 +1,22 @@
 """Plan and run `d2a animate`."""
 
 import functools
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import d2a_core
+from d2a_core import config
 from d2a_core.commands import checks, delivery
 from d2a_core.commands.requests import Request, slug
 from d2a_core.commands.runs import Outcome, Plan, Watcher
 
 FACE_MODELS = "data/assets/mediapipe-face"  # in the work directory
+LOOKED_FOR_S = 10.0  # how much of a clip is looked at for the face that is to drive
 
 
 def animate(request: Request, *, watcher: Watcher | None = None) -> dict[str, Path]:
@@ -39,16 +43,16 @@ def make_plan(request: Request, work: Path) -> Plan:
     """Name the source and the clip of a request, copy them into `work` and say what to compute."""
     faces = [_adopt_source(face, work) for face in _faces(request, work)]
     sources = [entry for entry, _ in faces]
-    adopted = {path: delivery.adopt(path, work, "clip") for path in request.drivers.values()}
+    adopted = {path: _adopt_driver(path, request, work) for path in request.drivers.values()}
     copies = {copy: given for _, copied in faces for copy, given in copied.items()}
-    copies |= {copy: str(path) for path, (_, copy) in adopted.items()}
-    names = {path: name for path, (name, _) in adopted.items()}
+    copies |= {entry["path"]: str(path) for path, entry in adopted.items()}
+    names = {path: entry["name"] for path, entry in adopted.items()}
     clip, combinations = next(iter(names.values())), []
     if request.combined:
         parts = {part: names[path] for part, path in request.parts.items()}
         clip = _combined_name(parts, names)
         combinations = [{"name": clip, **parts}]
-    clips = [{"name": name, "path": copy} for name, copy in dict(adopted.values()).items()]
+    clips = list({entry["name"]: entry for entry in adopted.values()}.values())
     if request.footage:
         clips = [sources[0], *(each for each in clips if each != sources[0])]
     driving = {"clips": clips, "combinations": combinations}
@@ -70,18 +74,61 @@ def _faces(request: Request, work: Path) -> list[Request]:
     """
     if not request.all_faces:
         return [request]
-    models = work / FACE_MODELS
-    if not models.is_dir():
-        if request.dry_run:
-            raise ValueError(
-                f"--face all looks for faces first, but their models are not in {models}; run "
-                f"d2a fetch {models.name} --folder {models.parent}, or leave --dry-run out"
-            )
-        plan = Plan("face-models", {}, {"models": FACE_MODELS}, {}, {})
-        delivery.compute(request, [plan], work, Watcher())
+    models = _face_models(request, work)
+    if models is None:
+        models = work / FACE_MODELS
+        raise ValueError(
+            f"--face all looks for faces first, but their models are not in {models}; run "
+            f"d2a fetch {models.name} --folder {models.parent}, or leave --dry-run out"
+        )
     _, copy = delivery.adopt(request.photo, work, "photo")
     found = _count(work / copy, models, request.cores or os.cpu_count() or 1)
     return [replace(request, face=number) for number in range(1, max(1, found) + 1)]
+
+
+def _face_models(request: Request, work: Path) -> Path | None:
+    """Folder of what finds faces, fetched where it is not there; None where a dry run finds none."""
+    models = work / FACE_MODELS
+    if not models.is_dir():
+        if request.dry_run:
+            return None
+        plan = Plan("face-models", {}, {"models": FACE_MODELS}, {}, {})
+        delivery.compute(request, [plan], work, Watcher())
+    return models
+
+
+def _adopt_driver(path: Path, request: Request, work: Path) -> dict[str, Any]:
+    """Entry of a clip in the config; its name tells who of it drives, where that is asked for.
+
+    Raises ValueError for a face that is not there, before any stage runs.
+    """
+    name, copy = delivery.adopt(path, work, "clip")
+    if not request.driver_face:
+        return {"name": name, "path": copy}
+    models = _face_models(request, work)
+    if models is not None:
+        looks = config.configuration(d2a_core.ROOT, request.configfiles)["landmarks"]
+        _look_for(request.driver_face, work / copy, models, str(path), **looks)
+    return {"name": f"{name}-face-{request.driver_face}", "path": copy, "face": request.driver_face}
+
+
+@functools.cache
+def _look_for(face: int, clip: Path, models: Path, given: str, **looks: Any) -> None:
+    """Raise ValueError unless the copy of a clip, `given` by the user, has the face of this number.
+
+    It looks as the stage does that follows it, with these options, up to the first frame that shows a face.
+    """
+    from d2a_core.faces import detectors, landmarks, tracking  # with PyTorch, as below
+    from d2a_core.media import video_reading
+
+    options = landmarks.Options(**looks | {"box": "detect"})
+    detector = detectors.load_detector(options, models, device="cpu", threads=os.cpu_count() or 1)
+    rate = float(video_reading.probe(clip).rate)
+    nobody = models.with_name("dlib-face")  # by which nobody needs to be told apart yet
+    follower = tracking.follower(detector, nobody, rate_hz=rate, number=face, clip=given)
+    for frame in islice(video_reading.read_frames(clip), math.ceil(LOOKED_FOR_S * rate)):
+        if follower.see(frame.image, cut=False).found[0]:
+            return
 
 
 @functools.cache

@@ -59,6 +59,11 @@ def _check_drivers(request: Request) -> None:
             raise ValueError(
                 f"--driving moves head and face, and {option(name)} a part of them; give one or the other"
             )
+    for path in filter(is_table, request.drivers.values()):
+        if request.driver_face:
+            raise ValueError(
+                f"--driver-face chooses among people on a clip, but {path} is a landmark table; leave it out"
+            )
     if request.neutral is not None and request.combined:
         raise ValueError(
             "--neutral is a time in one whole clip, but here parts of clips are put together; leave it out"
@@ -124,7 +129,7 @@ def _check_words(request: Request) -> None:
     for name in ("neutral", "motion_scale", "pose_scale", "expression_scale", "fps", "slow_motion"):
         if not math.isfinite(getattr(request, name) or 0.0):
             raise ValueError(f"{option(name)} is {getattr(request, name)}; give a finite number")
-    for name, least in (("face", 0), ("cores", 1), ("neutral", 0)):
+    for name, least in (("face", 0), ("driver_face", 0), ("cores", 1), ("neutral", 0)):
         value = getattr(request, name)
         if value is not None and value < least:
             raise ValueError(f"{option(name)} is {value:g}, but it must be at least {least}")

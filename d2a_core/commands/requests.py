@@ -102,7 +102,7 @@ class Request:
     `pose_from` and the face `expression_from`; in place of either's, lips may follow `lips_from` and eyes
     `eyes_from`. What no clip drives stays as on the source. `output` gets the video (None: it stays there),
     `side_by_side` a copy of the comparison, the folder `frames` png pictures. `face` N is the N-th largest
-    on the photo, 0 the largest.
+    on the photo, 0 the largest; `driver_face` N that of each clip, 0 whoever is seen.
     """
 
     source: str = asked(
@@ -118,6 +118,9 @@ class Request:
     output: Path | None = asked("The video to write.  [default: <source>--<driving>.mp4]")
     work: Path = asked("Folder where stages are cached.  [default: that of the project]", default=MISSING)
     face: int | None = asked("Which face of the photo: 1 the largest, 2 the next, …", form="source")
+    driver_face: int | None = asked(
+        "Which face of the clip drives, and no other: 1 the largest at first, 2 the next, …", metavar="N"
+    )
     all_faces: bool = False  # each face of the photo moves, and all are put back into it; `face` is None then
     motion: str | None = asked(
         "relative (keeps the source's face shape) or absolute (the paper).",

@@ -310,6 +310,24 @@ def test_clips_of_parts_become_a_combination_whose_name_tells_who_moves_what(pla
     assert len(one["clips"]) == 1 and one["combinations"][0]["expression"] == talking
 
 
+def test_the_face_that_drives_is_a_clip_of_its_own_in_the_config(place):
+    def plan(**options):
+        request = Request(
+            source="seed:21", driving=place.home / "talk.mp4", work=place.work, dry_run=True, **options
+        )
+        found = animate_command.make_plan(request, place.work)
+        check(merged(yaml.safe_load((ROOT / "config.yaml").read_text()), found.overlay), SCHEMA_OF_ALL)
+        return found
+
+    whoever, second = plan(), plan(driver_face=2)
+    assert plan(driver_face=0) == whoever
+    (plain,), (chosen,) = (found.overlay["driving"]["clips"] for found in (whoever, second))
+    assert plain.keys() == {"name", "path"}
+    assert chosen == {**plain, "name": f"{plain['name']}-face-2", "face": 2}
+    assert second.results["video"] == f"results/animations/seed-21--{chosen['name']}.mp4"
+    assert second.copies == whoever.copies
+
+
 def test_a_video_is_a_source_among_the_clips_and_its_results_lie_with_the_footage(place):
     talk, sing = place.home / "talk.mp4", place.home / "sing.mp4"
     sing.write_bytes(talk.read_bytes() + b"\0")

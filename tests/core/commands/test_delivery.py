@@ -1,6 +1,8 @@
 import re
 import shutil
+from fractions import Fraction
 
+import made_videos
 import numpy as np
 import pytest
 from PIL import Image
@@ -51,6 +53,26 @@ def test_every_face_of_a_photo_is_counted(assets, tmp_path):
     images.write_image(pair, tmp_path / "us.png")
     models = assets / "mediapipe-face"
     assert animate._count(tmp_path / "us.png", models, 1) == 2
+
+
+def test_a_driver_without_the_face_that_is_asked_for_is_refused_before_any_stage(assets, tmp_path):
+    from skimage.data import astronaut
+
+    pair = np.concatenate((astronaut(), astronaut()[:, ::-1]), axis=1)
+    made_videos.write(tmp_path / "us.mp4", [np.zeros_like(pair), pair, pair], rate=Fraction(2))
+    shutil.copytree(assets / "mediapipe-face", tmp_path / animate.FACE_MODELS)
+
+    def plan(number):
+        request = Request(
+            source="seed:21", driving=tmp_path / "us.mp4", driver_face=number, work=tmp_path, dry_run=True
+        )
+        return animate.make_plan(request, tmp_path)
+
+    assert plan(2).overlay["driving"]["clips"][0]["face"] == 2
+    words = "the first frame of .*us.mp4 that shows a face has no face number 3: 2 found, 1 at x=.*; choose"
+    with pytest.raises(ValueError, match=words) as refused:
+        plan(3)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_source_keeps_the_photo_that_it_is_made_of_whatever_becomes_of_the_users(photo, tmp_path):
