@@ -80,15 +80,16 @@ def glance(image: NDArray[np.uint8], models: FaceModels, centre: NDArray, side: 
 
     `centre` [2] and `side` of the square and x, y, side and angle of the regions are in pixels and radians.
     """
-    length = max(2, round(side))
-    corner = np.rint(centre - length / 2).astype(int)
-    look = np.array(
-        Image.fromarray(_cut(image, corner, length)).resize((DETECTOR_SIDE,) * 2, Image.Resampling.BILINEAR)
-    )
-    regions = models.faces(look)[0].astype(np.float64)
-    regions[:, :3] *= length / DETECTOR_SIDE
-    regions[:, :2] += corner
-    return regions
+    height, width = image.shape[:2]
+    corner, scale = centre - side / 2, DETECTOR_SIDE / side
+    left, top = np.clip(np.floor(corner), 0, [width - 1, height - 1]).astype(int)
+    right, bottom = np.clip(np.ceil(corner + side), [left + 1, top + 1], [width, height]).astype(int)
+    small = _scaled(image[top:bottom, left:right], scale)  # what is black around it need not be made first
+    shift = np.rint((corner - [left, top]) * scale).astype(int)
+    regions = models.faces(_cut(small, shift, DETECTOR_SIDE))[0].astype(np.float64)
+    regions[:, :2] += shift
+    regions[:, :3] /= scale
+    return regions + [left, top, 0, 0]
 
 
 def choose(faces: Sequence[Face], number: int, *, path: object) -> Face:

@@ -13,7 +13,7 @@ from d2a_core.faces import mediapipe, search
 from d2a_core.faces.landmarks import Detections, Follower, LandmarkDetector, describe
 from d2a_core.faces.people import People
 from d2a_core.faces.schemes import WFLW98, Scheme
-from d2a_core.faces.watching import LOOK_EVERY_S, Watch, telling
+from d2a_core.faces.watching import ITSELF, LOOK_EVERY_S, Watch, telling
 
 PATIENCE_S = 1.0  # how long a lost face is waited for where it was, before it is looked for elsewhere
 GONE_S = 3.0  # how long one who is away is waited for, before somebody else takes over
@@ -123,7 +123,8 @@ class MeshFollower:
             look = self._look_at(image, self._search(image))
         seen = self._described(look, image)
         if look.region is not None and self._seen(look):
-            if not self._watch.confirms(image, look.region, seen.points[0], seen.angles[0, 0]):
+            confirmed = self._watch.confirms(image, look.region, seen.points[0], seen.angles[0, 0])
+            if confirmed is False or (confirmed is None and self._is_elsewhere(image, look.region)):
                 look, seen = self._instead(image)
         found = self._seen(look)
         self._lost = 0 if found else self._lost + 1
@@ -131,6 +132,11 @@ class MeshFollower:
             now = _region_of(look.mesh)
             self._region = look.region if _same(look.region, now) else now
         return seen
+
+    def _is_elsewhere(self, image: NDArray[np.uint8], region: NDArray) -> bool:
+        """Whether the person is seen next to the face in a `region`."""
+        face = self._watch.recognised(image, self._faces(image, near=region))
+        return face is not None and _apart(region, face) > ITSELF
 
     def _instead(self, image: NDArray[np.uint8]) -> tuple[_Look, Detections]:
         """Look at the person where another's face was seen, or nowhere."""

@@ -13,7 +13,7 @@ LOOK_EVERY_S = 0.5  # between looks at who is followed
 GLANCE_EVERY_S = 0.25  # between glances at who else is near, a third of the work of following for a frame
 COMPANY = 4.0  # sides of its region around a face that a glance sees
 ITSELF = 0.35  # side of its region within which a glance sees the followed face itself
-TELLING_DEGREES = 45.0  # turn of the head up to which a face tells who it is
+TELLING_DEGREES = 35.0  # turn of the head up to which a face tells who it is
 
 
 class Watch:
@@ -42,18 +42,21 @@ class Watch:
         """Begin anew, with nobody near."""
         self.wary, self._company = 0, False
 
-    def confirms(self, image: NDArray[np.uint8], region: NDArray, points: NDArray, yaw: float) -> bool:
+    def confirms(self, image: NDArray[np.uint8], region: NDArray, points: NDArray, yaw: float) -> bool | None:
         """Whether the face seen in a `region` [4] of a frame u1 [H, W, 3] still is the person's, or may be.
 
-        `points` [P, 2] are its landmarks as fractions of the frame, `yaw` is in degrees.
+        `points` [P, 2] are its landmarks as fractions of the frame, `yaw` is in degrees. None now and then,
+        where somebody is near and the face does not tell: it may be another's who looks aside.
         """
         known = self.people.knows(self.person)
         due, self._frames = not known or self._frames % self._look_every == 0, self._frames + 1
         if self._company or self.wary or self._frames % self._glance_every == 0:
             self._glance(image, region)
-        if not telling(yaw) or not (due or self.wary):
-            return True
         sure = not self._company and not self.wary
+        if not telling(yaw):
+            return None if due and known and not sure else True
+        if not (due or self.wary):
+            return True
         if known and not sure:
             apart = self.apart(image, points)
             if apart > self.limit:

@@ -120,3 +120,16 @@ def test_looks_cover_the_photo_and_overlap():
     assert sides[:2] == [6000, 4000] and sides[-1] == pytest.approx(640)
     assert len(list(search.looks(64, 500))) == 2  # wider than the photo, and all of it
     assert sum(len(corners) for _, corners in search.looks(9000, 12000)) < 1500  # seconds, not minutes
+
+
+@pytest.mark.parametrize(("centre", "side"), [((625, 420), 500), ((900, 500), 1100), ((500, 300), 1700)])
+def test_a_glance_sees_a_face_in_its_square_wherever_that_reaches(models, astronaut, centre, side):
+    wall = _canvas((astronaut, (400, 300)))  # her face is at (625, 410) there
+    (region,) = search.glance(wall, models, centre=np.array(centre), side=side)
+    assert np.abs(region[:2] - [625, 410]).max() < 25 and 120 < region[2] < 220
+
+
+def test_a_glance_sees_everybody_in_its_square_and_nobody_else(models, astronaut):
+    wall = _canvas((astronaut, (0, 300)), (astronaut, (450, 300)), (astronaut, (1050, 300)))
+    regions = search.glance(wall, models, centre=np.array([450, 410]), side=900)
+    assert sorted(regions[:, 0]) == pytest.approx([225, 675], abs=25)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from d2a_core.faces import tracking
+from d2a_core.faces import tracking, watching
 from d2a_core.faces.landmarks import Detections
 from d2a_core.faces.schemes import WFLW98
 from d2a_core.generator import rendering
@@ -39,12 +39,22 @@ def follow(detector, assets):
 
 
 @pytest.fixture(scope="module")
-def stranger(mobile):
-    """A face that the generator makes up, u1 [512, 512, 3]."""
+def made_up(mobile):
+    """Makes the face of a seed, u1 [512, 512, 3]."""
     generator = mobile(threads=1)
-    codes = generator.map(torch.randn(1, 512, generator=torch.Generator().manual_seed(3)))
-    face = rendering.render(generator, codes[:, None].expand(-1, generator.num_layers, -1))[0]
-    return np.asarray(Image.fromarray(face).resize((512, 512)))
+
+    def make(seed):
+        codes = generator.map(torch.randn(1, 512, generator=torch.Generator().manual_seed(seed)))
+        face = rendering.render(generator, codes[:, None].expand(-1, generator.num_layers, -1))[0]
+        return np.asarray(Image.fromarray(face).resize((512, 512)))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def stranger(made_up):
+    """Somebody who looks into the camera."""
+    return made_up(3)
 
 
 def meet(*people, height=480, width=960):
@@ -159,6 +169,14 @@ def test_one_of_two_who_cross_is_followed_and_not_found_while_hidden(follow, her
     assert found.all() if in_front else not found[17:19].any()
     places = [middle(row, frame) for row, frame in zip(seen, frames, strict=True)]
     assert np.abs(np.array(places) - ways)[found].max() < 40
+
+
+def test_one_who_looks_aside_in_her_place_is_left_for_her(follow, her, made_up, monkeypatch):
+    monkeypatch.setattr(watching, "TELLING_DEGREES", 12.0)  # his head is turned by more
+    aside = made_up(4)
+    before, after = (meet((her, x, 240, 300), (aside, y, 240, 190)) for x, y in ((300, 560), (560, 300)))
+    seen = walk(follow(rate_hz=10), [before] * 3 + [after] * 6)
+    assert abs(middle(seen[2], before) - 300) < 40 and abs(middle(seen[-1], after) - 560) < 40
 
 
 def test_a_bystander_who_comes_nearer_until_he_covers_the_first_does_not_take_over(follow, her, stranger):
