@@ -81,6 +81,7 @@ rule measure_animation:
         image="results/sources/{source}/aligned.png",
         driving="results/driving/{clip}.parquet",
         driver=seen_of,
+        tracks=tracks_of_seen,
         reference=REFERENCE,
         video="results/animations/{source}--{clip}.mp4",
         latents="results/animations/{source}--{clip}.latents.zarr",

@@ -119,6 +119,7 @@ rule measure_footage:
         driving="results/driving/{clip}.parquet",
         footage=clip_of_footage,
         driver=seen_of,
+        tracks=tracks_of_seen,
         reference=REFERENCE,
         video="results/footage/{footage}--{clip}.mp4",
         latents="results/footage/{footage}--{clip}.latents.zarr",

@@ -78,9 +78,19 @@ def videos_of_parts(wildcards):
     return [file_of(clip) for clip in clips_by_part(wildcards.combination).values()]
 
 
-def seen_of(wildcards):
-    """Files that show who drives: of a combination those of all its clips, of a landmark table none."""
+def names_of_seen(wildcards):
+    """Clips that show who drives: of a combination all its clips, of a landmark table none."""
     names = [wildcards.clip]
     if wildcards.clip in COMBINATIONS:
         names = clips_by_part(wildcards.clip).values()
-    return [file_of(name) for name in dict.fromkeys(names) if name not in TABLES]
+    return [name for name in dict.fromkeys(names) if name not in TABLES]
+
+
+def seen_of(wildcards):
+    """Files of the clips that show who drives."""
+    return [file_of(name) for name in names_of_seen(wildcards)]
+
+
+def tracks_of_seen(wildcards):
+    """Landmark tables of these."""
+    return [f"results/driving/{name}.parquet" for name in names_of_seen(wildcards)]

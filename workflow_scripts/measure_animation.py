@@ -11,7 +11,6 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs = snakemake.input
     detector = detectors.of_job(snakemake, inputs.driving)
-    searcher = detectors.of_job(snakemake, box="detect")
     photo, embedder = images.read_image(inputs.image), dlib_identity.DlibEmbedder(inputs.identity)
     figures = assessment.assess(
         video_reading.read_frames(inputs.video),
@@ -21,7 +20,7 @@ def main(snakemake):
             **assessment.ways(
                 tables.read_parquet(inputs.driving), arrays.read_zarr(inputs.latents, ["target", "time_s"])
             ),
-            faces=assessment.driver_faces(inputs.driver, searcher, embedder),
+            faces=assessment.driver_faces(inputs.driver, map(tables.read_parquet, inputs.tracks), embedder),
             strangers=reference.read(inputs.reference).strangers,
         ),
         detector,

@@ -11,7 +11,6 @@ def main(snakemake):
     log = runtime.start(snakemake)
     inputs = snakemake.input
     detector = detectors.of_job(snakemake, inputs.driving)
-    searcher = detectors.of_job(snakemake, box="detect")
     embedder = dlib_identity.DlibEmbedder(inputs.identity)
     asked = arrays.read_zarr(inputs.latents, ["target", "time_s"])
     quads = tables.points_array(tables.read_parquet(inputs.landmarks), "quad")
@@ -27,7 +26,7 @@ def main(snakemake):
         detector.detect(photo[None]).points,
         assessment.Driving(
             **assessment.ways(tables.read_parquet(inputs.driving), asked),
-            faces=assessment.driver_faces(inputs.driver, searcher, embedder),
+            faces=assessment.driver_faces(inputs.driver, map(tables.read_parquet, inputs.tracks), embedder),
             strangers=reference.read(inputs.reference).strangers,
         ),
         detector,

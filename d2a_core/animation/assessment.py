@@ -137,18 +137,22 @@ def ways(driver: pyarrow.Table, latents: Mapping[str, NDArray]) -> dict[str, NDA
 
 
 def driver_faces(
-    clips: Sequence[str], detector: LandmarkDetector, embedder: dlib_identity.DlibEmbedder
+    clips: Sequence[str], tracks: Iterable[pyarrow.Table], embedder: dlib_identity.DlibEmbedder
 ) -> NDArray[np.float32]:
-    """Embeddings [M, E] of the driver on frames spread over each clip; NaN where no face is found.
+    """Embeddings [M, E] of the driver on frames spread over each clip, those in which the face was found.
 
-    `clips` are paths: of two drivers two, none where nobody is to be seen. `detector` searches whole frames.
+    `clips` are paths: of two drivers two, none where nobody is to be seen; `tracks` are their driving tables,
+    which tell whose face it is that drives.
     """
     rows = []
-    for clip in clips:
-        count = video_reading.probe(clip).frames
-        wanted = set(np.linspace(0, count - 1, min(count, DRIVER_LOOKS)).round().astype(int).tolist())
-        looked = (frame.image[None] for frame in video_reading.read_frames(clip) if frame.index in wanted)
-        rows += [embedder.embed(image, detector.detect(image).points) for image in looked]
+    for clip, track in zip(clips, tracks, strict=True):
+        points, quads = (tables.points_array(track, name) for name in ("points", "quad"))
+        found = np.flatnonzero(track.column("found").to_numpy(zero_copy_only=False))
+        wanted = found[np.linspace(0, len(found) - 1, min(len(found), DRIVER_LOOKS)).round().astype(int)]
+        for frame in video_reading.read_frames(clip):
+            if frame.index in wanted:
+                place = Crop(quads[frame.index].astype(np.float64), size=1).to_photo(points[frame.index])
+                rows.append(embedder.embed(frame.image[None], place[None] / frame.image.shape[1::-1]))
     return np.concatenate(rows) if rows else UNKNOWN
 
 

@@ -1,6 +1,7 @@
 from fractions import Fraction
 
 import numpy as np
+import pyarrow
 import pytest
 
 from d2a_core.animation import assessment
@@ -10,6 +11,7 @@ from d2a_core.faces.mean_face import template_of
 from d2a_core.faces.schemes import WFLW98
 from d2a_core.media import video_writing
 from d2a_core.media.video_reading import Frame
+from d2a_core.store import tables
 
 REST = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
 OCULAR = 0.25  # distance of the outer eye corners of REST
@@ -134,13 +136,38 @@ def test_nobody_behind_a_landmark_table_has_no_likeness():
     assert all(np.isnan(figures[name]) for name in names)
 
 
-def test_drivers_are_seen_on_frames_spread_over_their_clips(tmp_path):
-    for name, count in (("a", 30), ("b", 2)):
-        images = [np.full((64, 64, 3), 20, np.uint8)] * count
+class Place:
+    """Tells where the face is that it shall look at: the mean of its points, in pixels."""
+
+    def embed(self, images, points):
+        return points.mean(axis=1) * images.shape[2:0:-1]
+
+
+def test_drivers_are_seen_where_they_were_followed_on_frames_spread_over_their_clips(tmp_path):
+    followed = []
+    for name, count in (("a", 40), ("b", 2)):
+        images = [np.full((64, 96, 3), 20, np.uint8)] * count
         video_writing.write_frames(images, tmp_path / f"{name}.mp4", rate=Fraction(25), metadata={})
+        left = np.arange(count) + 10.0  # a crop of 20 px that goes to the right, the face in its middle
+        quads = np.array([[(x, 30), (x, 50), (x + 20, 50), (x + 20, 30)] for x in left])
+        points = np.full((count, 98, 2), 0.5, np.float32)
+        followed.append(
+            pyarrow.table(
+                {
+                    "found": np.arange(count) != 3,
+                    "points": tables.points_column(points),
+                    "quad": tables.points_column(quads.astype(np.float32)),
+                }
+            )
+        )
     clips = [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")]
-    assert len(assessment.driver_faces(clips, Detector(), Embedder())) == assessment.DRIVER_LOOKS + 2
-    assert len(assessment.driver_faces([], Detector(), Embedder())) == 0
+    faces = assessment.driver_faces(clips, followed, Place())
+    assert len(faces) == assessment.DRIVER_LOOKS + 2
+    np.testing.assert_allclose(faces[:, 1], 40, atol=1e-4)
+    assert faces[-2:, 0] == pytest.approx([20, 21])
+    assert faces[:-2, 0].min() == pytest.approx(20) and faces[:-2, 0].max() == pytest.approx(59)
+    assert not np.isclose(faces[:-2, 0], 23).any()  # where nobody was found
+    assert len(assessment.driver_faces([], [], Place())) == 0
 
 
 def test_the_summary_tells_what_was_left_out_and_the_flicker():
