@@ -22,6 +22,7 @@ from d2a_core.media.video_reading import Frame
 from d2a_core.runtime import Progress
 from d2a_core.store import tables
 
+HALF_HIDDEN_S = 0.2  # before and after somebody hides a face: half of it has points, but makes faces
 LONGEST_GAP_S = 0.5  # a face away for longer may have done anything: its last pose is held
 WIDTH_SLOWER = 10  # how much slower than the crop's place its width follows: a face comes nearer slowly
 LARGEST_FRACTION = 10.0  # no face lies so far outside its picture; pixels do
@@ -116,6 +117,16 @@ def track(
     )
 
 
+def _beside(hidden: NDArray[np.bool_], time_s: NDArray) -> NDArray[np.bool_]:
+    """Frames [T] within `HALF_HIDDEN_S` of one in which somebody was `hidden` [T]."""
+    behind_s = time_s[hidden]
+    if not len(behind_s):
+        return hidden
+    after = np.searchsorted(behind_s, time_s)
+    nearest = np.stack([behind_s[np.clip(after - step, 0, len(behind_s) - 1)] for step in (0, 1)])
+    return np.abs(nearest - time_s).min(axis=0) < HALF_HIDDEN_S + 1e-6  # times are no exact multiples
+
+
 def _several(person: NDArray) -> NDArray[np.int32] | None:
     """Numbers of people [T] where they are not all the same."""
     return person.astype(np.int32) if np.ptp(person) else None
@@ -165,6 +176,7 @@ def _see(
     image: NDArray[np.uint8] | None = None
     cut = False
     people: list[int] = []
+    hidden: list[bool] = []
     for frame in frames:
         if frame.image is not image:  # a frame shown for several ticks is looked at once
             image, small = frame.image, cuts.thumbnail(frame.image)
@@ -175,6 +187,7 @@ def _see(
             column.append(getattr(seen, name) * sides if name == "points" else getattr(seen, name))
         times.append(frame.time_s)
         people.append(follower.person)
+        hidden.append(follower.hidden)
         starts.append(cut)
         cut = False
         if progress is not None:
@@ -184,6 +197,8 @@ def _see(
             f"{clip}: no face was found in any of {len(times)} frames; choose a clip that shows one"
         )
     columns = {name: np.concatenate(column) for name, column in rows.items()}
+    clear = columns["found"] & ~_beside(np.array(hidden), np.array(times))
+    columns["found"] = clear if clear.any() else columns["found"]
     person = _who(follower.people.numbers()[people], columns["found"])
     shot = np.cumsum(np.array(starts) | (np.diff(person, prepend=person[:1]) != 0))
     return {**columns, "time_s": np.array(times), "person": person, "shot": shot.astype(np.int32)}

@@ -100,6 +100,11 @@ class Follower(Protocol):
         ...
 
     @property
+    def hidden(self) -> bool:
+        """Whether it was not found because somebody else's may be before it."""
+        ...
+
+    @property
     def scheme(self) -> Scheme:
         """Meaning of points."""
         ...

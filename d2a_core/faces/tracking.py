@@ -49,6 +49,7 @@ class Independent:
     people: People
     every: int  # frames between looks at who it is
     person: int = 0
+    hidden = False
     _due: int = 0  # frames until the next look
 
     @property
@@ -112,6 +113,11 @@ class MeshFollower:
     def person(self) -> int:
         """Who is followed, a number among the people."""
         return self._watch.person
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the face was not found beside somebody else's, behind which it may be."""
+        return bool(self._lost and self._watch.wary)
 
     def see(self, image: NDArray[np.uint8], *, cut: bool) -> Detections:
         """Detect the followed face on the next frame u1 [H, W, 3]."""

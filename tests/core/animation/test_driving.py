@@ -52,15 +52,20 @@ class FakeDetector:
 
 
 class Watcher:
-    """Follows what a detector sees; `people` says who the frames show, and `numbers` who of these is who."""
+    """Follows what a detector sees; `people` says who the frames show, and `numbers` who of these is who.
 
-    scheme, person = WFLW98, 0
+    On the frames `behind` that face is hidden by somebody.
+    """
 
-    def __init__(self, detector, people=(), numbers=(0,)):
+    scheme, person, hidden = WFLW98, 0, False
+
+    def __init__(self, detector, people=(), numbers=(0,), behind=()):
         self.detector, self.order, self.people = detector, list(people), self
-        self.numbers = lambda: np.array(numbers)
+        self.numbers, self.behind, self.frame = lambda: np.array(numbers), behind, -1
 
     def see(self, image, *, cut):
+        self.frame += 1
+        self.hidden = self.frame in self.behind
         if self.order:
             self.person = self.order.pop(0)
         return self.detector.detect(image[None])
@@ -98,7 +103,7 @@ def _tracked(faces, rate=Fraction(25), images=None, **options):
     images = images or [np.full((100, 100, 3), n, np.uint8) for n in range(count)]
     frames = [Frame(n, n / float(rate), image) for n, image in enumerate(images)]
     reference = alignment.layout(next(face for face in faces if face is not None)[None], WFLW98)
-    who = {name: options[name] for name in ("people", "numbers") if name in options}
+    who = {name: options[name] for name in ("people", "numbers", "behind") if name in options}
     follower = Watcher(options.pop("detector", None) or FakeDetector(faces), **who)
     return driving.track(frames, follower, reference, clip="clip.mp4", rate=rate, smoothing_hz=1e3)
 
@@ -174,6 +179,16 @@ def test_a_clip_of_several_people_says_whose_pose_each_row_has(face):
         _as_table(track), {}, alignment.layout(face, WFLW98), clip="x.parquet", scheme=WFLW98
     )
     assert again.person.tolist() == track.person.tolist()
+
+
+def test_a_face_that_is_half_hidden_before_and_after_it_is_hidden_is_not_found(face):
+    behind = [10, 11, 12, 20]
+    faces = [None if n in behind else face[0] for n in range(40)]
+    near = [*range(5, 26)]  # a fifth of a second away or less, at 25 Hz
+    track = _tracked(faces, behind=behind)
+    assert np.flatnonzero(~track.found).tolist() == near
+    assert _tracked(faces[8:14], behind=[2, 3, 4]).found.tolist() == [True, True, False, False, False, True]
+    assert np.flatnonzero(~_tracked(faces).found).tolist() == behind
 
 
 def test_a_clip_of_one_person_does_not_number_people(face):

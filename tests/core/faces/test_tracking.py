@@ -163,9 +163,12 @@ def test_one_of_two_who_cross_is_followed_and_not_found_while_hidden(follow, her
     for x in ways:  # she goes to the right, the stranger to the left
         pair = [(her, x, 240, 300), (stranger, 960 - x, 240, 220)]
         frames.append(meet(*(pair[::-1] if in_front else pair)))
-    seen = walk(follow(), frames)
+    follower, seen, hidden = follow(), [], []
+    for frame in frames:
+        seen.append(follower.see(frame, cut=False))
+        hidden.append(follower.hidden)
     found = np.array([row.found[0] for row in seen])
-    assert found[:12].all() and found[-12:].all()
+    assert found[:12].all() and found[-12:].all() and (hidden == ~found).all()
     assert found.all() if in_front else not found[17:19].any()
     places = [middle(row, frame) for row, frame in zip(seen, frames, strict=True)]
     assert np.abs(np.array(places) - ways)[found].max() < 40
