@@ -98,8 +98,8 @@ class MeshFollower:
         people: People,
         *,
         rate_hz: float,
-        number: int = 0,
-        clip: object = "the clip",
+        number: int,
+        clip: object,
     ) -> None:
         self.detector, self.scheme = detector, detector.scheme
         self.people, self.number, self.clip = people, number, clip
@@ -202,7 +202,7 @@ class MeshFollower:
         everyone = self._faces(image)
         if not everyone:
             return None
-        if not len(self.people):
+        if not any(map(self.people.knows, range(len(self.people)))):
             self._watch.meet()
             where = f"the first frame of {self.clip} that shows a face"
             return search.choose(everyone, self.number, path=where)
