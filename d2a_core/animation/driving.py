@@ -98,8 +98,12 @@ def track(
     """
     columns = _filled(_see(frames, follower, progress, clip=clip), rate)
     shot = columns["shot"]
-    crops = _steady_shots(
-        layout(columns["points"], follower.scheme), shot, rate_hz=float(rate), cutoff_hz=smoothing_hz
+    crops = _steady_stretches(
+        layout(columns["points"], follower.scheme),
+        shot,
+        columns["held"],
+        rate_hz=float(rate),
+        cutoff_hz=smoothing_hz,
     )
     columns["angles"][:, 2] -= _tilt(crops) - _tilt(reference)
     return Track(
@@ -132,10 +136,9 @@ def _several(person: NDArray) -> NDArray[np.int32] | None:
     return person.astype(np.int32) if np.ptp(person) else None
 
 
-def _who(person: NDArray, found: NDArray) -> NDArray:
-    """Whose pose each row [T] has: where nobody was `found`, it is that of the row before, or the first."""
-    seen = np.flatnonzero(found)
-    return person[seen[np.maximum(np.searchsorted(seen, np.arange(len(found)), side="right") - 1, 0)]]
+def _row_before(known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For each row [T], which of those that are `known` [T] it is or follows; the first before that."""
+    return np.maximum(np.cumsum(known) - 1, 0)
 
 
 def _filled(columns: Mapping[str, NDArray], rate: Fraction) -> dict[str, NDArray]:
@@ -147,12 +150,21 @@ def _filled(columns: Mapping[str, NDArray], rate: Fraction) -> dict[str, NDArray
     return {**columns, **filled, "interpolated": interpolated, "held": held}
 
 
-def _steady_shots(crops: Layout, shot: NDArray, **smoothing: float) -> Layout:
-    """Apply `steady` to each run of one `shot` [T]; a cut is no motion to smooth."""
-    parts = [steady(Layout(crops.centre[run], crops.axis[run]), **smoothing) for run in runs(shot)]
-    return Layout(
+def _steady_stretches(crops: Layout, shot: NDArray, held: NDArray[np.bool_], **smoothing: float) -> Layout:
+    """Apply `steady` to each stretch of one `shot` [T] between poses that are `held` [T], as then are crops.
+
+    A cut is no motion to smooth, nor is the way of one who comes back elsewhere.
+    """
+    known = np.flatnonzero(~held)
+    breaks = np.diff(known, prepend=known[:1]) > 1
+    label = np.cumsum(breaks | (np.diff(shot[known], prepend=shot[known[:1]]) != 0))
+    stretches = [known[run] for run in runs(label)]
+    parts = [steady(Layout(crops.centre[rows], crops.axis[rows]), **smoothing) for rows in stretches]
+    whole = Layout(
         np.concatenate([part.centre for part in parts]), np.concatenate([part.axis for part in parts])
     )
+    rows = _row_before(~held)
+    return Layout(whole.centre[rows], whole.axis[rows])
 
 
 def _tilt(crops: Layout) -> NDArray[np.float64]:
@@ -199,7 +211,8 @@ def _see(
     columns = {name: np.concatenate(column) for name, column in rows.items()}
     clear = columns["found"] & ~_beside(np.array(hidden), np.array(times))
     columns["found"] = clear if clear.any() else columns["found"]
-    person = _who(follower.people.numbers()[people], columns["found"])
+    person = follower.people.numbers()[people][columns["found"]]
+    person = person[_row_before(columns["found"])]  # a pose that is held is that of the one who had it
     shot = np.cumsum(np.array(starts) | (np.diff(person, prepend=person[:1]) != 0))
     return {**columns, "time_s": np.array(times), "person": person, "shot": shot.astype(np.int32)}
 

@@ -97,7 +97,7 @@ def test_tracking_bridges_lost_frames_and_aligns_wide_video(face):
     assert columns["frame"].tolist() == list(range(count)) and columns["time_s"][5] == 5 / 25
 
 
-def _tracked(faces, rate=Fraction(25), images=None, **options):
+def _tracked(faces, rate=Fraction(25), images=None, smoothing_hz=1e3, **options):
     """Track of faces, points of an image of 100 px, or None; `images` default to one picture each."""
     count = len(faces)
     images = images or [np.full((100, 100, 3), n, np.uint8) for n in range(count)]
@@ -105,7 +105,7 @@ def _tracked(faces, rate=Fraction(25), images=None, **options):
     reference = alignment.layout(next(face for face in faces if face is not None)[None], WFLW98)
     who = {name: options[name] for name in ("people", "numbers", "behind") if name in options}
     follower = Watcher(options.pop("detector", None) or FakeDetector(faces), **who)
-    return driving.track(frames, follower, reference, clip="clip.mp4", rate=rate, smoothing_hz=1e3)
+    return driving.track(frames, follower, reference, clip="clip.mp4", rate=rate, smoothing_hz=smoothing_hz)
 
 
 def _smiling(face, share):
@@ -194,6 +194,14 @@ def test_a_face_that_is_half_hidden_before_and_after_it_is_hidden_is_not_found(f
 def test_a_clip_of_one_person_does_not_number_people(face):
     track = _tracked([face[0]] * 3, people=[0, 1, 1], numbers=[0, 0])
     assert track.person is None and "person" not in driving.table(track)
+
+
+def test_a_face_that_comes_back_elsewhere_is_in_its_crop_at_once(face):
+    away = [None] * 20
+    faces = [face[0] - [0.2, 0]] * 10 + away + [0.7 * face[0] + [0.4, 0.1]] * 10 + away
+    track = _tracked(faces, smoothing_hz=0.5)
+    assert track.held.sum() == 40
+    np.testing.assert_allclose(track.points, np.repeat(track.points[:1], 60, axis=0), atol=1e-4)
 
 
 def test_a_repeated_picture_is_looked_at_once(face):
