@@ -118,8 +118,9 @@ rule take_frames:
 
 
 rule take_first_frame:
-    """Take the first frame of a clip as a photo, which the clip will drive."""
+    """Take the first frame of a clip that shows its face well as a photo, which the clip will drive."""
     input:
+        driving="results/driving/{clip}.parquet",
         video=video_of,
     output:
         image="results/evaluation/first-frames/{clip}.png",

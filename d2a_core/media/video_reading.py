@@ -1,5 +1,6 @@
 """Read videos frame by frame, through PyAV."""
 
+import itertools
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -115,6 +116,14 @@ def read_frames(path: str | Path, *, threads: int = THREADS) -> Iterator[Frame]:
             raise ValueError(f"{path} holds no video frame; give a clip that shows a face")
         if decoded.damaged:
             LOG.warning("%s: %d frames are damaged, others stand in for them", path, decoded.damaged)
+
+
+def frames_at(path: str | Path, rows: Iterable[int]) -> Iterator[Frame]:
+    """Decode the frames of some numbers, in order of time; nothing behind the last of them is read."""
+    wanted = set(rows)
+    for frame in itertools.islice(read_frames(path), max(wanted, default=-1) + 1):
+        if frame.index in wanted:
+            yield frame
 
 
 def _filled(images: Iterable[tuple[NDArray[np.uint8], int]], rate: Fraction, frames: int) -> Iterator[Frame]:

@@ -166,3 +166,12 @@ def test_real_clips_are_read_whole(name, shape, rate, count, has_audio):
     assert (info.rate, info.frames, info.has_audio) == (rate, count, has_audio)
     assert len(frames) == count and frames[-1].image.shape == shape
     assert frames[-1].time_s == pytest.approx((count - 1) / rate, abs=1e-3)
+
+
+def test_frames_are_picked_by_their_numbers(tmp_path):
+    write(tmp_path / "a.mp4", scene())
+    everything = list(video_reading.read_frames(tmp_path / "a.mp4"))
+    picked = list(video_reading.frames_at(tmp_path / "a.mp4", [7, 2]))
+    assert [frame.index for frame in picked] == [2, 7]
+    assert all((frame.image == everything[frame.index].image).all() for frame in picked)
+    assert not list(video_reading.frames_at(tmp_path / "a.mp4", []))
