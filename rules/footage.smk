@@ -1,17 +1,49 @@
 """Footage: a video of a face as a path of codes, so that it can be edited (paper, section 5, video editing)."""
 
 
+rule invert_cast:
+    """Say who is seen in which frames of a clip, and find a code for everybody but the first."""
+    input:
+        generator=GENERATOR,
+        draft=DRAFT,
+        models=FACE_MODELS,
+        identity=IDENTITY,
+        encoder=STARTS,
+        code="results/sources/{footage}-first-frame/inversion.zarr",
+        landmarks="results/sources/{footage}-first-frame/landmarks.parquet",
+        driving="results/driving/{footage}.parquet",
+        video=clip_of_footage,
+    output:
+        cast=directory("results/footage/{footage}.cast.zarr"),
+    log:
+        "results/logs/invert_cast/{footage}.log",
+    benchmark:
+        "results/benchmarks/invert_cast/{footage}.tsv"
+    priority: TOWARDS_VIDEO
+    threads: 2
+    resources:
+        mem_mb=more(6000),
+        runtime=more(120),
+    params:
+        generator=DRAFTS,
+        generator_sha256=ORIGIN.sha256,
+        landmarks=config["landmarks"],
+        inversion=config["inversion"],
+        core=core_digest("invert_cast"),
+    script:
+        "../workflow_scripts/invert_cast.py"
+
+
 rule invert_footage:
-    """Find the code of every frame of a clip with the help of its neighbours."""
+    """Find the code of every frame of a clip that shows a face, with the help of its neighbours."""
     input:
         generator=GENERATOR,
         draft=DRAFT,
         models=FACE_MODELS,
         directions=DIRECTIONS,
         fan=FAN,
-        code="results/sources/{footage}-first-frame/inversion.zarr",
         tuning=["results/sources/{footage}-first-frame/tuning.pt"],
-        landmarks="results/sources/{footage}-first-frame/landmarks.parquet",
+        code="results/footage/{footage}.cast.zarr",
         driving="results/driving/{footage}.parquet",
         video=clip_of_footage,
     output:
@@ -41,7 +73,7 @@ rule invert_footage:
 
 
 rule animate_footage:
-    """Let the person of a video move like a clip, in the video itself."""
+    """Let the people of a video move like a clip, in the video itself."""
     input:
         generator=GENERATOR,
         draft=DRAFT,
@@ -50,8 +82,7 @@ rule animate_footage:
         directions=DIRECTIONS,
         fan=FAN,
         tuning=["results/sources/{footage}-first-frame/tuning.pt"],
-        code="results/sources/{footage}-first-frame/inversion.zarr",
-        landmarks="results/sources/{footage}-first-frame/landmarks.parquet",
+        code="results/footage/{footage}.cast.zarr",
         shown="results/driving/{footage}.parquet",
         driving="results/driving/{clip}.parquet",
         video=clip_of_footage,
@@ -115,6 +146,7 @@ rule measure_footage:
     input:
         models=FACE_MODELS,
         identity=IDENTITY,
+        code="results/footage/{footage}.cast.zarr",
         landmarks="results/driving/{footage}.parquet",
         driving="results/driving/{clip}.parquet",
         footage=clip_of_footage,

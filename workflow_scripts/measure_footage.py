@@ -1,7 +1,7 @@
 """Measure how well the face in a video follows a clip, and whether it flickers more than its footage."""
 
 from d2a_core import runtime
-from d2a_core.animation import assessment
+from d2a_core.animation import assessment, cast
 from d2a_core.faces import detectors, dlib_identity, dlib_landmarks, reference
 from d2a_core.media import video_reading
 from d2a_core.store import arrays, provenance, tables
@@ -12,12 +12,15 @@ def main(snakemake):
     inputs = snakemake.input
     detector = detectors.of_job(snakemake, inputs.driving)
     embedder = dlib_identity.DlibEmbedder(inputs.identity)
-    asked = arrays.read_zarr(inputs.latents, ["target", "time_s"])
-    quads = tables.points_array(tables.read_parquet(inputs.landmarks), "quad")
-    driven = quads[: len(asked["target"])]
+    asked = assessment.of_first(arrays.read_zarr(inputs.latents, ["person", "row", "target", "time_s"]))
+    people, quads = cast.read(inputs.code), tables.points_array(tables.read_parquet(inputs.landmarks), "quad")
     result, before, looked = (
-        assessment.cut_out(video_reading.read_frames(path), driven)
-        for path in (inputs.video, inputs.footage, inputs.footage)
+        assessment.cut_out(video_reading.frames_at(path, rows), quads[rows])
+        for path, rows in (
+            (inputs.video, asked["row"]),
+            (inputs.footage, asked["row"]),
+            (inputs.footage, people.start[:1]),
+        )
     )
     photo = next(looked).image
     figures = assessment.assess(
@@ -32,10 +35,10 @@ def main(snakemake):
         detector,
         embedder,
         dlib_landmarks.DlibLandmarks(inputs.identity),
-        progress=runtime.Progress(log, "footage", video_reading.probe(inputs.video).frames, unit="frames"),
+        progress=runtime.Progress(log, "footage", len(asked["row"]), unit="frames"),
     )
     names = {"source": snakemake.wildcards.footage, "clip": snakemake.wildcards.clip}
-    figures = {**figures, **assessment.unrest(before, whole=len(quads))}
+    figures = {**figures, **assessment.unrest(before, whole=people.count(0))}
     facts = provenance.provenance(stage="footage", animation=arrays.zarr_attributes(inputs.latents))
     tables.write_parquet(assessment.columns(figures, **names), snakemake.output.figures, metadata=facts)
     log.info("footage %s", runtime.figures_line(figures))

@@ -21,8 +21,6 @@ from d2a_core.fan.closed_loop import Animator, LatentPath
 from d2a_core.runtime import Progress
 from d2a_core.store import tables
 
-FRAMES = 64  # of a clip that are driven at a time
-
 
 @dataclass(frozen=True)
 class Options:
@@ -102,41 +100,34 @@ def follow(
     """
     target, shot = asked(source, driver, options), shots(driver)
     calm = calmed(target, rate_hz, options, shot=shot)
-    return replace(led(animator, code, source, calm, options, shot=shot, log=log), target=target)
+    rest = tables.points_array(source)
+    return replace(led(animator, code, rest, calm, options, shot=shot, log=log), target=target)
 
 
 def led(
     animator: Animator,
     code: NDArray,
-    source: pyarrow.Table,
+    source: NDArray,
     target: NDArray,
     options: Options,
     *,
     shot: NDArray,
     log: logging.Logger,
 ) -> LatentPath:
-    """Lead the source `code` [1, K, 512] to landmarks `target` [T, P, 2], as the options say.
+    """Lead the source `code` [1, K, 512] with landmarks `source` [1, P, 2] to the `target` [T, P, 2].
 
-    `shot` [T] is the number of the shot.
+    It takes the steps that the options ask for; `shot` [T] is the number of the shot.
     """
-    path = _led(animator, code, source, target)
+    wplus = torch.from_numpy(code).expand(len(target), -1, -1)
+    start = np.repeat(source, len(target), axis=0).astype(np.float32)
+    path = closed_loop.lead_clip(animator, wplus, start, target)
     return _refined(animator, path, source, options, shot, log) if options.refinements else path
-
-
-def _led(animator: Animator, code: NDArray, source: pyarrow.Table, target: NDArray) -> LatentPath:
-    """Lead the source some frames at a time: nothing but Δw itself grows with the clip."""
-    wplus, done = torch.from_numpy(code), []
-    for part in np.array_split(target, max(1, len(target) // FRAMES)):
-        start = np.broadcast_to(tables.points_array(source), part.shape).astype(np.float32)
-        done.append(closed_loop.lead(animator, wplus.expand(len(part), -1, -1), start, part).delta)
-    unmeasured = np.zeros((0, len(target)), np.float32)
-    return LatentPath(wplus.expand(len(target), -1, -1), torch.cat(done), unmeasured, target)
 
 
 def _refined(
     animator: Animator,
     path: LatentPath,
-    source: pyarrow.Table,
+    source: NDArray,
     options: Options,
     shot: NDArray,
     log: logging.Logger,
@@ -145,7 +136,7 @@ def _refined(
     delta, goal = path.delta.clone(), torch.from_numpy(path.target)
     chosen = poses.of_clip(animator.followed, goal, options.poses)
     loss = animator.followed.around(path.wplus[:1], delta[chosen.rows])
-    face = loss.faces(path.wplus[:1], tables.points_array(source))
+    face = loss.faces(path.wplus[:1], source)
     steps = refinements.count(chosen, shot, options.refinements)
     refinements.refine_in_place(
         loss,

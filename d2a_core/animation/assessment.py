@@ -174,9 +174,20 @@ def summary(figures: Mapping[str, float]) -> str:
 
 
 def cut_out(frames: Iterable[Frame], quads: NDArray) -> Iterator[Frame]:
-    """Cut out the face of every frame, at `quads` [T, 4, 2] in its pixels, to look at: u1 [LOOK, LOOK, 3]."""
-    for frame, quad in zip(frames, quads, strict=False):
-        yield replace(frame, image=extract(frame.image, Crop(quad.astype(np.float64), LOOK)))
+    """Cut out the face of every frame, at `quads` [T, 4, 2] in its pixels, to look at: u1 [LOOK, LOOK, 3].
+
+    They are counted anew, from 0.
+    """
+    for index, (frame, quad) in enumerate(zip(frames, quads, strict=False)):
+        face = extract(frame.image, Crop(quad.astype(np.float64), LOOK))
+        yield replace(frame, index=index, image=face)
+
+
+def of_first(latents: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """What was asked of the first person of a footage, from its latents: `row`, `target` and `time_s` [N]."""
+    here = latents["person"] == 0
+    row = latents["row"][here]
+    return {"row": row, "target": latents["target"][here], "time_s": latents["time_s"][row]}
 
 
 def unrest(frames: Iterable[Frame], *, whole: int) -> dict[str, float]:

@@ -15,7 +15,6 @@ from d2a_core.fan.closed_loop import Animator, LatentPath
 from d2a_core.fan.refinement import Refinement
 from d2a_core.runtime import Progress
 
-FRAMES = 64  # of a clip that FAN sees at a time
 TOGETHER = 8  # faces that take steps beside one another
 
 
@@ -68,10 +67,7 @@ def along(
 
     At most so many poses of the clip take so many `steps`: see `refinements.refine_in_place`.
     """
-    rows = np.array_split(np.arange(len(codes)), max(1, len(codes) // FRAMES))
-    delta = torch.cat(
-        [closed_loop.lead(animator, codes[part], source[part], goal[part]).delta for part in rows]
-    )
+    delta = closed_loop.lead_clip(animator, codes, source, goal).delta
     wanted = torch.from_numpy(goal)
     chosen = poses.of_clip(animator.followed, wanted, most_poses)
     loss = animator.followed.around(codes[chosen.rows], delta[chosen.rows])

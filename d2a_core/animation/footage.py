@@ -7,14 +7,17 @@ all that does not move, and flicker.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+import pyarrow
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from d2a_core.animation import animations
+from d2a_core.animation.cast import Cast
+from d2a_core.animation.filters import runs
 from d2a_core.faces import paste
 from d2a_core.faces.alignment import Crop, extract
 from d2a_core.faces.schemes import scheme_of
@@ -27,6 +30,7 @@ from d2a_core.inversion import image_losses
 from d2a_core.media import resampling, sheets, similarity
 from d2a_core.media.video_reading import Frame
 from d2a_core.runtime import Progress
+from d2a_core.store import tables
 
 FIRST_ROUNDS = 14  # times that the first frame is gone over before all others are
 SHARED = 64  # frames that have drafts in common
@@ -48,9 +52,29 @@ class Options:
     learning_rate: float
 
 
-def crops(quads: NDArray, size: int) -> list[Crop]:
-    """Crops of all frames, from the column `quad` [T, 4, 2] of a driving table."""
-    return [Crop(quad.astype(np.float64), size) for quad in quads]
+@dataclass(frozen=True)
+class Seen:
+    """Frames of a clip that show a face: `points` [N, P, 2], number of the `stretch` [N], `places` [N]."""
+
+    points: NDArray[np.float32]
+    stretch: NDArray[np.int64]
+    places: list[Crop]
+
+
+def seen(table: pyarrow.Table, people: Cast, *, size: int) -> Seen:
+    """Take those frames out of the table of a clip; faces are cut out at `size` px."""
+    rows = people.rows
+    quads = tables.points_array(table, "quad")[rows].astype(np.float64)
+    return Seen(tables.points_array(table)[rows], people.stretch[rows], [Crop(quad, size) for quad in quads])
+
+
+def follow(
+    animator: closed_loop.Animator, people: Cast, frames: Seen, options: animations.Options, *, rate_hz: float
+) -> closed_loop.LatentPath:
+    """Path of the `people` of a clip as they move in it, by FAN alone: near enough, pixels say the rest."""
+    codes, rest = people.faces()
+    goal = animations.calmed(frames.points, rate_hz, options, shot=frames.stretch)
+    return closed_loop.lead_clip(animator, codes, rest.astype(np.float32), goal)
 
 
 def aligned(frames: Iterable[Frame], places: Sequence[Crop]) -> Iterator[NDArray[np.uint8]]:
@@ -78,19 +102,6 @@ class Found:
         return {"loss": float(self.loss.mean()), "tremor": float(tremor)}
 
 
-def as_it_moves(settings: animations.Options) -> animations.Options:
-    """Let a clip follow itself: its own landmarks, whatever the config asks of other drivers."""
-    return replace(
-        settings,
-        motion="absolute",
-        neutral_s=None,
-        motion_scale=1.0,
-        pose_scale=1.0,
-        expression_scale=1.0,
-        refinements=0,  # FAN is near enough: the pixels of each frame say the rest
-    )
-
-
 def refine(
     generator: PretrainedGenerator,
     path: closed_loop.LatentPath,
@@ -99,38 +110,41 @@ def refine(
     prior: LatentPrior,
     options: Options,
     *,
+    stretch: NDArray,
     progress: Progress | None = None,
 ) -> Found:
     """Find codes that show the `faces` u1 [S, S, 3], drafts in size, from a `path` that has their motion.
 
     The offset from the path, in the whitened coordinates of `prior`, goes on from frame to frame with the
-    moments of its optimizer; the first frame is gone over `FIRST_ROUNDS` times before, so that no colour
-    fades in. On drafts that `SHARED` frames have in common it minimises the L1 distance over a pyramid,
-    STRUCTURE_WEIGHT·(1 - MS-SSIM), PRIOR_WEIGHT·mean(d²) for the offset d, so that it says no more than the
-    footage asks for, and NEIGHBOUR_WEIGHT·mean(e²) for its change e since the frame before. What lies outside
-    the face, whose landmarks are `points` [T, P, 2], counts by `OUTSIDE_WEIGHT`: it stays the footage's.
+    moments of its optimizer, and starts anew in each `stretch` [T]; its first frame is gone over
+    `FIRST_ROUNDS` times before, so that no colour fades in. On drafts that `SHARED` frames have in common it
+    minimises the L1 distance over a pyramid, STRUCTURE_WEIGHT·(1 - MS-SSIM), PRIOR_WEIGHT·mean(d²) for the
+    offset d, so that it says no more than the footage asks for, and NEIGHBOUR_WEIGHT·mean(e²) for its change
+    e since the frame before. What lies outside the face, whose landmarks are `points` [T, P, 2], counts by
+    `OUTSIDE_WEIGHT`: it stays the footage's.
     """
     known = prior.encode(rendering.apply(path.wplus, path.delta).to(prior.mean))
-    scheme = scheme_of(points.shape[1])
-    offset = torch.zeros_like(known[:1]).requires_grad_()
+    scheme, stream = scheme_of(points.shape[1]), iter(faces)
     codes: list[Tensor] = []
     losses: list[float] = []
-    optimizer = torch.optim.Adam([offset], lr=options.learning_rate, betas=BETAS)
-    for index, (here, face) in enumerate(zip(known.split(1), faces, strict=True)):
-        photo = to_float(face[None]).to(prior.mean)
-        mask = paste.face_mask(points[index : index + 1], scheme, size=len(face))
-        share = torch.from_numpy(OUTSIDE_WEIGHT + (1 - OUTSIDE_WEIGHT) * mask).to(prior.mean)
-        for turn in range(0 if codes else FIRST_ROUNDS):
-            if turn % FITTED_EVERY == 0:
-                near = _around(generator, prior, here, offset.detach())
-            _approach(near, photo, share, here, offset, optimizer, prior, steps=options.steps)
-        if index % SHARED == 0:
-            near = _around(generator, prior, known[index : index + SHARED], offset.detach())
-        loss = _approach(near, photo, share, here, offset, optimizer, prior, steps=options.steps)
-        codes.append(prior.decode(here + offset.detach()))
-        losses.append(loss)
-        if progress is not None:
-            progress.advance(1, loss=losses[-1])
+    for run in runs(stretch):
+        offset = torch.zeros_like(known[:1]).requires_grad_()
+        optimizer = torch.optim.Adam([offset], lr=options.learning_rate, betas=BETAS)
+        for index, here in enumerate(known[run].split(1)):
+            face, place = next(stream), points[run][index]
+            photo = to_float(face[None]).to(prior.mean)
+            mask = paste.face_mask(place[None], scheme, size=len(face))
+            share = torch.from_numpy(OUTSIDE_WEIGHT + (1 - OUTSIDE_WEIGHT) * mask).to(prior.mean)
+            for turn in range(0 if index else FIRST_ROUNDS):
+                if turn % FITTED_EVERY == 0:
+                    near = _around(generator, prior, here, offset.detach())
+                _approach(near, photo, share, here, offset, optimizer, prior, steps=options.steps)
+            if index % SHARED == 0:
+                near = _around(generator, prior, known[run][index : index + SHARED], offset.detach())
+            losses.append(_approach(near, photo, share, here, offset, optimizer, prior, steps=options.steps))
+            codes.append(prior.decode(here + offset.detach()))
+            if progress is not None:
+                progress.advance(1, loss=losses[-1])
     return Found(torch.cat(codes).cpu(), np.array(losses, np.float32))
 
 
@@ -176,13 +190,13 @@ def _approach(
 
 
 def draw(
-    animator: closed_loop.Animator, found: Found, faces: Iterable[NDArray[np.uint8]]
+    animator: closed_loop.Animator, found: Found, faces: Iterable[NDArray[np.uint8]], rows: NDArray
 ) -> NDArray[np.uint8]:
-    """Draw a contact sheet u1 [H, W, 3]: the footage over its codes, at even times."""
+    """Draw a contact sheet u1 [H, W, 3]: the footage over its codes, at some of the frames `rows` [N]."""
     count = len(found.wplus)
     moments = sorted({round(moment) for moment in np.linspace(0, count - 1, min(COLUMNS, count))})
     above = [resampling.resize(face[None], TILE)[0] for index, face in enumerate(faces) if index in moments]
     below = rendering.render(animator.generator, found.wplus[moments], animator.size)
-    rows = [above, list(resampling.resize(below, TILE))]
-    captions = [f"frame {moment}" for moment in moments]
-    return sheets.grid(rows, captions_left=["footage", "codes"], captions_top=captions, tile=TILE)
+    both = [above, list(resampling.resize(below, TILE))]
+    captions = [f"frame {rows[moment]}" for moment in moments]
+    return sheets.grid(both, captions_left=["footage", "codes"], captions_top=captions, tile=TILE)

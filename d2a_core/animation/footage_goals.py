@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow
 from numpy.typing import NDArray
 
-from d2a_core.animation import animations, motion, rests
+from d2a_core.animation import animations, motion, rests, stretches
+from d2a_core.animation.cast import Cast
 from d2a_core.animation.motion import Transfer
 from d2a_core.animation.regions import REGIONS
 from d2a_core.faces.heads import Heads, between, lift_clip, project
@@ -24,20 +25,49 @@ from d2a_core.store import tables
 
 @dataclass(frozen=True)
 class Take:
-    """Frames of footage, those of the `table`, that go from landmarks `points` to the `goal` [T, P, 2].
+    """Frames of footage; N of them show a face, and go from landmarks `points` to the `goal` [N, P, 2].
 
-    `shares` [P] say how much is moved around each landmark, None all of it: the rest keeps its pixels.
+    `people` are the cast of all T frames, which are shown at `time_s` [T], `quads` [N, 4, 2] the places of
+    the faces. `share` [N] is how much of a result is seen, less where a face comes or goes. `regions` [P] say
+    how much is moved around each landmark, None all of it: the rest keeps its pixels.
     """
 
-    table: pyarrow.Table
+    people: Cast
+    time_s: NDArray[np.float64]
+    quads: NDArray[np.float32]
     points: NDArray[np.float32]
     goal: NDArray[np.float32]
-    shares: NDArray[np.float64] | None = None
+    share: NDArray[np.float64]
+    regions: NDArray[np.float64] | None = None
 
     @property
-    def time_s(self) -> NDArray[np.float64]:
-        """When each frame is shown, [T]."""
-        return self.table.column("time_s").to_numpy()
+    def rows(self) -> NDArray[np.int64]:
+        """Numbers of the frames with a face, [N]."""
+        return self.people.rows
+
+    @property
+    def person(self) -> NDArray[np.int64]:
+        """Who is seen in each of them, [N]."""
+        return self.people.person[self.rows]
+
+    @property
+    def stretch(self) -> NDArray[np.int64]:
+        """The stretch that each of them is in, [N]."""
+        return self.people.stretch[self.rows]
+
+
+def of_rows(
+    footage: pyarrow.Table,
+    people: Cast,
+    points: NDArray,
+    goal: NDArray,
+    *,
+    regions: NDArray[np.float64] | None = None,
+) -> Take:
+    """Take of the frames in the table `footage`; `points` and `goal` [N, P, 2] are of those with a face."""
+    share = stretches.eased(people.person != stretches.NOBODY, footage.column("shot").to_numpy())
+    time_s, quads = footage.column("time_s").to_numpy(), tables.points_array(footage, "quad")
+    return Take(people, time_s, quads[people.rows], points, goal, share[people.rows], regions)
 
 
 def take(
@@ -45,24 +75,36 @@ def take(
     driver: pyarrow.Table,
     options: animations.Options,
     parts: Container[str],
+    people: Cast,
     *,
     rate: Fraction,
     driver_rate: Fraction,
 ) -> Take:
     """Ask the landmarks of a `driver` of footage, as far as both last; both tables are those of clips.
 
-    `rate` and `driver_rate` are theirs in Hz. The tremor of the detector is taken out of what the footage
-    shows and of what is asked alike.
+    `people` are the cast of the footage; each of them starts from a rest of their own. `rate` and
+    `driver_rate` are those of the clips in Hz. The tremor of the detector is taken out of what the footage
+    shows and of what is asked alike. Raises ValueError where the driver ends before a face is seen.
     """
     table = footage[: count(len(footage), rate, len(driver), driver_rate)]
-    shot = animations.shots(table)
+    people = people.until(len(table))
+    rows, person = people.rows, people.person[people.rows]
+    if not len(rows):
+        raise ValueError(
+            f"the footage shows no face in the {len(table)} frames that the driver lasts; "
+            "choose a longer driver, or cut the beginning of the footage away"
+        )
+    goal = np.zeros_like(tables.points_array(table)[rows])
+    for number in np.unique(person):
+        own = table.take(rows[person == number])
+        goal[person == number] = asked(own, driver, options, parts)
     points, goal = (
-        animations.calmed(each, float(rate), options, shot=shot)
-        for each in (tables.points_array(table), asked(table, driver, options, parts))
+        animations.calmed(each, float(rate), options, shot=people.stretch[rows])
+        for each in (tables.points_array(table)[rows], goal)
     )
     turns = "pose" in parts and options.transfer.scale * options.transfer.pose > 0
     region = shares(scheme_of(points.shape[1]), parts)
-    return Take(table, points, goal, None if turns or region.all() else region)
+    return of_rows(table, people, points, goal, regions=None if turns or region.all() else region)
 
 
 def heard(footage: str, driver: str, options: animations.Options, parts: Collection[str]) -> str:

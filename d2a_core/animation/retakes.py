@@ -5,14 +5,17 @@ in it, which shines through under a driver; and codes that are free in their fir
 and break where they move far.
 """
 
-from collections.abc import Iterable, Iterator
+import itertools
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import pyarrow
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from d2a_core.animation import animations, edits
+from d2a_core.animation.filters import runs
 from d2a_core.animation.footage_goals import Take
 from d2a_core.faces import paste, stitching
 from d2a_core.faces.alignment import Crop, extract
@@ -22,21 +25,67 @@ from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
 from d2a_core.media import resampling
 from d2a_core.media.video_reading import Frame
-from d2a_core.store import tables
 
 LOW = 0.1  # of the side: sigma of the blur of colour and light where codes show the footage by FAN alone
 LEAST = 256  # px, side at which faces are put together at least
 FITTED = 5  # codes of a clip that drafts of its face are fitted to
 
 
-def as_shown(animator: closed_loop.Animator, still: NDArray, source: pyarrow.Table, take: Take) -> Tensor:
-    """Codes [T, K, D] of the face `still` [1, K, D] as it moves in the footage itself, by FAN alone.
+def as_shown(animator: closed_loop.Animator, take: Take) -> Tensor:
+    """Codes [N, K, D] of the people of a take as they move in the footage itself, by FAN alone."""
+    codes, points = take.people.faces()
+    return rendering.apply(codes, closed_loop.lead_clip(animator, codes, points, take.points).delta)
 
-    Its landmarks are in the table `source`.
+
+def led(
+    animator: closed_loop.Animator, take: Take, options: animations.Options, *, log: logging.Logger
+) -> Tensor:
+    """Δw [N, L, 512] that leads the people of a take to its goal, each of them by themselves."""
+    people, person, found = take.people, take.person, []
+    for number in (numbers := np.unique(person)):
+        here = person == number
+        code, rest = people.wplus[[number]], people.points[[number]]
+        path = animations.led(
+            animator, code, rest, take.goal[here], options, shot=take.stretch[here], log=log
+        )
+        found.append(path.delta)
+    return _gathered(found, person, numbers)
+
+
+def edited(
+    animator: closed_loop.Animator,
+    codes: Tensor,
+    take: Take,
+    *,
+    most_poses: int,
+    steps: int,
+    log: logging.Logger,
+) -> Tensor:
+    """Δw [N, L, 512] that leads the `codes` [N, K, D] of a take to its goal: see `edits.along`."""
+    person, found = take.person, []
+    for number in (numbers := np.unique(person)):
+        here = person == number
+        given = {"most_poses": most_poses, "steps": steps, "shot": take.stretch[here], "log": log}
+        found.append(edits.along(animator, codes[here], take.points[here], take.goal[here], **given))
+    return _gathered(found, person, numbers)
+
+
+def _gathered(parts: Sequence[Tensor], person: NDArray, numbers: NDArray) -> Tensor:
+    """Put what was found for each of the people `numbers` at the frames [N] of that `person`."""
+    whole = torch.empty(len(person), *parts[0].shape[1:])
+    for part, number in zip(parts, numbers, strict=True):
+        whole[torch.from_numpy(person == number)] = part
+    return whole
+
+
+def as_arrays(take: Take, delta: Tensor) -> dict[str, NDArray]:
+    """Arrays to store: `wplus` [S, K, 512] of the people, `person` [N] and `delta` [N, L, 512] of the faces.
+
+    Their frames are `row` [N] and the landmarks asked of them `target` [N, P, 2]; `time_s` [T] are those of
+    all frames.
     """
-    codes = torch.from_numpy(still).expand(len(take.points), -1, -1)
-    points = np.repeat(tables.points_array(source), len(codes), axis=0).astype(np.float32)
-    return rendering.apply(codes, closed_loop.lead(animator, codes, points, take.points).delta)
+    faces: dict[str, NDArray] = {"person": take.person, "row": take.rows, "target": take.goal}
+    return {"wplus": take.people.wplus, "time_s": take.time_s, "delta": delta.numpy(), **faces}
 
 
 def retaken(
@@ -48,24 +97,63 @@ def retaken(
     *,
     low: float = stitching.LOW,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Frames u1 [H, W, 3] of footage with `codes` [T, K, D], whose faces are `moved` [T, K, D].
+    """Frames u1 [H, W, 3] of footage, those with a face as `take` asks, all others as they are.
 
-    They are moved as `take` asks. Colour and light, all that a blur of `low` of the side leaves, are compared
-    on drafts of this face.
+    `codes` [N, K, D] are of the faces, and `moved` [N, K, D] of them as they should be. Colour and light, all
+    that a blur of `low` of the side leaves, are compared on drafts of each face.
     """
-    network, size = animator.followed.generator, animator.size
+    given: list[Frame] = []
+    one_at_a_time = (given.pop() for _ in itertools.repeat(None))
+    made = itertools.chain.from_iterable(
+        _retaken(animator, one_at_a_time, codes[run], moved[run], take, run, low=low)
+        for run in runs(take.stretch)
+    )
+    place = {int(row): index for index, row in enumerate(take.rows)}
+    for number, frame in enumerate(itertools.islice(frames, len(take.time_s))):
+        if number in place:
+            given.append(frame)
+            yield faded(even(frame.image), next(made), take.share[place[number]])
+        else:
+            yield even(frame.image)
+
+
+def even(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture u1 [H, W, 3] without a last row or column that makes their number odd."""
+    height, width = (length - length % 2 for length in image.shape[:2])
+    return image[:height, :width]
+
+
+def faded(before: NDArray[np.uint8], after: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    """A share of one picture u1 [H, W, 3] over another."""
+    if share == 1:
+        return after
+    return np.rint(before + share * (after.astype(np.float32) - before)).astype(np.uint8)
+
+
+def _retaken(
+    animator: closed_loop.Animator,
+    frames: Iterable[Frame],
+    codes: Tensor,
+    moved: Tensor,
+    take: Take,
+    run: slice,
+    *,
+    low: float,
+) -> Iterator[NDArray[np.uint8]]:
+    """One stretch of a take, the faces of its `run`."""
+    network, size, quads = animator.followed.generator, animator.size, take.quads[run]
     rows = np.unique(np.linspace(0, len(codes) - 1, FITTED).round().astype(int))
-    near, quads = network.around(codes[rows]), tables.points_array(take.table, "quad")
+    near = network.around(codes[rows])
     side = working_size(quads, network.resolution)
     full = rendering.frames(network, moved, torch.zeros_like(moved))
     small = (resampling.resize(picture[None], side)[0] for picture in full)
     yield from retake(
         frames,
         quads,
-        take.points,
+        take.points[run],
         (rendering.render(near, code, size)[0] for code in codes.split(1)),
-        stitching.looked_at(small, animator.detector, take.goal[0]),
-        shares=take.shares,
+        stitching.looked_at(small, animator.detector, take.goal[run][0]),
+        shares=take.regions,
         low=low,
     )
 
@@ -97,7 +185,8 @@ def retake(
     what its code lacks of colour and light is added: see `stitching.Stitcher`, for `shares` and `low` too.
     """
     scheme = scheme_of(points.shape[1])
-    for frame, quad, here, old, (new, there) in zip(frames, quads, points, shown, wanted, strict=False):
+    # frames come last: none is taken from a clip that goes on behind these
+    for quad, here, old, (new, there), frame in zip(quads, points, shown, wanted, frames, strict=False):
         place = Crop(quad.astype(np.float64), len(new))
         stitcher = Stitcher(extract(frame.image, place), old, here, scheme, shares=shares, low=low)
         face = stitcher(new, there)

@@ -9,7 +9,8 @@ import torch
 
 import d2a_core
 from d2a_core import runtime
-from d2a_core.animation import animations, edits, retakes
+from d2a_core.animation import cast, footage_goals, retakes
+from d2a_core.animation.cast import Cast
 from d2a_core.animation.footage_goals import Take
 from d2a_core.commands import checks, delivery
 from d2a_core.commands.edit import caption, check_values
@@ -36,18 +37,13 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
     editor = load_editor(work, f"{name}-first-frame", settings=settings, threads=request.cores or 0)
     wanted, notes = editor.clamped(values)
     codes = torch.from_numpy(arrays.read_zarr(work / f"results/footage/{name}.zarr", ["wplus"])["wplus"])
-    driver = tables.read_parquet(work / f"results/driving/{name}.parquet")
+    people = cast.read(work / f"results/footage/{name}.cast.zarr")
+    table = tables.read_parquet(work / f"results/driving/{name}.parquet")
     log = runtime.start_log(None)
-    take = asked(driver, wanted)
-    delta = edits.along(
-        editor.animator,
-        codes,
-        take.points,
-        take.goal,
-        most_poses=settings["animations"]["poses"],
-        steps=settings["animations"]["refinements"],
-        shot=animations.shots(driver),
-        log=log,
+    take = asked(table, people, wanted)
+    steps = settings["animations"]["refinements"]
+    delta = retakes.edited(
+        editor.animator, codes, take, most_poses=settings["animations"]["poses"], steps=steps, log=log
     )
     facts = provenance.provenance(asked=wanted, **editor.animator.facts)
     video_writing.write_frames(
@@ -58,12 +54,14 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
         rate=video_reading.probe(clip).rate,
         audio=clip,
         metadata=video_writing.provenance(facts),
-        progress=runtime.Progress(log, "footage", len(codes), unit="frames"),
+        progress=runtime.Progress(log, "footage", len(take.time_s), unit="frames"),
     )
     return [f"moved: {caption(wanted)}", *notes, str(output)]
 
 
-def asked(footage: pyarrow.Table, values: Mapping[str, float]) -> Take:
-    """Ask all frames of a clip, from the table of its landmarks, for the controls at `values`."""
-    points = tables.points_array(footage)
-    return Take(footage, points, controls.asked(points, tables.angles_array(footage), values))
+def asked(footage: pyarrow.Table, people: Cast, values: Mapping[str, float]) -> Take:
+    """Ask all faces of a clip, from the table of its landmarks, for the controls at `values`."""
+    shown = footage.take(people.rows)
+    points = tables.points_array(shown)
+    goal = controls.asked(points, tables.angles_array(shown), values)
+    return footage_goals.of_rows(footage, people, points, goal)

@@ -25,6 +25,8 @@ from d2a_core.inversion import tuning
 from d2a_core.runtime import Job, Progress
 from d2a_core.store import arrays, weights
 
+FRAMES = 64  # of a clip that FAN sees at a time
+
 
 @dataclass(frozen=True)
 class LatentPath:
@@ -148,6 +150,13 @@ def lead(animator: Animator, wplus: Tensor, source: NDArray, target: NDArray) ->
     still = torch.zeros(len(target), animator.fan.architecture.layers, wplus.shape[-1])
     delta = step(animator, wplus, still, source, target)
     return LatentPath(wplus, delta, np.zeros((0, len(target)), np.float32), target)
+
+
+def lead_clip(animator: Animator, wplus: Tensor, source: NDArray, target: NDArray) -> LatentPath:
+    """Do so with a long clip, some frames at a time: nothing but Δw itself grows with it."""
+    parts = np.array_split(np.arange(len(target)), max(1, len(target) // FRAMES))
+    delta = [lead(animator, wplus[rows], source[rows], target[rows]).delta for rows in parts]
+    return LatentPath(wplus, torch.cat(delta), np.zeros((0, len(target)), np.float32), target)
 
 
 def drive(

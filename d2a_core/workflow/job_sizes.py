@@ -304,7 +304,10 @@ WORK = {
     "import_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",), wildcard="table"),
     "measure_controls": Work("steps", _controlled, {"steps": 1.0}, ("controls/*",)),
     "combine_driving": Work("frames", _clip_frames, FRAMES, ("driving/{job}.*",), wildcard="combination"),
-    "invert_footage": Work("frames", _clip_frames, FRAMES, ("footage/{job}.*",), wildcard="footage"),
+    "invert_cast": Work("jobs", _one, outputs=("footage/{job}.cast.zarr",)),
+    "invert_footage": Work(
+        "frames", _clip_frames, FRAMES, ("footage/{job}.zarr", "footage/{job}.sheet.png"), wildcard="footage"
+    ),
     "animate_footage": Work(
         "frames",
         _retaken,

@@ -73,6 +73,7 @@ MOMENTS = {
     "take_frames": "between",
     "animate_pairs": "between",
     "measure_disentanglement": "between",
+    "invert_cast": "between",
     "invert_footage": "between",
     "animate_footage": "between",
     "compare_footage": "between",

@@ -14,13 +14,14 @@ VIDEOS = (
 )
 SHEETS = (
     "combine_driving compare_footage compare_motion draw_gallery evaluate_first_pairs import_driving "
-    "invert_footage invert_source measure_controls morph show_pairs track_driving"
+    "invert_cast invert_footage invert_source measure_controls morph show_pairs track_driving"
 )
 PHOTOS = "align_source gather_faces take_frames"
 FILES = (  # of users, photos and clips
     "align_source animate animate_footage combine_driving compare_footage compare_motion extract_frames "
-    "gather_faces import_driving invert_footage measure_animation measure_footage measure_realism morph "
-    "paste_back perform_driver score_frames show_pairs take_first_frame take_frames track_driving"
+    "gather_faces import_driving invert_cast invert_footage measure_animation measure_footage "
+    "measure_realism morph paste_back perform_driver score_frames show_pairs take_first_frame take_frames "
+    "track_driving"
 )
 CURVES = (
     "finetune_fan finetune_fan_in_image_space train_encoder train_fan train_fan_in_image_space train_hfgi"
@@ -61,7 +62,7 @@ EDITS = {  # of what: module, old and new text, rules that it reruns
         "inversion/image_losses.py",
         "OCTAVES = 4",
         "OCTAVES = 3",
-        "invert_footage invert_source train_hfgi",
+        "invert_cast invert_footage invert_source train_hfgi",
     ),
     "the reader of untrusted pickles": (
         "generator/unpickling/machine.py",

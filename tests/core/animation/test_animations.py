@@ -56,7 +56,7 @@ def test_a_long_clip_is_driven_in_parts_as_it_would_be_as_a_whole(monkeypatch):
     driver = _landmarks((REST + GAIN * sway).astype(np.float32), time_s=np.arange(count) / 25)
 
     def path(frames):
-        monkeypatch.setattr(animations, "FRAMES", frames)
+        monkeypatch.setattr(closed_loop, "FRAMES", frames)
         code = np.zeros((1, 16, 512), np.float32)
         return animations.follow(
             animator, code, source, driver, OPTIONS, rate_hz=25.0, log=logging.getLogger()

@@ -7,6 +7,7 @@ import torch
 from image_world import BALL, GAIN, REST, SIZE, ImageWorld, ShareOfTheWay, loss_of, weights
 
 from d2a_core.animation import edits
+from d2a_core.fan import closed_loop
 from d2a_core.fan.closed_loop import Animator
 
 WAY = np.float32([0.6, -0.4])  # of a goal, in units of w
@@ -59,7 +60,7 @@ def test_steps_without_a_loss_are_one_sentence_and_no_steps_need_none():
 
 
 def test_along_a_clip_each_frame_goes_from_its_own_face_to_what_is_asked_of_it(monkeypatch):
-    monkeypatch.setattr(edits, "FRAMES", 2)
+    monkeypatch.setattr(closed_loop, "FRAMES", 2)
     codes = torch.zeros(5, 10, image_world.WIDTH)
     codes[..., image_world.RIGHT] = torch.linspace(0, 1, 5)[:, None]
     own = image_world.seen(codes).numpy()

@@ -17,6 +17,7 @@ OPTIONS = footage.Options(steps=40, learning_rate=0.1)
 PRIOR = LatentPrior(torch.zeros(WIDTH), torch.eye(WIDTH), torch.ones(WIDTH))
 FACE = (0.25 * template_of(WFLW98)[:, :2] + [0.5, 0.4]).astype(np.float32)
 POINTS = np.repeat(FACE[None], 5, axis=0)
+ONE = np.zeros(5, np.int64)  # stretch
 
 
 class Painter:
@@ -65,7 +66,7 @@ def path(count):
 
 def test_the_codes_show_the_footage(painted):
     faces, colours = painted
-    found = footage.refine(Painter(), path(5), faces, POINTS, PRIOR, OPTIONS)
+    found = footage.refine(Painter(), path(5), faces, POINTS, PRIOR, OPTIONS, stretch=ONE)
     assert found.wplus.shape == (5, LAYERS, WIDTH)
     assert found.wplus[:, 0, :3].numpy() == pytest.approx(np.array([left for left, _ in colours]), abs=0.05)
     assert found.wplus[:, 1, :3].numpy() == pytest.approx(np.array([right for _, right in colours]), abs=0.05)
@@ -76,7 +77,7 @@ def test_no_colour_fades_in(painted, monkeypatch):
     for rounds in (0, 14):
         monkeypatch.setattr(footage, "FIRST_ROUNDS", rounds)
         short = replace(OPTIONS, steps=4, learning_rate=0.02)
-        wplus = footage.refine(Painter(), path(5), [faces[0]] * 5, POINTS, PRIOR, short).wplus
+        wplus = footage.refine(Painter(), path(5), [faces[0]] * 5, POINTS, PRIOR, short, stretch=ONE).wplus
         fading.append(float((wplus[0] - wplus[-1]).abs().max()))
     assert fading[0] > 0.2 and fading[1] < 0.05
 
@@ -86,7 +87,8 @@ def test_neighbours_hold_a_code_where_one_frame_is_noisy(painted, monkeypatch):
     faces = [faces[0], faces[0], picture((0.9, 0.9, 0.9), (0.9, 0.9, 0.9)), faces[0], faces[0]]
     for weight in (0.0, 20.0):
         monkeypatch.setattr(footage, "NEIGHBOUR_WEIGHT", weight)
-        tremor.append(footage.refine(Painter(), path(5), faces, POINTS, PRIOR, OPTIONS).figures["tremor"])
+        found = footage.refine(Painter(), path(5), faces, POINTS, PRIOR, OPTIONS, stretch=ONE)
+        tremor.append(found.figures["tremor"])
     assert tremor[1] < 0.5 * tremor[0]
 
 
@@ -96,7 +98,7 @@ def test_the_motion_of_the_path_is_where_a_frame_starts(painted):
     moving.wplus[:, 0, :3] = torch.tensor([left for left, _ in colours])
     moving.wplus[:, 1, :3] = torch.tensor([right for _, right in colours])
     found = footage.refine(
-        Painter(), moving, faces, POINTS, PRIOR, replace(OPTIONS, steps=1, learning_rate=1e-6)
+        Painter(), moving, faces, POINTS, PRIOR, replace(OPTIONS, steps=1, learning_rate=1e-6), stretch=ONE
     )
     assert found.loss.max() < 0.01
 
@@ -107,6 +109,19 @@ def test_what_lies_beside_the_face_counts_less(painted, monkeypatch):
     beside = beside.astype(np.uint8)
     for weight in (1.0, 0.0):
         monkeypatch.setattr(footage, "OUTSIDE_WEIGHT", weight)
-        found = footage.refine(Painter(), path(5), [beside] * 5, POINTS, PRIOR, OPTIONS)
+        found = footage.refine(Painter(), path(5), [beside] * 5, POINTS, PRIOR, OPTIONS, stretch=ONE)
         missed.append(float((found.wplus[-1, 0, :3] - torch.tensor([0.2, 0.1, -0.3])).abs().max()))
     assert missed[1] < 0.5 * missed[0]
+
+
+def test_nothing_of_a_shot_is_left_in_the_next_one(painted, monkeypatch):
+    monkeypatch.setattr(footage, "NEIGHBOUR_WEIGHT", 20.0)  # holds codes together
+    short = replace(OPTIONS, steps=10)
+    one, other = picture((0.2, 0.1, -0.3), (0.1, 0.3, 0.2)), picture((-0.8, 0.6, 0.7), (0.9, -0.7, -0.6))
+    stretch = np.array([0, 0, 1, 1, 1])
+    faces = [one, one, other, other, other]
+    both = footage.refine(Painter(), path(5), faces, POINTS, PRIOR, short, stretch=stretch).wplus
+    alone = footage.refine(Painter(), path(3), faces[2:], POINTS[:3], PRIOR, short, stretch=ONE[:3]).wplus
+    torch.testing.assert_close(both[2:], alone)
+    joined = footage.refine(Painter(), path(5), faces, POINTS, PRIOR, short, stretch=ONE).wplus
+    assert (joined[2:] - alone).abs().max() > 0.2

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from d2a_core.animation import animations, footage_goals, motion
+from d2a_core.animation.cast import Cast
 from d2a_core.animation.motion import Transfer
 from d2a_core.faces import geometry
 from d2a_core.faces.heads import Heads
@@ -121,6 +122,8 @@ def test_the_shorter_clip_says_how_long_and_a_picture_lasts():
 def table(shapes, rate):
     points = [(0.25 * shape[:, :2] + [0.5, 0.4]).astype(np.float32) for shape in shapes]
     columns = {"points": tables.points_column(np.stack(points)), "time_s": np.arange(len(points)) / rate}
+    columns |= {"shot": np.zeros(len(points), np.int32)}
+    columns |= {"quad": tables.points_column(np.zeros((len(points), 4, 2), np.float32))}
     angles = {name: np.zeros(len(points), np.float32) for name in ("yaw", "pitch", "roll")}
     return pyarrow.table(columns | angles)
 
@@ -133,11 +136,19 @@ def test_a_driver_of_another_rate_is_where_it_is_at_the_time_of_each_frame():
     assert lip[[8, 9, 10, 11, 12, 14]] == pytest.approx([0.0, 0.05, 0.1, 0.15, 0.2, 0.3], abs=1e-3)
 
 
+def cast_of(person, stretch=None):
+    """A cast of as many people as are seen; the numbers of their stretches are theirs, unless told."""
+    person = np.array(person)
+    count = person.max() + 1
+    faces = np.zeros((count, 4, 6), np.float32), np.repeat(FACE[None, :, :2], count, axis=0)
+    return Cast(person, person if stretch is None else np.array(stretch), np.zeros(count, np.int64), *faces)
+
+
 def test_a_take_ends_with_the_shorter_clip_and_knows_how_the_footage_was():
     own = [opened(gap) for gap in (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.3, 0.3, 0.3, 0.3)]
     rates = {"rate": Fraction(50), "driver_rate": Fraction(25)}
-    take = footage_goals.take(table(own, 50), table([FACE] * 4, 25), OPTIONS, ALL, **rates)
-    assert len(take.table) == len(take.points) == len(take.goal) == 8
+    take = footage_goals.take(table(own, 50), table([FACE] * 4, 25), OPTIONS, ALL, cast_of([0] * 10), **rates)
+    assert len(take.time_s) == len(take.points) == len(take.goal) == 8
     gap = take.points[:, 94, 1] - take.points[:, 90, 1]
     asked = take.goal[:, 94, 1] - take.goal[:, 90, 1]
     assert gap[-1] > gap[0] + 0.05 and asked == pytest.approx(np.full(8, asked[0]), abs=1e-3)
@@ -154,11 +165,39 @@ def test_a_take_ends_with_the_shorter_clip_and_knows_how_the_footage_was():
 )
 def test_a_part_leaves_the_pixels_of_all_else_unless_the_head_turns(parts, options, whole):
     rates = {"rate": Fraction(25), "driver_rate": Fraction(25)}
-    take = footage_goals.take(table([FACE] * 3, 25), table([FACE] * 3, 25), options, parts, **rates)
-    assert (take.shares is None) == whole
+    still = table([FACE] * 3, 25)
+    take = footage_goals.take(still, still, options, parts, cast_of([0] * 3), **rates)
+    assert (take.regions is None) == whole
     if not whole:
         moved = LIDS if "eyes" in parts else MOUTH
-        assert take.shares[moved].min() == 1 and take.shares[list(WFLW98.parts["brows"])].max() == 0
+        assert take.regions[moved].min() == 1 and take.regions[list(WFLW98.parts["brows"])].max() == 0
+
+
+def test_frames_without_a_face_are_asked_for_nothing_and_have_no_part_in_a_rest():
+    own = [FACE] * 3 + [opened(3.0)] * 2 + [FACE] * 3
+    rates = {"rate": Fraction(25), "driver_rate": Fraction(25)}
+    people = cast_of([0, 0, 0, -1, -1, 0, 0, 0], [0, 0, 0, -1, -1, 1, 1, 1])
+    driver = table([opened(gap) for gap in (0, 0, 0, 0, 0, 0.2, 0.2, 0.2)], 25)
+    take = footage_goals.take(table(own, 25), driver, OPTIONS, ALL, people, **rates)
+    assert take.rows.tolist() == [0, 1, 2, 5, 6, 7] and len(take.time_s) == 8
+    gap = take.goal[:, 94, 1] - take.goal[:, 90, 1]
+    assert gap[3:] - gap[0] == pytest.approx(np.full(3, 0.25 * 0.2), abs=2e-3)
+    assert take.share.tolist() == pytest.approx([0.6, 0.4, 0.2, 0.2, 0.4, 0.6])
+
+
+def test_everybody_in_a_clip_starts_from_a_rest_of_their_own():
+    wide = FACE * [1.3, 1.0, 1.0]
+    clip, driver = table([FACE] * 4 + [wide] * 4, 25), table([FACE] * 8, 25)
+    rates = {"rate": Fraction(25), "driver_rate": Fraction(25)}
+    take = footage_goals.take(clip, driver, OPTIONS, ALL, cast_of([0] * 4 + [1] * 4), **rates)
+    assert take.goal == pytest.approx(tables.points_array(clip), abs=2e-3)
+
+
+def test_a_driver_that_ends_before_a_face_is_seen_is_refused_in_a_sentence():
+    rates = {"rate": Fraction(25), "driver_rate": Fraction(25)}
+    people = cast_of([-1] * 4 + [0] * 4)
+    with pytest.raises(ValueError, match="no face in the 2 frames that the driver lasts; choose a longer"):
+        footage_goals.take(table([FACE] * 8, 25), table([FACE] * 2, 25), OPTIONS, ALL, people, **rates)
 
 
 @pytest.fixture
