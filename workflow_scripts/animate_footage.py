@@ -1,7 +1,7 @@
 """Let the people of a video move like a clip, in the video itself."""
 
 from d2a_core import runtime
-from d2a_core.animation import animations, cast, footage_goals, retakes
+from d2a_core.animation import animations, cast, footage_goals, omissions, retakes
 from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
 from d2a_core.media import video_reading, video_writing
@@ -18,6 +18,7 @@ def main(snakemake):
     rates = {"rate": rate, "driver_rate": driver_rate}
     take = footage_goals.take(shown, driver, options, parts, cast.read(inputs.code), **rates)
     log.info("footage frames=%d faces=%d of=%d", len(take.time_s), len(take.goal), len(shown))
+    omissions.warn(take, log)
     delta = retakes.led(animator, take, options, log=log)
     facts = provenance.provenance(stage="footage", options=options, parts=parts, **animator.facts)
     arrays.write_zarr(snakemake.output.latents, retakes.as_arrays(take, delta), attributes=facts)

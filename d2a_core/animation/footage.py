@@ -14,8 +14,9 @@ import pyarrow
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
-from d2a_core.animation import animations
+from d2a_core.animation import animations, occlusion
 from d2a_core.animation.cast import Cast
 from d2a_core.animation.filters import runs
 from d2a_core.faces import paste
@@ -85,14 +86,18 @@ def aligned(frames: Iterable[Frame], places: Sequence[Crop]) -> Iterator[NDArray
 
 @dataclass(frozen=True)
 class Found:
-    """Clip inside the generator: `wplus` [T, K, D] and the `loss` [T] of its frames on drafts."""
+    """Clip inside the generator: `wplus` [T, K, D] and the `loss` [T] of its frames on drafts.
+
+    `hidden` [T, S, S] is what lies before the faces: see `occlusion.hidden`.
+    """
 
     wplus: Tensor
     loss: NDArray[np.float32]
+    hidden: NDArray[np.float32]
 
     def arrays(self) -> dict[str, NDArray]:
         """Arrays to store."""
-        return {"wplus": self.wplus.numpy(), "loss": self.loss}
+        return {"wplus": self.wplus.numpy(), "loss": self.loss, "hidden": self.hidden}
 
     @property
     def figures(self) -> dict[str, float]:
@@ -121,12 +126,14 @@ def refine(
     minimises the L1 distance over a pyramid, STRUCTURE_WEIGHT·(1 - MS-SSIM), PRIOR_WEIGHT·mean(d²) for the
     offset d, so that it says no more than the footage asks for, and NEIGHBOUR_WEIGHT·mean(e²) for its change
     e since the frame before. What lies outside the face, whose landmarks are `points` [T, P, 2], counts by
-    `OUTSIDE_WEIGHT`: it stays the footage's.
+    `OUTSIDE_WEIGHT`: it stays the footage's. So does what lies before a face: where the code of the frame
+    before shows something else over an area, nothing is learned.
     """
     known = prior.encode(rendering.apply(path.wplus, path.delta).to(prior.mean))
     scheme, stream = scheme_of(points.shape[1]), iter(faces)
     codes: list[Tensor] = []
     losses: list[float] = []
+    hidden: list[NDArray[np.float32]] = []
     for run in runs(stretch):
         offset = torch.zeros_like(known[:1]).requires_grad_()
         optimizer = torch.optim.Adam([offset], lr=options.learning_rate, betas=BETAS)
@@ -141,11 +148,29 @@ def refine(
                 _approach(near, photo, share, here, offset, optimizer, prior, steps=options.steps)
             if index % SHARED == 0:
                 near = _around(generator, prior, known[run][index : index + SHARED], offset.detach())
+            if index:  # the first frame of a stretch is all that is known of its face
+                before = _hidden(near, prior.decode(here + offset.detach()), face, place)
+                share = share * (1 - _as_large(before, len(face)).to(share))
             losses.append(_approach(near, photo, share, here, offset, optimizer, prior, steps=options.steps))
             codes.append(prior.decode(here + offset.detach()))
+            hidden.append(_hidden(near, codes[-1], face, place))
             if progress is not None:
                 progress.advance(1, loss=losses[-1])
-    return Found(torch.cat(codes).cpu(), np.array(losses, np.float32))
+    return Found(torch.cat(codes).cpu(), np.array(losses, np.float32), np.stack(hidden))
+
+
+def _hidden(
+    generator: PretrainedGenerator, code: Tensor, face: NDArray[np.uint8], points: NDArray
+) -> NDArray[np.float32]:
+    """What is hidden of a face u1 [S, S, 3] with landmarks [P, 2], by its code [1, K, D]."""
+    shown = rendering.render(generator, code.cpu(), len(face))[0]
+    return occlusion.hidden(face, shown, points, scheme_of(len(points)))
+
+
+def _as_large(mask: NDArray[np.float32], size: int) -> Tensor:
+    """A mask [S, S] at another size, [size, size]."""
+    wide = functional.interpolate(torch.from_numpy(mask)[None, None], size=(size, size), mode="bilinear")
+    return wide[0, 0]
 
 
 def _around(

@@ -17,6 +17,7 @@ from d2a_core.animation import animations, motion, rests, stretches
 from d2a_core.animation.cast import Cast
 from d2a_core.animation.motion import Transfer
 from d2a_core.animation.regions import REGIONS
+from d2a_core.animation.stretches import NOBODY
 from d2a_core.faces.heads import Heads, between, lift_clip, project
 from d2a_core.faces.schemes import Scheme, scheme_of
 from d2a_core.media import video_reading
@@ -29,7 +30,8 @@ class Take:
 
     `people` are the cast of all T frames, which are shown at `time_s` [T], `quads` [N, 4, 2] the places of
     the faces. `share` [N] is how much of a result is seen, less where a face comes or goes. `regions` [P] say
-    how much is moved around each landmark, None all of it: the rest keeps its pixels.
+    how much is moved around each landmark, and `hidden` [N, S, S] what lies before each face, both None for
+    all and nothing: the rest keeps its pixels.
     """
 
     people: Cast
@@ -39,6 +41,7 @@ class Take:
     goal: NDArray[np.float32]
     share: NDArray[np.float64]
     regions: NDArray[np.float64] | None = None
+    hidden: NDArray[np.float32] | None = None
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -62,12 +65,19 @@ def of_rows(
     points: NDArray,
     goal: NDArray,
     *,
+    kept: NDArray[np.bool_] | None = None,
     regions: NDArray[np.float64] | None = None,
+    hidden: NDArray[np.float32] | None = None,
 ) -> Take:
-    """Take of the frames in the table `footage`; `points` and `goal` [N, P, 2] are of those with a face."""
-    share = stretches.eased(people.person != stretches.NOBODY, footage.column("shot").to_numpy())
+    """Take of the frames in the table `footage`; `points` and `goal` [N, P, 2] are of those with a face.
+
+    Of these a frame that is not `kept` [N] stays as it is.
+    """
+    rows, changed = people.rows, people.person != NOBODY
+    changed[rows] &= True if kept is None else kept
+    share = stretches.eased(changed, footage.column("shot").to_numpy())
     time_s, quads = footage.column("time_s").to_numpy(), tables.points_array(footage, "quad")
-    return Take(people, time_s, quads[people.rows], points, goal, share[people.rows], regions)
+    return Take(people, time_s, quads[rows], points, goal, share[rows], regions, hidden)
 
 
 def take(

@@ -153,6 +153,7 @@ def _retaken(
         take.points[run],
         (rendering.render(near, code, size)[0] for code in codes.split(1)),
         stitching.looked_at(small, animator.detector, take.goal[run][0]),
+        hidden=itertools.repeat(None) if take.hidden is None else take.hidden[run],
         shares=take.regions,
         low=low,
     )
@@ -174,6 +175,7 @@ def retake(
     shown: Iterable[NDArray[np.uint8]],
     wanted: Iterable[tuple[NDArray[np.uint8], NDArray]],
     *,
+    hidden: Iterable[NDArray | None] = itertools.repeat(None),
     shares: NDArray | None = None,
     low: float = stitching.LOW,
 ) -> Iterator[NDArray[np.uint8]]:
@@ -182,12 +184,16 @@ def retake(
     `points` [T, P, 2] are landmarks of the footage as fractions of the aligned pictures at `quads` [T, 4, 2].
     `shown` are renders of the code of each frame, u1 [R, R, 3] of any size, and `wanted` those of the edited
     one, of one size, with their landmarks [P, 2]. Hair and neck of each frame are bent after the face, and
-    what its code lacks of colour and light is added: see `stitching.Stitcher`, for `shares` and `low` too.
+    what its code lacks of colour and light is added: see `stitching.Stitcher`, for what is `hidden` of each,
+    `shares` and `low` too.
     """
     scheme = scheme_of(points.shape[1])
     # frames come last: none is taken from a clip that goes on behind these
-    for quad, here, old, (new, there), frame in zip(quads, points, shown, wanted, frames, strict=False):
+    for quad, here, old, (new, there), before, frame in zip(
+        quads, points, shown, wanted, hidden, frames, strict=False
+    ):
         place = Crop(quad.astype(np.float64), len(new))
-        stitcher = Stitcher(extract(frame.image, place), old, here, scheme, shares=shares, low=low)
+        photo = extract(frame.image, place)
+        stitcher = Stitcher(photo, old, here, scheme, shares=shares, hidden=before, low=low)
         face = stitcher(new, there)
         yield paste.paste_back(frame.image, face, place, stitching.reach(here, size=paste.DRAWN))

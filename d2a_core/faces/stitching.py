@@ -58,8 +58,9 @@ class Stitcher:
 
     `points` [P, 2] are the landmarks of the still, in fractions of the side. `shares` [P] in [0, 1] say how
     much of the face around each of them is a frame's; the rest stays as on the photo. None is all of it.
-    Colour and light are what a blur of `low` of the side leaves. With `seen` [P, 2], the landmarks of the
-    photo, its details go with the face.
+    `hidden` [H, H] in [0, 1] is what lies before the face on the photo, and stays there. Colour and light are
+    what a blur of `low` of the side leaves. With `seen` [P, 2], the landmarks of the photo, its details go
+    with the face.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Stitcher:
         scheme: Scheme,
         *,
         shares: NDArray | None = None,
+        hidden: NDArray | None = None,
         low: float = LOW,
         seen: NDArray | None = None,
     ) -> None:
@@ -84,6 +86,10 @@ class Stitcher:
         ring = self._middle + self._radii * np.stack((np.cos(spokes), np.sin(spokes)), axis=1)
         self._ring = ring.clip(BORDER, 1 - BORDER)
         inside = paste.face_mask(points[None], scheme, size=SMALL, rim=TIGHT)
+        self._bare = None
+        if hidden is not None and hidden.any():
+            self._bare = 1 - cv2.resize(hidden.astype(np.float32), (SMALL, SMALL))
+            inside = inside * self._bare
         if seen is None:
             self._lay: Plain | Details = Plain(photo, still, inside, low=low)
         else:
@@ -111,7 +117,12 @@ class Stitcher:
         share = self._share(self._lay.there(points))[..., None]
         part = _part(share)
         laid = self._lay(frame, self.motion(points), points, part)
-        x, y = np.moveaxis((cells(self.size) - laid.motion) * self.size - 0.5, -1, 0)
+        before = cells(self.size) - laid.motion
+        if self._bare is not None:
+            x, y = np.moveaxis(before[part] * SMALL - 0.5, -1, 0)
+            bare = cv2.remap(self._bare, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            share[part] *= bare[..., None]
+        x, y = np.moveaxis(before * self.size - 0.5, -1, 0)
         bent: NDArray = cv2.remap(self.photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
         mixed = bent[part] + laid.share * share[part] * (laid.face - bent[part])
         bent[part] = np.rint(mixed).clip(0, 255)

@@ -125,3 +125,18 @@ def test_nothing_of_a_shot_is_left_in_the_next_one(painted, monkeypatch):
     torch.testing.assert_close(both[2:], alone)
     joined = footage.refine(Painter(), path(5), faces, POINTS, PRIOR, short, stretch=ONE).wplus
     assert (joined[2:] - alone).abs().max() > 0.2
+
+
+def test_what_comes_before_a_face_is_not_learned_and_is_kept_apart(painted, monkeypatch):
+    face = picture((0.2, 0.1, -0.3), (0.1, 0.3, 0.2))
+    hand = face.copy()
+    hand[:, 26:34] = (10, 10, 10)  # down the middle of the face
+    monkeypatch.setattr(footage, "FIRST_ROUNDS", 3)
+    few = replace(OPTIONS, steps=15)
+    found = footage.refine(
+        Painter(), path(5), [face, face, hand, hand, face], POINTS, PRIOR, few, stretch=ONE
+    )
+    still = footage.refine(Painter(), path(5), [face] * 5, POINTS, PRIOR, few, stretch=ONE)
+    assert (found.wplus - still.wplus).abs().max() < 0.1
+    middle = found.hidden[:, 28:36, 29:32].mean(axis=(1, 2))
+    assert middle[[2, 3]].min() > 0.9 and not found.hidden[[0, 1, 4]].any() and not still.hidden.any()

@@ -40,6 +40,21 @@ def test_the_light_of_the_footage_comes_back():
     assert retaken[0][100:110, 120:130].mean() == pytest.approx(120, abs=2)
 
 
+def test_what_lies_before_a_face_keeps_its_pixels():
+    frames, quads = scene()
+    picture, points = np.full((128, 128, 3), 128, np.uint8), np.repeat(FACE[None], 3, axis=0)
+    hidden = np.zeros((64, 64))
+    hidden[:, 32:] = 1  # the right half
+    given = [hidden, None, np.zeros((64, 64))]
+    made = list(retakes.retake(frames, quads, points, [picture] * 3, [(picture, FACE)] * 3, hidden=given))
+    right = slice(95, 115), slice(132, 150)
+    assert (made[0][right] == frames[0].image[right]).all()
+    assert made[0][100:110, 105:118].std() < 0.5 * frames[0].image[100:110, 105:118].std()
+    plain = list(retakes.retake(frames, quads, points, [picture] * 3, [(picture, FACE)] * 3))
+    assert (made[1] == plain[1]).all() and (made[2] == plain[2]).all()
+    assert (plain[0][right] != frames[0].image[right]).any()
+
+
 @pytest.mark.parametrize(("side", "size"), [(2000, 1024), (1024, 1024), (513, 1024), (512, 512), (90, 256)])
 def test_a_small_face_is_put_together_small(side, size):
     quad = np.array([[0, 0], [0, side], [side, side], [side, 0]], np.float32)
