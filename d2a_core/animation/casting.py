@@ -84,7 +84,8 @@ def of_clip(
 
     `frames_at` gives frames by their numbers, in order. `first` are code [1, K, D] and landmarks [1, P, 2] of
     the person that the clip starts from; `invert` finds those of an aligned face u1 [size, size, 3], the
-    landmarks NaN where the code shows none: that person is left as nobody.
+    landmarks NaN where the code shows none: that person is left as nobody. Raises ValueError where this is so
+    of everybody.
     """
     quads = tables.points_array(table, "quad")
     person, start = found(table, faces_at(frames_at(stretches.starts(table)), quads, LOOK), embedder)
@@ -94,6 +95,10 @@ def of_clip(
     wplus, points = map(np.concatenate, zip(*parts, strict=True))
     blank = np.isnan(points).any(axis=(1, 2))
     lost = (person >= 0) & blank[person]
+    if blank.all():
+        raise ValueError(
+            "no code shows a face of the clip; choose one that shows a face large and from the front"
+        )
     return Cast(np.where(lost, NOBODY, person), stretches.stretches(table), start, wplus, points)
 
 

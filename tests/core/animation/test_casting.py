@@ -32,9 +32,9 @@ def inverted(face):
 FIRST = np.full((1, 4, 6), ANNA, np.float32), FACE[None]
 
 
-def of_clip(said, shot, *levels):
+def of_clip(said, shot, *levels, first=FIRST):
     table = tracked(said, shot, quad=np.repeat(QUAD[None], len(said), axis=0))
-    return casting.of_clip(table, clip(*levels), FIRST, inverted, Embedder(), size=16)
+    return casting.of_clip(table, clip(*levels), first, inverted, Embedder(), size=16)
 
 
 def test_somebody_else_after_a_cut_has_a_code_of_their_own_and_a_known_face_the_one_it_has():
@@ -60,3 +60,8 @@ def test_who_is_not_seen_in_what_their_code_shows_is_left_as_nobody():
 def test_a_face_is_of_the_person_it_is_nearest_to():
     person, known = casting.told_apart(np.array([[0.0], [1.0], [0.55], [0.45]]), first=1)
     assert person.tolist() == [1, 0, 0, 1] and known.tolist() == [1, 0]
+
+
+def test_a_clip_of_whose_people_no_code_shows_a_face_is_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="no code shows a face of the clip; choose"):
+        of_clip("ffff", "0000", *[ANNA] * 4, first=(FIRST[0], np.full_like(FIRST[1], np.nan)))
