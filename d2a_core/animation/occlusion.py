@@ -6,7 +6,7 @@ compared; the mesh of the detector sees the face through it and says nothing.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, grey_dilation, grey_opening
+from scipy.ndimage import binary_dilation, gaussian_filter, grey_opening, label
 
 from d2a_core.faces import paste
 from d2a_core.faces.schemes import Scheme
@@ -14,8 +14,8 @@ from d2a_core.media import resampling
 
 SIDE = 64  # px, side at which the two are compared
 BLUR = 1.0  # px of it, σ
-THIN = 5  # px of it: lips, lids and wrinkles that a code misses are no wider, a finger is
-LEAST, SURE = 24.0, 34.0  # gray levels of difference from which something lies there, and does for sure
+THIN, NARROW = 5, 3  # px of it: lips and lids that a code misses are no wider, a finger is; of its edges
+LEAST, SURE = 14.0, 28.0  # gray levels of difference of what may lie there beside something, and of that
 AREA = 0.02  # share of the face that it covers at least
 GROWTH = 5  # px of a square that it is grown by: its rim belongs to it
 TIGHT = 0.5  # σ by which the mask of the face is larger than it
@@ -37,10 +37,12 @@ def hidden(
     left = (left - np.median(left[inside], axis=0)) * weight
     sigma = (BLUR, BLUR, 0)
     apart = np.linalg.norm(gaussian_filter(left, sigma) / (gaussian_filter(weight, sigma) + 1e-3), axis=2)
-    found = grey_opening(np.clip((apart - LEAST) / (SURE - LEAST), 0, 1) * inside, THIN)
+    sure = grey_opening(apart * inside, THIN) > SURE
+    parts, _ = label(grey_opening(apart * inside, NARROW) > LEAST)  # of a hand on a cheek little differs
+    found = np.isin(parts, np.unique(parts[sure])) & (parts > 0)
     if found.sum() < AREA * inside.sum():
         return np.zeros((SIDE, SIDE), np.float32)
-    return gaussian_filter(grey_dilation(found, GROWTH), 1.0).astype(np.float32)
+    return gaussian_filter(binary_dilation(found, np.ones((GROWTH, GROWTH))).astype(np.float32), 1.0)
 
 
 def covered(hidden: NDArray, points: NDArray, scheme: Scheme) -> NDArray[np.float64]:

@@ -60,3 +60,15 @@ def test_how_much_of_a_face_is_covered_is_its_share(face):
     parts = np.concatenate((parts, np.ones_like(parts[:1])))
     none, some, whole = occlusion.covered(parts, np.repeat(FACE[None], 3, axis=0), WFLW98)
     assert none == 0 and 0.3 < some < 0.6 and whole == pytest.approx(1)
+
+
+def test_all_of_a_thing_is_hidden_though_half_of_it_has_the_colour_of_skin(face):
+    frame = with_thing(face, HAND)
+    frame[: SIDE // 2, int(0.5 * SIDE) : int(0.62 * SIDE)] = (
+        face[: SIDE // 2, int(0.5 * SIDE) : int(0.62 * SIDE)] - 12
+    )
+    column = int(0.56 * occlusion.SIDE)
+    assert hidden(frame, face)[26:40, column].min() > 0.9
+    alone = face.copy()
+    alone[: SIDE // 2, int(0.5 * SIDE) : int(0.62 * SIDE)] -= 12
+    assert not hidden(alone, face).any()
