@@ -30,8 +30,8 @@ class Take:
 
     `people` are the cast of all T frames, which are shown at `time_s` [T], `quads` [N, 4, 2] the places of
     the faces. `share` [N] is how much of a result is seen, less where a face comes or goes. `regions` [P] say
-    how much is moved around each landmark, and `hidden` [N, S, S] what lies before each face, both None for
-    all and nothing: the rest keeps its pixels.
+    how much is moved around each landmark, None all of it, and `hidden` [N, S, S] what lies before each face,
+    None where that is not known yet: the rest keeps its pixels.
     """
 
     people: Cast

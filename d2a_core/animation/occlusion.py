@@ -4,6 +4,7 @@ A code shows a face and nothing else. A hand, a cup or a microphone before it is
 compared; the mesh of the detector sees the face through it and says nothing.
 """
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, gaussian_filter, grey_opening, label
@@ -28,7 +29,7 @@ def hidden(
     """Share [SIDE, SIDE] of each place of an aligned face u1 [S, S, 3] that is hidden, 0 beside the face.
 
     `shown` u1 [R, R, 3] is what its code shows, `points` [P, 2] are its landmarks. Another light on the whole
-    face hides nothing.
+    face hides nothing, nor does a mouth or an eye that is open where the code's is not.
     """
     inside = paste.face_mask(points[None], scheme, size=SIDE, rim=TIGHT) > 0.5
     small = [resampling.resize(picture[None], SIDE)[0].astype(np.float32) for picture in (face, shown)]
@@ -37,12 +38,21 @@ def hidden(
     left = (left - np.median(left[inside], axis=0)) * weight
     sigma = (BLUR, BLUR, 0)
     apart = np.linalg.norm(gaussian_filter(left, sigma) / (gaussian_filter(weight, sigma) + 1e-3), axis=2)
-    sure = grey_opening(apart * inside, THIN) > SURE
+    sure = (grey_opening(apart * inside, THIN) > SURE) & ~_moving(points, scheme)
     parts, _ = label(grey_opening(apart * inside, NARROW) > LEAST)  # of a hand on a cheek little differs
     found = np.isin(parts, np.unique(parts[sure])) & (parts > 0)
     if found.sum() < AREA * inside.sum():
         return np.zeros((SIDE, SIDE), np.float32)
     return gaussian_filter(binary_dilation(found, np.ones((GROWTH, GROWTH))).astype(np.float32), 1.0)
+
+
+def _moving(points: NDArray, scheme: Scheme) -> NDArray[np.bool_]:
+    """Where mouth and eyes are, [SIDE, SIDE]: a code may lag behind them."""
+    drawn = np.zeros((SIDE, SIDE), np.uint8)
+    for part in (scheme.parts["mouth"], scheme.left_eye, scheme.right_eye):
+        outline = cv2.convexHull(np.rint(points[list(part)] * SIDE - 0.5).astype(np.int32))
+        cv2.fillConvexPoly(drawn, outline, 1)
+    return binary_dilation(drawn > 0, np.ones((GROWTH, GROWTH)))
 
 
 def covered(hidden: NDArray, points: NDArray, scheme: Scheme) -> NDArray[np.float64]:

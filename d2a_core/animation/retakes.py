@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2a_core.animation import animations, edits
+from d2a_core.animation import animations, edits, occlusion
 from d2a_core.animation.filters import runs
 from d2a_core.animation.footage_goals import Take
 from d2a_core.faces import paste, stitching
@@ -185,7 +185,7 @@ def retake(
     `shown` are renders of the code of each frame, u1 [R, R, 3] of any size, and `wanted` those of the edited
     one, of one size, with their landmarks [P, 2]. Hair and neck of each frame are bent after the face, and
     what its code lacks of colour and light is added: see `stitching.Stitcher`, for what is `hidden` of each,
-    `shares` and `low` too.
+    `shares` and `low` too. What is hidden is found by itself where it is not given.
     """
     scheme = scheme_of(points.shape[1])
     # frames come last: none is taken from a clip that goes on behind these
@@ -194,6 +194,7 @@ def retake(
     ):
         place = Crop(quad.astype(np.float64), len(new))
         photo = extract(frame.image, place)
+        before = occlusion.hidden(photo, old, here, scheme) if before is None else before
         stitcher = Stitcher(photo, old, here, scheme, shares=shares, hidden=before, low=low)
         face = stitcher(new, there)
         yield paste.paste_back(frame.image, face, place, stitching.reach(here, size=paste.DRAWN))

@@ -72,3 +72,15 @@ def test_all_of_a_thing_is_hidden_though_half_of_it_has_the_colour_of_skin(face)
     alone = face.copy()
     alone[: SIDE // 2, int(0.5 * SIDE) : int(0.62 * SIDE)] -= 12
     assert not hidden(alone, face).any()
+
+
+def test_a_mouth_that_opens_further_than_its_code_knows_hides_nothing_and_a_hand_before_it_does(face):
+    mouth = SIDE * FACE[list(WFLW98.parts["mouth"])]
+    (left, top), (right, bottom) = mouth.min(axis=0).astype(int), mouth.max(axis=0).astype(int)
+    points = FACE.copy()
+    points[[*range(83, 88), *range(93, 96)], 1] += 0.1  # the lower lip
+    frame = face.copy()
+    frame[top : bottom + int(0.1 * SIDE), left:right] = (60, 20, 20)
+    assert not occlusion.hidden(frame, face, points, WFLW98).any()
+    found = occlusion.hidden(with_thing(frame, SKY), face, points, WFLW98)
+    assert found[24:40, int(0.56 * occlusion.SIDE)].min() > 0.9

@@ -55,6 +55,18 @@ def test_what_lies_before_a_face_keeps_its_pixels():
     assert (plain[0][right] != frames[0].image[right]).any()
 
 
+def test_a_thing_before_a_face_is_found_where_nobody_has_looked_for_it():
+    skin, hand = (200, 150, 130), (60, 90, 160)
+    plain = np.full((240, 280, 3), skin, np.uint8)
+    frame = plain.copy()
+    frame[:, 130:150] = hand
+    shown, wanted = np.full((64, 64, 3), skin, np.uint8), np.full((128, 128, 3), 255, np.uint8)
+    quads = scene()[1][:1]
+    (made,) = retakes.retake([Frame(0, 0.0, frame)], quads, FACE[None], [shown], [(wanted, FACE)])
+    assert np.abs(made[95:115, 133:147].astype(int) - hand).max() <= 2
+    assert made[95:110, 108:118].min() > 230
+
+
 @pytest.mark.parametrize(("side", "size"), [(2000, 1024), (1024, 1024), (513, 1024), (512, 512), (90, 256)])
 def test_a_small_face_is_put_together_small(side, size):
     quad = np.array([[0, 0], [0, side], [side, side], [side, 0]], np.float32)
