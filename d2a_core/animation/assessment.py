@@ -201,7 +201,10 @@ def unrest(frames: Iterable[Frame], *, whole: int) -> dict[str, float]:
 def footage_summary(figures: Mapping[str, float]) -> str:
     """Sum up for its maker how a video compares with its footage, in one line."""
     frames, whole = (round(figures[name]) for name in ("frames", "footage_frames"))
-    length = f"all {frames} frames" if frames >= whole else f"{frames} of {whole} frames, as its driver lasts"
+    shown, cut = (
+        (f"all {frames}", "") if frames >= whole else (f"{frames} of {whole}", ", as its driver lasts")
+    )
+    length = f"{shown} frames with its face{cut}"
     before, after = (figures[name] for name in ("footage_flicker", "flicker"))
     return f"{length}; flicker of the face {after:.2f} gray levels, in the footage {before:.2f}"
 

@@ -172,6 +172,23 @@ def test_drivers_are_seen_where_they_were_followed_on_frames_spread_over_their_c
 
 def test_the_summary_tells_what_was_left_out_and_the_flicker():
     figures = {"frames": 41, "footage_frames": 50, "flicker": 0.612, "footage_flicker": 0.5}
-    said = "41 of 50 frames, as its driver lasts; flicker of the face 0.61 gray levels, in the footage 0.50"
+    said = (
+        "41 of 50 frames with its face, as its driver lasts; "
+        "flicker of the face 0.61 gray levels, in the footage 0.50"
+    )
     assert assessment.footage_summary(figures) == said
-    assert assessment.footage_summary(figures | {"footage_frames": 41}).startswith("all 41 frames; ")
+    assert assessment.footage_summary(figures | {"footage_frames": 41}).startswith(
+        "all 41 frames with its face; "
+    )
+
+
+def test_of_several_people_in_footage_the_first_is_measured_at_the_times_of_their_frames():
+    latents = {
+        "person": np.array([0, 1, 0]),
+        "row": np.array([2, 3, 5]),
+        "target": np.arange(3.0)[:, None, None],
+        "time_s": np.arange(6) / 25,
+    }
+    own = assessment.of_first(latents)
+    assert own["row"].tolist() == [2, 5] and own["target"].ravel().tolist() == [0, 2]
+    assert own["time_s"].tolist() == [0.08, 0.2]
