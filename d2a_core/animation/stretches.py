@@ -18,7 +18,7 @@ NOBODY = -1  # number of the stretch of a frame without a face
 LEAST = 5  # frames of a stretch that a clip may start from, if it has one
 SURE = 0.9  # share of the best score of its stretch that a frame to start from has
 TURNED_DEGREES = 25.0  # by which the head of a good frame to start from is turned at most
-OPEN = 0.6  # share of the widest opening of the eyes in its stretch that it has at least
+WIDE, OPEN = 0.8, 0.6  # quantile of how open eyes are in its stretch, and share of it that it has at least
 FADE = 4  # frames over which a change fades where a face comes or goes within a shot
 
 
@@ -54,7 +54,7 @@ def starts(table: pyarrow.Table) -> NDArray[np.int64]:
         faults = (
             np.maximum(SURE - score[rows] / max(score[rows].max(), 1e-6), 0)
             + np.maximum(turned[rows] / TURNED_DEGREES - 1, 0)
-            + np.maximum(OPEN - eyes[rows] / max(eyes[rows].max(), 1e-6), 0)
+            + np.maximum(OPEN - eyes[rows] / max(np.quantile(eyes[rows], WIDE), 1e-6), 0)
         )
         chosen.append(rows[np.argmin(faults)])
     return np.array(chosen, np.int64)

@@ -3,12 +3,13 @@
 import json
 import os
 import shutil
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from tiny_project import SMALL
 
-from d2a_core.media import images, video_reading
+from d2a_core.media import images, video_reading, video_writing
 from d2a_core.store import arrays, tables, texts
 
 pytestmark = pytest.mark.slow
@@ -98,6 +99,35 @@ def test_a_video_is_driven_in_its_own_frames(project):
     figures = tables.read_parquet(project.folder / f"{stem}.figures.parquet").to_pylist()[0]
     assert figures["frames"] == figures["footage_frames"] == before.frames
     assert 0 < figures["nme"] < 0.5 and figures["footage_flicker"] > 0
+
+
+def test_footage_in_which_things_happen_changes_where_a_face_is_and_nowhere_else(project):
+    stem, file = "results/footage/happens", project.folder / "happens.mp4"
+    faces = [f.image for f in video_reading.read_frames(project.folder / "results/driving/performance.mp4")]
+    y, x = np.mgrid[: len(faces[0]), : faces[0].shape[1]]
+    meadow = np.stack([80 + x, 200 - 2 * y, 255 - 3 * y], axis=-1).clip(0, 255).astype(np.uint8)
+    shown = [*[np.zeros_like(meadow)] * 3, *faces, *[meadow] * 4, *faces[:4]]
+    video_writing.write_frames(shown, file, rate=Fraction(25), metadata={}, crf=4)
+    (project.folder / "happens.yaml").write_text("driving: {clips: [{name: happens, path: happens.mp4}]}")
+    project.snakemake(
+        targets=[f"{stem}.zarr", f"{stem}--happens.mp4", f"{stem}--happens.figures.parquet"],
+        configs=[*SMALL, "happens.yaml"],
+    )
+    start = images.read_image(project.folder / "results/evaluation/first-frames/happens.png").astype(int)
+    nearest = min(range(len(shown)), key=lambda row: np.abs(start - shown[row]).mean())
+    assert 3 <= nearest < 3 + len(faces)
+    person = arrays.read_zarr(project.folder / f"{stem}.cast.zarr", ["person"])["person"]
+    assert (person < 0).tolist() == [True] * 3 + [False] * len(faces) + [True] * 4 + [False] * 4
+    assert len(arrays.read_zarr(project.folder / f"{stem}.zarr", ["wplus"])["wplus"]) == len(faces) + 4
+    before, after = (
+        np.stack([frame.image for frame in video_reading.read_frames(path)]).astype(int)
+        for path in (file, project.folder / f"{stem}--happens.mp4")
+    )
+    change = np.abs(after - before).mean(axis=(1, 2, 3))
+    assert len(after) == len(shown) and change[person < 0].max() < 2  # the codec's
+    assert change[person >= 0].min() > change[person < 0].max()
+    log = (project.folder / "results/logs/animate_footage/happens--happens.log").read_text()
+    assert "left as they were: frames 0 to 2 at 0.00 to 0.08 s, 11 to 14" in log
 
 
 def test_a_slower_video_and_a_morph_are_made_and_measured(finished, tmp_path):
