@@ -1,8 +1,8 @@
 """Sound of one video carried into another: copied where an mp4 can hold it, else encoded as AAC."""
 
+import io
 import logging
 import math
-import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -154,7 +154,7 @@ def _can_be_copied(source: "InputContainer") -> bool:
     opened = av.open(source.name, options=source.options, metadata_errors="replace")
     forms = set()
     try:
-        with opened as again, av.open(os.devnull, "w", format="mp4") as trial:
+        with opened as again, av.open(io.BytesIO(), "w", format="mp4") as trial:
             stream = sound_of(again)
             assert stream is not None
             copy = trial.add_stream_from_template(stream)
