@@ -29,7 +29,7 @@ def main(snakemake):
             retakes.as_shown(animator, take),
             rendering.apply(take.people.faces()[0], delta),
             take,
-            low=retakes.LOW,
+            details=False,
         ),
         snakemake.output.video,
         rate=rate,

@@ -23,6 +23,7 @@ from d2a_core.faces.schemes import scheme_of
 from d2a_core.faces.stitching import Stitcher
 from d2a_core.fan import closed_loop
 from d2a_core.generator import rendering
+from d2a_core.generator.generator import Generator
 from d2a_core.media import resampling
 from d2a_core.media.video_reading import Frame
 
@@ -95,17 +96,18 @@ def retaken(
     moved: Tensor,
     take: Take,
     *,
-    low: float = stitching.LOW,
+    details: bool,
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames u1 [H, W, 3] of footage, those with a face as `take` asks, all others as they are.
 
-    `codes` [N, K, D] are of the faces, and `moved` [N, K, D] of them as they should be. Colour and light, all
-    that a blur of `low` of the side leaves, are compared on drafts of each face.
+    `codes` [N, K, D] are of the faces, and `moved` [N, K, D] of them as they should be. Codes that were found
+    for each frame keep its `details`; of others, that show the person in its pose, drafts say which colour
+    and light the frame has beside them.
     """
     given: list[Frame] = []
     one_at_a_time = (given.pop() for _ in itertools.repeat(None))
     made = itertools.chain.from_iterable(
-        _retaken(animator, one_at_a_time, codes[run], moved[run], take, run, low=low)
+        _retaken(animator, one_at_a_time, codes[run], moved[run], take, run, details=details)
         for run in runs(take.stretch)
     )
     place = {int(row): index for index, row in enumerate(take.rows)}
@@ -138,25 +140,35 @@ def _retaken(
     take: Take,
     run: slice,
     *,
-    low: float,
+    details: bool,
 ) -> Iterator[NDArray[np.uint8]]:
     """One stretch of a take, the faces of its `run`."""
-    network, size, quads = animator.followed.generator, animator.size, take.quads[run]
-    rows = np.unique(np.linspace(0, len(codes) - 1, FITTED).round().astype(int))
-    near = network.around(codes[rows])
+    network, quads = animator.followed.generator, take.quads[run]
     side = working_size(quads, network.resolution)
-    full = rendering.frames(network, moved, torch.zeros_like(moved))
-    small = (resampling.resize(picture[None], side)[0] for picture in full)
     yield from retake(
         frames,
         quads,
         take.points[run],
-        (rendering.render(near, code, size)[0] for code in codes.split(1)),
-        stitching.looked_at(small, animator.detector, take.goal[run][0]),
+        _pictures(network, codes, side) if details else _drafts(animator, codes),
+        stitching.looked_at(_pictures(network, moved, side), animator.detector, take.goal[run][0]),
         hidden=itertools.repeat(None) if take.hidden is None else take.hidden[run],
         shares=take.regions,
-        low=low,
+        details=details,
     )
+
+
+def _pictures(network: Generator, codes: Tensor, side: int) -> Iterator[NDArray[np.uint8]]:
+    """Full renders of codes [N, K, D], one at a time, brought to u1 [side, side, 3]."""
+    for picture in rendering.frames(network, codes, torch.zeros_like(codes)):
+        yield resampling.resize(picture[None], side)[0]
+
+
+def _drafts(animator: closed_loop.Animator, codes: Tensor) -> Iterator[NDArray[np.uint8]]:
+    """Drafts u1 [R, R, 3] of codes [N, K, D] of one face, one at a time."""
+    rows = np.unique(np.linspace(0, len(codes) - 1, FITTED).round().astype(int))
+    network = animator.followed.generator.around(codes[rows])
+    for code in codes.split(1):
+        yield rendering.render(network, code, animator.size)[0]
 
 
 def working_size(quads: NDArray, resolution: int) -> int:
@@ -177,15 +189,16 @@ def retake(
     *,
     hidden: Iterable[NDArray | None] = itertools.repeat(None),
     shares: NDArray | None = None,
-    low: float = stitching.LOW,
+    details: bool = False,
 ) -> Iterator[NDArray[np.uint8]]:
     """Put the edited face in the place of the old one: frames u1 [H, W, 3], both sides even.
 
     `points` [T, P, 2] are landmarks of the footage as fractions of the aligned pictures at `quads` [T, 4, 2].
     `shown` are renders of the code of each frame, u1 [R, R, 3] of any size, and `wanted` those of the edited
     one, of one size, with their landmarks [P, 2]. Hair and neck of each frame are bent after the face, and
-    what its code lacks of colour and light is added: see `stitching.Stitcher`, for what is `hidden` of each,
-    `shares` and `low` too. What is hidden is found by itself where it is not given.
+    what its code lacks of colour and light is added: see `stitching.Stitcher`, for what is `hidden` of each
+    and `shares` too. With `details` those of the frame are kept. What is hidden is found by itself where it
+    is not given.
     """
     scheme = scheme_of(points.shape[1])
     # frames come last: none is taken from a clip that goes on behind these
@@ -195,6 +208,7 @@ def retake(
         place = Crop(quad.astype(np.float64), len(new))
         photo = extract(frame.image, place)
         before = occlusion.hidden(photo, old, here, scheme) if before is None else before
-        stitcher = Stitcher(photo, old, here, scheme, shares=shares, hidden=before, low=low)
+        look = {"seen": here, "low": stitching.LOW} if details else {"low": LOW}
+        stitcher = Stitcher(photo, old, here, scheme, shares=shares, hidden=before, **look)
         face = stitcher(new, there)
         yield paste.paste_back(frame.image, face, place, stitching.reach(here, size=paste.DRAWN))

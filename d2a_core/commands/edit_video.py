@@ -56,7 +56,12 @@ def make(request: Request, values: Mapping[str, float], output: Path) -> list[st
     facts = provenance.provenance(asked=wanted, **editor.animator.facts)
     video_writing.write_frames(
         retakes.retaken(
-            editor.animator, video_reading.read_frames(clip), codes, rendering.apply(codes, delta), take
+            editor.animator,
+            video_reading.read_frames(clip),
+            codes,
+            rendering.apply(codes, delta),
+            take,
+            details=True,
         ),
         output,
         rate=video_reading.probe(clip).rate,

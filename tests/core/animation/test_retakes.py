@@ -91,7 +91,7 @@ def painted(monkeypatch):
     """Results are white, and each stretch is made by itself: its frames are noted."""
     stretches = []
 
-    def paint(animator, frames, codes, moved, take, run, *, low):
+    def paint(animator, frames, codes, moved, take, run, *, details):
         seen = []
         stretches.append(seen)
         for _, frame in zip(range(run.start, run.stop), frames, strict=False):
@@ -107,7 +107,7 @@ def test_frames_without_a_face_stay_byte_for_byte_and_each_stretch_is_made_by_it
     frames = [Frame(n, n / 25, rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)) for n in range(8)]
     take = take_of([-1, 0, 0, -1, -1, 1, 0, -1], [-1, 0, 0, -1, -1, 1, 2, -1], [1, 0.5, 1, 0])
     codes = torch.zeros(4, 4, 6)
-    made = list(retakes.retaken(None, iter(frames), codes, codes, take))
+    made = list(retakes.retaken(None, iter(frames), codes, codes, take, details=False))
     assert len(made) == 8 and painted == [[1, 2], [5], [6]]
     for number in (0, 3, 4, 6, 7):
         assert (made[number] == frames[number].image).all()
@@ -118,7 +118,9 @@ def test_frames_without_a_face_stay_byte_for_byte_and_each_stretch_is_made_by_it
 def test_a_clip_that_goes_on_behind_its_driver_ends_with_it_and_has_even_sides(painted):
     frames = [Frame(n, n / 25, np.zeros((7, 9, 3), np.uint8)) for n in range(5)]
     codes = torch.zeros(1, 4, 6)
-    made = list(retakes.retaken(None, iter(frames), codes, codes, take_of([-1, 0], [-1, 0], [1])))
+    made = list(
+        retakes.retaken(None, iter(frames), codes, codes, take_of([-1, 0], [-1, 0], [1]), details=False)
+    )
     assert len(made) == 2 and made[0].shape == (6, 8, 3)
 
 
