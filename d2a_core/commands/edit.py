@@ -54,7 +54,7 @@ class Made:
         code, result = self.likeness
         rows += [
             f"yaw {yaw:+.1f}° → {yaw_after:+.1f}°, pitch {pitch:+.1f}° → {pitch_after:+.1f}° at full size",
-            f"likeness to the source: {result:.3f} (its code before: {code:.3f})",
+            f"likeness to the source: {result:.3f} (before: {code:.3f})",
         ]
         return [*rows, *self.edit.notes]
 

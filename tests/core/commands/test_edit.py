@@ -10,6 +10,6 @@ def test_a_user_is_told_what_was_asked_reached_turned_and_kept():
         ["yaw", "22.5", "21.0", "°"],
         ["smile", "0.0", "0.1", "%"],
         "yaw -22.5° → -1.5°, pitch -9.0° → +0.5° at full size".split(),
-        "likeness to the source: 0.880 (its code before: 0.910)".split(),
+        "likeness to the source: 0.880 (before: 0.910)".split(),
         ["a", "note"],
     ]
