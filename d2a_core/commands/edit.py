@@ -113,7 +113,7 @@ def _write(
     final = _pasted(editor, picture, source, request) if request.paste_back else picture
     images.write_image(final, wanted.output, text=facts)
     if wanted.before_after is not None:
-        captions = ["source", "its code", caption(edit.asked)]
+        captions = ["source", "at rest", caption(edit.asked)]
         both = sheets.side_by_side(panels, height=len(picture) // 2, captions=captions)
         images.write_image(both, wanted.before_after, text=facts)
 
