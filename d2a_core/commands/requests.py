@@ -169,7 +169,7 @@ class Request:
         "Tune the generator to the photo: closer, and slower.", key="inversion.tune", form="source"
     )
     preview: bool = asked(
-        "A first look in about half a minute: 512 px, 10 frames a second, less like the photo.", default=False
+        "A first look in about half a minute: 512 px, 10 frames a second, lips move less.", default=False
     )
     paste_back: bool = asked("Blend the face into the uncropped photo.", default=False, form="animation")
     side_by_side: Path | None = asked("Also write source, driver and result beside one another.")
