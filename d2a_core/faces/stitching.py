@@ -259,10 +259,10 @@ def on_photo(
 
 
 def _part(share: NDArray) -> Part:
-    """Rows and columns of a mask [H, W, 1] that hold all of it."""
+    """Rows and columns of a mask [H, W, 1] that hold all of it; one pixel where a face has left the picture."""
     rows, columns = (np.flatnonzero(share.any(axis=axes)) for axes in ((1, 2), (0, 2)))
     if not rows.size:
-        return slice(0, 0), slice(0, 0)
+        return slice(0, 1), slice(0, 1)
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 

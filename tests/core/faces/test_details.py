@@ -99,6 +99,12 @@ def test_what_is_new_has_no_colour_that_the_face_of_the_photo_has_not():
     assert np.ptp(_at(made, lips)) < 40 < 255
 
 
+@pytest.mark.parametrize("seen", [None, FACE], ids=["face", "photo"])
+def test_a_face_that_has_left_the_picture_costs_no_video(seen):
+    made = Stitcher(FRECKLED, STILL, FACE, WFLW98, seen=seen)(STILL, FACE + 3)
+    assert made.shape == STILL.shape
+
+
 def test_without_a_face_on_the_photo_the_face_is_the_generators():
     class Sightless:
         scheme = WFLW98
