@@ -17,6 +17,7 @@ from d2a_core.animation.cast import Cast
 from d2a_core.animation.stretches import NOBODY
 from d2a_core.faces.alignment import Crop, extract
 from d2a_core.faces.dlib_identity import DlibEmbedder
+from d2a_core.faces.people import SAME
 from d2a_core.generator import rendering
 from d2a_core.generator.generator import PretrainedGenerator
 from d2a_core.inversion import inversion
@@ -24,7 +25,6 @@ from d2a_core.media.video_reading import Frame
 from d2a_core.runtime import Progress
 from d2a_core.store import tables
 
-SAME = 0.6  # distance of dlib's embeddings below which two faces are of one person (King, 2017)
 LOOK = 512  # px, side at which faces are told apart
 
 

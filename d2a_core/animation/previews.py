@@ -1,4 +1,4 @@
-"""Previews: in about half a minute, how a photo will move; smaller, at a lower rate and less like the photo.
+"""Previews: in about half a minute, how a photo will move; smaller, at a lower rate and moving less.
 
 The encoder gives the code its start, a few steps on drafts bring it nearer, and FAN leads it alone. What a
 photo takes longest for, its code and the gradient steps behind a clip, is left to the true animation.

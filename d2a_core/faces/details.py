@@ -24,7 +24,6 @@ from d2a_core.media import resampling
 SMALL = 256  # px, side at which colour and light are compared, and frames with the moved still
 FLOW = 512  # px, side at most at which motion is looked for
 FINEST = 1  # octaves below that at which the flow ends; finer is noise
-TIGHT = 0.5  # sigmas by which the mask is smaller than a face, in which photo and still are matched
 CALM = 0.003  # sigma of the blur that calms the flow of a frame
 ALIKE = 0.01  # sigma of the blur of the flow between photo and still, which are not of one make
 FARTHEST = 0.016  # longest flow of that kind; where it is longer, nothing alike was found
@@ -35,10 +34,7 @@ NEW = 20.0  # grey levels by which what is new in a frame differs from the moved
 STRETCHED = (0.25, 0.6)  # area on the still of a unit of a frame: nothing of the photo is left at the first
 ROUNDS = 4  # of the fixed point that turns a displacement round
 RIM = 0.012  # width of the rim of lips and eyes that is not skin
-STRANGE = (
-    12.0,
-    30.0,
-)  # grey levels that photo and still differ by where one has hair or jewels and the other has not
+STRANGE = (12.0, 30.0)  # grey levels between photo and still where only one of them has hair, or a jewel
 PATCH = 0.02  # sigma of the blur of that difference, and of its seam
 MOVING = 0.03  # width of the rim of eyes and lips in which it does not count
 COMMON = (1, 99)  # percentiles of the colours of the photo's face, which a face has at least and at most
@@ -107,7 +103,8 @@ class Details:
         self._still = _reduced(still, self.side)
         self._alike = np.ones((self.side, self.side), np.float32)
         self._beside = self._matched(_reduced(photo, self.side), motion, points)
-        away = cells(self.size) + _resized(self._beside, self.size)
+        self._all = cells(self.size)
+        away = self._all + _resized(self._beside, self.size)
         shown = _sampled(photo.astype(np.float32), away, cv2.INTER_CUBIC)
         skin = inside * (1 - features.filled(features.outlines(points, scheme), SMALL, rim=RIM))
         self._low, self._skin = (_lacking(shown, still, part, sigma=low) for part in (inside, skin))
@@ -142,7 +139,7 @@ class Details:
         tint = low + mouth * (skin - low)
         tint += (1 - known[..., None]) * self._off_colour(_sampled(small, here) + tint)
         motion = _resized(motion, self.size)
-        places = cells(self.size)[part]
+        places = self._all[part]
         here, origin, known, alike, tint = (
             _sampled(each, places) for each in (here, origin, known, alike, tint)
         )
@@ -159,7 +156,7 @@ class Details:
         bent = _sampled(photo, self._places - motion)
         flow = self._flow(_contours(self._still), _contours(bent))
         length = np.linalg.norm(flow, axis=-1, keepdims=True)
-        face = paste.face_mask(points[None], self.scheme, size=self.side, rim=-TIGHT)[..., None]
+        face = paste.face_mask(points[None], self.scheme, size=self.side, rim=0)[..., None]
         flow = _blurred(flow * face * np.clip(2 - length / FARTHEST, 0, 1), ALIKE)
         return flow - _sampled(motion, self._places + flow)
 

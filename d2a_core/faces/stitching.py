@@ -80,7 +80,7 @@ class Stitcher:
         self.photo, self.points, self.scheme, self.shares = photo, points, scheme, shares
         self.size, self.detailed = len(photo), seen is not None
         self._middle, self._radii = _ellipse(points)
-        self._cells = cells(GRID)
+        self._cells, self._places = cells(GRID), cells(self.size)
         self._free = _free(self._cells, self._middle, self._radii)[..., None]
         spokes = np.linspace(0, 2 * np.pi, SPOKES, endpoint=False)
         ring = self._middle + self._radii * np.stack((np.cos(spokes), np.sin(spokes)), axis=1)
@@ -117,7 +117,7 @@ class Stitcher:
         share = self._share(self._lay.there(points))[..., None]
         part = _part(share)
         laid = self._lay(frame, self.motion(points), points, part)
-        before = cells(self.size) - laid.motion
+        before = self._places - laid.motion
         if self._bare is not None:
             x, y = np.moveaxis(before[part] * SMALL - 0.5, -1, 0)
             bare = cv2.remap(self._bare, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -259,7 +259,7 @@ def on_photo(
 
 
 def _part(share: NDArray) -> Part:
-    """Rows and columns of a mask [H, W, 1] that hold all of it; one pixel where a face has left the picture."""
+    """Rows and columns of a mask [H, W, 1] that hold all of it; one pixel where a face has left."""
     rows, columns = (np.flatnonzero(share.any(axis=axes)) for axes in ((1, 2), (0, 2)))
     if not rows.size:
         return slice(0, 1), slice(0, 1)
